@@ -1,0 +1,112 @@
+// A queue of bytes in one contiguous block, with a hard bound.
+//
+// Bytes are appended at the end and consumed from the front. Holds no memory while it is empty: the block comes from a
+// `block_pool` and goes back when the last byte is consumed. Views of its content are valid until the next call that
+// appends, consumes or clears.
+#pragma once
+
+#include <weir/core/block_pool.hpp>
+#include <weir/core/bytes.hpp>
+
+#include <cassert>
+#include <cstring>
+#include <utility>
+
+namespace weir::inline v0 {
+
+class buffer {
+public:
+    static constexpr std::size_t no_bound = static_cast<std::size_t>(-1) / 4;
+
+    // Never holds more than `bound_bytes`. The pool must outlive the buffer.
+    explicit buffer(block_pool& pool, std::size_t bound_bytes = no_bound) noexcept
+        : x_pool(&pool), x_bound(bound_bytes) {}
+    buffer(buffer&& other) noexcept
+        : x_pool(other.x_pool), x_block(std::exchange(other.x_block, {})), x_begin(std::exchange(other.x_begin, 0)),
+          x_end(std::exchange(other.x_end, 0)), x_bound(other.x_bound) {}
+    buffer& operator=(buffer&& other) noexcept {
+        if (this != &other) {
+            clear();
+            x_pool = other.x_pool;
+            x_block = std::exchange(other.x_block, {});
+            x_begin = std::exchange(other.x_begin, 0);
+            x_end = std::exchange(other.x_end, 0);
+            x_bound = other.x_bound;
+        }
+        return *this;
+    }
+    ~buffer() { x_pool->give(x_block); }
+
+    std::size_t size() const noexcept { return x_end - x_begin; }
+    bool empty() const noexcept { return x_end == x_begin; }
+    std::size_t bound() const noexcept { return x_bound; }
+    std::byte* data() noexcept { return x_block.data + x_begin; }
+    const std::byte* data() const noexcept { return x_block.data + x_begin; }
+    bytes_view view() const noexcept { return {data(), size()}; }
+    mutable_bytes view() noexcept { return {data(), size()}; }
+
+    // Appends a copy of `more`, which must not lie in this buffer. False, and nothing appended, over the bound.
+    [[nodiscard]] bool append(bytes_view more) noexcept {
+        std::byte* to = prepare(more.size());
+        if (!to) return false;
+        if (!more.empty()) std::memcpy(to, more.data(), more.size());
+        commit(more.size());
+        return true;
+    }
+
+    // Room for `count` more bytes after the content, to be filled and then committed; null over the bound.
+    [[nodiscard]] std::byte* prepare(std::size_t count) noexcept {
+        if (count > x_bound - size()) return nullptr;
+        if (x_block.size - x_end < count) make_room(count);
+        return x_block.data + x_end;
+    }
+
+    // Adds `count` bytes written where `prepare` pointed; at most as many as were prepared.
+    void commit(std::size_t count) noexcept {
+        assert(count <= x_block.size - x_end);
+        x_end += count;
+    }
+
+    // Removes `count` bytes from the front.
+    void consume(std::size_t count) noexcept {
+        assert(count <= size());
+        x_begin += count;
+        if (x_begin == x_end) clear();
+    }
+
+    // Removes `count` bytes from the end.
+    void retract(std::size_t count) noexcept {
+        assert(count <= size());
+        x_end -= count;
+        if (x_begin == x_end) clear();
+    }
+
+    // Removes everything and gives the memory back.
+    void clear() noexcept {
+        x_pool->give(std::exchange(x_block, {}));
+        x_begin = x_end = 0;
+    }
+
+private:
+    void make_room(std::size_t count) noexcept {
+        const std::size_t held = size();
+        if (x_block.data && held + count <= x_block.size && x_begin >= held) {
+            std::memcpy(x_block.data, data(), held); // the two do not overlap: the gap is as long as the content
+        } else {
+            const block larger = x_pool->take(held + count);
+            if (held) std::memcpy(larger.data, data(), held);
+            x_pool->give(x_block);
+            x_block = larger;
+        }
+        x_begin = 0;
+        x_end = held;
+    }
+
+    block_pool* x_pool;
+    block x_block;
+    std::size_t x_begin = 0;
+    std::size_t x_end = 0;
+    std::size_t x_bound;
+};
+
+} // namespace weir::inline v0
