@@ -1,0 +1,70 @@
+// Where a coroutine runs: its scheduler and its place in the tree of cancellation.
+//
+// Each promise of weir carries a pointer to a context and inherits it from whoever awaits it. Cancelling a context
+// cancels everything below it and is level-triggered: what waits in it is woken with `errc::canceled`, and whatever
+// would wait in it later does not wait. A context without a parent is a shield. Loop thread only; nothing is resumed
+// inside `cancel()`, only posted.
+#pragma once
+
+#include <weir/coro/scheduler.hpp>
+
+namespace weir::inline v0 {
+
+// Something that waits in a context and is to be told when the context is cancelled.
+class cancel_hook : public list_node<cancel_hook> {
+public:
+    // The hook has left the context's list by then. Must not destroy contexts or resume coroutines.
+    virtual void on_cancel() noexcept = 0;
+
+protected:
+    ~cancel_hook() = default;
+};
+
+class context : public list_node<context> {
+public:
+    // A root: never cancelled from above.
+    explicit context(scheduler& runs_on) noexcept : x_scheduler(&runs_on) {}
+
+    // A child: cancelled with its parent, which must outlive it; cancelled from the start if the parent is.
+    explicit context(context& parent) noexcept : x_scheduler(parent.x_scheduler) { adopt_by(parent); }
+
+    ~context() {
+        while (context* child = x_children.pop_front()) child->x_parent = nullptr;
+    }
+
+    scheduler& runs_on() const noexcept { return *x_scheduler; }
+    bool canceled() const noexcept { return x_canceled; }
+
+    // Cancels this context and everything below it. Doing so twice is doing it once.
+    void cancel() noexcept {
+        if (x_canceled) return;
+        x_canceled = true;
+        while (cancel_hook* hook = x_hooks.front()) {
+            hook->unlink();
+            hook->on_cancel();
+        }
+        for (context* child = x_children.front(); child; child = x_children.after(*child)) child->cancel();
+    }
+
+    // Makes this context a child of `parent`.
+    void adopt_by(context& parent) noexcept {
+        unlink();
+        x_parent = &parent;
+        parent.x_children.push_back(*this);
+        if (parent.x_canceled) cancel();
+    }
+
+    context* parent() const noexcept { return x_parent; }
+
+    // Has `hook` told when this context is cancelled, which it must not be yet.
+    void add(cancel_hook& hook) noexcept { x_hooks.push_back(hook); }
+
+private:
+    scheduler* x_scheduler;
+    context* x_parent = nullptr;
+    list<context> x_children;
+    list<cancel_hook> x_hooks;
+    bool x_canceled = false;
+};
+
+} // namespace weir::inline v0

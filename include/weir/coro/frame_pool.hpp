@@ -1,0 +1,84 @@
+// Recycles the memory of coroutine frames.
+//
+// A loop owns one and makes it current on its thread while it runs; frames made meanwhile come from its free lists, one
+// for each multiple of 64 bytes up to 2 KiB. Frames made elsewhere, and larger ones, come from the heap. A frame
+// may be freed on any thread and under any pool, or none: the memory itself always comes from the heap.
+#pragma once
+
+#include <weir/core/block_pool.hpp>
+
+#include <cstddef>
+#include <new>
+#include <utility>
+
+namespace weir::inline v0 {
+
+class frame_pool {
+public:
+    static constexpr std::size_t step_bytes = 64;
+    static constexpr std::size_t largest_bytes = 2048;
+    static constexpr std::size_t keep_bytes = 64 * 1024; // unused memory kept in each class
+
+    frame_pool() noexcept = default;
+    frame_pool(const frame_pool&) = delete;
+    frame_pool& operator=(const frame_pool&) = delete;
+    ~frame_pool() {
+        for (shelf& each : x_shelves)
+            while (each.top) ::operator delete(std::exchange(each.top, each.top->next));
+    }
+
+    // The pool that serves this thread now; null when none does. Set by the loop around each turn.
+    static frame_pool*& current() noexcept {
+        static constinit thread_local frame_pool* pool = nullptr;
+        return pool;
+    }
+
+    static void* allocate(std::size_t bytes) {
+        const std::size_t index = (bytes + step_bytes - 1) / step_bytes;
+#if !defined(WEIR_DETAIL_ADDRESS_SANITIZER) // under it, a frame that is used after its end must be noticed
+        if (frame_pool* pool = current(); pool && bytes <= largest_bytes) {
+            shelf& from = pool->x_shelves[index];
+            if (from.top) {
+                --from.count;
+                return std::exchange(from.top, from.top->next);
+            }
+        }
+#endif
+        return ::operator new(index * step_bytes);
+    }
+
+    static void deallocate(void* frame, std::size_t bytes) noexcept {
+#if !defined(WEIR_DETAIL_ADDRESS_SANITIZER)
+        const std::size_t index = (bytes + step_bytes - 1) / step_bytes;
+        if (frame_pool* pool = current(); pool && bytes <= largest_bytes) {
+            shelf& to = pool->x_shelves[index];
+            if (to.count * index * step_bytes < keep_bytes) {
+                to.top = ::new (frame) free_frame{to.top};
+                ++to.count;
+                return;
+            }
+        }
+#else
+        (void)bytes;
+#endif
+        ::operator delete(frame);
+    }
+
+private:
+    struct free_frame {
+        free_frame* next;
+    };
+    struct shelf {
+        free_frame* top = nullptr;
+        std::size_t count = 0;
+    };
+    shelf x_shelves[largest_bytes / step_bytes + 1];
+};
+
+// A base class for promises: their frames come from the current pool.
+struct pooled_frame {
+    static void* operator new(std::size_t bytes) { return frame_pool::allocate(bytes); }
+    static void operator delete(void* frame, std::size_t bytes) noexcept { frame_pool::deallocate(frame, bytes); }
+};
+
+} // namespace weir::inline v0

@@ -1,0 +1,138 @@
+// Concurrent tasks with a common end.
+//
+//     weir::scope clients;
+//     clients.spawn(watch(a));
+//     clients.spawn(watch(b));
+//     co_await clients.join();               // both have ended
+//
+// A scope is the only way to start a concurrent task, so every task has an owner. `join` waits for all; while it waits,
+// cancelling the joining coroutine cancels the children. The first exception of a child cancels its siblings and is
+// rethrown by `join`. A scope that dies with children destroys them where they are suspended: all awaitables of weir
+// allow that at any moment. Loop thread only; a scope may not be destroyed by one of its own children.
+#pragma once
+
+#include <weir/coro/task.hpp>
+#include <weir/coro/waiter.hpp>
+
+#include <cstddef>
+
+namespace weir::inline v0 {
+
+class scope {
+    // The frame that owns a spawned task, runs it, and tells the scope when it has ended.
+    struct child {
+        class promise_type final : public pooled_frame, public ready_item, public list_node<promise_type> {
+        public:
+            template <class... Arguments>
+            explicit promise_type(scope& owner, Arguments&&...) noexcept : x_owner(owner) {
+                x_owner.x_children.push_back(*this);
+                ++x_owner.x_count;
+                scheduler::current()->post(*this);
+            }
+
+            child get_return_object() const noexcept { return {}; }
+            std::suspend_always initial_suspend() const noexcept { return {}; }
+            std::suspend_never final_suspend() noexcept {
+                list_node<promise_type>::unlink();
+                x_owner.ended();
+                return {};
+            }
+            void return_void() const noexcept {}
+            void unhandled_exception() noexcept { x_owner.failed(); }
+            context* current_context() noexcept { return &x_owner.x_context; }
+
+            void destroy() noexcept { std::coroutine_handle<promise_type>::from_promise(*this).destroy(); }
+
+        private:
+            void run() noexcept override { std::coroutine_handle<promise_type>::from_promise(*this).resume(); }
+
+            scope& x_owner;
+        };
+    };
+
+public:
+    // On a thread that runs a loop.
+    scope() noexcept : x_context(*scheduler::current()) {}
+    scope(const scope&) = delete;
+    scope& operator=(const scope&) = delete;
+    ~scope() {
+        while (child::promise_type* each = x_children.front()) each->destroy();
+    }
+
+    // Starts `work` in the next turn of the ready list.
+    void spawn(task<> work) { run(*this, std::move(work)); }
+
+    // Starts `function(arguments...)`, which returns a `task<>`. The scope keeps function and arguments alive until
+    // the task has ended, so a lambda that captures may be given.
+    template <class Function, class... Arguments>
+        requires std::is_invocable_r_v<task<>, Function&, Arguments&...>
+    void spawn(Function function, Arguments... arguments) {
+        call(*this, std::move(function), std::move(arguments)...);
+    }
+
+    // How many tasks have not ended yet.
+    std::size_t size() const noexcept { return x_count; }
+
+    // Cancels what runs in the scope, now and later. `join` still has to be awaited to see it end.
+    void cancel() noexcept { x_context.cancel(); }
+
+    class join_awaiter : public awaitable<join_awaiter> {
+    public:
+        explicit join_awaiter(scope& joined) noexcept : x_scope(&joined) {}
+        join_awaiter(join_awaiter&& other) noexcept : x_scope(other.x_scope) {}
+
+        bool await_ready() const noexcept { return x_scope->x_count == 0; }
+        bool suspend(std::coroutine_handle<> who, context* in) noexcept {
+            assert(!x_scope->x_joiner && "a scope is joined by one coroutine at a time");
+            if (in) x_scope->x_context.adopt_by(*in);
+            x_scope->x_joiner = &x_waiter;
+            return x_waiter.suspend(who, nullptr); // not cancelled itself: the children are, and it waits for them
+        }
+        void await_resume() {
+            x_scope->x_joiner = nullptr;
+#if defined(__cpp_exceptions)
+            if (x_scope->x_failure) std::rethrow_exception(std::exchange(x_scope->x_failure, nullptr));
+#endif
+        }
+        ~join_awaiter() {
+            if (x_scope->x_joiner == &x_waiter) x_scope->x_joiner = nullptr;
+        }
+
+    private:
+        scope* x_scope;
+        waiter x_waiter;
+    };
+
+    // Completes when all tasks have ended; throws the first exception that left one of them.
+    [[nodiscard]] join_awaiter join() noexcept { return join_awaiter(*this); }
+
+private:
+    static child run(scope&, task<> work) { co_await work; }
+
+    template <class Function, class... Arguments>
+    static child call(scope&, Function function, Arguments... arguments) {
+        co_await function(arguments...);
+    }
+
+    void ended() noexcept {
+        --x_count;
+        if (x_count == 0 && x_joiner) x_joiner->wake();
+    }
+
+    void failed() noexcept {
+#if defined(__cpp_exceptions)
+        if (!x_failure) x_failure = std::current_exception();
+#endif
+        x_context.cancel();
+    }
+
+    context x_context;
+    list<child::promise_type> x_children;
+    std::size_t x_count = 0;
+    waiter* x_joiner = nullptr;
+#if defined(__cpp_exceptions)
+    std::exception_ptr x_failure;
+#endif
+};
+
+} // namespace weir::inline v0

@@ -1,0 +1,179 @@
+// A lazy coroutine: it starts when it is awaited, on the thread of the awaiting coroutine, and stays on it.
+//
+// A task is awaited at most once. Destroying it destroys its frame and, with it, everything that it was waiting for. It
+// inherits the context of its awaiter, so it is cancelled with it. An exception that leaves the body is rethrown where
+// the task is awaited; in a build without exceptions there are none.
+//
+// A child that completes without suspending continues its parent by returning from `await_suspend`, not by a transfer
+// of control: a loop over a million such awaits uses constant stack on every compiler at every optimisation level.
+#pragma once
+
+#include <weir/coro/bounded.hpp>
+#include <weir/coro/frame_pool.hpp>
+
+#include <cassert>
+#include <coroutine>
+#include <exception>
+#include <memory>
+#include <type_traits>
+#include <utility>
+
+namespace weir::inline v0 {
+
+template <class T = void>
+class task;
+
+namespace detail {
+
+class task_promise_base : public pooled_frame {
+public:
+    struct final_awaiter {
+        bool await_ready() const noexcept { return false; }
+        template <class Promise>
+        std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> self) const noexcept {
+            task_promise_base& promise = self.promise();
+            if (promise.x_starting) { // the parent is still inside its await_suspend, below us on the stack
+                promise.x_starting = false;
+                return std::noop_coroutine();
+            }
+            return promise.x_parent;
+        }
+        void await_resume() const noexcept {}
+    };
+
+    std::suspend_always initial_suspend() const noexcept { return {}; }
+    final_awaiter final_suspend() const noexcept { return {}; }
+
+    // Starts the coroutine. True when it suspended: `parent` will be resumed when it has finished.
+    bool start(std::coroutine_handle<> self, std::coroutine_handle<> parent, context* in) {
+        x_parent = parent;
+        x_context = in;
+        x_starting = true;
+        self.resume();
+        return std::exchange(x_starting, false);
+    }
+
+    context* current_context() const noexcept { return x_context; }
+
+private:
+    std::coroutine_handle<> x_parent;
+    context* x_context = nullptr;
+    bool x_starting = false;
+};
+
+template <class T>
+class task_promise final : public task_promise_base {
+public:
+    task_promise() noexcept {}
+    ~task_promise() {
+        if (x_content == content::value) std::destroy_at(std::addressof(x_value));
+#if defined(__cpp_exceptions)
+        if (x_content == content::exception) std::destroy_at(std::addressof(x_exception));
+#endif
+    }
+
+    task<T> get_return_object() noexcept;
+
+    template <class U = T>
+        requires std::is_convertible_v<U&&, T>
+    void return_value(U&& value) noexcept(std::is_nothrow_constructible_v<T, U&&>) {
+        std::construct_at(std::addressof(x_value), std::forward<U>(value));
+        x_content = content::value;
+    }
+
+    void unhandled_exception() noexcept {
+#if defined(__cpp_exceptions)
+        std::construct_at(std::addressof(x_exception), std::current_exception());
+        x_content = content::exception;
+#endif
+    }
+
+    T take() {
+#if defined(__cpp_exceptions)
+        if (x_content == content::exception) std::rethrow_exception(x_exception);
+#endif
+        assert(x_content == content::value);
+        return std::move(x_value);
+    }
+
+private:
+    enum class content : unsigned char { nothing, value, exception };
+    union {
+        T x_value;
+#if defined(__cpp_exceptions)
+        std::exception_ptr x_exception;
+#endif
+    };
+    content x_content = content::nothing;
+};
+
+template <>
+class task_promise<void> final : public task_promise_base {
+public:
+    task<void> get_return_object() noexcept;
+    void return_void() const noexcept {}
+    void unhandled_exception() noexcept {
+#if defined(__cpp_exceptions)
+        x_exception = std::current_exception();
+#endif
+    }
+    void take() const {
+#if defined(__cpp_exceptions)
+        if (x_exception) std::rethrow_exception(x_exception);
+#endif
+    }
+
+private:
+#if defined(__cpp_exceptions)
+    std::exception_ptr x_exception;
+#endif
+};
+
+} // namespace detail
+
+template <class T>
+class [[nodiscard]] task : public awaitable<task<T>> {
+public:
+    using promise_type = detail::task_promise<T>;
+    using value_type = T;
+
+    task() noexcept = default;
+    task(task&& other) noexcept : x_self(std::exchange(other.x_self, nullptr)) {}
+    task& operator=(task&& other) noexcept {
+        if (this != &other) {
+            if (x_self) x_self.destroy();
+            x_self = std::exchange(other.x_self, nullptr);
+        }
+        return *this;
+    }
+    ~task() {
+        if (x_self) x_self.destroy();
+    }
+
+    // Whether there is a coroutine at all: false after a move.
+    explicit operator bool() const noexcept { return static_cast<bool>(x_self); }
+
+    bool await_ready() const noexcept {
+        assert(x_self && !x_self.done() && "a task is awaited once");
+        return false;
+    }
+    bool suspend(std::coroutine_handle<> parent, context* in) { return x_self.promise().start(x_self, parent, in); }
+    T await_resume() { return x_self.promise().take(); }
+
+private:
+    friend promise_type;
+    explicit task(std::coroutine_handle<promise_type> self) noexcept : x_self(self) {}
+
+    std::coroutine_handle<promise_type> x_self;
+};
+
+template <class T>
+task<T> detail::task_promise<T>::get_return_object() noexcept {
+    return task<T>(std::coroutine_handle<task_promise<T>>::from_promise(*this));
+}
+
+inline task<void> detail::task_promise<void>::get_return_object() noexcept {
+    return task<void>(std::coroutine_handle<task_promise<void>>::from_promise(*this));
+}
+
+} // namespace weir::inline v0

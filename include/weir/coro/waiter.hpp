@@ -1,0 +1,65 @@
+// A suspended coroutine, waiting in a list for something to happen.
+//
+// Every awaiter of weir that suspends holds one, in the coroutine's frame. It is a node of three lists in turn or at
+// once: the list of what it waits for, the ready list, and the context's list of what to cancel. Destroying
+// it leaves all of them, so a suspended frame may be destroyed at any moment. Loop thread only.
+#pragma once
+
+#include <weir/core/errc.hpp>
+#include <weir/coro/context.hpp>
+
+#include <cassert>
+#include <coroutine>
+
+namespace weir::inline v0 {
+
+class waiter : public ready_item, private cancel_hook {
+public:
+    waiter() noexcept = default;
+
+    // Notes who waits, in which context. False, with the outcome `canceled`, when the context is cancelled already:
+    // then the coroutine must not suspend. `in` may be null for a coroutine of a foreign type.
+    bool suspend(std::coroutine_handle<> who, context* in) noexcept {
+        if (in && in->canceled()) {
+            x_outcome = errc::canceled;
+            return false;
+        }
+        x_who = who;
+        x_outcome = errc{};
+        x_scheduler = in ? &in->runs_on() : scheduler::current();
+        assert(x_scheduler && "an operation of weir was awaited on a thread that runs no loop");
+        if (in) in->add(*this);
+        return true;
+    }
+
+    // Leaves whatever it waits in and has the coroutine resumed from the ready list. The outcome is `errc{}` or why
+    // the wait ended otherwise.
+    void wake(errc outcome = errc{}) noexcept {
+        cancel_hook::unlink();
+        x_outcome = outcome;
+        x_scheduler->post(*this);
+    }
+
+    // `errc{}` when what was waited for has happened; `canceled`, or what `wake` was given, otherwise.
+    errc outcome() const noexcept { return x_outcome; }
+    bool canceled() const noexcept { return x_outcome == errc::canceled; }
+
+    // Whether it is suspended and not yet woken, or woken and not yet resumed.
+    bool waiting() const noexcept { return static_cast<bool>(x_who); }
+
+    scheduler& runs_on() const noexcept { return *x_scheduler; }
+
+private:
+    void run() noexcept override {
+        const std::coroutine_handle<> who = x_who;
+        x_who = nullptr;
+        who.resume();
+    }
+    void on_cancel() noexcept override { wake(errc::canceled); }
+
+    std::coroutine_handle<> x_who;
+    scheduler* x_scheduler = nullptr;
+    errc x_outcome{};
+};
+
+} // namespace weir::inline v0
