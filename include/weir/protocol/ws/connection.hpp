@@ -1,0 +1,385 @@
+// The WebSocket protocol after the handshake, for both roles: bytes in, events and bytes out (RFC 6455, 5 to 8).
+//
+// Does no I/O. The caller reads bytes from wherever they come, calls `receive` until it says need_more, and writes out
+// what the encode functions appended. One thread at a time; the block pool must outlive the connection. What a peer
+// sends is answered by events, never by an exception, an assert or an allocation of more than one small block.
+//
+// Rules for maintainers:
+//  - Receiving is one machine of four stages: header -> data or control -> header, and done after a close or a failure.
+//  - It knows its role in two places: what the mask bit must be, and whether there is something to unmask.
+//  - A header that the input cuts is gathered in x_header byte by byte, and every byte is checked before the next one
+//    is wanted: what is wrong fails at the byte that decides it. Cut and whole headers go through the same checks.
+//  - Events do not depend on how the input was cut, but for the places where pieces begin and end (and so for how much
+//    of a broken text was handed out before it turned out to be broken).
+//  - Receiving and sending share nothing: the connection answers no ping and no close by itself.
+#pragma once
+
+#include <weir/core/block_pool.hpp>
+#include <weir/core/buffer.hpp>
+#include <weir/core/bytes.hpp>
+#include <weir/core/errc.hpp>
+#include <weir/core/utf8.hpp>
+#include <weir/protocol/ws/close_code.hpp>
+#include <weir/protocol/ws/event.hpp>
+#include <weir/protocol/ws/frame_header.hpp>
+#include <weir/protocol/ws/limits.hpp>
+#include <weir/protocol/ws/masking.hpp>
+#include <weir/protocol/ws/opcode.hpp>
+#include <weir/protocol/ws/role.hpp>
+#include <weir/protocol/ws/violation.hpp>
+
+#include <cassert>
+#include <cstdint>
+#include <cstring>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace weir::inline v0::ws {
+
+class connection {
+public:
+    connection(ws::role side, block_pool& pool, const limits& bounds = {}) noexcept
+        : x_pool(&pool), x_limits(bounds), x_role(side) {}
+    connection(const connection&) = delete;
+    connection& operator=(const connection&) = delete;
+    ~connection() { release_control(); }
+
+    ws::role role() const noexcept { return x_role; }
+
+    // Lets the first frame of a message carry these reserved bits (RSV1 is 4): an extension was agreed upon that
+    // defines them. Text of such a message is not checked for UTF-8, since the extension has to decode it first.
+    void allow_reserved_bits(std::uint8_t bits) noexcept { x_allowed_bits = bits; }
+
+    // --- receiving ---
+
+    // Parses from the front of `input`, which it advances past what it used, and returns the first thing found there.
+    // need_more comes only when `input` is used up; an incomplete header is kept inside.
+    //
+    // Data comes in pieces: one for each contiguous part of a frame. An empty frame that begins or ends a message gives
+    // an empty piece; other empty frames give nothing. Payloads are unmasked in place, so `input` must not be parsed
+    // twice.
+    [[nodiscard]] event receive(mutable_bytes& input) noexcept {
+        if (x_control && x_stage != stage::control) release_control(); // what the last event pointed at
+        for (;;) {
+            switch (x_stage) {
+            case stage::header: {
+                if (input.empty()) return {};
+                frame_header header;
+                const header_decoding found = x_held ? gather(header, input) : take(header, input);
+                if (found.failure != errc{}) return fail(found.failure, header.payload_bytes, input);
+                if (!found.size) return {};
+                if (header.payload_bytes > x_limits.frame_bytes)
+                    return fail(errc::frame_too_large, header.payload_bytes, input);
+                if (enter(header)) return data_piece(input);
+                break;
+            }
+            case stage::data:
+                if (input.empty()) return {};
+                return data_piece(input);
+            case stage::control:
+                if (input.empty() && x_remaining) return {};
+                if (const mutable_bytes payload = control_payload(input); !x_remaining)
+                    return finish_control(payload, input);
+                break;
+            case stage::done: input = input.last(0); return {};
+            }
+        }
+    }
+
+    // Whether the peer's close frame has been seen.
+    bool close_received() const noexcept { return x_close_received; }
+
+    // Whether the peer broke a rule. Closing with `failure_close_code` and `failure_reason` is up to the caller.
+    bool failed() const noexcept { return x_failure != errc{}; }
+    errc failure() const noexcept { return x_failure; }
+    close_code failure_close_code() const noexcept { return broken_rule().code(); }
+    std::string failure_reason() const { return broken_rule().reason(); }
+
+    // --- sending ---
+    //
+    // Each function appends one frame to `out`, whole or not at all, and returns errc{}, or `closed` after a close
+    // frame, or `buffer_full` when `out` would grow over its bound. A client masks with `key`, which must be a new
+    // unpredictable one each time; a server ignores it.
+
+    // A frame of a text or binary message. While a message is under way (the last frame was not `last`), it continues
+    // that message, and a `type` other than the message's is `send_out_of_order`. Text must be UTF-8: it is not
+    // checked. `reserved_bits` go with the first frame of a message, when an extension was agreed upon.
+    [[nodiscard]] errc encode_frame(buffer& out, opcode type, bytes_view payload, bool last, masking_key key = {},
+                                    std::uint8_t reserved_bits = 0) noexcept {
+        assert(type == opcode::text || type == opcode::binary);
+        if (x_close_sent) return errc::closed;
+        if (sending_message() && type != x_sending) return errc::send_out_of_order;
+        const frame_header header = next_header(type, payload.size(), last, key, reserved_bits);
+        if (!append_frame(out, header, payload)) return errc::buffer_full;
+        x_sending = last ? opcode::continuation : type;
+        return {};
+    }
+
+    // The same for a payload that is written from the caller's memory: only the header, to `to`, which has room for
+    // `frame_header::max_bytes`. Returns its size. The caller masks the payload. What `encode_frame` refuses is misuse
+    // here.
+    std::size_t encode_frame_header(std::byte* to, opcode type, std::uint64_t payload_bytes, bool last,
+                                    masking_key key = {}, std::uint8_t reserved_bits = 0) noexcept {
+        assert(type == opcode::text || type == opcode::binary);
+        assert(!x_close_sent && (!sending_message() || type == x_sending));
+        const frame_header header = next_header(type, payload_bytes, last, key, reserved_bits);
+        x_sending = last ? opcode::continuation : type;
+        return encode(header, to);
+    }
+
+    // A ping or pong with at most 125 bytes of payload; may stand between the frames of a message.
+    [[nodiscard]] errc encode_control(buffer& out, opcode type, bytes_view payload, masking_key key = {}) noexcept {
+        assert(type == opcode::ping || type == opcode::pong);
+        assert(payload.size() <= max_control_bytes);
+        if (x_close_sent) return errc::closed;
+        const frame_header header{payload.size(), type, 0, true, x_role == ws::role::client, key};
+        return append_frame(out, header, payload) ? errc{} : errc::buffer_full;
+    }
+
+    // The close frame, once; nothing can be sent after it. 1005 (no_status) sends an empty payload, without `reason`. A
+    // reason of more than 123 bytes is cut between two characters; one that is not UTF-8 is left out.
+    [[nodiscard]] errc encode_close(buffer& out, close_code code, std::string_view reason,
+                                    masking_key key = {}) noexcept {
+        assert(code == close_code::no_status || may_be_sent(code));
+        if (x_close_sent) return errc::closed;
+        std::byte payload[max_control_bytes];
+        std::size_t size = 0;
+        if (code != close_code::no_status) {
+            store_big_endian(payload, static_cast<std::uint16_t>(code));
+            size = 2;
+            const std::string_view text = truncate_utf8(reason, sizeof payload - size);
+            if (!text.empty() && is_utf8(as_bytes(text))) {
+                std::memcpy(payload + size, text.data(), text.size());
+                size += text.size();
+            }
+        }
+        const frame_header header{size, opcode::close, 0, true, x_role == ws::role::client, key};
+        if (!append_frame(out, header, {payload, size})) return errc::buffer_full;
+        x_close_sent = true;
+        return {};
+    }
+
+    bool close_sent() const noexcept { return x_close_sent; }
+
+    // Whether a fragmented message is under way outwards.
+    bool sending_message() const noexcept { return x_sending != opcode::continuation; }
+
+private:
+    enum class stage : std::uint8_t { header, data, control, done };
+
+    // --- headers ---
+
+    // The first two bytes against the rules that need to know where the conversation is. Bytes beyond `size` are not
+    // there yet.
+    errc check_start(const std::byte* header, std::size_t size, std::uint64_t& number) const noexcept {
+        const auto first = std::to_integer<unsigned>(header[0]);
+        const auto type = static_cast<opcode>(first & 15);
+        const bool begins = type == opcode::text || type == opcode::binary;
+        const unsigned bits = first >> 4 & 7;
+        if (bits) [[unlikely]] {
+            number = bits;
+            if (!begins || (bits & ~static_cast<unsigned>(x_allowed_bits))) return errc::reserved_bits;
+        }
+        number = first & 15;
+        if (begins) {
+            if (x_message != opcode::continuation) return errc::expected_continuation;
+        } else if (type == opcode::continuation) {
+            if (x_message == opcode::continuation) return errc::unexpected_continuation;
+        } else {
+            if (is_reserved(type)) return errc::reserved_opcode;
+            if (!(first & 0x80)) return errc::fragmented_control;
+        }
+        if (!is_control(type) && (begins ? 0 : x_fragments) >= x_limits.message_fragments)
+            return errc::too_many_fragments;
+        if (size < 2) return {};
+        const auto second = std::to_integer<unsigned>(header[1]);
+        if ((second >> 7 != 0) != (x_role == ws::role::server))
+            return x_role == ws::role::server ? errc::mask_missing : errc::mask_unexpected;
+        if (is_control(type) && (second & 0x7F) > max_control_bytes) return errc::long_control;
+        return {};
+    }
+
+    // The rules for as much of a header as there is.
+    header_decoding check(frame_header& into, bytes_view from) const noexcept {
+        const errc broken = check_start(from.data(), from.size(), into.payload_bytes);
+        return broken == errc{} ? decode(from, into) : header_decoding{0, broken};
+    }
+
+    // A header at the front of `input`; what there is of an incomplete one is kept.
+    header_decoding take(frame_header& into, mutable_bytes& input) noexcept {
+        const header_decoding found = check(into, input);
+        if (found.size) {
+            input = input.subspan(found.size);
+        } else if (found.failure == errc{}) {
+            std::memcpy(x_header, input.data(), input.size());
+            x_held = static_cast<std::uint8_t>(input.size());
+            input = input.last(0);
+        }
+        return found;
+    }
+
+    // A header whose first bytes came before.
+    header_decoding gather(frame_header& into, mutable_bytes& input) noexcept {
+        header_decoding found;
+        while (!input.empty() && !found.size && found.failure == errc{}) {
+            x_header[x_held++] = input[0];
+            input = input.subspan(1);
+            found = check(into, {x_header, x_held});
+        }
+        if (found.size) x_held = 0;
+        return found;
+    }
+
+    // Begins the frame. True when it is one of data whose (possibly empty) piece is to be handed out at once.
+    bool enter(const frame_header& header) noexcept {
+        x_remaining = header.payload_bytes;
+        x_key = header.key;
+        if (is_control(header.type)) {
+            x_control_type = header.type;
+            x_control_size = 0;
+            x_stage = stage::control;
+            return false;
+        }
+        if (header.type != opcode::continuation) {
+            x_message = header.type;
+            x_message_bits = header.reserved_bits;
+            x_first = true;
+            x_fragments = 0;
+            x_utf8.reset();
+        }
+        ++x_fragments;
+        x_fin = header.fin;
+        x_stage = x_remaining ? stage::data : stage::header;
+        return !x_remaining && (x_first || x_fin);
+    }
+
+    // --- data ---
+
+    event data_piece(mutable_bytes& input) noexcept {
+        const std::size_t size = input.size() < x_remaining ? input.size() : static_cast<std::size_t>(x_remaining);
+        const mutable_bytes payload = input.first(size);
+        input = input.subspan(size);
+        x_remaining -= size;
+        if (x_role == ws::role::server) {
+            apply_mask(payload, x_key);
+            x_key = rotated(x_key, size);
+        }
+        const bool last = x_fin && !x_remaining;
+        if (x_message == opcode::text && !x_message_bits) {
+            if (!x_utf8.update(payload) || (last && !x_utf8.complete())) return fail(errc::bad_utf8, 1, input);
+        }
+        if (!x_remaining) x_stage = stage::header;
+        const opcode type = x_message;
+        if (last) x_message = opcode::continuation;
+        return {.what = event::kind::data, .type = type, .first = std::exchange(x_first, false), .last = last,
+                .reserved_bits = x_message_bits, .frame_remaining = x_remaining, .payload = payload};
+    }
+
+    // --- control ---
+
+    // The payload of a control frame, unmasked: where it is when it is there whole, else gathered in a block. Complete
+    // when nothing remains.
+    mutable_bytes control_payload(mutable_bytes& input) noexcept {
+        const std::size_t size = input.size() < x_remaining ? input.size() : static_cast<std::size_t>(x_remaining);
+        mutable_bytes payload = input.first(size);
+        input = input.subspan(size);
+        x_remaining -= size;
+        if (x_control || x_remaining) {
+            if (!x_control) x_control = x_pool->take(max_control_bytes).data;
+            if (size) std::memcpy(x_control + x_control_size, payload.data(), size);
+            x_control_size = static_cast<std::uint8_t>(x_control_size + size);
+            payload = {x_control, x_control_size};
+        }
+        if (!x_remaining && x_role == ws::role::server) apply_mask(payload, x_key);
+        return payload;
+    }
+
+    event finish_control(mutable_bytes payload, mutable_bytes& input) noexcept {
+        x_stage = stage::header;
+        if (x_control_type == opcode::close) return finish_close(payload, input);
+        const auto what = x_control_type == opcode::ping ? event::kind::ping : event::kind::pong;
+        return {.what = what, .type = x_control_type, .last = true, .payload = payload};
+    }
+
+    event finish_close(mutable_bytes payload, mutable_bytes& input) noexcept {
+        close_code code = close_code::no_status;
+        if (!payload.empty()) {
+            if (payload.size() == 1) return fail(errc::bad_close_payload, 1, input);
+            code = static_cast<close_code>(load_big_endian<std::uint16_t>(payload.data()));
+            if (!may_be_sent(code)) return fail(errc::bad_close_code, static_cast<std::uint64_t>(code), input);
+            payload = payload.subspan(2);
+            if (!is_utf8(payload)) return fail(errc::bad_utf8, 8, input);
+        }
+        x_close_received = true;
+        x_stage = stage::done;
+        input = input.last(0);
+        return {.what = event::kind::close, .type = opcode::close, .last = true, .code = code, .payload = payload};
+    }
+
+    void release_control() noexcept {
+        if (x_control) x_pool->give({std::exchange(x_control, nullptr), block_pool::round_up(max_control_bytes)});
+    }
+
+    // --- failure ---
+
+    event fail(errc rule, std::uint64_t number, mutable_bytes& input) noexcept {
+        x_stage = stage::done;
+        x_failure = rule;
+        x_remaining = number; // no frame is under way any more
+        input = input.last(0);
+        return {.what = event::kind::failed, .code = failure_close_code()};
+    }
+
+    violation broken_rule() const noexcept {
+        return {x_failure, x_remaining,
+                x_failure == errc::too_many_fragments ? x_limits.message_fragments : x_limits.frame_bytes};
+    }
+
+    // --- sending ---
+
+    frame_header next_header(opcode type, std::uint64_t size, bool last, masking_key key,
+                             std::uint8_t bits) const noexcept {
+        const bool continues = sending_message();
+        return {size, continues ? opcode::continuation : type, continues ? std::uint8_t{} : bits, last,
+                x_role == ws::role::client, key};
+    }
+
+    static bool append_frame(buffer& out, const frame_header& header, bytes_view payload) noexcept {
+        const std::size_t size = encoded_bytes(header) + payload.size();
+        std::byte* to = out.prepare(size);
+        if (!to) return false;
+        to += encode(header, to);
+        if (header.masked)
+            copy_masked(to, payload, header.key);
+        else if (!payload.empty())
+            std::memcpy(to, payload.data(), payload.size());
+        out.commit(size);
+        return true;
+    }
+
+    block_pool* x_pool;
+    std::byte* x_control = nullptr; // the payload of a control frame that came in parts
+    std::uint64_t x_remaining = 0;  // bytes to come of the frame under way; after a failure the violation's number
+    limits x_limits;
+    errc x_failure = {};
+    masking_key x_key;              // turned so that it fits the next byte
+    std::uint32_t x_fragments = 0;  // frames of the message under way
+    utf8_validator x_utf8;          // of the message under way
+    opcode x_control_type = opcode::ping;
+    opcode x_message = opcode::continuation; // the message being received; continuation: none
+    opcode x_sending = opcode::continuation; // the message being sent; continuation: none
+    std::uint8_t x_control_size = 0;
+    std::uint8_t x_message_bits = 0;
+    std::uint8_t x_allowed_bits = 0;
+    std::uint8_t x_held = 0;        // bytes in x_header
+    std::byte x_header[frame_header::max_bytes];
+    stage x_stage = stage::header;
+    ws::role x_role;
+    bool x_fin = false;
+    bool x_first = false;           // the message's first piece has not been handed out
+    bool x_close_sent = false;
+    bool x_close_received = false;
+};
+
+} // namespace weir::inline v0::ws
