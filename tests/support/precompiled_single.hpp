@@ -1,0 +1,6 @@
+// Precompiled for the tests that are built against the single header, to save compile time only.
+#pragma once
+
+#include <doctest/doctest.h>
+
+#include <weir.hpp>
