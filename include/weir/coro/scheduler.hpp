@@ -5,6 +5,7 @@
 #pragma once
 
 #include <weir/core/list.hpp>
+#include <weir/coro/lingering.hpp>
 
 #include <chrono>
 #include <cstdint>
@@ -81,6 +82,9 @@ public:
     // Takes an item back if it has not run yet. From the loop's thread only.
     virtual void revoke(remote_item& item) noexcept = 0;
 
+    // Takes care of something that outlives its owner; it leaves by destroying itself.
+    void keep(lingering& which) noexcept { x_lingering.push_back(which); }
+
     // The loop's clock, read once a turn: time since an arbitrary start, never going back.
     std::chrono::nanoseconds now() const noexcept { return x_now; }
 
@@ -90,6 +94,7 @@ protected:
 
     list<ready_item> x_ready;
     list<ready_item> x_turn_end;
+    list<lingering> x_lingering;
     std::chrono::nanoseconds x_now{0};
 };
 

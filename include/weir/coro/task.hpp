@@ -153,6 +153,9 @@ public:
     // Whether there is a coroutine at all: false after a move.
     explicit operator bool() const noexcept { return static_cast<bool>(x_self); }
 
+    // Whether it has run to its end.
+    bool done() const noexcept { return x_self && x_self.done(); }
+
     bool await_ready() const noexcept {
         assert(x_self && !x_self.done() && "a task is awaited once");
         return false;

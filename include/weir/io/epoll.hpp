@@ -1,0 +1,96 @@
+// The epoll backend.
+//
+// Every descriptor is registered once, edge-triggered, for both directions. An eventfd wakes a waiting loop.
+#pragma once
+
+#include <weir/io/socket_backend.hpp>
+
+#include <time.h>
+
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+
+namespace weir::inline v0::io {
+
+class epoll final : public socket_backend {
+public:
+    // Fails when the process is out of descriptors.
+    static result<std::unique_ptr<backend>> make() {
+        std::unique_ptr<epoll> made(new epoll);
+        if (!made->x_epoll || !made->x_wake) return last_error();
+        epoll_event interest{};
+        interest.events = EPOLLIN | EPOLLET;
+        interest.data.ptr = nullptr;
+        if (::epoll_ctl(made->x_epoll.get(), EPOLL_CTL_ADD, made->x_wake.get(), &interest) != 0) return last_error();
+        return std::unique_ptr<backend>(std::move(made));
+    }
+
+    std::string_view name() const noexcept override { return "epoll"; }
+
+    std::error_code watch(watched& which) noexcept override {
+        epoll_event interest{};
+        interest.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+        interest.data.ptr = &which;
+        if (::epoll_ctl(x_epoll.get(), EPOLL_CTL_ADD, which.number(), &interest) != 0) return last_error();
+        return {};
+    }
+
+    void unwatch(watched& which) noexcept override {
+        ::epoll_ctl(x_epoll.get(), EPOLL_CTL_DEL, which.number(), nullptr);
+        for (int i = x_told; i < x_found; ++i)
+            if (x_events[i].data.ptr == &which) x_events[i].data.ptr = nullptr;
+    }
+
+    void wait(std::chrono::nanoseconds timeout) noexcept override {
+        int milliseconds = -1;
+        if (timeout != forever) { // rounded up, so that a deadline has passed when the wait is over
+            const auto whole = std::chrono::ceil<std::chrono::milliseconds>(timeout).count();
+            milliseconds = whole > max_wait ? max_wait : static_cast<int>(whole);
+        }
+        const int found = ::epoll_wait(x_epoll.get(), x_events, max_events, milliseconds);
+        x_told = 0;
+        x_found = found < 0 ? 0 : found;
+    }
+
+    void dispatch() noexcept override {
+        while (x_told < x_found) {
+            const epoll_event event = x_events[x_told++];
+            auto* which = static_cast<watched*>(event.data.ptr);
+            if (!which) { // the eventfd, or unwatched meanwhile
+                continue;
+            }
+            const bool hangup = event.events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR);
+            which->on_ready(hangup || event.events & EPOLLIN, hangup || event.events & EPOLLOUT, hangup);
+        }
+    }
+
+    void wake() noexcept override {
+        // Edge-triggered: each write is an event, the counter need not be read. One that would overflow after 2^64
+        // writes does not happen.
+        const std::uint64_t one = 1;
+        [[maybe_unused]] const ssize_t ignored = ::write(x_wake.get(), &one, sizeof one);
+    }
+
+    std::chrono::nanoseconds now() noexcept override {
+        timespec at;
+        ::clock_gettime(CLOCK_MONOTONIC, &at);
+        return std::chrono::seconds(at.tv_sec) + std::chrono::nanoseconds(at.tv_nsec);
+    }
+
+    int descriptor() const noexcept override { return x_epoll.get(); }
+
+private:
+    static constexpr int max_events = 256;
+    static constexpr int max_wait = 1 << 30; // milliseconds: twelve days
+
+    epoll() noexcept
+        : x_epoll(::epoll_create1(EPOLL_CLOEXEC)), x_wake(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {}
+
+    unique_descriptor x_epoll;
+    unique_descriptor x_wake;
+    int x_told = 0;
+    int x_found = 0;
+    epoll_event x_events[max_events];
+};
+
+} // namespace weir::inline v0::io

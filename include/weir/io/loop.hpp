@@ -1,0 +1,183 @@
+// The loop: one thread's worth of events, deadlines and coroutines.
+//
+// A turn waits for the backend, fires deadlines, takes in what other threads posted, runs what is ready, and last lets
+// out what was written meanwhile. `run` turns until a task has ended. A program with a loop of its own calls `turn`
+// whenever `descriptor()` is readable or `until_next()` has passed. A loop is used on one thread; only `post_remote` and
+// `raise` may be called from others, and `raise` from a signal handler too. Several loops may follow each other, or be
+// nested, on one thread.
+#pragma once
+
+#include <weir/coro/task.hpp>
+#include <weir/io/backend.hpp>
+#include <weir/io/interrupt.hpp>
+#include <weir/io/os_entropy.hpp>
+#include <weir/io/timer_wheel.hpp>
+
+#include <atomic>
+#include <mutex>
+#include <utility>
+
+namespace weir::inline v0::io {
+
+class loop final : public scheduler {
+public:
+    static constexpr std::chrono::nanoseconds forever = backend::forever;
+
+    // Takes its events from `events`, and random bytes from the kernel unless told otherwise; `random` must then
+    // outlive the loop.
+    explicit loop(std::unique_ptr<backend> events, entropy* random = nullptr) noexcept
+        : x_backend(std::move(events)), x_random(random ? random : &x_os_entropy) {
+        x_now = x_backend->now();
+    }
+
+    ~loop() {
+        const activation active(*this);
+        while (lingering* each = x_lingering.pop_front()) each->abandon();
+    }
+
+    backend& events() noexcept { return *x_backend; }
+    block_pool& blocks() noexcept { return x_backend->blocks(); }
+    entropy& random() noexcept { return *x_random; }
+
+    // The loop that runs this thread now; null where none does.
+    static loop* current() noexcept { return static_cast<loop*>(scheduler::current()); }
+
+    // Runs `main` to its end, and then until nothing lingers. What `main` threw is thrown.
+    template <class T>
+    T run(task<T> main) {
+        const activation active(*this);
+        context root(*this);
+        if (main.suspend(std::noop_coroutine(), &root))
+            while (!main.done()) turn();
+        while (!x_lingering.empty()) turn();
+        return main.await_resume();
+    }
+
+    // One turn; waits at most `at_most` for something to do.
+    void turn(std::chrono::nanoseconds at_most = forever) noexcept {
+        const activation active(*this);
+        x_sleeping.store(true, std::memory_order_seq_cst);
+        const bool idle = !x_has_remote.load(std::memory_order_seq_cst) && !x_has_raised.load();
+        const std::chrono::nanoseconds due = idle ? until_next() : std::chrono::nanoseconds(0);
+        x_backend->wait(due < at_most ? due : at_most);
+        x_sleeping.store(false, std::memory_order_relaxed);
+        x_now = x_backend->now();
+        x_backend->dispatch();
+        x_wheel.advance(x_now);
+        take_remote();
+        run_ready();
+    }
+
+    // How long a turn would wait: zero when something is ready, `forever` when nothing is due.
+    std::chrono::nanoseconds until_next() noexcept {
+        if (!x_ready.empty() || !x_turn_end.empty()) return std::chrono::nanoseconds(0);
+        const std::chrono::nanoseconds next = x_wheel.next();
+        if (next == forever) return forever;
+        const std::chrono::nanoseconds now = x_backend->now();
+        return next > now ? next - now : std::chrono::nanoseconds(0);
+    }
+
+    // A descriptor that is readable when a turn has events to handle; -1 where the backend has none. Deadlines do not
+    // show in it: see `until_next`.
+    int descriptor() const noexcept { return x_backend->descriptor(); }
+
+    // Registers an interrupt.
+    void add(interrupt& which) noexcept { x_interrupts.push_back(which); }
+
+    // Has `which.on_interrupt()` called on the loop's thread. From any thread and from signal handlers.
+    void raise(interrupt& which) noexcept {
+        which.x_raised.store(true);
+        x_has_raised.store(true);
+        x_backend->wake();
+    }
+
+    void arm(timer& which, std::chrono::nanoseconds after) noexcept override {
+        which.disarm();
+        // Never due in the tick that is being fired: a timer that arms itself anew cannot hold up the loop.
+        if (after < std::chrono::nanoseconds(1)) after = std::chrono::nanoseconds(1);
+        x_wheel.add(which, after > longest ? x_now + longest : x_now + after);
+    }
+
+    void post_remote(remote_item& item) noexcept override {
+        {
+            const std::lock_guard<std::mutex> lock(x_remote_mutex);
+            item.unlink();
+            x_remote.push_back(item);
+            x_has_remote.store(true, std::memory_order_seq_cst);
+        }
+        if (x_sleeping.exchange(false, std::memory_order_seq_cst)) x_backend->wake();
+    }
+
+    void revoke(remote_item& item) noexcept override {
+        const std::lock_guard<std::mutex> lock(x_remote_mutex);
+        item.unlink();
+    }
+
+private:
+    static constexpr std::chrono::nanoseconds longest = std::chrono::hours(24 * 365);
+    static constexpr int rounds_a_turn = 16;
+
+    // Makes a loop the current one on this thread, and the former one again afterwards.
+    class activation {
+    public:
+        explicit activation(loop& active) noexcept
+            : x_scheduler(std::exchange(scheduler::current(), &active)),
+              x_frames(std::exchange(frame_pool::current(), &active.x_frames)) {}
+        activation(const activation&) = delete;
+        ~activation() {
+            scheduler::current() = x_scheduler;
+            frame_pool::current() = x_frames;
+        }
+
+    private:
+        scheduler* x_scheduler;
+        frame_pool* x_frames;
+    };
+
+    void take_remote() noexcept {
+        if (x_has_raised.load()) {
+            x_has_raised.store(false);
+            for (interrupt *each = x_interrupts.front(), *next; each; each = next) {
+                next = x_interrupts.after(*each);
+                if (each->x_raised.exchange(false)) each->on_interrupt();
+            }
+        }
+        if (!x_has_remote.load(std::memory_order_acquire)) return;
+        for (;;) { // one at a time: an item may revoke others
+            remote_item* next;
+            {
+                const std::lock_guard<std::mutex> lock(x_remote_mutex);
+                next = x_remote.pop_front();
+                if (!next) x_has_remote.store(false, std::memory_order_relaxed);
+            }
+            if (!next) return;
+            next->run();
+        }
+    }
+
+    void run_ready() noexcept {
+        for (int round = 0; round < rounds_a_turn && !x_ready.empty(); ++round) run_all(x_ready);
+        run_all(x_turn_end);
+    }
+
+    // Runs what is in the list now; what is posted meanwhile waits for the next round.
+    static void run_all(list<ready_item>& items) noexcept {
+        list<ready_item> round;
+        round.take_all(items);
+        while (ready_item* each = round.pop_front()) each->run();
+    }
+
+    frame_pool x_frames;
+    std::unique_ptr<backend> x_backend;
+    os_entropy x_os_entropy;
+    entropy* x_random;
+    timer_wheel x_wheel;
+    list<interrupt> x_interrupts;
+    std::atomic<bool> x_has_raised{false};
+    std::atomic<bool> x_sleeping{false};
+    std::atomic<bool> x_has_remote{false};
+    std::mutex x_remote_mutex;
+    list<remote_item> x_remote;
+};
+
+} // namespace weir::inline v0::io

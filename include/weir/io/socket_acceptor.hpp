@@ -1,0 +1,75 @@
+// An acceptor over a listening socket whose readiness somebody watches.
+#pragma once
+
+#include <weir/io/socket_stream.hpp>
+
+#include <sys/stat.h>
+#include <sys/un.h>
+
+namespace weir::inline v0::io {
+
+class socket_acceptor final : public acceptor, private watched {
+public:
+    // Takes over a non-blocking socket that listens. `unlink_path`: it is a Unix socket that we bound, whose file goes
+    // with it.
+    static result<std::unique_ptr<acceptor>> make(readiness_backend& backend, unique_descriptor&& socket, bool unlink_path) {
+        std::unique_ptr<socket_acceptor> made(new socket_acceptor(backend, std::move(socket), unlink_path));
+        if (const std::error_code failed = backend.watch(*made)) {
+            made->x_watched = false;
+            return failed;
+        }
+        return std::unique_ptr<acceptor>(std::move(made));
+    }
+
+    ~socket_acceptor() {
+        if (x_watched) x_backend.unwatch(*this);
+        if (x_unlink_path && x_address.ss_family == AF_UNIX) {
+            const auto* local = reinterpret_cast<const sockaddr_un*>(&x_address);
+            if (local->sun_path[0] != '\0') ::unlink(local->sun_path);
+        }
+    }
+
+    status accept(std::unique_ptr<stream>& into, std::error_code& failure) noexcept override {
+        for (;;) {
+            unique_descriptor next(::accept4(number(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+            if (!next) {
+                if (errno == EINTR || errno == ECONNABORTED || errno == EPROTO) continue; // that one has gone already
+                if (errno == EAGAIN || errno == EWOULDBLOCK) return status::blocked;
+                failure = last_error();
+                return status::failed;
+            }
+            result<std::unique_ptr<stream>> made = socket_stream::make(x_backend, std::move(next), false);
+            if (!made) {
+                failure = made.error();
+                return status::failed;
+            }
+            into = std::move(*made);
+            return status::ready;
+        }
+    }
+
+    bytes_view local_address() const noexcept override {
+        return {reinterpret_cast<const std::byte*>(&x_address), x_address_bytes};
+    }
+
+    int descriptor() const noexcept override { return number(); }
+
+private:
+    socket_acceptor(readiness_backend& backend, unique_descriptor&& socket, bool unlink_path) noexcept
+        : watched(std::move(socket)), x_backend(backend), x_unlink_path(unlink_path) {
+        socklen_t size = sizeof x_address;
+        if (::getsockname(number(), reinterpret_cast<sockaddr*>(&x_address), &size) == 0) x_address_bytes = size;
+    }
+
+    void on_ready(bool, bool, bool) noexcept override {
+        if (x_observer) x_observer->on_acceptable();
+    }
+
+    readiness_backend& x_backend;
+    sockaddr_storage x_address{};
+    std::size_t x_address_bytes = 0;
+    bool x_unlink_path;
+    bool x_watched = true;
+};
+
+} // namespace weir::inline v0::io

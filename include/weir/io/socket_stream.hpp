@@ -1,0 +1,157 @@
+// A stream over a connected socket whose readiness somebody watches.
+//
+// Receives into a buffer of the backend's hot pool, lent until it is released. A receive that gave less than it could
+// have means that the socket is drained: the next one is not tried before the socket is reported ready again.
+#pragma once
+
+#include <weir/io/readiness.hpp>
+
+#include <limits.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+namespace weir::inline v0::io {
+
+class socket_stream final : public stream, private watched {
+public:
+    // Takes over a non-blocking socket, connected or `connecting`. Fails if it cannot be watched.
+    static result<std::unique_ptr<stream>> make(readiness_backend& backend, unique_descriptor&& socket, bool connecting) {
+        std::unique_ptr<socket_stream> made(new socket_stream(backend, std::move(socket), connecting));
+        if (const std::error_code failed = backend.watch(*made)) {
+            made->x_watched = false;
+            return failed;
+        }
+        // Realtime messages are small and gathered by us: the kernel must not hold them back. Not TCP: no such option.
+        const int on = 1;
+        ::setsockopt(made->number(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+        return std::unique_ptr<stream>(std::move(made));
+    }
+
+    ~socket_stream() {
+        if (x_watched) x_backend.unwatch(*this);
+    }
+
+    status connected() noexcept override {
+        if (x_failure) return status::failed;
+        return x_connecting ? status::blocked : status::ready;
+    }
+
+    status fill(lease& into) noexcept override {
+        if (x_failure) return status::failed;
+        if (!x_readable) return status::blocked;
+        const block room = x_backend.blocks().take(readiness_backend::lease_bytes);
+        ssize_t got;
+        do {
+            got = ::recv(number(), room.data, room.size, 0);
+        } while (got < 0 && errno == EINTR);
+        if (got > 0) {
+            const auto count = static_cast<std::size_t>(got);
+            if (count < room.size && !x_hangup) x_readable = false;
+            into = {{room.data, count}, room};
+            return status::ready;
+        }
+        x_backend.blocks().give(room);
+        if (got == 0) return status::end;
+        if (errno == EAGAIN || errno == EWOULDBLOCK) {
+            x_readable = false;
+            return status::blocked;
+        }
+        x_failure = last_error();
+        return status::failed;
+    }
+
+    void release(lease&& unused) noexcept override {
+        x_backend.blocks().give(unused.backing);
+        unused = {};
+    }
+
+    std::size_t write(std::span<const bytes_view> pieces) noexcept override {
+        std::size_t taken = 0;
+        while (!pieces.empty() && x_writable && !x_failure) {
+            iovec parts[max_pieces];
+            std::size_t count = 0, wanted = 0;
+            for (; count < pieces.size() && count < max_pieces; ++count) {
+                parts[count] = {const_cast<std::byte*>(pieces[count].data()), pieces[count].size()};
+                wanted += pieces[count].size();
+            }
+            const std::size_t sent = send(parts, count);
+            taken += sent;
+            if (sent < wanted) {
+                x_writable = false;
+                break;
+            }
+            pieces = pieces.subspan(count);
+        }
+        return taken;
+    }
+
+    void shutdown_write() noexcept override { ::shutdown(number(), SHUT_WR); }
+
+    void reset() noexcept override {
+        if (!x_failure) x_failure = std::make_error_code(std::errc::connection_aborted);
+        if (!x_watched) return;
+        const linger at_once{1, 0};
+        ::setsockopt(number(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+        x_backend.unwatch(*this);
+        x_watched = false;
+        x_descriptor.close();
+    }
+
+    int descriptor() const noexcept override { return number(); }
+
+private:
+    static constexpr std::size_t max_pieces = 64;
+
+    socket_stream(readiness_backend& backend, unique_descriptor&& socket, bool connecting) noexcept
+        : watched(std::move(socket)), x_backend(backend), x_connecting(connecting), x_writable(!connecting) {}
+
+    std::size_t send(iovec* parts, std::size_t count) noexcept {
+        ssize_t sent;
+        do {
+            if (count == 1) {
+                sent = ::send(number(), parts[0].iov_base, parts[0].iov_len, MSG_NOSIGNAL);
+            } else {
+                msghdr all{};
+                all.msg_iov = parts;
+                all.msg_iovlen = count;
+                sent = ::sendmsg(number(), &all, MSG_NOSIGNAL);
+            }
+        } while (sent < 0 && errno == EINTR);
+        if (sent >= 0) return static_cast<std::size_t>(sent);
+        if (errno != EAGAIN && errno != EWOULDBLOCK) x_failure = last_error();
+        return 0;
+    }
+
+    void on_ready(bool readable, bool writable, bool hangup) noexcept override {
+        if (hangup) x_hangup = true;
+        if (x_connecting) {
+            if (!writable && !hangup) return;
+            int failed = 0;
+            socklen_t size = sizeof failed;
+            ::getsockopt(number(), SOL_SOCKET, SO_ERROR, &failed, &size);
+            x_connecting = false;
+            x_writable = true;
+            if (failed) x_failure = {failed, std::system_category()};
+            if (x_observer) x_observer->on_writable();
+            if (readable) x_readable = true;
+            return;
+        }
+        const bool news = readable && !x_readable;
+        const bool room = writable && !x_writable;
+        if (readable) x_readable = true;
+        if (writable) x_writable = true;
+        if (room && x_observer) x_observer->on_writable();
+        if ((news || hangup) && x_observer) x_observer->on_readable();
+    }
+
+    readiness_backend& x_backend;
+    bool x_watched = true;
+    bool x_connecting;
+    bool x_readable = false;
+    bool x_writable;
+    bool x_hangup = false;
+};
+
+} // namespace weir::inline v0::io

@@ -1,0 +1,86 @@
+// A connected stream of bytes: TCP, a Unix socket, TLS or an in-memory pipe, behind one indirect call an operation.
+//
+// A stream belongs to one loop and is used on its thread. Its operations never wait: they do what can be done now and
+// say `blocked` otherwise, and the observer is told when trying again makes sense. Received bytes come in a lease: a
+// buffer that belongs to the backend and is lent until `release`. Written bytes are taken at the call, so nothing that
+// the kernel or another layer still works on ever lies in the caller's memory. Destroying a stream closes it.
+#pragma once
+
+#include <weir/core/block_pool.hpp>
+#include <weir/core/bytes.hpp>
+
+#include <system_error>
+
+namespace weir::inline v0::io {
+
+// What came of an operation.
+enum class status : unsigned char {
+    ready,   // it was done
+    blocked, // nothing can be done now; the observer will be told
+    end,     // the peer has ended its direction of the stream
+    failed,  // the stream is broken; `failure()` says how
+};
+
+// Received bytes, lent by a stream. They may be changed in place. Must be given back to the stream that lent them, by
+// `release`, before that stream is destroyed.
+struct lease {
+    mutable_bytes bytes;
+    block backing;
+};
+
+// Who is told that trying again makes sense. Called on the loop's thread from within a turn, never from within an
+// operation of the stream. May not destroy the stream.
+class stream_observer {
+public:
+    // `fill` has news: bytes, the end, or a failure. Told once after a `fill` that gave `blocked`.
+    virtual void on_readable() noexcept = 0;
+
+    // `write` can take more, or fails now, or the connection is established. Told once after a `write` that took
+    // less than it was given, and when connecting has come to an end.
+    virtual void on_writable() noexcept = 0;
+
+protected:
+    ~stream_observer() = default;
+};
+
+class stream {
+public:
+    stream() noexcept = default;
+    stream(const stream&) = delete;
+    stream& operator=(const stream&) = delete;
+    virtual ~stream() = default;
+
+    // Whether a connection that was started is established: `blocked` while it is not, and then `ready` or `failed`.
+    virtual status connected() noexcept { return status::ready; }
+
+    // Lends what has been received; at most one lease's worth a call. With `ready` there is at least one byte.
+    virtual status fill(lease& into) noexcept = 0;
+
+    // Takes a lease back. Giving back an empty lease does nothing.
+    virtual void release(lease&& unused) noexcept = 0;
+
+    // Takes as many bytes of `pieces`, in order, as can be taken now, and says how many. Fewer than given: `blocked`,
+    // or `failed` if `failure()` is set.
+    virtual std::size_t write(std::span<const bytes_view> pieces) noexcept = 0;
+
+    // Ends our direction of the stream once everything taken so far is out. The peer sees the end.
+    virtual void shutdown_write() noexcept = 0;
+
+    // Breaks the connection at once; the peer sees a reset. Every later operation fails.
+    virtual void reset() noexcept = 0;
+
+    // What broke the stream; empty while it is whole.
+    std::error_code failure() const noexcept { return x_failure; }
+
+    // The descriptor below; -1 where there is none.
+    virtual int descriptor() const noexcept { return -1; }
+
+    // Who is told from now on; null for nobody. The observer must outlive the stream or be taken out before.
+    void observe(stream_observer* observer) noexcept { x_observer = observer; }
+
+protected:
+    std::error_code x_failure;
+    stream_observer* x_observer = nullptr;
+};
+
+} // namespace weir::inline v0::io

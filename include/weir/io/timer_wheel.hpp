@@ -1,0 +1,109 @@
+// Deadlines by the million: a hierarchical wheel of six rings with 64 slots each.
+//
+// Arming, disarming and moving a deadline take constant time, and nothing is touched while nothing is due. A tick is a
+// millisecond; deadlines are rounded up to it, so no timer fires early, and those over a year away fire then. A timer
+// stands in the ring of the highest group of six bits in which its tick differs from the current one, and moves inwards
+// when the wheel reaches its slot. A timer may leave by itself at any time: a slot whose bit is set may be empty.
+#pragma once
+
+#include <weir/coro/scheduler.hpp>
+
+#include <bit>
+#include <chrono>
+#include <cstdint>
+
+namespace weir::inline v0 {
+
+class timer_wheel {
+public:
+    static constexpr std::chrono::nanoseconds tick = std::chrono::milliseconds(1);
+
+    // Fires `which` once `due`, on the clock whose value `advance` is given, has passed. It must not be armed.
+    void add(timer& which, std::chrono::nanoseconds due) noexcept {
+        const std::int64_t ticks = due.count() <= 0 ? 0 : (due.count() - 1) / tick.count() + 1;
+        const auto latest = static_cast<std::int64_t>(x_tick + reach / 2);
+        which.x_tick = static_cast<std::uint64_t>(ticks < latest ? ticks : latest);
+        if (which.x_tick < x_tick) which.x_tick = x_tick;
+        insert(which);
+    }
+
+    // Fires everything that is due at `now`, in the order of the deadlines.
+    void advance(std::chrono::nanoseconds now) noexcept {
+        const auto until = static_cast<std::uint64_t>(now.count() / tick.count());
+        for (;;) {
+            const place next = earliest();
+            if (next.tick > until) break;
+            x_tick = next.tick;
+            list<timer>& slot = x_rings[next.ring].slots[next.slot];
+            x_rings[next.ring].used &= ~(std::uint64_t{1} << next.slot);
+            list<timer> due;
+            due.take_all(slot);
+            while (timer* each = due.pop_front()) {
+                if (each->x_tick <= x_tick)
+                    each->expire();
+                else
+                    insert(*each);
+            }
+        }
+        if (x_tick < until) x_tick = until;
+    }
+
+    // The time at which `advance` has something to do next; the maximum when nothing is armed.
+    std::chrono::nanoseconds next() noexcept {
+        const place found = earliest();
+        if (found.tick == nowhere) return std::chrono::nanoseconds::max();
+        return tick * static_cast<std::int64_t>(found.tick);
+    }
+
+private:
+    static constexpr unsigned bits = 6;
+    static constexpr unsigned rings = 6;
+    static constexpr std::uint64_t reach = std::uint64_t{1} << (bits * rings);
+    static constexpr std::uint64_t nowhere = ~std::uint64_t{0};
+
+    struct ring {
+        std::uint64_t used = 0; // one bit a slot; set where a timer was put
+        list<timer> slots[1 << bits];
+    };
+    struct place {
+        std::uint64_t tick;
+        unsigned ring;
+        unsigned slot;
+    };
+
+    void insert(timer& which) noexcept {
+        const std::uint64_t differs = which.x_tick ^ x_tick;
+        unsigned level = differs ? static_cast<unsigned>(std::bit_width(differs) - 1) / bits : 0;
+        if (level >= rings) level = rings - 1;
+        const unsigned slot = static_cast<unsigned>(which.x_tick >> (bits * level)) & ((1u << bits) - 1);
+        x_rings[level].slots[slot].push_back(which);
+        x_rings[level].used |= std::uint64_t{1} << slot;
+    }
+
+    // The first slot that holds a timer, inner rings before outer ones; what an inner ring holds is always due earlier.
+    place earliest() noexcept {
+        for (unsigned level = 0; level < rings; ++level) {
+            ring& here = x_rings[level];
+            const unsigned shift = bits * level;
+            const unsigned at = static_cast<unsigned>(x_tick >> shift) & ((1u << bits) - 1);
+            while (here.used) {
+                // In the outermost ring slots before the current one belong to its next round.
+                const std::uint64_t ahead = here.used >> at << at;
+                const auto slot = static_cast<unsigned>(std::countr_zero(ahead ? ahead : here.used));
+                if (here.slots[slot].empty()) {
+                    here.used &= ~(std::uint64_t{1} << slot);
+                    continue;
+                }
+                const std::uint64_t round = (x_tick >> shift >> bits) + (ahead ? 0 : 1);
+                const std::uint64_t starts = ((round << bits) | slot) << shift;
+                return {starts < x_tick ? x_tick : starts, level, slot};
+            }
+        }
+        return {nowhere, 0, 0};
+    }
+
+    std::uint64_t x_tick = 0;
+    ring x_rings[rings];
+};
+
+} // namespace weir::inline v0
