@@ -40,6 +40,8 @@ enum class errc {
     bad_framing,         // Content-Length and Transfer-Encoding that contradict each other or make no sense
     bad_chunk,           // a malformed chunk of a chunked body
     body_too_large,      // more bytes in a body than the limit
+    target_too_long,     // a request line longer than the limit
+    unknown_coding,      // a transfer coding other than chunked
 
     // the opening handshake (RFC 6455 section 4)
     not_an_upgrade = 300, // no Upgrade: websocket with Connection: upgrade
@@ -118,6 +120,8 @@ inline const char* describe(errc code) noexcept {
     case errc::bad_framing: return "contradictory HTTP message length";
     case errc::bad_chunk: return "malformed chunk in HTTP body";
     case errc::body_too_large: return "HTTP body too large";
+    case errc::target_too_long: return "HTTP request line too long";
+    case errc::unknown_coding: return "unknown transfer coding";
     case errc::not_an_upgrade: return "not a WebSocket upgrade";
     case errc::bad_method: return "a WebSocket handshake must be a GET";
     case errc::bad_websocket_version: return "Sec-WebSocket-Version must be 13";
@@ -165,6 +169,7 @@ inline condition kind_of(errc code) noexcept {
     case errc::head_too_large:
     case errc::too_many_fields:
     case errc::body_too_large:
+    case errc::target_too_long:
     case errc::message_too_large:
     case errc::frame_too_large:
     case errc::too_many_fragments: return condition::limit;
