@@ -22,6 +22,7 @@ enum class errc {
     buffer_full,         // a bounded buffer would have grown over its bound
     unsupported,         // not available in this build or on this system; the detail names what is missing
     no_loop,             // an asynchronous operation was started on a thread that runs no loop
+    no_thread,           // a helper thread was needed and could not be started
 
     // URLs (RFC 3986, RFC 6455 section 3)
     bad_url = 100,       // not a URL, or a character that a URL may not hold
@@ -106,6 +107,7 @@ inline const char* describe(errc code) noexcept {
     case errc::buffer_full: return "a bounded buffer is full";
     case errc::unsupported: return "not supported here";
     case errc::no_loop: return "no loop runs on this thread";
+    case errc::no_thread: return "a thread could not be started";
     case errc::bad_url: return "malformed URL";
     case errc::bad_scheme: return "URL scheme not supported";
     case errc::bad_host: return "malformed host in URL";
@@ -170,6 +172,7 @@ inline condition kind_of(errc code) noexcept {
     case errc::too_many_fields:
     case errc::body_too_large:
     case errc::target_too_long:
+    case errc::no_thread:
     case errc::message_too_large:
     case errc::frame_too_large:
     case errc::too_many_fragments: return condition::limit;

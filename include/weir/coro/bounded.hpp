@@ -75,8 +75,12 @@ public:
     }
 
 private:
+    // Why it ended early, if it did. What knows better than its context whether it was cut short says so.
     errc ended_early() const noexcept {
-        return x_trigger && x_trigger->canceled() ? x_trigger->reason() : errc{};
+        if (!x_trigger || !x_trigger->canceled()) return errc{};
+        if constexpr (requires { x_inner.interrupted(); })
+            if (!x_inner.interrupted()) return errc{};
+        return x_trigger->reason();
     }
 
     typename Trigger::setting x_setting;

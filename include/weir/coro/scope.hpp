@@ -27,7 +27,7 @@ class scope {
             explicit promise_type(scope& owner, Arguments&&...) noexcept : x_owner(owner) {
                 x_owner.x_children.push_back(*this);
                 ++x_owner.x_count;
-                scheduler::current()->post(*this);
+                x_owner.x_context.runs_on().post(*this);
             }
 
             child get_return_object() const noexcept { return {}; }
@@ -56,6 +56,7 @@ public:
     scope(const scope&) = delete;
     scope& operator=(const scope&) = delete;
     ~scope() {
+        assert(!x_joiner && "a scope died while it was being joined");
         while (child::promise_type* each = x_children.front()) each->destroy();
     }
 

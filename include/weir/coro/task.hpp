@@ -83,6 +83,7 @@ public:
 
     void unhandled_exception() noexcept {
 #if defined(__cpp_exceptions)
+        if (x_content == content::value) std::destroy_at(std::addressof(x_value)); // a local threw as it ended
         std::construct_at(std::addressof(x_exception), std::current_exception());
         x_content = content::exception;
 #endif

@@ -1,0 +1,208 @@
+// A bounded queue between coroutines: senders wait while it is full, receivers while it is empty.
+//
+// Values come out in the order in which they were accepted, and those who wait are served in the order in which they
+// came. No value is lost: a value waits in the channel until a receiver really takes it, so a receiver that is cancelled
+// or destroyed, even when it had been woken already, leaves it to the next one. A send that fails (`canceled`, `timed_out`,
+// `closed`) has not delivered its value and never will; the value ends with the awaiter. Use `try_send` to keep it.
+//
+// The channel owns the values in it; memory for all of its capacity is allocated once. A channel that dies is closed,
+// and what it held is gone. Loop thread only: from other threads go through the loop.
+#pragma once
+
+#include <weir/coro/awaitable.hpp>
+#include <weir/coro/waiter.hpp>
+
+#include <cstddef>
+#include <memory>
+#include <utility>
+
+namespace weir::inline v0 {
+
+template <class T>
+class channel {
+    static_assert(std::is_nothrow_move_constructible_v<T>, "a value that can throw on the way could be lost");
+
+public:
+    // `capacity`: how many values are held at most, at least 1.
+    explicit channel(std::size_t capacity) : x_ring(new std::optional<T>[capacity]), x_capacity(capacity) {
+        assert(capacity >= 1);
+    }
+    channel(const channel&) = delete;
+    channel& operator=(const channel&) = delete;
+    ~channel() {
+        wake_all(x_senders, errc::closed);
+        wake_all(x_receivers, errc::closed);
+        while (receive_awaiter* each = x_promised.pop_front()) each->x_channel = nullptr;
+    }
+
+    std::size_t size() const noexcept { return x_size; }
+    std::size_t capacity() const noexcept { return x_capacity; }
+    bool is_closed() const noexcept { return x_closed; }
+
+    // Takes no more values. Who waits to send gets `closed`; what is in the channel can still be received. Idempotent.
+    void close() noexcept {
+        x_closed = true;
+        wake_all(x_senders, errc::closed);
+        settle();
+    }
+
+    // Delivers at once or not at all: `buffer_full`, or `closed`. `value` is moved from only when it was delivered.
+    template <class U = T>
+        requires std::is_constructible_v<T, U&&>
+    result<> try_send(U&& value) {
+        if (x_closed) return errc::closed;
+        if (x_size == x_capacity) return errc::buffer_full;
+        push(std::forward<U>(value));
+        return {};
+    }
+
+    // The oldest value that is not promised to a receiver that waited; nothing when there is none.
+    std::optional<T> try_receive() noexcept {
+        if (x_size == x_promised_count) return std::nullopt;
+        return pop();
+    }
+
+    class [[nodiscard]] send_awaiter : public awaitable<send_awaiter> {
+    public:
+        send_awaiter(channel& to, T&& value) noexcept : x_channel(&to), x_value(std::move(value)) {}
+        send_awaiter(send_awaiter&& other) noexcept : x_channel(other.x_channel), x_value(std::move(other.x_value)) {
+            assert(!other.x_waiter.waiting() && "an awaitable was moved while it was being awaited");
+        }
+
+        bool await_ready() {
+            if (x_channel->x_closed) return true;
+            return x_sent = static_cast<bool>(x_channel->try_send(std::move(x_value)));
+        }
+        bool suspend(std::coroutine_handle<> who, context* in) noexcept {
+            if (!x_waiter.suspend(who, in)) return false;
+            x_waiter.sender = this;
+            x_channel->x_senders.push_back(x_waiter);
+            return true;
+        }
+        result<> await_resume() const noexcept {
+            if (x_sent) return {};
+            return x_waiter.outcome() != errc{} ? x_waiter.outcome() : errc::closed;
+        }
+
+    private:
+        friend channel;
+        struct sending_waiter : waiter {
+            send_awaiter* sender = nullptr;
+        };
+
+        channel* x_channel;
+        T x_value;
+        bool x_sent = false;
+        sending_waiter x_waiter;
+    };
+
+    class [[nodiscard]] receive_awaiter : public awaitable<receive_awaiter>, private list_node<receive_awaiter> {
+    public:
+        explicit receive_awaiter(channel& from) noexcept : x_channel(&from) {}
+        receive_awaiter(receive_awaiter&& other) noexcept
+            : awaitable<receive_awaiter>(), list_node<receive_awaiter>(), x_channel(other.x_channel) {
+            assert(!other.x_waiter.waiting() && "an awaitable was moved while it was being awaited");
+        }
+        ~receive_awaiter() {
+            if (!promised()) return;
+            renounce();
+            x_channel->settle();
+        }
+
+        bool await_ready() const noexcept {
+            if (x_channel->x_promised_count != 0) return false; // these were here before
+            return x_channel->x_size != 0 || x_channel->x_closed;
+        }
+        bool suspend(std::coroutine_handle<> who, context* in) noexcept {
+            if (!x_waiter.suspend(who, in)) return false;
+            x_waiter.receiver = this;
+            x_channel->x_receivers.push_back(x_waiter);
+            x_channel->settle();
+            return true;
+        }
+        result<T> await_resume() noexcept {
+            if (x_waiter.outcome() != errc{}) return x_waiter.outcome();
+            if (!x_channel) return errc::closed; // it died in between
+            if (promised()) renounce();
+            if (x_channel->x_size == 0) return errc::closed;
+            return x_channel->pop();
+        }
+
+    private:
+        friend channel;
+        friend list<receive_awaiter>;
+        struct receiving_waiter : waiter {
+            receive_awaiter* receiver = nullptr;
+        };
+
+        // Woken for a value, but not resumed yet: the value is kept for it.
+        bool promised() const noexcept { return list_node<receive_awaiter>::linked(); }
+        void renounce() noexcept {
+            list_node<receive_awaiter>::unlink();
+            --x_channel->x_promised_count;
+        }
+
+        channel* x_channel;
+        receiving_waiter x_waiter;
+    };
+
+    // Completes when the channel has taken `value`; waits while it is full.
+    send_awaiter send(T value) noexcept { return send_awaiter(*this, std::move(value)); }
+
+    // The next value; `closed` once the channel is closed and drained.
+    receive_awaiter receive() noexcept { return receive_awaiter(*this); }
+
+private:
+    template <class U>
+    void push(U&& value) {
+        x_ring[(x_first + x_size) % x_capacity].emplace(std::forward<U>(value));
+        ++x_size;
+        settle();
+    }
+
+    T pop() noexcept {
+        std::optional<T>& slot = x_ring[x_first];
+        T value(std::move(*slot));
+        slot.reset();
+        x_first = (x_first + 1) % x_capacity;
+        --x_size;
+        if (ready_item* first = x_senders.front()) {
+            auto& waiting = static_cast<typename send_awaiter::sending_waiter&>(*first);
+            waiting.sender->x_sent = true;
+            waiting.wake();
+            push(std::move(waiting.sender->x_value));
+        } else {
+            settle();
+        }
+        return value;
+    }
+
+    // Wakes receivers for values that are promised to nobody; all of them when none will come any more.
+    void settle() noexcept {
+        while (x_size > x_promised_count) {
+            ready_item* first = x_receivers.front();
+            if (!first) return;
+            auto& waiting = static_cast<typename receive_awaiter::receiving_waiter&>(*first);
+            waiting.wake();
+            x_promised.push_back(*waiting.receiver);
+            ++x_promised_count;
+        }
+        if (x_closed && x_size == 0) wake_all(x_receivers, errc::closed);
+    }
+
+    static void wake_all(list<ready_item>& waiting, errc outcome) noexcept {
+        while (ready_item* first = waiting.front()) static_cast<waiter*>(first)->wake(outcome); // which leaves the list
+    }
+
+    std::unique_ptr<std::optional<T>[]> x_ring;
+    std::size_t x_capacity;
+    std::size_t x_first = 0;
+    std::size_t x_size = 0;
+    std::size_t x_promised_count = 0;
+    list<ready_item> x_senders;   // waiters of senders, only while full
+    list<ready_item> x_receivers; // waiters of receivers that no value is promised to
+    list<receive_awaiter> x_promised;
+    bool x_closed = false;
+};
+
+} // namespace weir::inline v0

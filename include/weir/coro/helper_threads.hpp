@@ -1,0 +1,124 @@
+// The threads behind `offload`: a few for the whole process, started on demand, gone when idle.
+//
+// They are detached, and the one object that they share is never destroyed, so nothing is joined or waited for at exit.
+// Thread-safe. A thread that cannot be started is reported where exceptions are on; without, it ends the program.
+#pragma once
+
+#include <weir/core/list.hpp>
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstddef>
+#include <mutex>
+#include <system_error>
+#include <thread>
+
+namespace weir::inline v0 {
+
+// How many functions `offload` runs at the same time in this process; more wait for their turn.
+inline constexpr std::size_t max_offload_threads = 8;
+
+namespace detail {
+
+// A piece of work, alive as long as somebody holds a share. It is made with one.
+class helper_work : public list_node<helper_work> {
+public:
+    helper_work() noexcept = default;
+    virtual ~helper_work() = default;
+
+    // Runs on a helper thread.
+    virtual void perform() noexcept = 0;
+
+    void hold() noexcept { x_shares.fetch_add(1, std::memory_order_relaxed); }
+    void release() noexcept {
+        if (x_shares.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+    }
+
+private:
+    std::atomic<int> x_shares{1};
+};
+
+class helper_threads {
+public:
+    static constexpr std::chrono::seconds idle_time{1}; // a thread without work ends after it
+
+    static helper_threads& instance() {
+        static helper_threads* const only = new helper_threads; // on purpose never deleted
+        return *only;
+    }
+
+    // Has `work` performed, and one share of it released then. False: no thread runs and none could be started.
+    bool submit(helper_work& work) {
+        const std::lock_guard guard(x_mutex);
+        x_queue.push_back(work);
+        ++x_queued;
+        if (x_queued <= x_idle) {
+            x_more.notify_one();
+            return true;
+        }
+        if (x_threads < max_offload_threads && start()) ++x_threads;
+        if (x_threads != 0) return true;
+        take(work);
+        return false;
+    }
+
+    // Takes work back that has not begun. False: it has. When true its share is the caller's.
+    bool withdraw(helper_work& work) noexcept {
+        const std::lock_guard guard(x_mutex);
+        if (!work.linked()) return false;
+        take(work);
+        return true;
+    }
+
+private:
+    helper_threads() = default;
+
+    bool start() {
+#if defined(__cpp_exceptions)
+        try {
+            std::thread([this] { serve(); }).detach();
+        } catch (const std::system_error&) {
+            return false;
+        }
+#else
+        std::thread([this] { serve(); }).detach();
+#endif
+        return true;
+    }
+
+    void serve() {
+        std::unique_lock lock(x_mutex);
+        for (;;) {
+            while (helper_work* next = x_queue.front()) {
+                take(*next);
+                lock.unlock();
+                next->perform();
+                next->release();
+                lock.lock();
+            }
+            ++x_idle;
+            const bool more = x_more.wait_for(lock, idle_time, [this] { return !x_queue.empty(); });
+            --x_idle;
+            if (more) continue;
+            --x_threads;
+            return;
+        }
+    }
+
+    void take(helper_work& work) noexcept {
+        work.unlink();
+        --x_queued;
+    }
+
+    std::mutex x_mutex;
+    std::condition_variable x_more;
+    list<helper_work> x_queue;
+    std::size_t x_queued = 0;
+    std::size_t x_idle = 0;
+    std::size_t x_threads = 0;
+};
+
+} // namespace detail
+
+} // namespace weir::inline v0
