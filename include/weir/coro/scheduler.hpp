@@ -88,6 +88,9 @@ public:
     // The loop's clock, read once a turn: time since an arbitrary start, never going back.
     std::chrono::nanoseconds now() const noexcept { return x_now; }
 
+    // How many turns the loop has begun: tells whether two moments lie in the same one.
+    std::uint64_t turn_number() const noexcept { return x_turn_number; }
+
 protected:
     scheduler() noexcept = default;
     ~scheduler() = default;
@@ -96,6 +99,7 @@ protected:
     list<ready_item> x_turn_end;
     list<lingering> x_lingering;
     std::chrono::nanoseconds x_now{0};
+    std::uint64_t x_turn_number = 0;
 };
 
 } // namespace weir::inline v0

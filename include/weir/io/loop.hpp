@@ -62,6 +62,7 @@ public:
         x_backend->wait(due < at_most ? due : at_most);
         x_sleeping.store(false, std::memory_order_relaxed);
         x_now = x_backend->now();
+        ++x_turn_number;
         x_backend->dispatch();
         x_wheel.advance(x_now);
         take_remote();

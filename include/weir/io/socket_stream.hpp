@@ -90,10 +90,15 @@ public:
     void shutdown_write() noexcept override { ::shutdown(number(), SHUT_WR); }
 
     void reset() noexcept override {
-        if (!x_failure) x_failure = std::make_error_code(std::errc::connection_aborted);
         if (!x_watched) return;
         const linger at_once{1, 0};
         ::setsockopt(number(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+        close();
+    }
+
+    void close() noexcept override {
+        if (!x_failure) x_failure = std::make_error_code(std::errc::not_connected);
+        if (!x_watched) return;
         x_backend.unwatch(*this);
         x_watched = false;
         x_descriptor.close();

@@ -66,7 +66,11 @@ public:
     // Ends our direction of the stream once everything taken so far is out. The peer sees the end.
     virtual void shutdown_write() noexcept = 0;
 
-    // Breaks the connection at once; the peer sees a reset. Every later operation fails.
+    // Lets go of the connection in order: the peer sees everything taken so far, and then the end. Every later operation
+    // but `release` fails.
+    virtual void close() noexcept = 0;
+
+    // Breaks the connection at once; the peer sees a reset. Every later operation but `release` fails.
     virtual void reset() noexcept = 0;
 
     // What broke the stream; empty while it is whole.
