@@ -19,6 +19,7 @@
 #include <weir/core/bytes.hpp>
 #include <weir/core/errc.hpp>
 #include <weir/core/utf8.hpp>
+#include <weir/protocol/ws/append_frame.hpp>
 #include <weir/protocol/ws/close_code.hpp>
 #include <weir/protocol/ws/event.hpp>
 #include <weir/protocol/ws/frame_header.hpp>
@@ -343,19 +344,6 @@ private:
         const bool continues = sending_message();
         return {size, continues ? opcode::continuation : type, continues ? std::uint8_t{} : bits, last,
                 x_role == ws::role::client, key};
-    }
-
-    static bool append_frame(buffer& out, const frame_header& header, bytes_view payload) noexcept {
-        const std::size_t size = encoded_bytes(header) + payload.size();
-        std::byte* to = out.prepare(size);
-        if (!to) return false;
-        to += encode(header, to);
-        if (header.masked)
-            copy_masked(to, payload, header.key);
-        else if (!payload.empty())
-            std::memcpy(to, payload.data(), payload.size());
-        out.commit(size);
-        return true;
     }
 
     block_pool* x_pool;
