@@ -39,6 +39,7 @@ def as_subproject(place):
 
 def as_installed(place):
     prefix = place / "usr"
+    headers = list((ROOT / "include").rglob("*.hpp"))
     run("meson", "setup", place / "build", "--prefix", prefix, "-Dtests=false", "-Dexamples=false", cwd=ROOT)
     run("meson", "install", "-C", place / "build", cwd=ROOT)
     (package,) = prefix.rglob("weir.pc")
@@ -49,7 +50,7 @@ def as_installed(place):
     said = run(place / "main")
     if not said.startswith(f"weir {version} "):
         sys.exit(f"pkg-config says {version}, but the program says: {said}")
-    for path in (ROOT / "include").rglob("*.hpp"):
+    for path in headers:
         if not (prefix / path.relative_to(ROOT)).exists():
             sys.exit(f"{path.relative_to(ROOT)} was not installed")
 

@@ -1,0 +1,119 @@
+// A scheduler for tests: time passes only when it is told to.
+//
+// It is current on its thread, with a frame pool, as long as it lives; frames must end before it does. Remote posts may
+// come from any thread, the rest is for the thread that made it.
+#pragma once
+
+#include <weir/coro/frame_pool.hpp>
+#include <weir/coro/scheduler.hpp>
+
+#include <condition_variable>
+#include <map>
+#include <mutex>
+#include <utility>
+
+namespace tests {
+
+class manual_scheduler final : public weir::scheduler {
+public:
+    manual_scheduler() noexcept
+        : x_previous(std::exchange(current(), this)),
+          x_previous_pool(std::exchange(weir::frame_pool::current(), &x_pool)) {}
+    ~manual_scheduler() {
+        current() = x_previous;
+        weir::frame_pool::current() = x_previous_pool;
+    }
+
+    // One turn of the loop: remote posts, deadlines that have passed, what is ready by then, what waits for the end of
+    // the turn. What becomes ready meanwhile is for the next turn. False when there was nothing to do.
+    bool turn() {
+        bool any = false;
+        while (run_remote()) any = true;
+        while (weir::timer* due = pop_due()) {
+            due->expire();
+            any = true;
+        }
+        weir::list<weir::ready_item> now;
+        now.take_all(x_ready);
+        while (weir::ready_item* item = now.pop_front()) {
+            item->run();
+            any = true;
+        }
+        now.take_all(x_turn_end);
+        while (weir::ready_item* item = now.pop_front()) {
+            item->run();
+            any = true;
+        }
+        return any;
+    }
+
+    // Turns until nothing is left to do now. Gives how many there were.
+    int run() {
+        int turns = 0;
+        while (turn()) ++turns;
+        return turns;
+    }
+
+    // Moves the clock, and nothing else.
+    void pass(std::chrono::nanoseconds time) noexcept { x_now += time; }
+
+    // Lets time pass from deadline to deadline and runs what is due at each.
+    void advance(std::chrono::nanoseconds time) {
+        const std::chrono::nanoseconds until = x_now + time;
+        for (run(); armed() && x_deadlines.begin()->first <= until; run())
+            x_now = std::max(x_now, x_deadlines.begin()->first);
+        x_now = until;
+        run();
+    }
+
+    // Whether a deadline is armed.
+    bool armed() {
+        while (!x_deadlines.empty() && x_deadlines.begin()->second.empty()) x_deadlines.erase(x_deadlines.begin());
+        return !x_deadlines.empty();
+    }
+
+    // Blocks until another thread has posted something.
+    void wait_remote() {
+        std::unique_lock lock(x_mutex);
+        x_arrived.wait(lock, [this] { return !x_remote.empty(); });
+    }
+
+    void arm(weir::timer& which, std::chrono::nanoseconds after) noexcept override {
+        which.disarm();
+        x_deadlines[x_now + std::max(after, std::chrono::nanoseconds(1))].push_back(which);
+        if (after.count() <= 0) x_now += std::chrono::nanoseconds(1);
+    }
+    void post_remote(weir::remote_item& item) noexcept override {
+        const std::lock_guard guard(x_mutex);
+        item.unlink();
+        x_remote.push_back(item);
+        x_arrived.notify_one();
+    }
+    void revoke(weir::remote_item& item) noexcept override {
+        const std::lock_guard guard(x_mutex);
+        item.unlink();
+    }
+
+private:
+    weir::timer* pop_due() { return armed() && x_deadlines.begin()->first <= x_now ? x_deadlines.begin()->second.pop_front() : nullptr; }
+
+    bool run_remote() {
+        weir::remote_item* item = nullptr;
+        {
+            const std::lock_guard guard(x_mutex);
+            item = x_remote.pop_front();
+        }
+        if (item) item->run();
+        return item != nullptr;
+    }
+
+    weir::frame_pool x_pool;
+    weir::scheduler* x_previous;
+    weir::frame_pool* x_previous_pool;
+    std::map<std::chrono::nanoseconds, weir::list<weir::timer>> x_deadlines;
+    std::mutex x_mutex;
+    std::condition_variable x_arrived;
+    weir::list<weir::remote_item> x_remote;
+};
+
+} // namespace tests
