@@ -1,0 +1,58 @@
+#include <doctest/doctest.h>
+
+#include <weir/core/block_pool.hpp>
+
+#include <cstring>
+
+using namespace weir;
+
+TEST_CASE("a block is at least as large as was wished, and a power of two") {
+    block_pool pool;
+    for (const std::size_t wish : {0, 1, 1023, 1024, 1025, 4096, 100'000, 1024 * 1024, 1024 * 1024 + 1}) {
+        const block one = pool.take(wish);
+        REQUIRE(one.data != nullptr);
+        CHECK(one.size >= wish);
+        CHECK(one.size >= block_pool::smallest_bytes);
+        CHECK((one.size & (one.size - 1)) == 0);
+        CHECK(one.size == block_pool::round_up(wish));
+        std::memset(one.data, 1, one.size + block_pool::slack_bytes); // the slack may be touched
+        pool.give(one);
+    }
+    pool.give({});
+}
+
+#if !defined(WEIR_DETAIL_ADDRESS_SANITIZER) // under it nothing is kept
+TEST_CASE("the block given back last is taken first") {
+    block_pool pool;
+    const block first = pool.take(2000);
+    const block second = pool.take(2000);
+    CHECK(first.data != second.data);
+    pool.give(first);
+    pool.give(second);
+    CHECK(pool.take(1500).data == second.data);
+    const block again = pool.take(2048);
+    CHECK(again.data == first.data);
+    pool.give(first);
+    pool.give(second);
+    pool.trim();
+    const block fresh = pool.take(2000);
+    CHECK(fresh.size == 2048);
+    pool.give(fresh);
+}
+
+TEST_CASE("no more is kept than the pool was told to, but always one of a size") {
+    block_pool pool(4096);
+    block blocks[4];
+    for (block& each : blocks) each = pool.take(2048);
+    for (const block& each : blocks) pool.give(each); // the last two go back to the system
+    CHECK(pool.take(2048).data == blocks[1].data);
+    CHECK(pool.take(2048).data == blocks[0].data);
+    pool.give(blocks[0]);
+    pool.give(blocks[1]);
+    const block large = pool.take(8192);
+    pool.give(large);
+    const block again = pool.take(8192);
+    CHECK(again.data == large.data);
+    pool.give(again);
+}
+#endif
