@@ -7,6 +7,7 @@
 #include <weir/coro/frame_pool.hpp>
 #include <weir/coro/scheduler.hpp>
 
+#include <algorithm>
 #include <condition_variable>
 #include <map>
 #include <mutex>
@@ -29,8 +30,11 @@ public:
     bool turn() {
         bool any = false;
         while (run_remote()) any = true;
-        while (weir::timer* due = pop_due()) {
-            due->expire();
+        weir::list<weir::timer> due; // taken out first: what is armed meanwhile is for the next turn
+        for (; armed() && x_deadlines.begin()->first <= x_now; x_deadlines.erase(x_deadlines.begin()))
+            due.take_all(x_deadlines.begin()->second);
+        while (weir::timer* first = due.pop_front()) {
+            first->expire();
             any = true;
         }
         weir::list<weir::ready_item> now;
@@ -80,8 +84,7 @@ public:
 
     void arm(weir::timer& which, std::chrono::nanoseconds after) noexcept override {
         which.disarm();
-        x_deadlines[x_now + std::max(after, std::chrono::nanoseconds(1))].push_back(which);
-        if (after.count() <= 0) x_now += std::chrono::nanoseconds(1);
+        x_deadlines[x_now + std::max(after, std::chrono::nanoseconds(0))].push_back(which);
     }
     void post_remote(weir::remote_item& item) noexcept override {
         const std::lock_guard guard(x_mutex);
@@ -95,8 +98,6 @@ public:
     }
 
 private:
-    weir::timer* pop_due() { return armed() && x_deadlines.begin()->first <= x_now ? x_deadlines.begin()->second.pop_front() : nullptr; }
-
     bool run_remote() {
         weir::remote_item* item = nullptr;
         {

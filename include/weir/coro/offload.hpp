@@ -1,6 +1,6 @@
 // `co_await weir::offload(function, arguments...)`: runs a blocking function on a helper thread.
 //
-//     auto text = co_await weir::offload([](std::string path) { return read_file(path); }, std::string("motd.txt"));
+//     auto text = co_await weir::offload(read_file, std::string("motd.txt"));      // std::string read_file(std::string)
 //
 // Gives `result<R>` (an R that carries errors already stays as it is); an exception that leaves the function is
 // rethrown. The function and its arguments belong to the operation and end on the helper thread, before the result is
@@ -11,8 +11,8 @@
 // busy), they end after a second without work. Nothing waits for them at exit: do not return from main while a function
 // runs that uses static objects. The awaiting frame must be destroyed before its loop, as always.
 //
-// g++ 12 destroys a lambda with captures twice when it is written within an await: capture nothing (or only what is
-// trivially destructible) and give arguments, or name the lambda first and pass the name, which copies it.
+// g++ 12 destroys what a lambda captures twice when the lambda is written within an await: pass a function and arguments,
+// or name the lambda first and pass the name, which copies it. Others are refused at compile time there.
 #pragma once
 
 #include <weir/coro/awaitable.hpp>

@@ -1,0 +1,137 @@
+#include <weir/coro/context.hpp>
+
+#include "../support/manual_scheduler.hpp"
+#include <weir/coro/event.hpp>
+#include <weir/coro/scope.hpp>
+#include <weir/coro/shield.hpp>
+#include <weir/coro/this_context.hpp>
+
+#include <doctest/doctest.h>
+
+#include <optional>
+
+using weir::task;
+using namespace std::chrono_literals;
+
+namespace {
+
+struct counting_hook final : weir::cancel_hook {
+    int calls = 0;
+    void on_cancel() noexcept override {
+        ++calls;
+        CHECK_FALSE(linked());
+    }
+};
+
+} // namespace
+
+TEST_CASE("cancelling goes down the tree, not up and not aside") {
+    tests::manual_scheduler loop;
+    weir::context root(loop), left(root), right(root), leaf(left);
+    counting_hook at_root, at_leaf, at_right;
+    root.add(at_root);
+    leaf.add(at_leaf);
+    right.add(at_right);
+    left.cancel();
+    CHECK(leaf.canceled());
+    CHECK_FALSE(right.canceled());
+    CHECK_FALSE(root.canceled());
+    CHECK(at_leaf.calls == 1);
+    CHECK(at_right.calls == 0);
+    root.cancel();
+    root.cancel();
+    CHECK(at_leaf.calls == 1);
+    CHECK(at_right.calls == 1);
+    CHECK(at_root.calls == 1);
+    weir::context late(left);
+    CHECK(late.canceled());
+}
+
+TEST_CASE("a context that dies leaves its children and hooks alone") {
+    tests::manual_scheduler loop;
+    weir::context root(loop);
+    std::optional<weir::context> middle(std::in_place, root);
+    weir::context leaf(*middle);
+    counting_hook hook;
+    middle->add(hook);
+    middle.reset();
+    CHECK_FALSE(hook.linked());
+    CHECK(leaf.parent() == nullptr);
+    root.cancel();
+    CHECK_FALSE(leaf.canceled());
+    CHECK(hook.calls == 0);
+}
+
+TEST_CASE("tasks inherit the context of who awaits them") {
+    tests::manual_scheduler loop;
+    weir::scope all;
+    bool ran = false;
+    auto child = []() -> task<weir::context*> { co_return co_await weir::this_context(); };
+    auto body = [&]() -> task<> {
+        weir::context* mine = co_await weir::this_context();
+        weir::context* same = co_await child();
+        CHECK(mine == same);
+        auto inner = co_await child().within(1s);
+        CHECK(*inner != mine);
+        CHECK_FALSE(mine->canceled());
+        all.cancel();
+        CHECK(mine->canceled());
+        weir::context* shielded = co_await weir::shield(child());
+        CHECK(shielded != mine);
+        ran = true;
+    };
+    all.spawn(body());
+    loop.run();
+    CHECK(ran);
+}
+
+TEST_CASE("a shield keeps cancellation out, and its own deadline in") {
+    tests::manual_scheduler loop;
+    weir::event go;
+    weir::scope all;
+    bool ran = false;
+    auto child = [](weir::event& what) -> task<int> {
+        auto waited = co_await what.wait();
+        co_return waited ? 1 : 0;
+    };
+    auto body = [&]() -> task<> {
+        auto timed = co_await weir::shield(go.wait().within(1s));
+        CHECK(timed.error() == weir::errc::timed_out);
+        auto whole = co_await weir::shield(child(go)).within(1s); // the deadline outside has no effect
+        CHECK(whole.value_or(0) == 1);
+        auto after = co_await go.wait(); // set, so ready even here
+        CHECK(after);
+        go.reset();
+        auto canceled = co_await go.wait();
+        CHECK(canceled.error() == weir::errc::canceled);
+        ran = true;
+    };
+    all.spawn(body());
+    loop.run();
+    all.cancel();
+    loop.advance(5s);
+    CHECK_FALSE(ran);
+    go.set();
+    loop.run();
+    CHECK(ran);
+}
+
+TEST_CASE("a shielded operation ends with the frame") {
+    tests::manual_scheduler loop;
+    weir::event go;
+    auto alive = std::make_shared<int>(0);
+    {
+        weir::scope all;
+        auto child = [](weir::event& what, std::shared_ptr<int>) -> task<> {
+            auto waited = co_await what.wait();
+            CHECK_FALSE(waited);
+        };
+        auto body = [&]() -> task<> { co_await weir::shield(child(go, alive)); };
+        all.spawn(body());
+        loop.run();
+        CHECK(alive.use_count() == 2);
+    }
+    CHECK(alive.use_count() == 1);
+    go.set();
+    loop.run();
+}
