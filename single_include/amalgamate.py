@@ -55,6 +55,8 @@ class Amalgamation:
                     top.add(found[2])
                 continue
             own.append(line)
+        if name == "weir.hpp":
+            return before  # nothing but includes of its own
         text = re.sub(r"\n{3,}", "\n\n", "\n".join(own)).strip("\n")
         title = f"// ==== {name} "
         return before + [title + "=" * (120 - len(title)), "", text, ""]
