@@ -71,6 +71,12 @@ public:
         return true;
     }
 
+    // Whether work is queued or being performed: what it posts may still come.
+    bool busy() noexcept {
+        const std::lock_guard guard(x_mutex);
+        return x_queued > 0 || x_threads > x_idle;
+    }
+
 private:
     helper_threads() = default;
 

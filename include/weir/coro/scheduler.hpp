@@ -72,6 +72,12 @@ public:
         x_turn_end.push_back(item);
     }
 
+    // Runs `item` in the next turn, after new events were taken in.
+    void post_next_turn(ready_item& item) noexcept {
+        item.unlink();
+        x_next_turn.push_back(item);
+    }
+
     // Calls `which.expire()` once `after` has passed; at once in the next turn when it is not positive. An armed timer
     // is armed anew. The resolution is a millisecond, rounded up.
     virtual void arm(timer& which, std::chrono::nanoseconds after) noexcept = 0;
@@ -97,6 +103,7 @@ protected:
 
     list<ready_item> x_ready;
     list<ready_item> x_turn_end;
+    list<ready_item> x_next_turn;
     list<lingering> x_lingering;
     std::chrono::nanoseconds x_now{0};
     std::uint64_t x_turn_number = 0;

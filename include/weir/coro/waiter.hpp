@@ -13,7 +13,7 @@
 
 namespace weir::inline v0 {
 
-class waiter : public ready_item, private cancel_hook {
+class waiter final : public ready_item, private cancel_hook {
 public:
     waiter() noexcept = default;
 
@@ -40,12 +40,22 @@ public:
         x_scheduler->post(*this);
     }
 
+    // Gives the wait up: the coroutine is not resumed by it.
+    void abandon() noexcept {
+        ready_item::unlink();
+        cancel_hook::unlink();
+        x_who = nullptr;
+    }
+
     // `errc{}` when what was waited for has happened; `canceled`, or what `wake` was given, otherwise.
     errc outcome() const noexcept { return x_outcome; }
     bool canceled() const noexcept { return x_outcome == errc::canceled; }
 
     // Whether it is suspended and not yet woken, or woken and not yet resumed.
     bool waiting() const noexcept { return static_cast<bool>(x_who); }
+
+    // Whether it was woken and not yet resumed.
+    bool woken() const noexcept { return waiting() && ready_item::linked(); }
 
     scheduler& runs_on() const noexcept { return *x_scheduler; }
 
