@@ -1,10 +1,10 @@
 // The loop: one thread's worth of events, deadlines and coroutines.
 //
 // A turn waits for the backend, fires deadlines, takes in what other threads posted, runs what is ready, and last lets
-// out what was written meanwhile. `run` turns until a task has ended. A program with a loop of its own calls `turn`
-// whenever `descriptor()` is readable or `until_next()` has passed. A loop is used on one thread; only `post_remote` and
-// `raise` may be called from others, and `raise` from a signal handler too. Several loops may follow each other, or be
-// nested, on one thread.
+// out what was written meanwhile. `run` turns until a task has ended. A program with a loop of its own asks `until_next()`
+// before it waits, and calls `turn` when `descriptor()` is readable or that time has passed. A loop is used on one
+// thread; only `post_remote` and `raise` may be called from others, and `raise` from a signal handler too. Several loops
+// may follow each other, or be nested, on one thread.
 #pragma once
 
 #include <weir/coro/task.hpp>
@@ -28,6 +28,7 @@ public:
     explicit loop(std::unique_ptr<backend> events, entropy* random = nullptr) noexcept
         : x_backend(std::move(events)), x_random(random ? random : &x_os_entropy) {
         x_now = x_backend->now();
+        x_wheel.advance(x_now);
     }
 
     ~loop() {
@@ -46,6 +47,7 @@ public:
     template <class T>
     T run(task<T> main) {
         const activation active(*this);
+        x_now = x_backend->now(); // nothing has turned for a while
         context root(*this);
         if (main.suspend(std::noop_coroutine(), &root))
             while (!main.done()) turn();
@@ -56,9 +58,7 @@ public:
     // One turn; waits at most `at_most` for something to do.
     void turn(std::chrono::nanoseconds at_most = forever) noexcept {
         const activation active(*this);
-        x_sleeping.store(true, std::memory_order_seq_cst);
-        const bool idle = !x_has_remote.load(std::memory_order_seq_cst) && !x_has_raised.load();
-        const std::chrono::nanoseconds due = idle ? until_next() : std::chrono::nanoseconds(0);
+        const std::chrono::nanoseconds due = until_next();
         x_backend->wait(due < at_most ? due : at_most);
         x_sleeping.store(false, std::memory_order_relaxed);
         x_now = x_backend->now();
@@ -69,9 +69,12 @@ public:
         run_ready();
     }
 
-    // How long a turn would wait: zero when something is ready, `forever` when nothing is due.
+    // How long a turn would wait: zero when something is ready, `forever` when nothing is due. From this call on, until
+    // the next turn, a post from another thread makes `descriptor()` readable.
     std::chrono::nanoseconds until_next() noexcept {
-        if (!x_ready.empty() || !x_turn_end.empty()) return std::chrono::nanoseconds(0);
+        x_sleeping.store(true, std::memory_order_seq_cst); // first: a post either sees it or is seen here
+        if (x_has_remote.load(std::memory_order_seq_cst) || x_has_raised.load()) return std::chrono::nanoseconds(0);
+        if (!x_ready.empty() || !x_turn_end.empty() || !x_next_turn.empty()) return std::chrono::nanoseconds(0);
         const std::chrono::nanoseconds next = x_wheel.next();
         if (next == forever) return forever;
         const std::chrono::nanoseconds now = x_backend->now();
@@ -100,12 +103,11 @@ public:
     }
 
     void post_remote(remote_item& item) noexcept override {
-        {
-            const std::lock_guard<std::mutex> lock(x_remote_mutex);
-            item.unlink();
-            x_remote.push_back(item);
-            x_has_remote.store(true, std::memory_order_seq_cst);
-        }
+        // Woken under the lock: once the item can be taken the loop may end, and nothing of it may be touched any more.
+        const std::lock_guard<std::mutex> lock(x_remote_mutex);
+        item.unlink();
+        x_remote.push_back(item);
+        x_has_remote.store(true, std::memory_order_seq_cst);
         if (x_sleeping.exchange(false, std::memory_order_seq_cst)) x_backend->wake();
     }
 
@@ -138,18 +140,25 @@ private:
     void take_remote() noexcept {
         if (x_has_raised.load()) {
             x_has_raised.store(false);
-            for (interrupt *each = x_interrupts.front(), *next; each; each = next) {
-                next = x_interrupts.after(*each);
+            list<interrupt> round;
+            round.take_all(x_interrupts);
+            while (interrupt* each = round.pop_front()) {
+                x_interrupts.push_back(*each);
                 if (each->x_raised.exchange(false)) each->on_interrupt();
             }
         }
         if (!x_has_remote.load(std::memory_order_acquire)) return;
-        for (;;) { // one at a time: an item may revoke others
+        list<remote_item> round; // what comes meanwhile waits for the next turn
+        {
+            const std::lock_guard<std::mutex> lock(x_remote_mutex);
+            round.take_all(x_remote);
+            x_has_remote.store(false, std::memory_order_relaxed);
+        }
+        for (;;) { // one at a time: an item may revoke others, and another thread may post one anew
             remote_item* next;
             {
                 const std::lock_guard<std::mutex> lock(x_remote_mutex);
-                next = x_remote.pop_front();
-                if (!next) x_has_remote.store(false, std::memory_order_relaxed);
+                next = round.pop_front();
             }
             if (!next) return;
             next->run();
@@ -157,6 +166,7 @@ private:
     }
 
     void run_ready() noexcept {
+        x_ready.take_all(x_next_turn);
         for (int round = 0; round < rounds_a_turn && !x_ready.empty(); ++round) run_all(x_ready);
         run_all(x_turn_end);
     }

@@ -3,11 +3,13 @@
 // Part of the test kit; see io/memory.hpp. Everything but `wake` is for the loop's thread.
 //
 // The clock stands still while anything is due, and otherwise jumps to what comes first: something under way in a pipe,
-// or the loop's next deadline. It would jump past the answer of another thread as well, so whoever waits for one holds
-// the clock meanwhile (`hold`): the loop then really waits, until it is woken.
+// or the loop's next deadline. It stands still as well while functions that were given to `offload` run. It would jump
+// past the answer of any other thread, so whoever waits for one holds the clock meanwhile (`hold`): the loop then
+// really waits, until it is woken.
 #pragma once
 
 #include <weir/core/list.hpp>
+#include <weir/coro/helper_threads.hpp>
 #include <weir/io/backend.hpp>
 
 #include <bit>
@@ -136,6 +138,7 @@ public:
         std::chrono::nanoseconds until = timeout == forever ? forever : x_now + timeout;
         for (memory_event* each = x_later.front(); each; each = x_later.after(*each))
             if (each->x_at < until) until = each->x_at;
+        if (helpers_answer()) return;
         if (until == forever) {
             if (!wait_for_wake(x_options.stall_after)) stalled();
             return;
@@ -169,6 +172,13 @@ private:
         bool any = false;
         while (::sem_trywait(&x_wakes) == 0) any = true;
         return any;
+    }
+
+    // Lets the functions that were given to `offload` go on, in real time; true when we are woken.
+    bool helpers_answer() noexcept {
+        for (auto left = x_options.held_after; left.count() > 0 && detail::helper_threads::instance().busy(); --left)
+            if (wait_for_wake(std::chrono::milliseconds(1))) return true;
+        return woken(); // what they posted came before they were not busy any more
     }
 
     bool wait_for_wake(std::chrono::milliseconds most) noexcept {

@@ -1,8 +1,9 @@
 // What backends share that are told which descriptors are ready: epoll, poll, io_uring's poll mode.
 //
 // Such a backend derives from `socket_backend` (io/socket_backend.hpp), implements `watch`, `unwatch`, `wait`, `dispatch`
-// and `wake`, and gets streams and acceptors over plain sockets from there. Descriptors are watched once, edge-triggered, for both directions; readiness is remembered as a
-// bit, so that a receive is only tried when it can succeed.
+// and `wake`, and gets streams and acceptors over plain sockets from there. Descriptors are watched once,
+// edge-triggered, for both directions; readiness is remembered as a bit, so that a receive is only tried when it can
+// succeed.
 #pragma once
 
 #include <weir/io/backend.hpp>
@@ -39,7 +40,6 @@ public:
 
     // Stops watching; nothing is told any more, also not by a `dispatch` that is under way.
     virtual void unwatch(watched& which) noexcept = 0;
-
 };
 
 } // namespace weir::inline v0::io

@@ -31,7 +31,7 @@ private:
     waiter x_waiter;
 };
 
-// `co_await weir::sleep(20ms)`: resumes no earlier than after `duration`, on the loop's thread.
+// `co_await weir::sleep(20ms)`: resumes no earlier than `duration` after this turn began, on the loop's thread.
 inline sleep_awaiter sleep(std::chrono::nanoseconds duration) noexcept { return sleep_awaiter(duration); }
 
 } // namespace weir::inline v0

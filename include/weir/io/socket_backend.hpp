@@ -3,6 +3,8 @@
 
 #include <weir/io/socket_acceptor.hpp>
 
+#include <cstring>
+
 #include <fcntl.h>
 
 namespace weir::inline v0::io {
@@ -10,11 +12,12 @@ namespace weir::inline v0::io {
 class socket_backend : public readiness_backend {
 public:
     result<std::unique_ptr<stream>> connect(bytes_view address) override {
-        const sockaddr* to = reinterpret_cast<const sockaddr*>(address.data());
-        unique_descriptor socket(::socket(to->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+        const address_copy to(address);
+        if (!to.size) return errc::bad_address;
+        unique_descriptor socket(::socket(to.bytes.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
         if (!socket) return last_error();
         bool connecting = false;
-        if (::connect(socket.get(), to, static_cast<socklen_t>(address.size())) != 0) {
+        if (::connect(socket.get(), to.get(), to.size) != 0) {
             // A Unix socket whose queue is full says EAGAIN and will not tell later: that is a failure to connect.
             if (errno != EINPROGRESS && errno != EINTR) return last_error();
             connecting = true;
@@ -23,20 +26,21 @@ public:
     }
 
     result<std::unique_ptr<acceptor>> listen(bytes_view address, const listen_options& options) override {
-        const sockaddr* at = reinterpret_cast<const sockaddr*>(address.data());
-        unique_descriptor socket(::socket(at->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+        const address_copy at(address);
+        if (!at.size) return errc::bad_address;
+        unique_descriptor socket(::socket(at.bytes.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
         if (!socket) return last_error();
         const int on = 1, off = 0;
-        if (at->sa_family == AF_UNIX) {
-            remove_stale(*reinterpret_cast<const sockaddr_un*>(at), static_cast<socklen_t>(address.size()));
+        if (at.bytes.ss_family == AF_UNIX) {
+            remove_stale(at);
         } else {
             ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
             if (options.reuse_port && ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) != 0)
                 return last_error();
-            if (at->sa_family == AF_INET6)
+            if (at.bytes.ss_family == AF_INET6)
                 ::setsockopt(socket.get(), IPPROTO_IPV6, IPV6_V6ONLY, options.only_ipv6 ? &on : &off, sizeof on);
         }
-        if (::bind(socket.get(), at, static_cast<socklen_t>(address.size())) != 0) return last_error();
+        if (::bind(socket.get(), at.get(), at.size) != 0) return last_error();
         if (::listen(socket.get(), options.backlog) != 0) return last_error();
         return socket_acceptor::make(*this, std::move(socket), true);
     }
@@ -54,6 +58,19 @@ public:
     }
 
 private:
+    // A socket address, aligned and with zeros after it; size 0 if the bytes cannot be one.
+    struct address_copy {
+        explicit address_copy(bytes_view from) noexcept {
+            if (from.size() < sizeof bytes.ss_family || from.size() >= sizeof bytes) return;
+            std::memcpy(&bytes, from.data(), from.size());
+            size = static_cast<socklen_t>(from.size());
+        }
+        const sockaddr* get() const noexcept { return reinterpret_cast<const sockaddr*>(&bytes); }
+
+        sockaddr_storage bytes{};
+        socklen_t size = 0;
+    };
+
     static bool set_flags(int number) noexcept {
         const int flags = ::fcntl(number, F_GETFL);
         return flags >= 0 && ::fcntl(number, F_SETFL, flags | O_NONBLOCK) == 0 &&
@@ -61,12 +78,12 @@ private:
     }
 
     // A Unix socket's file outlives a program that was killed. It is removed when nobody answers behind it.
-    static void remove_stale(const sockaddr_un& at, socklen_t size) noexcept {
+    static void remove_stale(const address_copy& at) noexcept {
+        const char* path = reinterpret_cast<const sockaddr_un&>(at.bytes).sun_path;
         struct stat found;
-        if (at.sun_path[0] == '\0' || ::lstat(at.sun_path, &found) != 0 || !S_ISSOCK(found.st_mode)) return;
+        if (*path == '\0' || ::lstat(path, &found) != 0 || !S_ISSOCK(found.st_mode)) return;
         unique_descriptor probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-        if (probe && ::connect(probe.get(), reinterpret_cast<const sockaddr*>(&at), size) != 0 && errno == ECONNREFUSED)
-            ::unlink(at.sun_path);
+        if (probe && ::connect(probe.get(), at.get(), at.size) != 0 && errno == ECONNREFUSED) ::unlink(path);
     }
 };
 

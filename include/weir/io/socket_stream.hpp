@@ -139,8 +139,9 @@ private:
             x_connecting = false;
             x_writable = true;
             if (failed) x_failure = {failed, std::system_category()};
-            if (x_observer) x_observer->on_writable();
             if (readable) x_readable = true;
+            if (x_observer) x_observer->on_writable();
+            if (readable && x_observer) x_observer->on_readable();
             return;
         }
         const bool news = readable && !x_readable;

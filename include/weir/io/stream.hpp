@@ -29,7 +29,8 @@ struct lease {
 };
 
 // Who is told that trying again makes sense. Called on the loop's thread from within a turn, never from within an
-// operation of the stream. May not destroy the stream.
+// operation of the stream. May not destroy the stream. Told without need at times, and always when the peer has ended or
+// broken the stream.
 class stream_observer {
 public:
     // `fill` has news: bytes, the end, or a failure. Told once after a `fill` that gave `blocked`.
@@ -67,10 +68,11 @@ public:
     virtual void shutdown_write() noexcept = 0;
 
     // Lets go of the connection in order: the peer sees everything taken so far, and then the end. Every later operation
-    // but `release` fails.
+    // but `release` fails; the observer is not told of what we do ourselves.
     virtual void close() noexcept = 0;
 
-    // Breaks the connection at once; the peer sees a reset. Every later operation but `release` fails.
+    // Breaks the connection at once; the peer sees a reset (a Unix socket's: the end). Every later operation but `release`
+    // fails; the observer is not told.
     virtual void reset() noexcept = 0;
 
     // What broke the stream; empty while it is whole.
