@@ -47,14 +47,15 @@ public:
 
     // Appends a copy of `more`, which must not lie in this buffer. False, and nothing appended, over the bound.
     [[nodiscard]] bool append(bytes_view more) noexcept {
+        if (more.empty()) return true;
         std::byte* to = prepare(more.size());
         if (!to) return false;
-        if (!more.empty()) std::memcpy(to, more.data(), more.size());
+        std::memcpy(to, more.data(), more.size());
         commit(more.size());
         return true;
     }
 
-    // Room for `count` more bytes after the content, to be filled and then committed; null over the bound.
+    // Room for `count` (not 0) more bytes after the content, to be filled and then committed; null over the bound.
     [[nodiscard]] std::byte* prepare(std::size_t count) noexcept {
         if (count > x_bound - size()) return nullptr;
         if (x_block.size - x_end < count) make_room(count);

@@ -1,0 +1,214 @@
+// What a WebSocket connection has to send: frames in lanes.
+//
+// The data lane holds the frames of messages, in order. The control lane holds pings and pongs, which pass between two
+// frames of the data lane. The deferred lane holds whole messages that wait for the end of a message that is being
+// sent by pieces. Everything is encoded when it is queued; flushing hands the stream what it takes, in one call. Memory
+// is held only while something is queued. The frames of a lane are whole, but for the first bytes of the one
+// that the stream has taken a part of.
+#pragma once
+
+#include <weir/core/buffer.hpp>
+#include <weir/io/stream.hpp>
+#include <weir/protocol/ws/append_frame.hpp>
+
+#include <cassert>
+
+namespace weir::inline v0 {
+
+class outbox {
+public:
+    explicit outbox(block_pool& pool) noexcept : x_data(pool), x_control(pool), x_deferred(pool) {}
+
+    buffer& data() noexcept { return x_data; }
+    buffer& control() noexcept { return x_control; }
+    buffer& deferred() noexcept { return x_deferred; }
+
+    bool empty() const noexcept { return x_data.empty() && x_control.empty(); }
+
+    // The bytes of messages that wait.
+    std::size_t queued_bytes() const noexcept { return x_data.size() + x_deferred.size(); }
+
+    // Puts what was deferred behind the message that has just ended.
+    void end_deferral() noexcept {
+        if (x_deferred.empty()) return;
+        [[maybe_unused]] const bool fits = x_data.append(x_deferred.view());
+        assert(fits);
+        x_deferred.clear();
+    }
+
+    // Forgets everything of which the stream has not taken a part yet, but for the control lane.
+    void drop_messages() noexcept {
+        x_deferred.clear();
+        if (x_data.size() > x_to_boundary) x_data.retract(x_data.size() - x_to_boundary);
+    }
+
+    // Hands the stream as much as it takes, and says how many bytes that were.
+    std::size_t flush(io::stream& to) noexcept {
+        segments all;
+        gather(all);
+        if (!all.count) return 0;
+        const std::size_t written = to.write({all.pieces, all.count});
+        account(all, written);
+        return written;
+    }
+
+    // Sends a message whose frames are at most `frame_bytes` large, unmasked, straight from the caller's memory behind
+    // what is queued. What the stream does not take is queued. Returns the bytes that were written.
+    std::size_t write_through(io::stream& to, ws::opcode type, bytes_view payload, std::size_t frame_bytes) noexcept {
+        std::size_t total = 0;
+        for (bool more = true; more;) {
+            segments all;
+            gather(all);
+            const std::size_t lanes = all.count;
+            std::byte headers[frames_a_call][ws::frame_header::max_bytes];
+            frame_part parts[frames_a_call];
+            std::size_t frames = 0;
+            while (more && frames < frames_a_call) {
+                frame_part& part = parts[frames];
+                const std::size_t size = payload.size() < frame_bytes ? payload.size() : frame_bytes;
+                more = size < payload.size();
+                part.header = {size, type, 0, !more, false, {}};
+                part.payload = payload.first(size);
+                payload = payload.subspan(size);
+                type = ws::opcode::continuation;
+                const std::size_t header_size = ws::encode(part.header, headers[frames]);
+                all.add({headers[frames], header_size}, lane::caller);
+                all.add(part.payload, lane::caller);
+                ++frames;
+            }
+            std::size_t written = to.write({all.pieces, all.count});
+            total += written;
+            written = account(all, written);
+            if (queue_rest(all, lanes, parts, frames, written)) {
+                append_rest(type, payload, frame_bytes, more);
+                return total;
+            }
+        }
+        return total;
+    }
+
+    // Appends a whole message to `into` (the data or the deferred lane) in frames of at most `frame_bytes`. `next_key`
+    // gives a fresh masking key for each frame of a client.
+    template <class NextKey>
+    static void append_message(buffer& into, ws::opcode type, bytes_view payload, std::size_t frame_bytes, bool masked,
+                               NextKey next_key) noexcept {
+        for (bool more = true; more; type = ws::opcode::continuation) {
+            const std::size_t size = payload.size() < frame_bytes ? payload.size() : frame_bytes;
+            more = size < payload.size();
+            const ws::frame_header header{size, type, 0, !more, masked, masked ? next_key() : ws::masking_key{}};
+            [[maybe_unused]] const bool fits = ws::append_frame(into, header, payload.first(size));
+            assert(fits && "the lanes have no bound of their own");
+            payload = payload.subspan(size);
+        }
+    }
+
+private:
+    static constexpr std::size_t frames_a_call = 16;
+
+    enum class lane : unsigned char { data, control, caller };
+
+    // What one write is made of.
+    struct segments {
+        bytes_view pieces[3 + 2 * frames_a_call];
+        lane from[3 + 2 * frames_a_call];
+        std::size_t count = 0;
+
+        void add(bytes_view piece, lane of) noexcept {
+            if (piece.empty()) return;
+            pieces[count] = piece;
+            from[count++] = of;
+        }
+    };
+
+    struct frame_part {
+        ws::frame_header header;
+        bytes_view payload;
+    };
+
+    // A frame that was begun is finished first; control frames pass at the next boundary.
+    void gather(segments& into) noexcept {
+        const bytes_view data = std::as_const(x_data).view();
+        if (x_control_cut) into.add(std::as_const(x_control).view(), lane::control);
+        into.add(data.first(x_to_boundary), lane::data);
+        if (!x_control_cut) into.add(std::as_const(x_control).view(), lane::control);
+        into.add(data.subspan(x_to_boundary), lane::data);
+    }
+
+    // Removes `written` bytes from the front of the lanes they came from; what is left over was the caller's.
+    std::size_t account(const segments& all, std::size_t written) noexcept {
+        for (std::size_t i = 0; i < all.count && all.from[i] != lane::caller && written; ++i) {
+            const std::size_t size = all.pieces[i].size() < written ? all.pieces[i].size() : written;
+            written -= size;
+            if (all.from[i] == lane::data) {
+                consume_data(size);
+            } else {
+                x_control_cut = size < x_control.size();
+                x_control.consume(size);
+            }
+        }
+        return written;
+    }
+
+    void consume_data(std::size_t size) noexcept {
+        if (size == x_data.size()) {
+            x_to_boundary = 0;
+        } else {
+            std::size_t boundary = x_to_boundary;
+            while (boundary < size) {
+                ws::frame_header header;
+                const bytes_view from = std::as_const(x_data).view().subspan(boundary);
+                [[maybe_unused]] const ws::header_decoding decoded = ws::decode(from, header);
+                assert(decoded.size);
+                boundary += ws::encoded_bytes(header) + static_cast<std::size_t>(header.payload_bytes);
+            }
+            x_to_boundary = boundary - size;
+        }
+        x_data.consume(size);
+    }
+
+    // Queues what is left of the caller's frames after `written` bytes of them. False when nothing is.
+    bool queue_rest(const segments& all, std::size_t lanes, const frame_part* parts, std::size_t frames,
+                    std::size_t written) noexcept {
+        std::size_t at = lanes;
+        std::size_t frame = 0;
+        for (; frame < frames; ++frame) {
+            const std::size_t pieces = parts[frame].payload.empty() ? 1 : 2;
+            const std::size_t size = all.pieces[at].size() + parts[frame].payload.size();
+            if (written < size) break;
+            written -= size;
+            at += pieces;
+        }
+        if (frame == frames) return false;
+        if (written) { // this frame is cut: its rest is where the boundary is
+            assert(x_data.empty());
+            const bytes_view header = all.pieces[at];
+            const std::size_t of_header = written < header.size() ? written : header.size();
+            append(header.subspan(of_header));
+            append(parts[frame].payload.subspan(written - of_header));
+            x_to_boundary = x_data.size();
+            ++frame;
+        }
+        for (; frame < frames; ++frame) {
+            [[maybe_unused]] const bool fits = ws::append_frame(x_data, parts[frame].header, parts[frame].payload);
+            assert(fits);
+        }
+        return true;
+    }
+
+    void append_rest(ws::opcode type, bytes_view payload, std::size_t frame_bytes, bool more) noexcept {
+        if (more) append_message(x_data, type, payload, frame_bytes, false, [] { return ws::masking_key{}; });
+    }
+
+    void append(bytes_view bytes) noexcept {
+        [[maybe_unused]] const bool fits = x_data.append(bytes);
+        assert(fits);
+    }
+
+    buffer x_data;
+    buffer x_control;
+    buffer x_deferred;
+    std::size_t x_to_boundary = 0; // bytes of the data lane that end the frame that was begun
+    bool x_control_cut = false;    // the stream has taken a part of the first control frame
+};
+
+} // namespace weir::inline v0

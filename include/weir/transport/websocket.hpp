@@ -1,0 +1,198 @@
+// A WebSocket connection, client or server, over any stream.
+//
+//     while (auto message = co_await ws.read())     // false: the connection is over; ws.closed() says why
+//         co_await ws.send(*message);
+//
+// Everything happens on the thread of the loop that the connection belongs to; `handle()` is for other threads. One
+// coroutine may read at a time, any number may send, at any time. A websocket may be moved, but not while an operation
+// on it is awaited. One that is dropped is closed in the background (1000, or 1011 while an exception unwinds), within
+// its close timeout, and the loop does not end before that.
+#pragma once
+
+#include <weir/coro/bounded.hpp>
+#include <weir/transport/connection_core.hpp>
+#include <weir/transport/send_status.hpp>
+#include <weir/transport/websocket_handle.hpp>
+
+#include <exception>
+#include <new>
+
+namespace weir::inline v0 {
+
+namespace detail {
+
+// Waits for a message, or for a piece of one.
+template <connection_core::reading How, class Value>
+class [[nodiscard]] read_awaiter : public awaitable<read_awaiter<How, Value>> {
+public:
+    explicit read_awaiter(connection_core& core) noexcept : x_core(core) {}
+    read_awaiter(read_awaiter&& other) noexcept : x_core(other.x_core) {}
+    ~read_awaiter() {
+        if (x_waiting) x_core.end_wait();
+    }
+
+    bool await_ready() noexcept { return x_core.readable(How); }
+    bool suspend(std::coroutine_handle<> who, context* in) noexcept {
+        x_refused = x_core.wait_readable(How, who, in);
+        x_waiting = x_refused == errc{};
+        return x_waiting;
+    }
+    result<Value> await_resume() noexcept {
+        if (x_refused != errc{}) return x_refused;
+        if (std::exchange(x_waiting, false))
+            if (const errc outcome = x_core.end_wait(); outcome != errc{}) return outcome;
+        if constexpr (How == connection_core::reading::whole)
+            return x_core.take_message();
+        else
+            return x_core.take_piece();
+    }
+
+private:
+    connection_core& x_core;
+    errc x_refused{};
+    bool x_waiting = false;
+};
+
+// Waits until something that was done by the call that made it has taken effect. `Ready` and `Wait` say when.
+template <auto Ready, auto Wait>
+class effect_awaiter : public awaitable<effect_awaiter<Ready, Wait>> {
+public:
+    effect_awaiter(connection_core& core, errc refused) noexcept : x_core(&core), x_refused(refused) {}
+    effect_awaiter(effect_awaiter&& other) noexcept : x_core(other.x_core), x_refused(other.x_refused) {}
+    ~effect_awaiter() {
+        if (x_waiting) x_waiter.~waiter();
+    }
+
+    bool await_ready() const noexcept { return x_refused != errc{} || (x_core->*Ready)(); }
+    bool suspend(std::coroutine_handle<> who, context* in) noexcept {
+        new (&x_waiter) waiter;
+        x_waiting = true;
+        if (!x_waiter.suspend(who, in)) return false;
+        (x_core->*Wait)(x_waiter);
+        return true;
+    }
+    send_status await_resume() const noexcept { return x_waiting ? x_waiter.outcome() : x_refused; }
+
+private:
+    connection_core* x_core;
+    errc x_refused;
+    bool x_waiting = false;
+    union {
+        waiter x_waiter; // there only when it really waits
+    };
+};
+
+} // namespace detail
+
+class websocket {
+public:
+    using read_awaiter = detail::read_awaiter<detail::connection_core::reading::whole, message>;
+    using piece_awaiter = detail::read_awaiter<detail::connection_core::reading::by_pieces, piece>;
+    using send_awaiter =
+        detail::effect_awaiter<&detail::connection_core::sendable, &detail::connection_core::wait_sendable>;
+    using close_awaiter = detail::effect_awaiter<&detail::connection_core::over, &detail::connection_core::wait_over>;
+
+    // A connection whose opening handshake is done. Bytes that came behind it are in `rest`, a part of the lease
+    // `first`.
+    websocket(ws::role side, std::unique_ptr<io::stream> over, io::lease&& first, mutable_bytes rest,
+              const connection_environment& around, std::shared_ptr<const websocket_options> options)
+        : x_core(new detail::connection_core(side, std::move(over), std::move(first), rest, around, std::move(options))) {
+    }
+    websocket(websocket&& other) noexcept
+        : x_core(std::exchange(other.x_core, nullptr)), x_exceptions(std::uncaught_exceptions()) {}
+    websocket& operator=(websocket&& other) noexcept {
+        std::swap(x_core, other.x_core);
+        return *this;
+    }
+    ~websocket() {
+        if (x_core)
+            x_core->linger(std::uncaught_exceptions() > x_exceptions ? ws::close_code::internal_error
+                                                                     : ws::close_code::normal);
+    }
+
+    // Waits for the next whole message, whose bytes are valid until the next read. A message over `message_bytes`
+    // closes the connection with 1009. After pieces of a message were read, gives the rest of it. `errc::closed` when
+    // the connection was closed in order, another error when it broke, `errc::busy` while another coroutine reads. A
+    // read that was cancelled or timed out has lost nothing: the next one goes on where it was.
+    read_awaiter read() noexcept { return read_awaiter(*x_core); }
+
+    // Waits for the next piece of a message, as it comes: for messages larger than memory. The same rules as `read`.
+    piece_awaiter read_frame() noexcept { return piece_awaiter(*x_core); }
+
+    // Sends a message: text, which must be UTF-8; binary; or one of the type that was read. It is encoded at the call,
+    // and `payload` may go as soon as the call returns. Awaiting it is for back-pressure only: it completes at once
+    // while less than `high_water_bytes` wait, and otherwise when half of that has left. Cancelling the wait does not
+    // take the message back. `errc::closed` when the connection is no longer open, `errc::buffer_full` above
+    // `queue_bytes`.
+    send_awaiter send(std::string_view text) noexcept {
+        assert(is_utf8(as_bytes(text)) && "text messages must be UTF-8; send bytes as binary");
+        return {*x_core, x_core->send(ws::opcode::text, as_bytes(text))};
+    }
+    send_awaiter send(bytes_view binary) noexcept { return {*x_core, x_core->send(ws::opcode::binary, binary)}; }
+    send_awaiter send(const message& any) noexcept {
+        return {*x_core, x_core->send(any.is_text() ? ws::opcode::text : ws::opcode::binary, any.bytes())};
+    }
+
+    // Sends one piece of a message as a frame; `last` ends the message. Other messages that are sent meanwhile go
+    // out behind its end. The pieces of a text must be UTF-8 together. Otherwise like `send`.
+    send_awaiter send_frame(std::string_view text, bool last) noexcept {
+        return {*x_core, x_core->send_frame(ws::opcode::text, as_bytes(text), last)};
+    }
+    send_awaiter send_frame(bytes_view binary, bool last) noexcept {
+        return {*x_core, x_core->send_frame(ws::opcode::binary, binary, last)};
+    }
+
+    // Sends frames that were encoded for this role by somebody else: see hub/room.hpp.
+    send_awaiter send_encoded(bytes_view frames) noexcept { return {*x_core, x_core->send_encoded(frames)}; }
+
+    // Sends a ping with at most 125 bytes, `errc::long_control` otherwise. The answer shows in `round_trip()`.
+    send_awaiter ping(std::string_view payload = {}) noexcept { return {*x_core, x_core->ping(as_bytes(payload))}; }
+
+    // Begins to close the connection, behind everything that was sent; closing again does nothing. The code must be one
+    // that may be sent (RFC 6455, section 7.4); the reason is cut at 123 bytes. Awaiting it completes when the
+    // connection is over, after two close timeouts at the most.
+    close_awaiter close(ws::close_code code = ws::close_code::normal, std::string_view reason = {}) noexcept {
+        x_core->begin_close(code, reason);
+        return {*x_core, errc{}};
+    }
+
+    // Why and how the connection ended, or how it stands while it is open.
+    close_info closed() const { return x_core->closed(); }
+
+    // Whether messages may still be sent.
+    bool is_open() const noexcept { return x_core->can_send(); }
+
+    // For other threads.
+    websocket_handle handle() const { return websocket_handle(x_core->port()); }
+
+    // The subprotocol agreed upon, and the target of the request ("/chat?room=1"); empty when there is none. Valid as
+    // long as the connection.
+    std::string_view subprotocol() const noexcept { return x_core->subprotocol(); }
+    std::string_view target() const noexcept { return x_core->target(); }
+
+    // Of the last ping that was answered; negative before that.
+    std::chrono::nanoseconds round_trip() const noexcept { return x_core->round_trip(); }
+
+    // How many bytes of messages wait to be sent.
+    std::size_t queued_bytes() const noexcept { return x_core->queued_bytes(); }
+
+    ws::role role() const noexcept { return x_core->role(); }
+
+    // A number that no other connection of this process has.
+    std::uint64_t number() const noexcept { return x_core->number(); }
+
+    // The socket below; -1 where there is none.
+    int descriptor() const noexcept { return x_core->descriptor(); }
+
+    // Notes what the handshake agreed upon; for those who make connections.
+    void agreed(std::string_view subprotocol, std::string_view target) { x_core->agreed(subprotocol, target); }
+
+    // Has `handler` cancelled when the peer is lost while nobody reads; null for nobody. For servers.
+    void guard(context* handler) noexcept { x_core->guard(handler); }
+
+private:
+    detail::connection_core* x_core;
+    int x_exceptions = std::uncaught_exceptions();
+};
+
+} // namespace weir::inline v0

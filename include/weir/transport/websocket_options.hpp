@@ -1,0 +1,59 @@
+// The settings of a WebSocket connection, the same for both roles. Sizes are in bytes.
+#pragma once
+
+#include <weir/core/log.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <type_traits>
+
+namespace weir::inline v0 {
+
+// What happens to a message that would put more than `queue_bytes` into the queue of a connection.
+enum class overflow_policy : unsigned char {
+    close, // the connection is closed with 1008: a peer this slow is of no use
+    drop,  // the message is not sent, and its send says `errc::buffer_full`
+};
+
+struct websocket_options {
+    // The largest message that `read` gathers. A larger one closes the connection with 1009 and both figures in the
+    // reason. `read_frame` has no such limit.
+    std::size_t message_bytes = 1024 * 1024;
+
+    // The most frames that one message may come in.
+    std::uint32_t message_fragments = 65536;
+
+    // Longer messages are sent in frames of this size, so that pings and closes pass between them. Smaller frames
+    // make those quicker and long messages dearer.
+    std::size_t frame_bytes = 64 * 1024;
+
+    // A send whose message is queued above this waits until half of it has left. Higher: fewer waits; lower: less
+    // memory for slow readers.
+    std::size_t high_water_bytes = 256 * 1024;
+
+    // Above this `overflow` decides. One message is always taken when nothing is queued before it.
+    std::size_t queue_bytes = 16 * 1024 * 1024;
+    overflow_policy overflow = overflow_policy::close;
+
+    // How much is received ahead while the handler does something else, so that pings and closes are seen. Past
+    // it the peer is left to wait, and the ping timeout with it.
+    std::size_t read_ahead_bytes = 64 * 1024;
+
+    // A ping is sent when nothing has been received for this long; none without a value.
+    std::optional<std::chrono::nanoseconds> ping_interval = std::chrono::seconds(20);
+
+    // The connection is given up when a ping has left and nothing at all has been received for this long.
+    std::chrono::nanoseconds ping_timeout = std::chrono::seconds(20);
+
+    // How long the closing handshake may take before the connection is broken off.
+    std::chrono::nanoseconds close_timeout = std::chrono::seconds(5);
+
+    // Who hears of what happens to the connection; nobody by default.
+    log_hook log = {};
+};
+
+static_assert(std::is_trivially_copyable_v<websocket_options> && std::is_trivially_destructible_v<websocket_options>);
+
+} // namespace weir::inline v0
