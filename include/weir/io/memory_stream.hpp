@@ -99,7 +99,7 @@ public:
             in.bytes.consume(count);
             in.here -= count;
             into = {{room.data, count}, room};
-            tell_peer(now);
+            if (peer() && peer()->x_wants_write) tell_peer(now);
             return status::ready;
         }
         if (!x_connecting && in.broken <= now) {
