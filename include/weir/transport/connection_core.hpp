@@ -205,6 +205,13 @@ public:
         serve_at_turn_end();
     }
 
+    // Breaks the connection off at once, without a closing handshake.
+    void reset() noexcept {
+        if (x_phase == phase::over) return;
+        end_with(close_cause::local, ws::close_code::abnormal, {}, make_error_code(errc::canceled));
+        break_off();
+    }
+
     bool over() const noexcept { return x_phase == phase::over; }
     void wait_over(waiter& closer) noexcept { x_closers.push_back(closer); }
 

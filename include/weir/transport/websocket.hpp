@@ -156,6 +156,9 @@ public:
         return {*x_core, errc{}};
     }
 
+    // Breaks the connection off at once, without a closing handshake; the peer sees a reset.
+    void reset() noexcept { x_core->reset(); }
+
     // Why and how the connection ended, or how it stands while it is open.
     close_info closed() const { return x_core->closed(); }
 
