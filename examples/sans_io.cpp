@@ -57,7 +57,7 @@ int main() {
     end server("server", ws::role::server, pool);
 
     client.send("Hello, ", false); // one message in two frames, and a ping between them
-    (void)client.protocol.encode_control(client.output, ws::opcode::ping, weir::as_bytes("are you there?"), client.key());
+    (void)client.protocol.encode_control(client.output, ws::opcode::ping, weir::as_bytes("anyone?"), client.key());
     client.send("world");
     (void)client.protocol.encode_close(client.output, ws::close_code::normal, "that was all", client.key());
 

@@ -7,19 +7,19 @@
 // Rules for maintainers:
 //  - Receiving is one machine of four stages: header -> data or control -> header, and done after a close or a failure.
 //  - It knows its role in two places: what the mask bit must be, and whether there is something to unmask.
+//  - whole_message is a short cut past the machine and must give what that would give; the tests compare the two.
 //  - A header that the input cuts is gathered in x_header byte by byte, and every byte is checked before the next one
 //    is wanted: what is wrong fails at the byte that decides it. Cut and whole headers go through the same checks.
 //  - Events do not depend on how the input was cut, but for the places where pieces begin and end (and so for how much
 //    of a broken text was handed out before it turned out to be broken).
-//  - Receiving and sending share nothing: the connection answers no ping and no close by itself.
+//  - Receiving and sending (protocol/ws/sender.hpp) share nothing but the role: the connection answers no ping and no
+//    close by itself.
 #pragma once
 
 #include <weir/core/block_pool.hpp>
-#include <weir/core/buffer.hpp>
 #include <weir/core/bytes.hpp>
 #include <weir/core/errc.hpp>
 #include <weir/core/utf8.hpp>
-#include <weir/protocol/ws/append_frame.hpp>
 #include <weir/protocol/ws/close_code.hpp>
 #include <weir/protocol/ws/event.hpp>
 #include <weir/protocol/ws/frame_header.hpp>
@@ -27,32 +27,27 @@
 #include <weir/protocol/ws/masking.hpp>
 #include <weir/protocol/ws/opcode.hpp>
 #include <weir/protocol/ws/role.hpp>
+#include <weir/protocol/ws/sender.hpp>
 #include <weir/protocol/ws/violation.hpp>
 
-#include <cassert>
 #include <cstdint>
 #include <cstring>
 #include <string>
-#include <string_view>
 #include <utility>
 
 namespace weir::inline v0::ws {
 
-class connection {
+class connection : public sender {
 public:
     connection(ws::role side, block_pool& pool, const limits& bounds = {}) noexcept
-        : x_pool(&pool), x_limits(bounds), x_role(side) {}
+        : sender(side), x_pool(&pool), x_limits(bounds) {}
     connection(const connection&) = delete;
     connection& operator=(const connection&) = delete;
     ~connection() { release_control(); }
 
-    ws::role role() const noexcept { return x_role; }
-
     // Lets the first frame of a message carry these reserved bits (RSV1 is 4): an extension was agreed upon that
     // defines them. Text of such a message is not checked for UTF-8, since the extension has to decode it first.
     void allow_reserved_bits(std::uint8_t bits) noexcept { x_allowed_bits = bits; }
-
-    // --- receiving ---
 
     // Parses from the front of `input`, which it advances past what it used, and returns the first thing found there.
     // need_more comes only when `input` is used up; an incomplete header is kept inside.
@@ -62,6 +57,8 @@ public:
     // twice.
     [[nodiscard]] event receive(mutable_bytes& input) noexcept {
         if (x_control && x_stage != stage::control) release_control(); // what the last event pointed at
+        event seen;
+        if (x_stage == stage::header && !x_held && whole_message(input, seen)) return seen;
         for (;;) {
             switch (x_stage) {
             case stage::header: {
@@ -97,77 +94,46 @@ public:
     close_code failure_close_code() const noexcept { return broken_rule().code(); }
     std::string failure_reason() const { return broken_rule().reason(); }
 
-    // --- sending ---
-    //
-    // Each function appends one frame to `out`, whole or not at all, and returns errc{}, or `closed` after a close
-    // frame, or `buffer_full` when `out` would grow over its bound. A client masks with `key`, which must be a new
-    // unpredictable one each time; a server ignores it.
-
-    // A frame of a text or binary message. While a message is under way (the last frame was not `last`), it continues
-    // that message, and a `type` other than the message's is `send_out_of_order`. Text must be UTF-8: it is not
-    // checked. `reserved_bits` go with the first frame of a message, when an extension was agreed upon.
-    [[nodiscard]] errc encode_frame(buffer& out, opcode type, bytes_view payload, bool last, masking_key key = {},
-                                    std::uint8_t reserved_bits = 0) noexcept {
-        assert(type == opcode::text || type == opcode::binary);
-        if (x_close_sent) return errc::closed;
-        if (sending_message() && type != x_sending) return errc::send_out_of_order;
-        const frame_header header = next_header(type, payload.size(), last, key, reserved_bits);
-        if (!append_frame(out, header, payload)) return errc::buffer_full;
-        x_sending = last ? opcode::continuation : type;
-        return {};
-    }
-
-    // The same for a payload that is written from the caller's memory: only the header, to `to`, which has room for
-    // `frame_header::max_bytes`. Returns its size. The caller masks the payload. What `encode_frame` refuses is misuse
-    // here.
-    std::size_t encode_frame_header(std::byte* to, opcode type, std::uint64_t payload_bytes, bool last,
-                                    masking_key key = {}, std::uint8_t reserved_bits = 0) noexcept {
-        assert(type == opcode::text || type == opcode::binary);
-        assert(!x_close_sent && (!sending_message() || type == x_sending));
-        const frame_header header = next_header(type, payload_bytes, last, key, reserved_bits);
-        x_sending = last ? opcode::continuation : type;
-        return encode(header, to);
-    }
-
-    // A ping or pong with at most 125 bytes of payload; may stand between the frames of a message.
-    [[nodiscard]] errc encode_control(buffer& out, opcode type, bytes_view payload, masking_key key = {}) noexcept {
-        assert(type == opcode::ping || type == opcode::pong);
-        assert(payload.size() <= max_control_bytes);
-        if (x_close_sent) return errc::closed;
-        const frame_header header{payload.size(), type, 0, true, x_role == ws::role::client, key};
-        return append_frame(out, header, payload) ? errc{} : errc::buffer_full;
-    }
-
-    // The close frame, once; nothing can be sent after it. 1005 (no_status) sends an empty payload, without `reason`. A
-    // reason of more than 123 bytes is cut between two characters; one that is not UTF-8 is left out.
-    [[nodiscard]] errc encode_close(buffer& out, close_code code, std::string_view reason,
-                                    masking_key key = {}) noexcept {
-        assert(code == close_code::no_status || may_be_sent(code));
-        if (x_close_sent) return errc::closed;
-        std::byte payload[max_control_bytes];
-        std::size_t size = 0;
-        if (code != close_code::no_status) {
-            store_big_endian(payload, static_cast<std::uint16_t>(code));
-            size = 2;
-            const std::string_view text = truncate_utf8(reason, sizeof payload - size);
-            if (!text.empty() && is_utf8(as_bytes(text))) {
-                std::memcpy(payload + size, text.data(), text.size());
-                size += text.size();
-            }
-        }
-        const frame_header header{size, opcode::close, 0, true, x_role == ws::role::client, key};
-        if (!append_frame(out, header, {payload, size})) return errc::buffer_full;
-        x_close_sent = true;
-        return {};
-    }
-
-    bool close_sent() const noexcept { return x_close_sent; }
-
-    // Whether a fragmented message is under way outwards.
-    bool sending_message() const noexcept { return x_sending != opcode::continuation; }
-
 private:
     enum class stage : std::uint8_t { header, data, control, done };
+
+    // --- the short way ---
+
+    // The most frequent case by itself: at the start of a frame, a message of one frame that is there whole and has
+    // nothing wrong with its header. Anything else is left untouched, for the machine to judge.
+    bool whole_message(mutable_bytes& input, event& seen) noexcept {
+        if (input.size() < 4 || x_message != opcode::continuation || !x_limits.message_fragments) return false;
+        const auto first = std::to_integer<unsigned>(input[0]);
+        const auto second = std::to_integer<unsigned>(input[1]);
+        const bool masked = role() == ws::role::server;
+        if ((first != 0x81 && first != 0x82) || second >> 7 != static_cast<unsigned>(masked)) return false;
+        std::size_t size = second & 0x7F;
+        std::size_t start = 2;
+        if (size > 125) {
+            size = load_big_endian<std::uint16_t>(input.data() + 2);
+            start = 4;
+            if (size <= 125 || second == (masked ? 0xFFu : 0x7Fu)) return false;
+        }
+        masking_key key;
+        const std::size_t key_at = start;
+        if (masked) start += sizeof key;
+        if (input.size() < start + size || size > x_limits.frame_bytes) return false;
+        const mutable_bytes payload = input.subspan(start, size);
+        input = input.subspan(start + size);
+        if (masked) {
+            std::memcpy(key.bytes, payload.data() - start + key_at, sizeof key);
+            apply_mask(payload, key);
+        }
+        seen.type = static_cast<opcode>(first & 15);
+        if (seen.type == opcode::text && !is_utf8(payload)) {
+            seen = fail(errc::bad_utf8, 1, input);
+            return true;
+        }
+        seen.what = event::kind::data;
+        seen.first = seen.last = true;
+        seen.payload = payload;
+        return true;
+    }
 
     // --- headers ---
 
@@ -195,8 +161,8 @@ private:
             return errc::too_many_fragments;
         if (size < 2) return {};
         const auto second = std::to_integer<unsigned>(header[1]);
-        if ((second >> 7 != 0) != (x_role == ws::role::server))
-            return x_role == ws::role::server ? errc::mask_missing : errc::mask_unexpected;
+        if ((second >> 7 != 0) != (role() == ws::role::server))
+            return role() == ws::role::server ? errc::mask_missing : errc::mask_unexpected;
         if (is_control(type) && (second & 0x7F) > max_control_bytes) return errc::long_control;
         return {};
     }
@@ -221,7 +187,7 @@ private:
     }
 
     // A header whose first bytes came before.
-    header_decoding gather(frame_header& into, mutable_bytes& input) noexcept {
+    [[gnu::noinline]] header_decoding gather(frame_header& into, mutable_bytes& input) noexcept {
         header_decoding found;
         while (!input.empty() && !found.size && found.failure == errc{}) {
             x_header[x_held++] = input[0];
@@ -262,7 +228,7 @@ private:
         const mutable_bytes payload = input.first(size);
         input = input.subspan(size);
         x_remaining -= size;
-        if (x_role == ws::role::server) {
+        if (role() == ws::role::server) {
             apply_mask(payload, x_key);
             x_key = rotated(x_key, size);
         }
@@ -281,7 +247,7 @@ private:
 
     // The payload of a control frame, unmasked: where it is when it is there whole, else gathered in a block. Complete
     // when nothing remains.
-    mutable_bytes control_payload(mutable_bytes& input) noexcept {
+    [[gnu::noinline]] mutable_bytes control_payload(mutable_bytes& input) noexcept {
         const std::size_t size = input.size() < x_remaining ? input.size() : static_cast<std::size_t>(x_remaining);
         mutable_bytes payload = input.first(size);
         input = input.subspan(size);
@@ -292,11 +258,11 @@ private:
             x_control_size = static_cast<std::uint8_t>(x_control_size + size);
             payload = {x_control, x_control_size};
         }
-        if (!x_remaining && x_role == ws::role::server) apply_mask(payload, x_key);
+        if (!x_remaining && role() == ws::role::server) apply_mask(payload, x_key);
         return payload;
     }
 
-    event finish_control(mutable_bytes payload, mutable_bytes& input) noexcept {
+    [[gnu::noinline]] event finish_control(mutable_bytes payload, mutable_bytes& input) noexcept {
         x_stage = stage::header;
         if (x_control_type == opcode::close) return finish_close(payload, input);
         const auto what = x_control_type == opcode::ping ? event::kind::ping : event::kind::pong;
@@ -324,7 +290,7 @@ private:
 
     // --- failure ---
 
-    event fail(errc rule, std::uint64_t number, mutable_bytes& input) noexcept {
+    [[gnu::cold, gnu::noinline]] event fail(errc rule, std::uint64_t number, mutable_bytes& input) noexcept {
         x_stage = stage::done;
         x_failure = rule;
         x_remaining = number; // no frame is under way any more
@@ -337,15 +303,6 @@ private:
                 x_failure == errc::too_many_fragments ? x_limits.message_fragments : x_limits.frame_bytes};
     }
 
-    // --- sending ---
-
-    frame_header next_header(opcode type, std::uint64_t size, bool last, masking_key key,
-                             std::uint8_t bits) const noexcept {
-        const bool continues = sending_message();
-        return {size, continues ? opcode::continuation : type, continues ? std::uint8_t{} : bits, last,
-                x_role == ws::role::client, key};
-    }
-
     block_pool* x_pool;
     std::byte* x_control = nullptr; // the payload of a control frame that came in parts
     std::uint64_t x_remaining = 0;  // bytes to come of the frame under way; after a failure the violation's number
@@ -356,17 +313,14 @@ private:
     utf8_validator x_utf8;          // of the message under way
     opcode x_control_type = opcode::ping;
     opcode x_message = opcode::continuation; // the message being received; continuation: none
-    opcode x_sending = opcode::continuation; // the message being sent; continuation: none
     std::uint8_t x_control_size = 0;
     std::uint8_t x_message_bits = 0;
     std::uint8_t x_allowed_bits = 0;
     std::uint8_t x_held = 0;        // bytes in x_header
     std::byte x_header[frame_header::max_bytes];
     stage x_stage = stage::header;
-    ws::role x_role;
     bool x_fin = false;
     bool x_first = false;           // the message's first piece has not been handed out
-    bool x_close_sent = false;
     bool x_close_received = false;
 };
 
