@@ -66,6 +66,20 @@ def expression_around(text, at):
     return begin, end
 
 
+def condition_before(text):
+    """What stands before the end of `text` in a condition that is still open there; None outside of conditions."""
+    for opened in re.finditer(r"\b(?:if|while|switch)\s*(?:constexpr\s*)?\(", text):
+        inner = text[opened.end():]
+        depth = 0
+        for char in inner:
+            depth += (char == "(") - (char == ")")
+            if depth < 0:
+                break
+        else:
+            return inner
+    return None
+
+
 def coroutine_problems(text):
     """Yields (position, message) for each co_await that g++ 12 may compile wrongly."""
     text = blank_out(text)
@@ -75,8 +89,8 @@ def coroutine_problems(text):
             continue
         begin, end = expression_around(text, at)
         whole = text[begin:end]
-        condition = re.search(r"\b(if|while|switch)\s*(?:constexpr\s*)?\((?P<inner>[^;{}]*)$", text[begin:at])
-        if condition and not re.search(r"[\w>&*]\s+[&*]*\w+\s*=\s*[^=]*$", condition["inner"]):
+        condition = condition_before(text[begin:at])
+        if condition is not None and not re.search(r"[\w>&*]\s+[&*]*\w+\s*=\s*[^=]*$", condition):
             yield at, "co_await in a condition that declares no variable: g++ 12 loses the coroutine if it has no local"
         brace = re.search(r"\{(?!\s*\.\w)", whole)
         if brace:
@@ -128,6 +142,9 @@ GOOD_LINES = [
     "weir::task<weir::result<int>> f() {\n    const auto n = co_await g();\n    co_return n;\n}",
     "auto operator co_await() { return awaiter{*this}; }",
     "case 1: { co_await g(); }",
+    "if (last) made = co_await g();",
+    "while (f(a)) made = co_await g();",
+    "if (auto a = f(); a) co_await g();",
     "server.websocket(\"/\", [](weir::websocket& ws) -> weir::task<> { co_await ws.close(); });",
 ]
 BAD_LINES = [
@@ -135,6 +152,8 @@ BAD_LINES = [
     ("no variable", "if (!co_await ws.read()) co_return;"),
     ("no variable", "while (co_await ws.read()) {}"),
     ("no variable", "if (ready && co_await g() == 3) co_return;"),
+    ("no variable", "if (f(a) && co_await g(b)) co_return;"),
+    ("no variable", "if (a) while (co_await g()) {}"),
     ("no variable", "switch (co_await g()) { default: break; }"),
     ("braced list", "co_await connect(options{std::string()});"),
     ("braced list", "co_await g({{\"a\", \"b\"}});"),
