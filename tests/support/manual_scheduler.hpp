@@ -51,6 +51,20 @@ public:
         return any;
     }
 
+    // The smallest thing that a loop does: runs one item that is ready; when there is none, one remote post, or else lets
+    // time pass to the next deadline. False when there was nothing to do.
+    bool step() {
+        if (weir::ready_item* item = x_ready.empty() ? x_turn_end.pop_front() : x_ready.pop_front()) {
+            item->run();
+            return true;
+        }
+        if (run_remote()) return true;
+        if (!armed()) return false;
+        x_now = std::max(x_now, x_deadlines.begin()->first);
+        x_deadlines.begin()->second.pop_front()->expire();
+        return true;
+    }
+
     // Turns until nothing is left to do now. Gives how many there were.
     int run() {
         int turns = 0;

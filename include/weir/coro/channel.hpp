@@ -32,7 +32,10 @@ public:
     ~channel() {
         wake_all(x_senders, errc::closed);
         wake_all(x_receivers, errc::closed);
-        while (receive_awaiter* each = x_promised.pop_front()) each->x_channel = nullptr;
+        while (receive_awaiter* each = x_promised.pop_front()) {
+            each->x_channel = nullptr;
+            each->x_promised = false;
+        }
     }
 
     std::size_t size() const noexcept { return x_size; }
@@ -62,10 +65,12 @@ public:
         return pop();
     }
 
-    class [[nodiscard]] send_awaiter : public awaitable<send_awaiter> {
+    class [[nodiscard]] send_awaiter : public awaitable<send_awaiter>, private list_node<send_awaiter> {
     public:
         send_awaiter(channel& to, T&& value) noexcept : x_channel(&to), x_value(std::move(value)) {}
-        send_awaiter(send_awaiter&& other) noexcept : x_channel(other.x_channel), x_value(std::move(other.x_value)) {
+        send_awaiter(send_awaiter&& other) noexcept
+            : awaitable<send_awaiter>(), list_node<send_awaiter>(), x_channel(other.x_channel),
+              x_value(std::move(other.x_value)) {
             assert(!other.x_waiter.waiting() && "an awaitable was moved while it was being awaited");
         }
 
@@ -75,8 +80,7 @@ public:
         }
         bool suspend(std::coroutine_handle<> who, context* in) noexcept {
             if (!x_waiter.suspend(who, in)) return false;
-            x_waiter.sender = this;
-            x_channel->x_senders.push_back(x_waiter);
+            x_channel->x_senders.push_back(*this);
             return true;
         }
         result<> await_resume() const noexcept {
@@ -86,14 +90,12 @@ public:
 
     private:
         friend channel;
-        struct sending_waiter : waiter {
-            send_awaiter* sender = nullptr;
-        };
+        friend list<send_awaiter>;
 
         channel* x_channel;
         T x_value;
         bool x_sent = false;
-        sending_waiter x_waiter;
+        waiter x_waiter;
     };
 
     class [[nodiscard]] receive_awaiter : public awaitable<receive_awaiter>, private list_node<receive_awaiter> {
@@ -104,7 +106,7 @@ public:
             assert(!other.x_waiter.waiting() && "an awaitable was moved while it was being awaited");
         }
         ~receive_awaiter() {
-            if (!promised()) return;
+            if (!x_promised) return;
             renounce();
             x_channel->settle();
         }
@@ -115,15 +117,14 @@ public:
         }
         bool suspend(std::coroutine_handle<> who, context* in) noexcept {
             if (!x_waiter.suspend(who, in)) return false;
-            x_waiter.receiver = this;
-            x_channel->x_receivers.push_back(x_waiter);
+            x_channel->x_receivers.push_back(*this);
             x_channel->settle();
             return true;
         }
         result<T> await_resume() noexcept {
             if (x_waiter.outcome() != errc{}) return x_waiter.outcome();
             if (!x_channel) return errc::closed; // it died in between
-            if (promised()) renounce();
+            if (x_promised) renounce();
             if (x_channel->x_size == 0) return errc::closed;
             return x_channel->pop();
         }
@@ -131,19 +132,16 @@ public:
     private:
         friend channel;
         friend list<receive_awaiter>;
-        struct receiving_waiter : waiter {
-            receive_awaiter* receiver = nullptr;
-        };
 
-        // Woken for a value, but not resumed yet: the value is kept for it.
-        bool promised() const noexcept { return list_node<receive_awaiter>::linked(); }
         void renounce() noexcept {
-            list_node<receive_awaiter>::unlink();
+            this->unlink();
+            x_promised = false;
             --x_channel->x_promised_count;
         }
 
         channel* x_channel;
-        receiving_waiter x_waiter;
+        bool x_promised = false; // woken for a value, but not resumed yet: the value is kept for it
+        waiter x_waiter;
     };
 
     // Completes when the channel has taken `value`; waits while it is full.
@@ -166,11 +164,11 @@ private:
         slot.reset();
         x_first = (x_first + 1) % x_capacity;
         --x_size;
-        if (ready_item* first = x_senders.front()) {
-            auto& waiting = static_cast<typename send_awaiter::sending_waiter&>(*first);
-            waiting.sender->x_sent = true;
-            waiting.wake();
-            push(std::move(waiting.sender->x_value));
+        if (send_awaiter* first = first_waiting(x_senders)) {
+            first->unlink();
+            first->x_sent = true;
+            first->x_waiter.wake();
+            push(std::move(first->x_value));
         } else {
             settle();
         }
@@ -180,18 +178,33 @@ private:
     // Wakes receivers for values that are promised to nobody; all of them when none will come any more.
     void settle() noexcept {
         while (x_size > x_promised_count) {
-            ready_item* first = x_receivers.front();
+            receive_awaiter* first = first_waiting(x_receivers);
             if (!first) return;
-            auto& waiting = static_cast<typename receive_awaiter::receiving_waiter&>(*first);
-            waiting.wake();
-            x_promised.push_back(*waiting.receiver);
+            first->unlink();
+            first->x_waiter.wake();
+            first->x_promised = true;
+            x_promised.push_back(*first);
             ++x_promised_count;
         }
         if (x_closed && x_size == 0) wake_all(x_receivers, errc::closed);
     }
 
-    static void wake_all(list<ready_item>& waiting, errc outcome) noexcept {
-        while (ready_item* first = waiting.front()) static_cast<waiter*>(first)->wake(outcome); // which leaves the list
+    // The oldest that still waits. One that was cancelled is passed over; it may not have been resumed yet.
+    template <class Awaiter>
+    static Awaiter* first_waiting(list<Awaiter>& of) noexcept {
+        while (Awaiter* first = of.front()) {
+            if (first->x_waiter.outcome() == errc{}) return first;
+            first->unlink();
+        }
+        return nullptr;
+    }
+
+    template <class Awaiter>
+    static void wake_all(list<Awaiter>& waiting, errc outcome) noexcept {
+        while (Awaiter* first = first_waiting(waiting)) {
+            first->unlink();
+            first->x_waiter.wake(outcome);
+        }
     }
 
     std::unique_ptr<std::optional<T>[]> x_ring;
@@ -199,9 +212,9 @@ private:
     std::size_t x_first = 0;
     std::size_t x_size = 0;
     std::size_t x_promised_count = 0;
-    list<ready_item> x_senders;   // waiters of senders, only while full
-    list<ready_item> x_receivers; // waiters of receivers that no value is promised to
-    list<receive_awaiter> x_promised;
+    list<send_awaiter> x_senders;      // who waits, only while full
+    list<receive_awaiter> x_receivers; // who waits, and is promised no value
+    list<receive_awaiter> x_promised;  // who is promised one
     bool x_closed = false;
 };
 
