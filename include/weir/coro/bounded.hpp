@@ -68,9 +68,9 @@ public:
             if (const errc why = ended_early(); why != errc{}) return why;
             return {};
         } else {
-            result_type outcome(x_inner.await_resume());
+            inner_type value = x_inner.await_resume();
             if (const errc why = ended_early(); why != errc{}) return why;
-            return outcome;
+            return result_type(std::forward<inner_type>(value));
         }
     }
 
