@@ -16,7 +16,7 @@ from amalgamate import LEAVES  # noqa: E402
 
 # A layer, and what its headers may include besides their own layer: whole layers, or single headers of one.
 BASE = ["core", "coro", "protocol"]
-SEAM = ["io/stream.hpp", "io/timer.hpp"]
+SEAM = ["io/stream.hpp", "io/stream_signal.hpp"]  # deadlines come from coro's scheduler
 ALLOWED = {
     "core": [],
     "protocol": ["core"],
