@@ -1,0 +1,113 @@
+// Everything of weir but the leaf headers, which need a library of their own: protocol/ws/deflate.hpp (zlib),
+// io/uring.hpp (liburing) and net/tls.hpp (OpenSSL).
+#pragma once
+
+// core: errors, bytes, buffers
+#include <weir/core/base64.hpp>
+#include <weir/core/block_pool.hpp>
+#include <weir/core/buffer.hpp>
+#include <weir/core/bytes.hpp>
+#include <weir/core/entropy.hpp>
+#include <weir/core/errc.hpp>
+#include <weir/core/error.hpp>
+#include <weir/core/list.hpp>
+#include <weir/core/log.hpp>
+#include <weir/core/result.hpp>
+#include <weir/core/sha1.hpp>
+#include <weir/core/utf8.hpp>
+#include <weir/core/version.hpp>
+
+// coro: tasks, scopes, cancellation
+#include <weir/coro/awaitable.hpp>
+#include <weir/coro/bounded.hpp>
+#include <weir/coro/branch.hpp>
+#include <weir/coro/channel.hpp>
+#include <weir/coro/context.hpp>
+#include <weir/coro/event.hpp>
+#include <weir/coro/frame_pool.hpp>
+#include <weir/coro/helper_threads.hpp>
+#include <weir/coro/lingering.hpp>
+#include <weir/coro/offload.hpp>
+#include <weir/coro/scheduler.hpp>
+#include <weir/coro/scope.hpp>
+#include <weir/coro/shield.hpp>
+#include <weir/coro/stop.hpp>
+#include <weir/coro/task.hpp>
+#include <weir/coro/this_context.hpp>
+#include <weir/coro/waiter.hpp>
+#include <weir/coro/when_all.hpp>
+#include <weir/coro/when_any.hpp>
+#include <weir/coro/yield.hpp>
+
+// protocol: HTTP and WebSocket without I/O
+#include <weir/protocol/http/body.hpp>
+#include <weir/protocol/http/body_framing.hpp>
+#include <weir/protocol/http/fields.hpp>
+#include <weir/protocol/http/head_parser.hpp>
+#include <weir/protocol/http/limits.hpp>
+#include <weir/protocol/http/request_head.hpp>
+#include <weir/protocol/http/response_head.hpp>
+#include <weir/protocol/http/status.hpp>
+#include <weir/protocol/http/syntax.hpp>
+#include <weir/protocol/http/url.hpp>
+#include <weir/protocol/http/writer.hpp>
+#include <weir/protocol/ws/accept_key.hpp>
+#include <weir/protocol/ws/append_frame.hpp>
+#include <weir/protocol/ws/client_handshake.hpp>
+#include <weir/protocol/ws/close_code.hpp>
+#include <weir/protocol/ws/connection.hpp>
+#include <weir/protocol/ws/event.hpp>
+#include <weir/protocol/ws/frame_header.hpp>
+#include <weir/protocol/ws/handshake_fields.hpp>
+#include <weir/protocol/ws/handshake_refusal.hpp>
+#include <weir/protocol/ws/limits.hpp>
+#include <weir/protocol/ws/masking.hpp>
+#include <weir/protocol/ws/masking_key.hpp>
+#include <weir/protocol/ws/opcode.hpp>
+#include <weir/protocol/ws/origin.hpp>
+#include <weir/protocol/ws/role.hpp>
+#include <weir/protocol/ws/sender.hpp>
+#include <weir/protocol/ws/server_handshake.hpp>
+#include <weir/protocol/ws/violation.hpp>
+
+// io: the loop, its backends, streams and timers
+#include <weir/io/acceptor.hpp>
+#include <weir/io/backend.hpp>
+#include <weir/io/epoll.hpp>
+#include <weir/io/interrupt.hpp>
+#include <weir/io/loop.hpp>
+#include <weir/io/memory.hpp>
+#include <weir/io/memory_acceptor.hpp>
+#include <weir/io/memory_backend.hpp>
+#include <weir/io/memory_stream.hpp>
+#include <weir/io/os_entropy.hpp>
+#include <weir/io/readiness.hpp>
+#include <weir/io/run.hpp>
+#include <weir/io/sleep.hpp>
+#include <weir/io/socket_acceptor.hpp>
+#include <weir/io/socket_backend.hpp>
+#include <weir/io/socket_stream.hpp>
+#include <weir/io/stream.hpp>
+#include <weir/io/stream_signal.hpp>
+#include <weir/io/timer_wheel.hpp>
+#include <weir/io/unique_descriptor.hpp>
+
+// net: addresses and sockets
+#include <weir/net/connect.hpp>
+#include <weir/net/endpoint.hpp>
+#include <weir/net/listen.hpp>
+#include <weir/net/listener.hpp>
+#include <weir/net/peer_endpoint.hpp>
+#include <weir/net/resolve.hpp>
+
+// transport: protocols over a byte stream
+#include <weir/transport/close_info.hpp>
+#include <weir/transport/connection_core.hpp>
+#include <weir/transport/message.hpp>
+#include <weir/transport/outbox.hpp>
+#include <weir/transport/read_ahead.hpp>
+#include <weir/transport/remote_port.hpp>
+#include <weir/transport/send_status.hpp>
+#include <weir/transport/websocket.hpp>
+#include <weir/transport/websocket_handle.hpp>
+#include <weir/transport/websocket_options.hpp>
