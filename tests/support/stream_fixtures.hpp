@@ -36,6 +36,7 @@ public:
     virtual stream_pair pair() = 0;
     virtual weir::bytes_view listening_address() = 0; // a port, if there are any, is given out
     virtual bool resets() const { return true; }      // a reset is seen as such
+    virtual std::chrono::nanoseconds latency() const { return std::chrono::nanoseconds(0); }
 
     template <class Condition>
     bool until(Condition&& met) {
@@ -76,6 +77,7 @@ class fragmented_memory_fixture final : public memory_fixture {
 public:
     fragmented_memory_fixture()
         : memory_fixture({.pipe_bytes = 1000, .fill_bytes = 500, .fragment = true, .latency = std::chrono::milliseconds(3)}) {}
+    std::chrono::nanoseconds latency() const override { return std::chrono::milliseconds(3); }
 };
 
 class unix_fixture final : public stream_fixture {
