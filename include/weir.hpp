@@ -26,6 +26,7 @@
 #include <weir/coro/event.hpp>
 #include <weir/coro/frame_pool.hpp>
 #include <weir/coro/helper_threads.hpp>
+#include <weir/coro/in_context.hpp>
 #include <weir/coro/lingering.hpp>
 #include <weir/coro/offload.hpp>
 #include <weir/coro/scheduler.hpp>
@@ -81,8 +82,10 @@
 #include <weir/io/memory_backend.hpp>
 #include <weir/io/memory_stream.hpp>
 #include <weir/io/os_entropy.hpp>
+#include <weir/io/print_log.hpp>
 #include <weir/io/readiness.hpp>
 #include <weir/io/run.hpp>
+#include <weir/io/signals.hpp>
 #include <weir/io/sleep.hpp>
 #include <weir/io/socket_acceptor.hpp>
 #include <weir/io/socket_backend.hpp>
@@ -101,6 +104,7 @@
 #include <weir/net/resolve.hpp>
 
 // transport: protocols over a byte stream
+#include <weir/transport/byte_source.hpp>
 #include <weir/transport/close_info.hpp>
 #include <weir/transport/connection_core.hpp>
 #include <weir/transport/message.hpp>
@@ -111,3 +115,15 @@
 #include <weir/transport/websocket.hpp>
 #include <weir/transport/websocket_handle.hpp>
 #include <weir/transport/websocket_options.hpp>
+
+// server: listening and routing
+#include <weir/server/options.hpp>
+#include <weir/server/response.hpp>
+#include <weir/server/route.hpp>
+#include <weir/server/server.hpp>
+
+// client: connecting
+#include <weir/client/connect.hpp>
+
+// hub: rooms and fan-out
+#include <weir/hub/room.hpp>

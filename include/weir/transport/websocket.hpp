@@ -142,8 +142,13 @@ public:
         return {*x_core, x_core->send_frame(ws::opcode::binary, binary, last)};
     }
 
-    // Sends frames that were encoded for this role by somebody else: see hub/room.hpp.
-    send_awaiter send_encoded(bytes_view frames) noexcept { return {*x_core, x_core->send_encoded(frames)}; }
+    // The same without anything to await, for those who never wait for a slow peer: whether the message was taken.
+    bool try_send(const message& any) noexcept {
+        return x_core->send(any.is_text() ? ws::opcode::text : ws::opcode::binary, any.bytes()) == errc{};
+    }
+
+    // Sends frames that were encoded, unmasked, by somebody who sends them to many: see hub/room.hpp. Servers only.
+    bool try_send_encoded(bytes_view frames) noexcept { return x_core->send_encoded(frames) == errc{}; }
 
     // Sends a ping with at most 125 bytes, `errc::long_control` otherwise. The answer shows in `round_trip()`.
     send_awaiter ping(std::string_view payload = {}) noexcept { return {*x_core, x_core->ping(as_bytes(payload))}; }

@@ -1,0 +1,87 @@
+// A set of connections that are sent the same.
+//
+//     weir::room lobby;                                   // outlives its members
+//     weir::task<> chat(weir::websocket& ws) {
+//         weir::room::seat here(lobby, ws);               // leaves by itself
+//         while (auto message = co_await ws.read()) lobby.send(*message);
+//     }
+//
+// A message is encoded once, whatever the number of members, and each connection writes it in its own time: a slow reader
+// holds nobody up, and its own queue is bounded by its options. One loop, its thread only. Members may come and go at
+// any time, also while something is being sent to all, which never waits.
+#pragma once
+
+#include <weir/core/list.hpp>
+#include <weir/transport/websocket.hpp>
+
+#include <string>
+
+namespace weir::inline v0 {
+
+class room {
+public:
+    room() noexcept = default;
+    room(const room&) = delete;
+    room& operator=(const room&) = delete;
+    ~room() { assert(x_seats.empty() && "a room was destroyed with members in it"); }
+
+    // Membership, from construction to destruction. Both the room and the websocket must outlive it.
+    class seat : public list_node<seat> {
+    public:
+        seat(room& in, websocket& member) noexcept : x_room(in), x_member(member) {
+            in.x_seats.push_back(*this);
+            ++in.x_size;
+        }
+        ~seat() { --x_room.x_size; }
+
+    private:
+        friend class room;
+        room& x_room;
+        websocket& x_member;
+    };
+
+    std::size_t size() const noexcept { return x_size; }
+
+    // Sends a message to every member, but for `except` (null: to all). Each is told or not by its own state: a
+    // connection that is closing, or whose queue is full, misses it. Gives how many took it.
+    std::size_t send(std::string_view text, const websocket* except = nullptr) {
+        assert(is_utf8(as_bytes(text)) && "text messages must be UTF-8; send bytes as binary");
+        return send(ws::opcode::text, as_bytes(text), except);
+    }
+    std::size_t send(bytes_view binary, const websocket* except = nullptr) {
+        return send(ws::opcode::binary, binary, except);
+    }
+    std::size_t send(const message& any, const websocket* except = nullptr) {
+        return send(any.is_text() ? ws::opcode::text : ws::opcode::binary, any.bytes(), except);
+    }
+
+private:
+    std::size_t send(ws::opcode type, bytes_view payload, const websocket* except) {
+        std::size_t taken = 0;
+        bool encoded = false;
+        for (seat* each = x_seats.front(); each; each = x_seats.after(*each)) {
+            websocket& to = each->x_member;
+            if (&to == except) continue;
+            if (to.role() == ws::role::client) { // masks each message with a key of its own
+                taken += to.try_send(message(payload, type == ws::opcode::text));
+                continue;
+            }
+            if (!encoded) {
+                outbox::append_message(x_frames, type, payload, frame_bytes, false, [] { return ws::masking_key{}; });
+                encoded = true;
+            }
+            taken += to.try_send_encoded(std::as_const(x_frames).view());
+        }
+        x_frames.clear();
+        return taken;
+    }
+
+    static constexpr std::size_t frame_bytes = 64 * 1024;
+
+    list<seat> x_seats;
+    std::size_t x_size = 0;
+    block_pool x_pool;
+    buffer x_frames{x_pool}; // what is being sent to all, encoded
+};
+
+} // namespace weir::inline v0

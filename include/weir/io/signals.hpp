@@ -1,0 +1,80 @@
+// SIGINT and SIGTERM, as interrupts of a loop.
+#pragma once
+
+#include <weir/io/loop.hpp>
+
+#include <atomic>
+
+#include <signal.h>
+
+namespace weir::inline v0::io {
+
+// Has `tell(who)` called on the loop's thread when the process is sent SIGINT or SIGTERM, as long as it lives. Several
+// may live at once, on several loops, at most 64. The handlers that were installed before come back with the end of the
+// last one.
+class signal_watch final : private interrupt {
+public:
+    using function = void (*)(void* who);
+
+    signal_watch(loop& on, function tell, void* who) noexcept : x_loop(on), x_tell(tell), x_who(who) {
+        on.add(*this);
+        for (std::atomic<signal_watch*>& slot : table().slots) {
+            signal_watch* none = nullptr;
+            if (slot.compare_exchange_strong(none, this)) break;
+        }
+        const std::lock_guard<std::mutex> lock(table().mutex);
+        if (table().watches++ == 0) {
+            struct sigaction action {};
+            action.sa_handler = on_signal;
+            action.sa_flags = SA_RESTART;
+            ::sigaction(SIGINT, &action, &table().before[0]);
+            ::sigaction(SIGTERM, &action, &table().before[1]);
+        }
+    }
+    signal_watch(const signal_watch&) = delete;
+    signal_watch& operator=(const signal_watch&) = delete;
+    ~signal_watch() {
+        {
+            const std::lock_guard<std::mutex> lock(table().mutex);
+            if (--table().watches == 0) {
+                ::sigaction(SIGINT, &table().before[0], nullptr);
+                ::sigaction(SIGTERM, &table().before[1], nullptr);
+            }
+        }
+        for (std::atomic<signal_watch*>& slot : table().slots) {
+            signal_watch* self = this;
+            if (slot.compare_exchange_strong(self, nullptr)) break;
+        }
+        while (table().handling.load()) {} // a handler on another thread that may have seen us: a matter of nanoseconds
+    }
+
+private:
+    struct shared {
+        std::atomic<signal_watch*> slots[64] = {};
+        std::atomic<int> handling{0};
+        std::mutex mutex; // of what follows; never taken by a handler
+        int watches = 0;
+        struct sigaction before[2] = {};
+    };
+    static shared& table() noexcept {
+        static shared only;
+        return only;
+    }
+
+    static void on_signal(int) {
+        const int saved = errno;
+        table().handling.fetch_add(1);
+        for (std::atomic<signal_watch*>& slot : table().slots)
+            if (signal_watch* each = slot.load()) each->x_loop.raise(*each);
+        table().handling.fetch_sub(1);
+        errno = saved;
+    }
+
+    void on_interrupt() noexcept override { x_tell(x_who); }
+
+    loop& x_loop;
+    function x_tell;
+    void* x_who;
+};
+
+} // namespace weir::inline v0::io

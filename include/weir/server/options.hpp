@@ -1,0 +1,56 @@
+// The settings of a server.
+#pragma once
+
+#include <weir/core/log.hpp>
+#include <weir/io/backend.hpp>
+#include <weir/io/run.hpp>
+#include <weir/protocol/http/limits.hpp>
+#include <weir/transport/websocket_options.hpp>
+
+#include <optional>
+#include <string_view>
+
+namespace weir::inline v0 {
+
+// Nothing here is kept by reference but what `log.self` points at.
+struct server_options {
+    // Where to listen: an address, "localhost", or "unix:/path". Empty: all addresses of this machine, IPv4 and IPv6.
+    std::string_view host = {};
+
+    // The TCP port, up to 65535; 0 has the system pick a free one, which `local_endpoint()` tells.
+    int port = 0;
+
+    // A socket that listens already, of a supervisor for instance, in place of host and port. It is taken over.
+    std::optional<int> descriptor = {};
+
+    // How long a client may take to send the head of its first request. Slow clients beyond it get 408.
+    std::chrono::nanoseconds handshake_timeout = std::chrono::seconds(10);
+
+    // How long an HTTP connection is kept for another request.
+    std::chrono::nanoseconds keep_alive_timeout = std::chrono::seconds(20);
+
+    // How long connections have to end after a signal, before they are broken off.
+    std::chrono::nanoseconds stop_grace = std::chrono::seconds(5);
+
+    // Whether `run` ends the server on SIGINT and SIGTERM; a second signal ends it at once.
+    bool handle_signals = true;
+
+    // Which source of events `run` uses.
+    backend_kind backend = backend_kind::automatic;
+
+    // Bounds for request heads.
+    http::head_limits head = {};
+
+    // The socket's own settings.
+    io::listen_options listening = {};
+
+    // The settings of WebSocket connections. Without a log hook of their own they use `log`.
+    websocket_options websocket = {};
+
+    // Who hears of what happens; nobody by default. `weir::print_log` prints.
+    log_hook log = {};
+};
+
+static_assert(std::is_trivially_copyable_v<server_options> && std::is_trivially_destructible_v<server_options>);
+
+} // namespace weir::inline v0
