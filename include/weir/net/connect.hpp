@@ -77,11 +77,8 @@ inline task<result<std::unique_ptr<io::stream>>> connect_any(std::vector<endpoin
     for (std::size_t i = 0; i < to.size(); ++i) {
         const bool last = i + 1 == to.size();
         task<result<std::unique_ptr<io::stream>>> next = connect_one(to[i], name);
-        result<std::unique_ptr<io::stream>> made = errc::canceled;
-        if (last)
-            made = co_await std::move(next);
-        else
-            made = co_await std::move(next).within(attempt);
+        const std::chrono::nanoseconds bound = last ? io::loop::forever : attempt;
+        result<std::unique_ptr<io::stream>> made = co_await std::move(next).within(bound);
         if (made || made.error() == errc::canceled) co_return made;
         if (made.error().context().empty())
             failure = connect_error(made.error(), to[i], name);

@@ -33,7 +33,8 @@ public:
         const std::size_t colon = text.rfind(':');
         if (colon == text.npos) return wrong(errc::bad_address, text);
         const std::string_view host = text.substr(0, colon);
-        if (host.find(':') != host.npos && !host.starts_with('[')) return wrong(errc::bad_address, text);
+        const bool brackets = host.starts_with('[');
+        if (brackets ? !host.ends_with(']') : host.find(':') != host.npos) return wrong(errc::bad_address, text);
         std::uint16_t port;
         if (!parse_port(text.substr(colon + 1), port)) return wrong(errc::bad_port, text);
         return ip(host, port);

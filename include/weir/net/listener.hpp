@@ -14,6 +14,8 @@
 
 #include <memory>
 
+#include <errno.h>
+
 namespace weir::inline v0::net {
 
 // Movable while nobody waits in `accept`.
@@ -83,16 +85,32 @@ private:
 
     // Errors of one connection, which is gone: accept(2) tells them although the listener is well.
     static bool is_passing(std::error_code why) noexcept {
-        return why == std::errc::connection_aborted || why == std::errc::network_down ||
-               why == std::errc::network_unreachable || why == std::errc::host_unreachable ||
-               why == std::errc::no_protocol_option || why == std::errc::protocol_error ||
-               why == std::errc::operation_not_permitted || why == std::errc::timed_out;
+        if (why.category() != std::system_category()) return false;
+        switch (why.value()) {
+        case ECONNABORTED:
+        case EHOSTDOWN:
+        case EHOSTUNREACH:
+        case ENETDOWN:
+        case ENETUNREACH:
+        case ENONET:
+        case ENOPROTOOPT:
+        case EPERM:
+        case EPROTO:
+        case ETIMEDOUT: return true;
+        default: return false;
+        }
     }
 
     // Errors after which trying again cannot help.
     static bool is_final(std::error_code why) noexcept {
-        return why == std::errc::bad_file_descriptor || why == std::errc::invalid_argument ||
-               why == std::errc::not_a_socket || why == std::errc::operation_not_supported;
+        if (why.category() != std::system_category()) return false;
+        switch (why.value()) {
+        case EBADF:
+        case EINVAL:
+        case ENOTSOCK:
+        case EOPNOTSUPP: return true;
+        default: return false;
+        }
     }
 
     std::unique_ptr<io::acceptor> x_acceptor;

@@ -1,0 +1,309 @@
+#include "network.hpp"
+
+namespace {
+
+// A port that nobody listens on.
+std::uint16_t free_port() {
+    const result<net::listener> taken = net::listen("127.0.0.1", 0);
+    return taken->local_endpoint().port();
+}
+
+// A listener whose queue is full: connecting to it lasts.
+struct full_queue {
+    full_queue() {
+        socket = io::unique_descriptor(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+        const endpoint any = endpoint::loopback_ipv4(0);
+        REQUIRE(::bind(socket.get(), reinterpret_cast<const sockaddr*>(any.bytes().data()), sizeof(sockaddr_in)) == 0);
+        REQUIRE(::listen(socket.get(), 0) == 0);
+        at = net::detail::ask_address(socket.get(), net::detail::ask_local);
+    }
+
+    task<> fill() {
+        for (stream_result& each : fillers) {
+            each = co_await net::connect(at).within(1ms);
+            if (!each) co_return;
+        }
+        REQUIRE_MESSAGE(false, "the queue does not get full");
+    }
+
+    io::unique_descriptor socket;
+    endpoint at;
+    stream_result fillers[8] = {errc::closed, errc::closed, errc::closed, errc::closed,
+                                errc::closed, errc::closed, errc::closed, errc::closed};
+};
+
+using addresses = result<std::vector<endpoint>>;
+
+addresses not_found(const std::string&, std::uint16_t) { return errc::name_not_found; }
+addresses loopback(const std::string&, std::uint16_t port) {
+    std::vector<endpoint> found;
+    found.push_back(endpoint::loopback_ipv4(port));
+    return found;
+}
+
+std::vector<endpoint> list_of(std::initializer_list<const char*> texts) {
+    std::vector<endpoint> made;
+    for (const char* each : texts) made.push_back(*endpoint::parse(each));
+    return made;
+}
+
+} // namespace
+
+TEST_CASE("connect: refused") {
+    auto work = []() -> task<> {
+        const endpoint to = endpoint::loopback_ipv4(free_port());
+        stream_result refused = co_await net::connect(to);
+        REQUIRE_FALSE(refused);
+        CHECK(refused.error() == std::errc::connection_refused);
+        CHECK(refused.error() == condition::unreachable);
+        CHECK(refused.error().message() == "connecting to " + to.to_string() + ": Connection refused");
+
+        refused = co_await net::connect("127.0.0.1", to.port());
+        REQUIRE_FALSE(refused);
+        CHECK(refused.error().context() == "connecting to " + to.to_string());
+
+        refused = co_await net::connect("localhost", to.port());
+        REQUIRE_FALSE(refused);
+        CHECK(refused.error().message() == "connecting to " + to.to_string() + " (localhost): Connection refused");
+    };
+    run_on(make_epoll(), work());
+    run_on(make_memory(), work());
+}
+
+TEST_CASE("connect: no Unix socket there") {
+    auto work = []() -> task<> {
+        const endpoint to = *endpoint::local("/no/such/socket");
+        const stream_result none = co_await net::connect(to);
+        REQUIRE_FALSE(none);
+        CHECK(none.error().message() == "connecting to unix:/no/such/socket: No such file or directory");
+        CHECK(none.error() == condition::unreachable);
+    };
+    run_on(make_epoll(), work());
+}
+
+TEST_CASE("connect: no address, no loop") {
+    auto work = []() -> task<> {
+        stream_result none = co_await net::connect(endpoint());
+        REQUIRE_FALSE(none);
+        CHECK(none.error() == errc::bad_address);
+        none = co_await net::connect(std::vector<endpoint>());
+        REQUIRE_FALSE(none);
+        CHECK(none.error().message() == "connecting to no address: malformed address");
+    };
+    run_on(make_epoll(), work());
+}
+
+TEST_CASE("connect: by name") {
+    for (auto* events : {make_epoll, make_memory}) {
+        auto work = []() -> task<> {
+            result<net::listener> listener = net::listen("127.0.0.1", 0);
+            REQUIRE(listener);
+            const std::uint16_t port = listener->local_endpoint().port();
+            for (const char* name : {"127.0.0.1", "localhost", "my.localhost"}) {
+                const stream_result client = co_await net::connect(name, port);
+                CHECK_MESSAGE(client, client.error().message());
+                const stream_result server = co_await listener->accept();
+                CHECK(server);
+            }
+        };
+        run_on(events(), work());
+    }
+    auto work = []() -> task<> {
+        result<net::listener> listener = net::listen("127.0.0.1", 0);
+        REQUIRE(listener);
+        net::connect_options options;
+        options.lookup = loopback;
+        const std::uint16_t port = listener->local_endpoint().port();
+        stream_result client = co_await net::connect("example.test", port, options);
+        CHECK_MESSAGE(client, client.error().message());
+        const std::uint16_t closed = free_port();
+        client = co_await net::connect("example.test", closed, options);
+        REQUIRE_FALSE(client);
+        CHECK(client.error().context() == "connecting to 127.0.0.1:" + std::to_string(closed) + " (example.test)");
+        options.lookup = not_found;
+        client = co_await net::connect("example.test", port, options);
+        REQUIRE_FALSE(client);
+        CHECK(client.error().message() == "resolving example.test: name not found");
+    };
+    run_on(make_epoll(), work());
+}
+
+TEST_CASE("connect: the next address is tried") {
+    for (auto* events : {make_epoll, make_memory}) {
+        auto work = []() -> task<> {
+            result<net::listener> listener = net::listen("127.0.0.1", 0);
+            REQUIRE(listener);
+            std::vector<endpoint> to;
+            to.push_back(endpoint::loopback_ipv4(free_port()));
+            to.push_back(endpoint::loopback_ipv6(to[0].port()));
+            to.push_back(listener->local_endpoint());
+            const stream_result client = co_await net::connect(to);
+            CHECK_MESSAGE(client, client.error().message());
+            const stream_result server = co_await listener->accept().within(1s);
+            CHECK(server);
+        };
+        run_on(events(), work());
+    }
+}
+
+TEST_CASE("connect: an address that does not answer gives way to the next") {
+    auto work = []() -> task<> {
+        full_queue full;
+        co_await full.fill();
+        result<net::listener> listener = net::listen("127.0.0.1", 0);
+        REQUIRE(listener);
+        std::vector<endpoint> to;
+        to.push_back(full.at);
+        to.push_back(listener->local_endpoint());
+        net::connect_options options;
+        options.attempt = 1ms;
+        const stream_result client = co_await net::connect(to, options);
+        REQUIRE_MESSAGE(client, client.error().message());
+        CHECK(net::peer_endpoint(**client) == listener->local_endpoint());
+    };
+    run_on(make_epoll(), work());
+}
+
+TEST_CASE("connect: a deadline, a cancellation and a destroyed frame leave nothing behind") {
+    const std::size_t open = open_descriptors();
+    auto work = []() -> task<> {
+        full_queue full;
+        co_await full.fill();
+        const std::size_t before = open_descriptors();
+
+        stream_result late = co_await net::connect(full.at).within(1ms);
+        REQUIRE_FALSE(late);
+        CHECK(late.error() == errc::timed_out);
+        late = co_await net::connect("127.0.0.1", full.at.port()).within(1ms);
+        REQUIRE_FALSE(late);
+        CHECK(late.error() == errc::timed_out);
+        late = co_await net::connect("localhost", full.at.port()).within(1ms);
+        REQUIRE_FALSE(late);
+        CHECK(late.error() == errc::timed_out);
+        CHECK(open_descriptors() == before);
+
+        auto attempt = [](endpoint to, errc* end) -> task<> {
+            const stream_result made = co_await net::connect(to);
+            *end = made ? errc{} : errc::canceled;
+            if (!made) CHECK(made.error() == errc::canceled);
+        };
+        errc end = errc::busy;
+        {
+            scope attempts;
+            attempts.spawn(attempt(full.at, &end));
+            const result<> gone_on = co_await yield();
+            CHECK(open_descriptors() == before + 1);
+            attempts.cancel();
+            co_await attempts.join();
+            CHECK(end == errc::canceled);
+            CHECK(open_descriptors() == before);
+        }
+        end = errc::busy;
+        {
+            scope attempts;
+            attempts.spawn(attempt(full.at, &end));
+            const result<> gone_on = co_await yield();
+            CHECK(open_descriptors() == before + 1);
+        }
+        CHECK(end == errc::busy);
+        CHECK(open_descriptors() == before);
+    };
+    run_on(make_epoll(), work());
+    CHECK(open_descriptors() == open);
+}
+
+TEST_CASE("connect: destroyed or cancelled after each turn") {
+    for (auto* events : {make_epoll, make_memory})
+        for (int turns = 0; turns < 8; ++turns)
+            for (const bool destroy : {false, true}) {
+                const std::size_t open = open_descriptors();
+                auto work = [&]() -> task<> {
+                    result<net::listener> listener = net::listen("127.0.0.1", 0);
+                    REQUIRE(listener);
+                    auto pass = [](net::listener* to) -> task<> {
+                        stream_result client = co_await net::connect("localhost", to->local_endpoint().port());
+                        if (!client) co_return;
+                        stream_result server = co_await to->accept();
+                        if (!server) co_return;
+                        co_await expect_passes(**client, **server, "whole");
+                    };
+                    scope clients;
+                    clients.spawn(pass(&*listener));
+                    for (int i = 0; i < turns; ++i) {
+                        const result<> rested = co_await sleep(1ns);
+                        CHECK(rested);
+                    }
+                    if (destroy) co_return;
+                    clients.cancel();
+                    co_await clients.join();
+                };
+                run_on(events(), work());
+                CHECK(open_descriptors() == open);
+            }
+}
+
+TEST_CASE("connect: a failure at each operation is an error, not a hang") {
+    for (std::uint64_t at = 0;; ++at) {
+        auto events = std::make_unique<io::memory>();
+        io::memory& network = *events;
+        bool injected = false;
+        auto work = [&]() -> task<> {
+            network.fail_at(at);
+            result<net::listener> listener = net::listen("127.0.0.1", 0);
+            if (listener) {
+                const stream_result client = co_await net::connect(listener->local_endpoint());
+                if (client) {
+                    const stream_result server = co_await listener->accept().within(5s);
+                    CHECK_MESSAGE(server, server.error().message()); // accepting recovers
+                } else {
+                    CHECK(client.error().message().starts_with("connecting to 127.0.0.1:"));
+                }
+            } else {
+                CHECK(listener.error().message().starts_with("listening on 127.0.0.1:0: "));
+            }
+            injected = network.injected();
+        };
+        run_on(std::move(events), work());
+        if (!injected) {
+            CHECK(at == 3); // listen, connect, accept
+            break;
+        }
+    }
+}
+
+TEST_CASE("RFC 8305 4: families take turns") {
+    struct row {
+        std::vector<endpoint> given;
+        std::vector<endpoint> tried;
+    };
+    const row rows[] = {
+        {{}, {}},
+        {list_of({"1.1.1.1:1"}), list_of({"1.1.1.1:1"})},
+        {list_of({"1.1.1.1:1", "1.1.1.2:1", "[::1]:1", "[::2]:1"}), list_of({"1.1.1.1:1", "[::1]:1", "1.1.1.2:1", "[::2]:1"})},
+        {list_of({"[::1]:1", "[::2]:1", "[::3]:1", "1.1.1.1:1"}), list_of({"[::1]:1", "1.1.1.1:1", "[::2]:1", "[::3]:1"})},
+        {list_of({"[::1]:1", "1.1.1.1:1", "1.1.1.2:1"}), list_of({"[::1]:1", "1.1.1.1:1", "1.1.1.2:1"})},
+        {list_of({"[::1]:1", "[::2]:1"}), list_of({"[::1]:1", "[::2]:1"})},
+    };
+    for (const row& each : rows) {
+        std::vector<endpoint> all = each.given;
+        net::detail::interleave_families(all);
+        CHECK(all == each.tried);
+    }
+}
+
+TEST_CASE("connect: a socket that met itself is no connection") {
+    auto work = []() -> task<> {
+        // TCP's simultaneous open, of one socket with itself.
+        const int itself = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        const endpoint any = endpoint::loopback_ipv4(0);
+        REQUIRE(::bind(itself, reinterpret_cast<const sockaddr*>(any.bytes().data()), sizeof(sockaddr_in)) == 0);
+        const endpoint to = net::detail::ask_address(itself, net::detail::ask_local);
+        REQUIRE(::connect(itself, reinterpret_cast<const sockaddr*>(to.bytes().data()), sizeof(sockaddr_in)) == 0);
+        const stream_result stream = io::loop::current()->events().adopt_stream(itself);
+        REQUIRE(stream);
+        CHECK(net::detail::is_connected_to_itself(**stream, to));
+        CHECK_FALSE(net::detail::is_connected_to_itself(**stream, endpoint::loopback_ipv4(1)));
+        co_return;
+    };
+    run_on(make_epoll(), work());
+}
