@@ -45,7 +45,8 @@ private:
 
 struct scripted {
     explicit scripted(std::vector<int> script, int after = -1)
-        : acceptor(new scripted_acceptor(std::move(script), after)), listener(std::unique_ptr<io::acceptor>(acceptor)) {}
+        : acceptor(new scripted_acceptor(std::move(script), after)),
+          listener(std::unique_ptr<io::acceptor>(acceptor)) {}
     scripted_acceptor* acceptor;
     net::listener listener;
 };

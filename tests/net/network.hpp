@@ -27,7 +27,9 @@ inline std::unique_ptr<io::backend> make_epoll() { return std::move(*io::epoll::
 inline std::unique_ptr<io::backend> make_memory() { return std::make_unique<io::memory>(); }
 
 // Runs `work` on a loop of its own.
-inline void run_on(std::unique_ptr<io::backend> events, task<> work) { io::loop(std::move(events)).run(std::move(work)); }
+inline void run_on(std::unique_ptr<io::backend> events, task<> work) {
+    io::loop(std::move(events)).run(std::move(work));
+}
 
 inline std::size_t open_descriptors() {
     std::size_t count = 0;

@@ -1,7 +1,7 @@
 // Connecting to an address, to one of several, or to a name and a port.
 //
-// The stream belongs to the loop that runs this thread. Addresses are tried one after the other, families taking turns; the
-// error is that of the last one which this machine has a way to, and says "connecting to 127.0.0.1:9 (name)". All of it
+// The stream belongs to the loop that runs this thread. Addresses are tried one after the other, families taking turns;
+// the error is that of the last one which this machine has a way to, and says "connecting to 127.0.0.1:9 (name)". All of it
 // ends at once when it is cancelled, by `.within` for instance, and leaves nothing behind.
 #pragma once
 

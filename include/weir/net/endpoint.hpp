@@ -177,7 +177,7 @@ public:
         sockaddr_in four{};
         four.sin_family = AF_INET;
         four.sin_port = from.sin6_port;
-        std::memcpy(&four.sin_addr, reinterpret_cast<const char*>(&from.sin6_addr) + sizeof prefix, sizeof four.sin_addr);
+        std::memcpy(&four.sin_addr, from.sin6_addr.s6_addr + sizeof prefix, sizeof four.sin_addr);
         return endpoint(four);
     }
 
