@@ -45,6 +45,7 @@ public:
     // first, because it is warm in the cache.
     block take(std::size_t at_least) noexcept {
         const std::size_t size = round_up(at_least);
+        ++x_lent;
         if (size <= largest_bytes) {
             shelf& from = x_shelves[index_of(size)];
             if (from.top) {
@@ -72,6 +73,9 @@ public:
         ::operator delete(unused.data);
     }
 
+    // How many blocks are out.
+    std::size_t lent() const noexcept { return x_lent; }
+
     // Returns every unused block to the system.
     void trim() noexcept {
         for (shelf& each : x_shelves) {
@@ -98,6 +102,7 @@ private:
         return static_cast<std::size_t>(std::countr_zero(size) - std::countr_zero(smallest_bytes));
     }
 
+    std::size_t x_lent = 0;
     shelf x_shelves[11]; // 1 KiB, 2 KiB, ... 1 MiB
     [[maybe_unused]] std::size_t x_keep_bytes; // not under the address sanitizer
 };

@@ -40,6 +40,7 @@ public:
     std::size_t size() const noexcept { return x_end - x_begin; }
     bool empty() const noexcept { return x_end == x_begin; }
     std::size_t bound() const noexcept { return x_bound; }
+    block_pool& pool() const noexcept { return *x_pool; }
     std::byte* data() noexcept { return x_block.data + x_begin; }
     const std::byte* data() const noexcept { return x_block.data + x_begin; }
     bytes_view view() const noexcept { return {data(), size()}; }

@@ -12,34 +12,54 @@
 #include <weir/protocol/ws/append_frame.hpp>
 
 #include <cassert>
+#include <memory>
+#include <utility>
 
 namespace weir::inline v0 {
 
 class outbox {
 public:
-    explicit outbox(block_pool& pool) noexcept : x_data(pool), x_control(pool), x_deferred(pool) {}
+    explicit outbox(block_pool& pool) noexcept : x_data(pool), x_control(pool) {}
 
     buffer& data() noexcept { return x_data; }
     buffer& control() noexcept { return x_control; }
-    buffer& deferred() noexcept { return x_deferred; }
+    buffer& deferred() noexcept {
+        if (!x_deferred) x_deferred = std::make_unique<buffer>(x_data.pool());
+        return *x_deferred;
+    }
 
     bool empty() const noexcept { return x_data.empty() && x_control.empty(); }
 
-    // The bytes of messages that wait.
-    std::size_t queued_bytes() const noexcept { return x_data.size() + x_deferred.size(); }
+    // The bytes of messages that wait, and how many of them are deferred.
+    std::size_t queued_bytes() const noexcept { return x_data.size() + deferred_bytes(); }
+    std::size_t deferred_bytes() const noexcept { return x_deferred ? x_deferred->size() : 0; }
 
     // Puts what was deferred behind the message that has just ended.
     void end_deferral() noexcept {
-        if (x_deferred.empty()) return;
-        [[maybe_unused]] const bool fits = x_data.append(x_deferred.view());
+        if (!deferred_bytes()) return;
+        [[maybe_unused]] const bool fits = x_data.append(x_deferred->view());
         assert(fits);
-        x_deferred.clear();
+        x_deferred->clear();
+    }
+
+    // Forgets what was deferred: the message before it will not end any more.
+    void drop_deferred() noexcept {
+        if (x_deferred) x_deferred->clear();
     }
 
     // Forgets everything of which the stream has not taken a part yet, but for the control lane.
     void drop_messages() noexcept {
-        x_deferred.clear();
+        drop_deferred();
         if (x_data.size() > x_to_boundary) x_data.retract(x_data.size() - x_to_boundary);
+    }
+
+    // Forgets everything: nothing can be sent any more.
+    void clear() noexcept {
+        drop_deferred();
+        x_data.clear();
+        x_control.clear();
+        x_to_boundary = 0;
+        x_control_cut = false;
     }
 
     // Hands the stream as much as it takes, and says how many bytes that were.
@@ -206,7 +226,7 @@ private:
 
     buffer x_data;
     buffer x_control;
-    buffer x_deferred;
+    std::unique_ptr<buffer> x_deferred; // made when it is needed first
     std::size_t x_to_boundary = 0; // bytes of the data lane that end the frame that was begun
     bool x_control_cut = false;    // the stream has taken a part of the first control frame
 };

@@ -24,7 +24,9 @@ public:
 
     // Keeps a copy of a piece of a message.
     void keep(const ws::event& piece) noexcept {
-        const record head{static_cast<std::uint32_t>(piece.payload.size()), piece.type, piece.first, piece.last};
+        const std::uint64_t remaining = piece.frame_remaining < no_more ? piece.frame_remaining : no_more;
+        const record head{static_cast<std::uint32_t>(piece.payload.size()), static_cast<std::uint32_t>(remaining), piece.type,
+                          piece.first, piece.last};
         std::byte* to = x_arriving.prepare(sizeof head + piece.payload.size());
         assert(to && "these buffers have no bound of their own");
         std::memcpy(to, &head, sizeof head);
@@ -44,6 +46,7 @@ public:
         piece.type = head.type;
         piece.first = head.first;
         piece.last = head.last;
+        piece.frame_remaining = head.remaining;
         piece.payload = {x_reading.data() + sizeof head, head.bytes};
         return piece;
     }
@@ -59,8 +62,11 @@ public:
     }
 
 private:
+    static constexpr std::uint32_t no_more = 0xFFFF'FFFF;
+
     struct record {
         std::uint32_t bytes;
+        std::uint32_t remaining; // of the frame, 4 GiB at the most
         ws::opcode type;
         bool first;
         bool last;

@@ -31,9 +31,9 @@ public:
     // Queues a message. False when the connection is gone, or when more than the bound would wait. From any thread.
     bool post(std::string_view payload, bool is_text) {
         const std::lock_guard<std::mutex> lock(x_mutex);
-        if (!x_target || (x_bytes && x_bytes + payload.size() > x_bound)) return false;
+        if (!x_target || (x_bytes && x_bytes + cost(payload) > x_bound)) return false;
         x_queue.push_back({std::string(payload), is_text});
-        x_bytes += payload.size();
+        x_bytes += cost(payload);
         if (!std::exchange(x_posted, true)) x_scheduler.post_remote(*this);
         return true;
     }
@@ -54,17 +54,28 @@ public:
         x_scheduler.revoke(*this);
     }
 
-private:
-    void run() noexcept override {
+    // Sends what waits. On the loop's thread.
+    void deliver() noexcept {
         std::vector<owned_message> queue;
         {
             const std::lock_guard<std::mutex> lock(x_mutex);
-            x_posted = false;
             x_bytes = 0;
             queue.swap(x_queue);
         }
         for (const owned_message& each : queue)
             if (x_target) x_target->send_posted(each); // only this thread changes x_target
+    }
+
+private:
+    // Empty messages take memory as well.
+    static std::size_t cost(std::string_view payload) noexcept { return payload.size() + sizeof(owned_message); }
+
+    void run() noexcept override {
+        {
+            const std::lock_guard<std::mutex> lock(x_mutex);
+            x_posted = false;
+        }
+        deliver();
     }
 
     scheduler& x_scheduler;

@@ -28,7 +28,7 @@ public:
     explicit read_awaiter(connection_core& core) noexcept : x_core(core) {}
     read_awaiter(read_awaiter&& other) noexcept : x_core(other.x_core) {}
     ~read_awaiter() {
-        if (x_waiting) x_core.end_wait();
+        if (x_waiting) x_core.end_wait(false);
     }
 
     bool await_ready() noexcept { return x_core.readable(How); }
@@ -40,7 +40,7 @@ public:
     result<Value> await_resume() noexcept {
         if (x_refused != errc{}) return x_refused;
         if (std::exchange(x_waiting, false))
-            if (const errc outcome = x_core.end_wait(); outcome != errc{}) return outcome;
+            if (const errc outcome = x_core.end_wait(true); outcome != errc{}) return outcome;
         if constexpr (How == connection_core::reading::whole)
             return x_core.take_message();
         else
@@ -90,6 +90,8 @@ public:
     using piece_awaiter = detail::read_awaiter<detail::connection_core::reading::by_pieces, piece>;
     using send_awaiter =
         detail::effect_awaiter<&detail::connection_core::sendable, &detail::connection_core::wait_sendable>;
+    using frame_awaiter =
+        detail::effect_awaiter<&detail::connection_core::frame_sendable, &detail::connection_core::wait_frame_sendable>;
     using close_awaiter = detail::effect_awaiter<&detail::connection_core::over, &detail::connection_core::wait_over>;
 
     // A connection whose opening handshake is done. Bytes that came behind it are in `rest`, a part of the lease
@@ -102,6 +104,7 @@ public:
         : x_core(std::exchange(other.x_core, nullptr)), x_exceptions(std::uncaught_exceptions()) {}
     websocket& operator=(websocket&& other) noexcept {
         std::swap(x_core, other.x_core);
+        x_exceptions = other.x_exceptions = std::uncaught_exceptions();
         return *this;
     }
     ~websocket() {
@@ -135,10 +138,10 @@ public:
 
     // Sends one piece of a message as a frame; `last` ends the message. Other messages that are sent meanwhile go
     // out behind its end. The pieces of a text must be UTF-8 together. Otherwise like `send`.
-    send_awaiter send_frame(std::string_view text, bool last) noexcept {
+    frame_awaiter send_frame(std::string_view text, bool last) noexcept {
         return {*x_core, x_core->send_frame(ws::opcode::text, as_bytes(text), last)};
     }
-    send_awaiter send_frame(bytes_view binary, bool last) noexcept {
+    frame_awaiter send_frame(bytes_view binary, bool last) noexcept {
         return {*x_core, x_core->send_frame(ws::opcode::binary, binary, last)};
     }
 

@@ -1,0 +1,214 @@
+// What a WebSocket connection receives: bytes in, messages or pieces of them out.
+//
+// Holds the lease that is being parsed, in place. While somebody reads, messages are handed out as views of the lease, or
+// of x_assembly when they came in parts. While nobody does, pieces are copied to x_ahead, so that what stands behind
+// them is seen. What was found stays until it is taken, so a reader that goes away loses nothing. Control frames are
+// given to the caller as they come. The caller does the I/O and sees to bounds.
+#pragma once
+
+#include <weir/io/stream.hpp>
+#include <weir/protocol/ws/connection.hpp>
+#include <weir/transport/read_ahead.hpp>
+
+#include <cassert>
+#include <memory>
+#include <utility>
+
+namespace weir::inline v0::detail {
+
+// How a reader wants its messages.
+enum class reading : unsigned char { whole, by_pieces };
+
+class inbox {
+public:
+    enum class step : unsigned char {
+        found,     // there is something to hand out
+        control,   // a control frame, or a failure of the peer
+        too_large, // a message over the limit: frame_remaining of the event is its size, as far as it is known
+        exhausted, // more bytes are needed
+    };
+
+    // `rest`, a part of the lease `first`, is to be parsed.
+    inbox(ws::role side, block_pool& pool, const ws::limits& bounds, io::lease&& first, mutable_bytes rest) noexcept
+        : x_protocol(side, pool, bounds), x_lease(std::exchange(first, {})), x_rest(rest), x_assembly(pool) {}
+
+    ws::connection& protocol() noexcept { return x_protocol; }
+    const ws::connection& protocol() const noexcept { return x_protocol; }
+
+    // Goes on until there is something for a reader, or the caller has to do something.
+    step advance(reading how, std::size_t message_bytes, ws::event& next) noexcept {
+        if (x_found) {
+            if (how == reading::by_pieces || x_view_last) return step::found;
+            put_back();
+        }
+        release_view();
+        if (how == reading::by_pieces && x_gathering && !x_assembly.empty()) return hand_out_gathered();
+        for (;;) {
+            if (has_ahead()) {
+                next = x_ahead->next();
+            } else {
+                if (x_rest.empty()) return step::exhausted;
+                next = x_protocol.receive(x_rest);
+                if (next.what == ws::event::kind::need_more) return step::exhausted;
+                if (next.what != ws::event::kind::data) return step::control;
+                if (x_discards) continue;
+            }
+            if (how == reading::by_pieces) {
+                if (std::exchange(x_gathering, false)) next.first = x_gathered_first;
+                hand_out(next.payload, next);
+                return step::found;
+            }
+            const std::uint64_t total = x_assembly.size() + next.payload.size() + next.frame_remaining;
+            if (total > message_bytes) {
+                next.frame_remaining = total;
+                return step::too_large;
+            }
+            if (next.last && !x_gathering) {
+                hand_out(next.payload, next);
+                return step::found;
+            }
+            gather(next);
+            if (!next.last) continue;
+            hand_out_gathered();
+            x_view_last = true;
+            return step::found;
+        }
+    }
+
+    // Parses `input` for nobody: keeps pieces of messages. True with a control frame, which the caller has to handle
+    // before it goes on; false when the input is used up.
+    bool look_ahead(mutable_bytes& input, ws::event& control) noexcept {
+        while (!input.empty()) {
+            control = x_protocol.receive(input);
+            if (control.what == ws::event::kind::data) {
+                if (!x_discards) keep(control);
+            } else if (control.what != ws::event::kind::need_more) {
+                return true;
+            }
+        }
+        return false;
+    }
+    bool look_ahead(ws::event& control) noexcept { return look_ahead(x_rest, control); }
+
+    // New bytes, when the old ones are used up and no view of them is valid any more.
+    void refill(io::lease&& next) noexcept {
+        x_lease = std::exchange(next, {});
+        x_rest = x_lease.bytes;
+    }
+
+    // The lease, for giving it back, and the same unless a view may point into it.
+    io::lease take_lease() noexcept {
+        assert(x_rest.empty());
+        return std::exchange(x_lease, {});
+    }
+    bool lease_is_unused() const noexcept { return x_lease.backing.data && x_rest.empty() && !x_view.data(); }
+
+    // What was found, once.
+    bool found() const noexcept { return x_found; }
+    void take() noexcept { x_found = false; }
+    bytes_view view() const noexcept { return x_view; }
+    bool view_is_text() const noexcept { return x_view_type == ws::opcode::text; }
+    bool view_is_first() const noexcept { return x_view_first; }
+    bool view_is_last() const noexcept { return x_view_last; }
+
+    // Bytes that nobody has looked at.
+    bool has_rest() const noexcept { return !x_rest.empty(); }
+
+    // What waits for a reader to come.
+    bool has_ahead() const noexcept { return x_ahead && !x_ahead->empty(); }
+    std::size_t ahead_bytes() const noexcept { return x_ahead ? x_ahead->size() : 0; }
+    bool has_unread() const noexcept { return x_found || has_ahead() || has_rest(); }
+
+    // From now on, pieces of messages are dropped as they are parsed. Those that were kept stay.
+    void discard_from_now() noexcept { x_discards = true; }
+
+    // From now on, nothing is parsed any more; what follows is no sensible input.
+    void stop_parsing() noexcept {
+        x_rest = {};
+        x_discards = true;
+    }
+
+    // Nobody will read what was kept.
+    void forget_unread() noexcept {
+        x_found = false;
+        release_view();
+        x_gathering = false;
+        x_assembly.clear();
+        if (x_ahead) x_ahead->clear();
+        x_discards = true;
+    }
+
+private:
+    static constexpr std::size_t assembly_step = 64 * 1024;
+
+    void hand_out(bytes_view payload, const ws::event& from) noexcept {
+        x_view = payload;
+        x_view_type = from.type;
+        x_view_first = from.first;
+        x_view_last = from.last;
+        x_found = true;
+    }
+
+    step hand_out_gathered() noexcept {
+        x_view = std::as_const(x_assembly).view();
+        x_view_first = x_gathered_first;
+        x_view_last = false;
+        x_view_assembled = true;
+        x_gathering = false;
+        x_found = true;
+        return step::found;
+    }
+
+    void gather(const ws::event& next) noexcept {
+        begin_gathering(next.first);
+        x_view_type = next.type;
+        if (next.payload.empty()) return;
+        const std::size_t size = next.payload.size();
+        const std::size_t step_bytes = size > assembly_step ? size : assembly_step;
+        const std::uint64_t wanted = size + next.frame_remaining;
+        std::byte* to = x_assembly.prepare(wanted < step_bytes ? static_cast<std::size_t>(wanted) : step_bytes);
+        assert(to && "this buffer has no bound of its own");
+        std::memcpy(to, next.payload.data(), size);
+        x_assembly.commit(size);
+    }
+    void begin_gathering(bool first) noexcept {
+        if (!std::exchange(x_gathering, true)) x_gathered_first = first;
+    }
+
+    // A piece was found for a reader that went away, and now a whole message is wanted.
+    void put_back() noexcept {
+        x_found = false;
+        begin_gathering(x_view_first);
+        if (std::exchange(x_view_assembled, false)) return;
+        [[maybe_unused]] const bool fits = x_assembly.append(x_view);
+        assert(fits && "this buffer has no bound of its own");
+    }
+
+    void keep(const ws::event& piece) noexcept {
+        if (!x_ahead) x_ahead = std::make_unique<read_ahead>(x_assembly.pool());
+        x_ahead->keep(piece);
+    }
+
+    void release_view() noexcept {
+        x_view = {};
+        if (std::exchange(x_view_assembled, false)) x_assembly.clear();
+        if (x_ahead) x_ahead->release();
+    }
+
+    ws::connection x_protocol;
+    io::lease x_lease;
+    mutable_bytes x_rest;                // what of the lease has not been parsed
+    buffer x_assembly;                   // a message that comes in parts, or was handed out last
+    std::unique_ptr<read_ahead> x_ahead; // made when it is needed first
+    bytes_view x_view;                   // what was handed out last, or is to be
+    ws::opcode x_view_type = ws::opcode::text;
+    bool x_found = false; // x_view is to be handed out
+    bool x_view_first = false;
+    bool x_view_last = false;
+    bool x_view_assembled = false; // x_view lies in x_assembly
+    bool x_gathering = false;      // x_assembly is the beginning of a message that goes on, perhaps an empty one
+    bool x_gathered_first = false; // and nothing of that message was handed out before
+    bool x_discards = false;
+};
+
+} // namespace weir::inline v0::detail

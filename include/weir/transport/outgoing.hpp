@@ -1,0 +1,149 @@
+// The sending side of a WebSocket connection: what may be queued, and who waits for it to leave.
+//
+// Encodes into the outbox, under the hard cap; large payloads go to the stream straight from the caller's memory. Those
+// who wait for back-pressure to end are woken when half of the high-water mark is left: senders of messages by all that
+// is queued, and whoever sends a message by pieces by what stands before the next piece, since what is deferred waits
+// for the end of that very message. Whether anything may be sent, and when to flush, is the caller's business.
+#pragma once
+
+#include <weir/core/entropy.hpp>
+#include <weir/coro/waiter.hpp>
+#include <weir/protocol/ws/sender.hpp>
+#include <weir/transport/outbox.hpp>
+#include <weir/transport/websocket_options.hpp>
+
+#include <bit>
+
+namespace weir::inline v0::detail {
+
+class outgoing {
+public:
+    outgoing(block_pool& pool, entropy& random, const websocket_options& options) noexcept
+        : x_outbox(pool), x_random(random), x_options(options) {}
+
+    // Encodes a whole message. errc{}, or `buffer_full` over the cap.
+    errc send(ws::sender& from, io::stream& over, ws::opcode type, bytes_view payload) noexcept {
+        if (!fits(queued_bytes(), payload.size())) return errc::buffer_full;
+        const bool masked = from.role() == ws::role::client;
+        if (from.sending_message()) { // behind the end of the message that is being sent by pieces
+            outbox::append_message(x_outbox.deferred(), type, payload, x_options.frame_bytes, masked, next_key(from));
+        } else if (payload.size() >= write_through_bytes && !masked && !x_blocked && x_outbox.data().empty()) {
+            x_bytes_out += x_outbox.write_through(over, type, payload, x_options.frame_bytes);
+            x_blocked = !x_outbox.empty();
+        } else {
+            outbox::append_message(x_outbox.data(), type, payload, x_options.frame_bytes, masked, next_key(from));
+        }
+        return {};
+    }
+
+    // Appends whole messages that are encoded already.
+    errc send_encoded(ws::sender& from, bytes_view frames) noexcept {
+        if (!fits(queued_bytes(), frames.size())) return errc::buffer_full;
+        buffer& into = from.sending_message() ? x_outbox.deferred() : x_outbox.data();
+        return into.append(frames) ? errc{} : errc::buffer_full;
+    }
+
+    // Encodes one piece of a message as a frame.
+    errc send_frame(ws::sender& from, ws::opcode type, bytes_view payload, bool last) noexcept {
+        if (!fits(x_outbox.data().size(), payload.size())) return errc::buffer_full;
+        const errc refused = from.encode_frame(x_outbox.data(), type, payload, last, next_key(from)());
+        if (refused == errc{} && last) x_outbox.end_deferral();
+        return refused;
+    }
+
+    // Queues a ping or pong; over the bound of the control lane they are not queued (RFC 6455, 5.5.3).
+    errc send_control(ws::sender& from, ws::opcode type, bytes_view payload) noexcept {
+        if (x_outbox.control().size() > control_lane_bytes) return errc::buffer_full;
+        return from.encode_control(x_outbox.control(), type, payload, next_key(from)());
+    }
+
+    // Queues a close frame behind everything that can still be sent.
+    void send_close(ws::sender& from, ws::close_code code, std::string_view reason) noexcept {
+        drop_deferred();
+        encode_close(from, x_outbox.data(), code, reason);
+    }
+
+    // Queues a close frame in place of what was queued. One that was queued before stays, and what stands before it.
+    void send_close_at_once(ws::sender& from, ws::close_code code, std::string_view reason) noexcept {
+        if (from.close_sent()) return;
+        x_outbox.drop_messages();
+        encode_close(from, x_outbox.control(), code, reason);
+        wake(x_senders, errc::closed);
+        wake(x_streamers, errc::closed);
+    }
+
+    // Hands the stream what it takes, in one call.
+    void flush(io::stream& over) noexcept {
+        if (x_blocked || x_outbox.empty()) return;
+        x_bytes_out += x_outbox.flush(over);
+        x_blocked = !x_outbox.empty();
+        if (x_outbox.data().size() <= x_options.high_water_bytes / 2) wake(x_streamers, errc{});
+        if (queued_bytes() <= x_options.high_water_bytes / 2) wake(x_senders, errc{});
+    }
+    void unblock() noexcept { x_blocked = false; }
+
+    // Nothing can be sent any more.
+    void clear() noexcept {
+        x_outbox.clear();
+        wake(x_senders, errc::closed);
+        wake(x_streamers, errc::closed);
+    }
+
+    bool empty() const noexcept { return x_outbox.empty(); }
+    bool control_empty() noexcept { return x_outbox.control().empty(); }
+    bool needs_flush() const noexcept { return !x_blocked && !x_outbox.empty(); }
+    std::size_t queued_bytes() const noexcept { return x_outbox.queued_bytes(); }
+    std::uint64_t bytes_out() const noexcept { return x_bytes_out; }
+
+    // Whether a send, or a send of a piece, need not wait now; and for those who wait.
+    bool sendable() const noexcept { return queued_bytes() <= x_options.high_water_bytes; }
+    bool frame_sendable() const noexcept {
+        return queued_bytes() - x_outbox.deferred_bytes() <= x_options.high_water_bytes;
+    }
+    void wait_sendable(waiter& sender) noexcept { x_senders.push_back(sender); }
+    void wait_frame_sendable(waiter& sender) noexcept { x_streamers.push_back(sender); }
+
+    static void wake(list<ready_item>& waiters, errc outcome) noexcept {
+        while (ready_item* each = waiters.pop_front()) static_cast<waiter*>(each)->wake(outcome);
+    }
+
+private:
+    static constexpr std::size_t write_through_bytes = 16 * 1024;
+    static constexpr std::size_t control_lane_bytes = 16 * 1024;
+
+    struct key_source {
+        entropy* random;
+        ws::masking_key operator()() const noexcept {
+            return std::bit_cast<ws::masking_key>(random ? random->next_32() : 0u);
+        }
+    };
+    key_source next_key(const ws::sender& from) noexcept {
+        return {from.role() == ws::role::client ? &x_random : nullptr};
+    }
+
+    // One message is always taken when nothing is queued before it.
+    bool fits(std::size_t queued, std::size_t more) const noexcept {
+        return !queued || (queued <= x_options.queue_bytes && more <= x_options.queue_bytes - queued);
+    }
+
+    // The deferred lane will have no end to wait for.
+    void drop_deferred() noexcept {
+        x_outbox.drop_deferred();
+        if (queued_bytes() <= x_options.high_water_bytes / 2) wake(x_senders, errc::closed);
+    }
+
+    void encode_close(ws::sender& from, buffer& lane, ws::close_code code, std::string_view reason) noexcept {
+        [[maybe_unused]] const errc refused = from.encode_close(lane, code, reason, next_key(from)());
+        assert(refused == errc{});
+    }
+
+    outbox x_outbox;
+    entropy& x_random;
+    const websocket_options& x_options;
+    list<ready_item> x_senders;
+    list<ready_item> x_streamers;
+    std::uint64_t x_bytes_out = 0;
+    bool x_blocked = false; // the stream takes nothing until it says so
+};
+
+} // namespace weir::inline v0::detail
