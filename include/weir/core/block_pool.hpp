@@ -60,6 +60,7 @@ public:
     // Gives a block back. Giving the empty block does nothing.
     void give(block unused) noexcept {
         if (unused.size == 0) return;
+        --x_lent;
 #if !defined(WEIR_DETAIL_ADDRESS_SANITIZER) // under it, a block that is still used after this must be noticed
         if (unused.size <= largest_bytes) {
             shelf& to = x_shelves[index_of(unused.size)];
