@@ -5,7 +5,7 @@ import re
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-LAYERS = ["core", "protocol", "coro", "io", "net", "transport", "server", "client", "hub", "system"]
+LAYERS = ["core", "protocol", "coro", "io", "net", "transport", "server", "client", "hub", "interop", "load", "system"]
 
 
 def listed_in(path, suffix):
