@@ -9,7 +9,8 @@
 
 namespace weir::inline v0 {
 
-// Owns its text. Content-Length and Connection are added when it is sent.
+// Owns its text. Content-Length and Connection are added when it is sent, and dropped where they stand among `fields`; a
+// Content-Type there takes the place of `content_type`. The status is final: 200 to 599.
 class response {
 public:
     // Text, 200.

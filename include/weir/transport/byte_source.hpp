@@ -5,6 +5,7 @@
 #pragma once
 
 #include <weir/coro/task.hpp>
+#include <weir/coro/yield.hpp>
 #include <weir/io/stream_signal.hpp>
 #include <weir/protocol/http/head_parser.hpp>
 
@@ -67,10 +68,16 @@ public:
     }
 
     // Ends our direction and discards what comes until the peer has ended its own: a socket that is closed with
-    // bytes unread would take back what was just written.
-    task<> finish() {
+    // bytes unread would take back what was just written. Wants a deadline, and leaves others their turn meanwhile.
+    task<result<>> finish() {
         x_stream.shutdown_write();
-        for (result<bool> got = true; got && *got;) got = co_await more();
+        for (;;) {
+            const result<bool> got = co_await more();
+            if (!got) co_return got.error();
+            if (!*got) co_return result<>();
+            const result<> go_on = co_await yield();
+            if (!go_on) co_return go_on.error();
+        }
     }
 
     // Gives the lease away; `rest()` still shows what of it is unused.

@@ -1,0 +1,50 @@
+// How a client opens a connection.
+#pragma once
+
+#include <weir/net/resolve.hpp>
+#include <weir/protocol/http/limits.hpp>
+#include <weir/protocol/http/response_head.hpp>
+#include <weir/transport/websocket_options.hpp>
+
+#include <span>
+
+namespace weir::inline v0 {
+
+// What a server said that did not let us in.
+struct connect_refusal {
+    http::response_head head; // status and fields, such as WWW-Authenticate or Retry-After; fields.empty(): no answer
+    std::string body;         // its beginning, as it came: at most `most_body_bytes`
+
+    static constexpr std::size_t most_body_bytes = 4096;
+};
+
+// What the spans and views name is copied by the call that is given them.
+struct connect_options {
+    // Further fields of the request, such as Authorization, Cookie or Origin. Those of the handshake itself may not be
+    // among them.
+    std::span<const http::field> headers = {};
+
+    // The subprotocols that this side speaks, the preferred one first; `ws.subprotocol()` is what the server chose, or
+    // empty: whoever cannot do without looks at it.
+    std::span<const std::string_view> subprotocols = {};
+
+    // How long it may take from the first step to the end of the handshake, name resolution included.
+    std::chrono::nanoseconds timeout = std::chrono::seconds(10);
+
+    // Where the answer of a server goes that refuses, besides the error's message; null for nowhere. It must live until
+    // `connect` has ended.
+    connect_refusal* refusal = nullptr;
+
+    // Bounds for the server's answer.
+    http::head_limits head = {};
+
+    // The connection's own settings.
+    websocket_options websocket = {};
+
+    // How a name becomes addresses; called on a helper thread, and may block.
+    net::lookup_function lookup = net::system_lookup;
+};
+
+static_assert(std::is_trivially_copyable_v<connect_options> && std::is_trivially_destructible_v<connect_options>);
+
+} // namespace weir::inline v0

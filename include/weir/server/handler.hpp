@@ -1,0 +1,114 @@
+// What an application gives a server to call, behind one virtual call.
+//
+// Owned by a route, and so by the server: a coroutine made from a lambda may use what the lambda has captured. What a
+// handler throws before it has returned a task comes out of the task. One small class is instantiated for each
+// handler, and a coroutine only for tasks of another type than the one wanted.
+#pragma once
+
+#include <weir/coro/task.hpp>
+#include <weir/protocol/http/request_head.hpp>
+
+#include <memory>
+#include <type_traits>
+#include <utility>
+
+namespace weir::inline v0 {
+
+class websocket;
+
+namespace detail {
+
+// Gives what is there already, as a task.
+template <class Result>
+task<Result> ready_task(Result value) {
+    co_return std::move(value);
+}
+
+#if defined(__cpp_exceptions)
+template <class Result>
+task<Result> failed_task(std::exception_ptr thrown) {
+    std::rethrow_exception(thrown);
+    co_await task<Result>();
+}
+#endif
+
+// Calls what returns a task. What it throws meanwhile comes out of the task.
+template <class Result, class Call>
+task<Result> call_guarded(Call&& call) {
+#if defined(__cpp_exceptions)
+    try {
+        return call();
+    } catch (...) {
+        return failed_task<Result>(std::current_exception());
+    }
+#else
+    return call();
+#endif
+}
+
+template <class Result, class Other>
+task<Result> convert(task<Other> from) {
+    Other made = co_await std::move(from);
+    co_return Result(std::move(made));
+}
+
+// Answers requests: with a value, with what makes one, or with a task of either.
+template <class Result>
+class request_handler {
+public:
+    virtual ~request_handler() = default;
+    virtual task<Result> call(const http::request_head& request) = 0;
+};
+
+template <class Result, class Function>
+class request_handler_of final : public request_handler<Result> {
+public:
+    explicit request_handler_of(Function function) : x_function(std::move(function)) {}
+
+    task<Result> call(const http::request_head& request) override {
+        return call_guarded<Result>([&]() -> task<Result> {
+            using given = std::invoke_result_t<Function&, const http::request_head&>;
+            if constexpr (std::is_same_v<given, task<Result>>)
+                return x_function(request);
+            else if constexpr (std::is_convertible_v<given, Result>)
+                return ready_task<Result>(x_function(request));
+            else
+                return convert<Result>(x_function(request));
+        });
+    }
+
+private:
+    Function x_function;
+};
+
+// Serves a WebSocket connection; may care for the request or not.
+class websocket_handler {
+public:
+    virtual ~websocket_handler() = default;
+    virtual task<> call(websocket& ws, const http::request_head& request) = 0;
+};
+
+template <class Function>
+inline constexpr bool takes_request = std::is_invocable_r_v<task<>, Function&, websocket&, const http::request_head&>;
+
+template <class Function>
+class websocket_handler_of final : public websocket_handler {
+public:
+    explicit websocket_handler_of(Function function) : x_function(std::move(function)) {}
+
+    task<> call(websocket& ws, const http::request_head& request) override {
+        return call_guarded<void>([&]() -> task<> {
+            if constexpr (takes_request<Function>)
+                return x_function(ws, request);
+            else
+                return x_function(ws);
+        });
+    }
+
+private:
+    Function x_function;
+};
+
+} // namespace detail
+
+} // namespace weir::inline v0

@@ -1,0 +1,63 @@
+// What a server has at which path, and what all its connections share.
+//
+// Paths are compared letter for letter with the request's path as it was sent, percent-encoded and without its query:
+// "/caf%C3%A9", not "/café", and "/a" is not "/a/". Filled before the server runs, and not changed after that.
+#pragma once
+
+#include <weir/server/options.hpp>
+#include <weir/server/websocket_route.hpp>
+
+namespace weir::inline v0::detail {
+
+struct get_route {
+    std::string path;
+    std::unique_ptr<request_handler<response>> handler;
+};
+
+class routes {
+public:
+    websocket_route& add(std::unique_ptr<websocket_route> route) {
+        assert(is_path(route->path()) && "a path begins with '/' and has no query; other characters are percent-encoded");
+        assert(!websocket_at(route->path()) && "two handlers for WebSockets at one path");
+        return *x_websockets.emplace_back(std::move(route));
+    }
+
+    void add(std::string_view path, std::unique_ptr<request_handler<response>> handler) {
+        assert(is_path(path) && "a path begins with '/' and has no query; other characters are percent-encoded");
+        assert(!get_at(path) && "two handlers for GET at one path");
+        x_gets.push_back({std::string(path), std::move(handler)});
+    }
+
+    // Null where there is none.
+    websocket_route* websocket_at(std::string_view path) const noexcept {
+        for (const auto& each : x_websockets)
+            if (each->path() == path) return each.get();
+        return nullptr;
+    }
+    const get_route* get_at(std::string_view path) const noexcept {
+        for (const get_route& each : x_gets)
+            if (each.path == path) return &each;
+        return nullptr;
+    }
+
+private:
+    static bool is_path(std::string_view text) noexcept {
+        return text.starts_with('/') && http::is_target(text) && text.find_first_of("?#") == text.npos;
+    }
+
+    std::vector<std::unique_ptr<websocket_route>> x_websockets;
+    std::vector<get_route> x_gets;
+};
+
+// What the connections of a server look at.
+struct server_setup {
+    routes table;
+    server_options options;
+    std::shared_ptr<const websocket_options> websocket;
+
+    void note(log_level level, std::string_view what, std::string_view at = {}, std::error_code why = {}) const {
+        options.log({level, what, at, why, 0});
+    }
+};
+
+} // namespace weir::inline v0::detail

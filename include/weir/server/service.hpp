@@ -1,0 +1,133 @@
+// A server while it serves: accepts, has each connection served, and stops.
+//
+// Each connection is a coroutine in one scope. Stopping goes in two steps: first nobody is accepted any more, who waits
+// for a request is let go, and every WebSocket connection is closed with 1001; then, after the grace, contexts
+// are cancelled and sockets reset. A handler that does not heed cancellation is waited for. Loop thread only.
+#pragma once
+
+#include <weir/coro/scope.hpp>
+#include <weir/coro/shield.hpp>
+#include <weir/coro/this_context.hpp>
+#include <weir/net/listener.hpp>
+#include <weir/server/http_phase.hpp>
+#include <weir/server/stop_switch.hpp>
+#include <weir/transport/websocket.hpp>
+
+namespace weir::inline v0::detail {
+
+class service final : private stop_switch::target, private timer, private cancel_hook {
+public:
+    // On a loop's thread. `open` is where the number of WebSocket connections stands.
+    service(const server_setup& of, stop_switch& stops, net::listener listening, std::size_t& open)
+        : x_server(of), x_stops(stops), x_listener(std::move(listening)), x_loop(*io::loop::current()),
+          x_open_count(open), x_waiting(x_loop) {
+        x_open_count = 0;
+        x_listener.on_trouble(accepting_pauses, this);
+        x_stops.attach(x_loop, *this);
+    }
+    ~service() { x_stops.detach(); }
+
+    // Serves until it is stopped and every handler has ended. Cancelling it breaks everything off at once. Fails when
+    // nobody can be accepted any more.
+    task<result<>> run() {
+        context* const outer = co_await this_context();
+        if (outer && !outer->canceled()) outer->add(*this);
+        if (x_stops.requested()) begin_stop();
+        if (outer && outer->canceled()) on_cancel();
+        result<> outcome;
+        for (;;) {
+            result<std::unique_ptr<io::stream>> stream = co_await x_listener.accept();
+            if (!stream) {
+                if (stream.error() != errc::closed && stream.error() != errc::canceled)
+                    outcome = std::move(stream).error();
+                break;
+            }
+            x_clients.spawn(serve(std::move(*stream)));
+        }
+        if (!outcome) x_server.note(log_level::error, "no longer accepting", {}, outcome.error());
+        begin_stop();
+        co_await x_clients.join();
+        co_return outcome;
+    }
+
+private:
+    // A WebSocket connection whose handler runs or which is being closed.
+    class open_connection : public list_node<open_connection> {
+    public:
+        open_connection(service& of, websocket& ws) noexcept : x_service(of), x_ws(ws) {
+            of.x_open.push_back(*this);
+            ++of.x_open_count;
+        }
+        ~open_connection() { --x_service.x_open_count; }
+        websocket& ws() const noexcept { return x_ws; }
+
+    private:
+        service& x_service;
+        websocket& x_ws;
+    };
+
+    task<> serve(std::unique_ptr<io::stream> stream) {
+        std::string thrown;
+        upgrade to;
+        const bool talked = co_await caught(http_phase::run(x_server, *stream, x_waiting, to), thrown);
+        if (!talked) x_server.note(log_level::error, "a connection was given up: " + thrown);
+        if (!talked || !to.route) co_return;
+
+        websocket ws(ws::role::server, std::move(stream), std::move(to.lease), to.rest,
+                     {x_loop, x_loop.blocks(), x_loop.random()}, x_server.websocket);
+        ws.agreed(to.subprotocol, to.request->target);
+        to.subprotocol = {};
+        if (!to.route->wants_request()) *to.request = {};
+        const open_connection here(*this, ws);
+        if (x_stopping) close(ws);
+
+        context own(*co_await this_context());
+        ws.guard(&own);
+        ws::close_code code = ws::close_code::normal;
+        const bool done = co_await caught(in_context(own, to.route->handler().call(ws, *to.request)), thrown);
+        if (!done) {
+            x_server.note(log_level::error, "a handler threw: " + thrown, to.route->path());
+            code = ws::close_code::internal_error;
+        }
+        ws.guard(nullptr);
+        co_await shield(ws.close(code));
+    }
+
+    static void close(websocket& ws) noexcept { ws.close(ws::close_code::going_away, "the server is stopping"); }
+
+    void begin_stop() noexcept {
+        x_loop.arm(*this, x_stops.grace());
+        if (std::exchange(x_stopping, true)) return;
+        x_listener.close();
+        x_waiting.cancel();
+        for (open_connection* each = x_open.front(); each; each = x_open.after(*each)) close(each->ws());
+    }
+
+    void break_off() noexcept {
+        x_clients.cancel();
+        for (open_connection* each = x_open.front(); each; each = x_open.after(*each)) each->ws().reset();
+    }
+
+    void stop_requested() noexcept override { begin_stop(); }
+    void expire() noexcept override { break_off(); }
+    void on_cancel() noexcept override {
+        begin_stop();
+        break_off();
+    }
+
+    static void accepting_pauses(void* self, std::error_code why, std::chrono::nanoseconds) {
+        static_cast<service*>(self)->x_server.note(log_level::warning, "accepting pauses", {}, why);
+    }
+
+    const server_setup& x_server;
+    stop_switch& x_stops;
+    net::listener x_listener;
+    io::loop& x_loop;
+    list<open_connection> x_open;
+    std::size_t& x_open_count;
+    context x_waiting; // of those who wait for a request, and need not be waited for
+    bool x_stopping = false;
+    scope x_clients; // last: its coroutines use the rest
+};
+
+} // namespace weir::inline v0::detail
