@@ -97,7 +97,7 @@ enum class condition {
 
 namespace detail {
 
-inline const char* describe(errc code) noexcept {
+[[gnu::cold]] inline const char* describe(errc code) noexcept {
     switch (code) {
     case errc::canceled: return "canceled";
     case errc::timed_out: return "timed out";
@@ -195,14 +195,14 @@ inline condition kind_of(errc code) noexcept {
 class weir_category final : public std::error_category {
 public:
     const char* name() const noexcept override { return "weir"; }
-    std::string message(int code) const override { return describe(static_cast<errc>(code)); }
+    [[gnu::cold]] std::string message(int code) const override { return describe(static_cast<errc>(code)); }
 };
 
 // Maps weir's codes and the operating system's onto the conditions.
 class weir_condition_category final : public std::error_category {
 public:
     const char* name() const noexcept override { return "weir condition"; }
-    std::string message(int value) const override {
+    [[gnu::cold]] std::string message(int value) const override {
         switch (static_cast<condition>(value)) {
         case condition::canceled: return "canceled";
         case condition::timeout: return "timed out";
@@ -214,7 +214,7 @@ public:
         }
         return "unknown weir condition";
     }
-    bool equivalent(const std::error_code& code, int value) const noexcept override;
+    [[gnu::cold]] bool equivalent(const std::error_code& code, int value) const noexcept override;
 };
 
 } // namespace detail

@@ -2,6 +2,7 @@
 // ("connecting to 127.0.0.1:9: Connection refused"). See core/errc.hpp for the codes.
 #pragma once
 
+#include <weir/core/concat.hpp>
 #include <weir/core/errc.hpp>
 
 #include <string>
@@ -39,9 +40,9 @@ public:
     std::string_view context() const noexcept { return x_context ? std::string_view(*x_context) : std::string_view(); }
 
     // One sentence: the context, a colon, and what went wrong.
-    std::string message() const {
+    [[gnu::cold]] std::string message() const {
         if (!x_context) return x_code.message();
-        return *x_context + ": " + x_code.message();
+        return concat({*x_context, ": ", x_code.message()});
     }
 
     // Whether there is an error at all.

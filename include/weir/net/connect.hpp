@@ -22,9 +22,8 @@ static_assert(std::is_trivially_copyable_v<connect_options>);
 namespace detail {
 
 inline error connect_error(std::error_code why, const endpoint& to, const std::string& name) {
-    std::string context = "connecting to " + to.to_string();
-    if (!name.empty()) context += " (" + name + ')';
-    return error(why, std::move(context));
+    if (name.empty()) return error(why, concat({"connecting to ", to.to_string()}));
+    return error(why, concat({"connecting to ", to.to_string(), " (", name, ")"}));
 }
 
 // TCP lets a socket connect to itself where nobody listens on a port that the system also picks from for clients.

@@ -5,6 +5,7 @@
 // looked up here: see net/resolve.hpp.
 #pragma once
 
+#include <weir/core/concat.hpp>
 #include <weir/core/bytes.hpp>
 #include <weir/core/result.hpp>
 
@@ -182,7 +183,7 @@ public:
     }
 
     // The address alone: "127.0.0.1", "::1", "fe80::1%eth0", "/run/x", "@name".
-    std::string address() const {
+    [[gnu::cold]] std::string address() const {
         char text[INET6_ADDRSTRLEN] = "";
         switch (family()) {
         case net::family::ipv4: {
@@ -191,11 +192,12 @@ public:
         }
         case net::family::ipv6: {
             const auto from = load<sockaddr_in6>();
-            std::string all = ::inet_ntop(AF_INET6, &from.sin6_addr, text, sizeof text);
+            const char* const all = ::inet_ntop(AF_INET6, &from.sin6_addr, text, sizeof text);
             if (from.sin6_scope_id == 0) return all;
             char name[IF_NAMESIZE];
             const char* const known = ::if_indextoname(from.sin6_scope_id, name);
-            return all + '%' + (known ? std::string(known) : std::to_string(from.sin6_scope_id));
+            const number_text number(from.sin6_scope_id);
+            return concat({all, "%", known ? std::string_view(known) : number});
         }
         case net::family::local: {
             std::string path(as_text(bytes().subspan(offsetof(sockaddr_un, sun_path))));
@@ -212,11 +214,11 @@ public:
     }
 
     // What `parse` reads, for messages: "127.0.0.1:9001", "[::1]:9001", "unix:/run/x".
-    std::string to_string() const {
+    [[gnu::cold]] std::string to_string() const {
         switch (family()) {
-        case net::family::ipv4: return address() + ':' + std::to_string(port());
-        case net::family::ipv6: return '[' + address() + "]:" + std::to_string(port());
-        case net::family::local: return "unix:" + address();
+        case net::family::ipv4: return concat({address(), ":", number_text(port())});
+        case net::family::ipv6: return concat({"[", address(), "]:", number_text(port())});
+        case net::family::local: return concat({"unix:", address()});
         default: return "no address";
         }
     }
@@ -295,7 +297,7 @@ private:
     }
 
     static error wrong(errc code, std::string_view text) {
-        return error(code, "address \"" + std::string(text.substr(0, 128)) + '"');
+        return error(code, concat({"address \"", text.substr(0, 128), "\""}));
     }
 
     alignas(sockaddr_in6) std::byte x_bytes[sizeof(sockaddr_un)] = {};

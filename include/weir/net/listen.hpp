@@ -22,7 +22,7 @@ inline result<listener> listen(const endpoint& at, const listen_options& options
         if (made) return listener(std::move(*made));
         why = made.error();
     }
-    return error(why, "listening on " + at.to_string());
+    return error(why, concat({"listening on ", at.to_string()}));
 }
 
 // Listens on a port. `host` is an address in textual form, "localhost" (127.0.0.1), or "unix:/path" and "unix:@name"
@@ -38,7 +38,7 @@ inline result<listener> listen(std::string_view host, std::uint16_t port, const 
     }
     if (host == "localhost") return listen(endpoint::loopback_ipv4(port), options);
     const result<endpoint> at = host.starts_with("unix:") ? endpoint::parse(host) : endpoint::ip(host, port);
-    if (!at) return error(at.error(), "listening on " + std::string(host.substr(0, 128)) + ':' + std::to_string(port));
+    if (!at) return error(at.error(), concat({"listening on ", host.substr(0, 128), ":", number_text(port)}));
     return listen(*at, options);
 }
 

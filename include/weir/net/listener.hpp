@@ -240,7 +240,7 @@ inline listener::step listener::attempt(accept_awaiter& into, scheduler& on) {
         default:
             if (is_passing(why)) break;
             if (!is_final(why)) return pause(why, on);
-            into.x_failure = error(why, "accepting on " + local_endpoint().to_string());
+            into.x_failure = error(why, concat({"accepting on ", local_endpoint().to_string()}));
             return step::done;
         }
     }

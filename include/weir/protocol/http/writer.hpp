@@ -6,6 +6,7 @@
 
 #include <weir/core/buffer.hpp>
 #include <weir/core/bytes.hpp>
+#include <weir/core/concat.hpp>
 #include <weir/protocol/http/request_head.hpp>
 #include <weir/protocol/http/response_head.hpp>
 
@@ -19,22 +20,6 @@
 namespace weir::inline v0::http {
 
 namespace detail {
-
-// A number as digits, without an allocation.
-class number_text {
-public:
-    number_text(std::uint64_t value, unsigned base) noexcept {
-        do {
-            x_digits[--x_begin] = "0123456789abcdef"[value % base];
-            value /= base;
-        } while (value != 0);
-    }
-    operator std::string_view() const noexcept { return {x_digits + x_begin, sizeof x_digits - x_begin}; }
-
-private:
-    char x_digits[20];
-    std::size_t x_begin = sizeof x_digits;
-};
 
 inline bool append_texts(std::string& to, std::initializer_list<std::string_view> texts) {
     std::size_t size = to.size();
@@ -79,7 +64,7 @@ template <class Output>
     const unsigned code = to_number(head.status);
     if (code < 100 || code > 999 || !is_field_text(head.reason)) return false;
     const std::string_view reason = head.reason.empty() ? reason_phrase(head.status) : std::string_view(head.reason);
-    return detail::append_texts(to, {detail::version_text(head.version_minor), " ", detail::number_text(code, 10), " ",
+    return detail::append_texts(to, {detail::version_text(head.version_minor), " ", number_text(code, 10), " ",
                                      reason, "\r\n", head.fields.lines(), "\r\n"});
 }
 
@@ -87,7 +72,7 @@ template <class Output>
 class chunk_begin {
 public:
     explicit chunk_begin(std::uint64_t data_bytes) noexcept {
-        const detail::number_text number(data_bytes, 16);
+        const number_text number(data_bytes, 16);
         const std::string_view digits = number;
         std::memcpy(x_text, digits.data(), digits.size());
         std::memcpy(x_text + digits.size(), "\r\n", 2);
@@ -130,10 +115,10 @@ template <class Output>
     const bool typed = described && !options.content_type.empty();
     const std::string_view none;
     return detail::append_texts(
-        to, {"HTTP/1.1 ", detail::number_text(number, 10), " ", reason_phrase(code), "\r\n",
+        to, {"HTTP/1.1 ", number_text(number, 10), " ", reason_phrase(code), "\r\n",
              typed ? "Content-Type: " : none, typed ? options.content_type : none, typed ? "\r\n" : none,
              described ? "Content-Length: " : none,
-             described ? std::string_view(detail::number_text(body.size(), 10)) : none, described ? "\r\n" : none,
+             described ? std::string_view(number_text(body.size(), 10)) : none, described ? "\r\n" : none,
              options.keep_alive ? none : "Connection: close\r\n", options.extra ? options.extra->lines() : none, "\r\n",
              described && !options.head_only ? body : none});
 }

@@ -1,6 +1,7 @@
 // Which rule a peer broke: the code to close with and a sentence for the close frame and the log.
 #pragma once
 
+#include <weir/core/concat.hpp>
 #include <weir/core/errc.hpp>
 #include <weir/protocol/ws/close_code.hpp>
 
@@ -28,31 +29,34 @@ struct violation {
     }
 
     // Names the rule and the offending number. Never longer than the 123 bytes that a close frame can carry.
-    std::string reason() const {
-        const auto text = [](std::uint64_t value) { return std::to_string(value); };
+    [[gnu::cold]] std::string reason() const {
+        const number_text figure(number), most(limit);
+        const auto with_figure = [&](std::string_view before, std::string_view after) {
+            return concat({before, figure, after});
+        };
         switch (rule) {
         case errc::reserved_bits: {
             const char bits[] = {number & 4 ? '1' : '0', number & 2 ? '1' : '0', number & 1 ? '1' : '0', 0};
-            return "reserved bits " + std::string(bits) + " set without an extension (RFC 6455 5.2)";
+            return concat({"reserved bits ", bits, " set without an extension (RFC 6455 5.2)"});
         }
-        case errc::reserved_opcode: return "reserved opcode " + text(number) + " (RFC 6455 5.2)";
-        case errc::fragmented_control: return "fragmented control frame, opcode " + text(number) + " (RFC 6455 5.5)";
-        case errc::long_control: return "control frame over 125 bytes, opcode " + text(number) + " (RFC 6455 5.5)";
+        case errc::reserved_opcode: return with_figure("reserved opcode ", " (RFC 6455 5.2)");
+        case errc::fragmented_control: return with_figure("fragmented control frame, opcode ", " (RFC 6455 5.5)");
+        case errc::long_control: return with_figure("control frame over 125 bytes, opcode ", " (RFC 6455 5.5)");
         case errc::long_length_form: return "payload length not in its shortest form (RFC 6455 5.2)";
         case errc::bad_length: return "payload length over 63 bits (RFC 6455 5.2)";
         case errc::mask_missing: return "unmasked frame from a client (RFC 6455 5.1)";
         case errc::mask_unexpected: return "masked frame from a server (RFC 6455 5.1)";
         case errc::unexpected_continuation: return "continuation frame with no message to continue (RFC 6455 5.4)";
         case errc::expected_continuation:
-            return "new message, opcode " + text(number) + ", inside a fragmented one (RFC 6455 5.4)";
+            return with_figure("new message, opcode ", ", inside a fragmented one (RFC 6455 5.4)");
         case errc::bad_utf8:
             return number == 8 ? "close reason is not valid UTF-8 (RFC 6455 5.5.1)"
                                : "text is not valid UTF-8 (RFC 6455 8.1)";
         case errc::bad_close_payload: return "close payload of 1 byte (RFC 6455 5.5.1)";
-        case errc::bad_close_code: return "close code " + text(number) + " may not be sent (RFC 6455 7.4)";
-        case errc::frame_too_large: return "frame of " + text(number) + " bytes over the limit of " + text(limit);
-        case errc::too_many_fragments: return "message of more frames than the limit of " + text(limit);
-        case errc::message_too_large: return "message of " + text(number) + " bytes over the limit of " + text(limit);
+        case errc::bad_close_code: return with_figure("close code ", " may not be sent (RFC 6455 7.4)");
+        case errc::frame_too_large: return concat({"frame of ", figure, " bytes over the limit of ", most});
+        case errc::too_many_fragments: return concat({"message of more frames than the limit of ", most});
+        case errc::message_too_large: return concat({"message of ", figure, " bytes over the limit of ", most});
         default: return {};
         }
     }
