@@ -87,7 +87,7 @@ public:
     }
 
     status fill(lease& into) noexcept override {
-        if (fails()) return status::failed;
+        if (!x_write_failed && fails()) return status::failed;
         const time now = x_backend.now();
         pipe& in = incoming();
         std::size_t count = x_connecting ? 0 : in.arrived(now);
@@ -102,6 +102,7 @@ public:
             if (peer() && peer()->x_wants_write) tell_peer(now);
             return status::ready;
         }
+        if (x_write_failed) return status::failed;
         if (!x_connecting && in.broken <= now) {
             x_failure = {ECONNRESET, std::system_category()};
             return status::failed;
@@ -129,6 +130,7 @@ public:
         }
         if (incoming().broken <= now || out.unread <= now || out.ends != never) {
             x_failure = {incoming().broken <= now ? ECONNRESET : EPIPE, std::system_category()};
+            x_write_failed = true;
             return 0;
         }
         const std::size_t room = out.bytes.bound() - out.bytes.size();
@@ -167,7 +169,10 @@ public:
         leave(std::make_error_code(std::errc::not_connected), then);
     }
 
-    void reset() noexcept override { break_with(std::make_error_code(std::errc::not_connected)); }
+    void reset() noexcept override {
+        x_write_failed = false;
+        break_with(std::make_error_code(std::errc::not_connected));
+    }
 
 private:
     static constexpr std::size_t lease_bytes = 64 * 1024;
@@ -206,6 +211,7 @@ private:
 
     // Reads no more, and does nothing else either.
     void leave(std::error_code why, time then) noexcept {
+        x_write_failed = false;
         if (!x_failure) x_failure = why;
         pipe& in = incoming();
         if (in.unread == never) in.unread = then;
@@ -249,6 +255,7 @@ private:
     bool x_wants_read = false;
     bool x_wants_write = false;
     bool x_told_end = false;
+    bool x_write_failed = false; // x_failure comes from a write; what has arrived can still be read
     time x_connected_at = never;
 };
 

@@ -6,6 +6,8 @@
 
 #include <weir/io/readiness.hpp>
 
+#include <utility>
+
 #include <limits.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -39,8 +41,8 @@ public:
     }
 
     status fill(lease& into) noexcept override {
-        if (x_failure) return status::failed;
-        if (!x_readable) return status::blocked;
+        if (x_failure && !x_write_failed) return status::failed;
+        if (!x_readable && !x_write_failed) return status::blocked;
         const block room = x_backend.blocks().take(readiness_backend::lease_bytes);
         ssize_t got;
         do {
@@ -53,6 +55,7 @@ public:
             return status::ready;
         }
         x_backend.blocks().give(room);
+        if (std::exchange(x_write_failed, false)) return status::failed; // what had arrived before has been lent
         if (got == 0) return status::end;
         if (errno == EAGAIN || errno == EWOULDBLOCK) {
             x_readable = false;
@@ -100,7 +103,7 @@ public:
         if (!x_failure) x_failure = std::make_error_code(std::errc::not_connected);
         if (!x_watched) return;
         x_backend.unwatch(*this);
-        x_watched = false;
+        x_watched = x_write_failed = false;
         x_descriptor.close();
     }
 
@@ -125,7 +128,10 @@ private:
             }
         } while (sent < 0 && errno == EINTR);
         if (sent >= 0) return static_cast<std::size_t>(sent);
-        if (errno != EAGAIN && errno != EWOULDBLOCK) x_failure = last_error();
+        if (errno != EAGAIN && errno != EWOULDBLOCK) {
+            x_failure = last_error();
+            x_write_failed = true;
+        }
         return 0;
     }
 
@@ -158,6 +164,7 @@ private:
     bool x_readable = false;
     bool x_writable;
     bool x_hangup = false;
+    bool x_write_failed = false; // x_failure comes from a write; there may be something to receive still
 };
 
 } // namespace weir::inline v0::io

@@ -54,7 +54,8 @@ public:
     // Whether a connection that was started is established: `blocked` while it is not, and then `ready` or `failed`.
     virtual status connected() noexcept { return status::ready; }
 
-    // Lends what has been received; at most one lease's worth a call. With `ready` there is at least one byte.
+    // Lends what has been received; at most one lease's worth a call. With `ready` there is at least one byte. After a
+    // write has failed it still lends what had arrived before, and then gives `failed`.
     virtual status fill(lease& into) noexcept = 0;
 
     // Takes a lease back. Giving back an empty lease does nothing.
