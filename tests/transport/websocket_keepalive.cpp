@@ -1,0 +1,199 @@
+// Keeping alive: when a connection pings, when it gives up, and when silence proves nothing.
+#include "../support/websocket_pair.hpp"
+
+#include <weir/coro/scope.hpp>
+#include <weir/transport/keepalive.hpp>
+
+using namespace weir;
+using namespace std::chrono_literals;
+using tests::frame;
+using tests::over;
+using tests::text_frame;
+using tests::websocket_world;
+using ws::opcode;
+
+namespace {
+
+constexpr ws::role from_server = ws::role::server, from_client = ws::role::client;
+
+task<> silent(websocket_world& world, websocket& ws) {
+    const auto start = world.now();
+    auto got = co_await ws.read();
+    CHECK(got.error() == errc::timed_out);
+    CHECK(world.now() - start >= 40s);
+    CHECK(world.now() - start < 40100ms);
+    CHECK(world.peer().receive_now() == frame(from_server, opcode::ping, ""));
+    CHECK(ws.closed().cause == close_cause::timeout);
+    CHECK(ws.closed().code == ws::close_code::abnormal);
+    CHECK(ws.closed().message().find("the peer fell silent: 1006 \"nothing was received for 40 s\"") == 0);
+    co_await ws.close();
+    CHECK(world.peer().reset());
+}
+
+// Any byte is a sign of life, also one of a frame that never ends.
+task<> barely_alive(websocket_world& world, websocket& ws) {
+    const std::string bytes = text_frame(from_client, std::string(100, 'x'));
+    for (int i = 0; i < 50; ++i) {
+        world.peer().send_now(std::string_view(bytes).substr(static_cast<std::size_t>(i), 1));
+        auto slept = co_await sleep(39s);
+        (void)slept;
+        CHECK(ws.is_open());
+    }
+    CHECK(world.peer().receive_now() == [] {
+        std::string pings;
+        for (int i = 0; i < 50; ++i) pings += frame(from_server, opcode::ping, "");
+        return pings;
+    }());
+    CHECK(ws.round_trip().count() < 0);
+}
+
+task<> busy_peer(websocket_world& world, websocket& ws) { // no ping while something comes
+    for (int i = 0; i < 20; ++i) {
+        world.peer().send_now(text_frame(from_client, "x"));
+        auto slept = co_await sleep(19s);
+        (void)slept;
+        auto got = co_await ws.read();
+        CHECK(got);
+    }
+    CHECK(world.peer().receive_now().empty());
+}
+
+task<> round_trip(websocket_world& world, websocket& ws) {
+    auto slept = co_await sleep(1ms);
+    world.peer().send_now(frame(from_client, opcode::pong, "unasked"));
+    slept = co_await sleep(1s);
+    CHECK(ws.round_trip().count() < 0);
+    auto sent = co_await ws.ping("when");
+    CHECK(sent);
+    slept = co_await sleep(30ms);
+    ws.ping("again");
+    slept = co_await sleep(30ms);
+    CHECK(world.peer().receive_now() == frame(from_server, opcode::ping, "when") + frame(from_server, opcode::ping, "again"));
+    world.peer().send_now(frame(from_client, opcode::pong, "when"));
+    slept = co_await sleep(1s);
+    (void)slept;
+    CHECK(ws.round_trip() >= 60ms);
+    CHECK(ws.round_trip() < 65ms);
+    const std::string too_long(126, 'x');
+    auto refused = co_await ws.ping(too_long);
+    CHECK(refused.error() == errc::long_control);
+}
+
+// The ping of 20 s leaves when the peer takes it, at 35 s; the peer has 20 s from then.
+task<> late_ping(websocket_world& world, websocket& ws) {
+    const auto start = world.now();
+    const std::string much(5000, 'x');
+    ws.send(std::string_view(much));
+    auto slept = co_await sleep(35s);
+    for (int i = 0; i < 10; ++i) {
+        world.peer().receive_now();
+        slept = co_await sleep(1ms);
+    }
+    auto got = co_await ws.read();
+    CHECK(got.error() == errc::timed_out);
+    CHECK(world.now() - start >= 55s);
+    CHECK(world.now() - start < 55200ms);
+}
+
+task<> stuck_ping(websocket_world& world, websocket& ws) {
+    const auto start = world.now();
+    const std::string much(5000, 'x');
+    ws.send(std::string_view(much));
+    auto got = co_await ws.read();
+    CHECK(got.error() == errc::timed_out);
+    CHECK(world.now() - start >= 40s);
+    CHECK(world.now() - start < 40100ms);
+}
+
+// More than is kept for a handler that does not read: the peer cannot say anything, and is not blamed.
+task<> deaf(websocket_world& world, websocket& ws) {
+    const std::string message = text_frame(from_client, std::string(990, 'm'));
+    for (int i = 0; i < 300; ++i) {
+        world.peer().send_now(message);
+        auto slept = co_await sleep(1ms);
+        (void)slept;
+    }
+    auto slept = co_await sleep(10min);
+    CHECK(ws.is_open());
+    int read = 0;
+    for (;;) {
+        auto got = co_await ws.read().within(1s);
+        if (!got) break;
+        ++read;
+    }
+    CHECK(read > 64);
+    const auto start = world.now(); // from now on silence counts again
+    auto got = co_await ws.read();
+    CHECK(got.error() == errc::timed_out);
+    CHECK(world.now() - start <= 40s);
+    slept = co_await sleep(1ms);
+}
+
+// A ping that leaves together with a large message, written at once.
+task<> together(websocket_world& world, websocket& ws) {
+    const std::string large(20'000, 'l');
+    for (int i = 0; i < 20; ++i) {
+        ws.ping();
+        ws.send(std::string_view(large));
+        auto slept = co_await sleep(10ms);
+        world.peer().receive_now();
+        world.peer().send_now(frame(from_client, opcode::pong, ""));
+        slept = co_await sleep(19s);
+        CHECK(ws.is_open());
+        CHECK(ws.round_trip() >= 10ms);
+        CHECK(ws.round_trip() < 15ms);
+    }
+}
+
+} // namespace
+
+TEST_CASE("keepalive: a ping after 20 s of silence, the end after another 20 s") {
+    websocket_world world;
+    websocket ws = world.make(ws::role::server);
+    world.run(silent(world, ws));
+}
+
+TEST_CASE("keepalive: any byte is a sign of life") {
+    websocket_world world;
+    websocket ws = world.make(ws::role::server);
+    world.run(barely_alive(world, ws));
+    websocket other = world.make(ws::role::server);
+    world.run(busy_peer(world, other));
+}
+
+TEST_CASE("RFC 6455 5.5.2: the round trip is that of the oldest ping; pongs unasked for are nothing") {
+    websocket_world world;
+    websocket ws = world.make(ws::role::server);
+    world.run(round_trip(world, ws));
+}
+
+TEST_CASE("keepalive: the clock starts when the ping leaves; one that cannot leave is no excuse") {
+    for (const auto scenario : {late_ping, stuck_ping}) {
+        websocket_world world(over::memory, {.pipe_bytes = 1000});
+        websocket ws = world.make(ws::role::server);
+        world.run(scenario(world, ws));
+    }
+}
+
+TEST_CASE("keepalive: suspended while enough is received ahead") {
+    websocket_world world(over::memory, {.pipe_bytes = 1000});
+    websocket ws = world.make(ws::role::server);
+    world.run(deaf(world, ws));
+}
+
+TEST_CASE("keepalive: a ping that leaves with a large message has left") {
+    websocket_world world;
+    websocket ws = world.make(ws::role::server);
+    world.run(together(world, ws));
+}
+
+TEST_CASE("keepalive: none without an interval") {
+    websocket_world world;
+    websocket ws = world.make(ws::role::server, {.ping_interval = std::nullopt});
+    world.run([](websocket& of) -> task<> {
+        auto got = co_await of.read().within(24h);
+        CHECK(got.error() == errc::timed_out);
+        CHECK(of.is_open());
+    }(ws));
+    CHECK(world.peer().receive_now().empty());
+}

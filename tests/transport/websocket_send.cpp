@@ -1,0 +1,363 @@
+// Sending: order, back-pressure, the hard cap, frames and what passes between them, partial writes.
+#include "../support/websocket_pair.hpp"
+
+#include <weir/coro/scope.hpp>
+#include <weir/coro/yield.hpp>
+
+#include <vector>
+
+using namespace weir;
+using namespace std::chrono_literals;
+using tests::frame;
+using tests::over;
+using tests::text_frame;
+using tests::websocket_world;
+using ws::opcode;
+
+namespace {
+
+constexpr over both_ways[] = {over::memory, over::sockets};
+constexpr ws::role from_server = ws::role::server, from_client = ws::role::client;
+
+// What a server sent: its messages, put together, and the control frames in between. Frames must be whole and in order.
+struct parsed {
+    std::vector<std::string> messages;
+    std::vector<opcode> frames;
+    std::size_t longest = 0;
+    bool whole = true;
+};
+parsed parse(std::string_view bytes) {
+    parsed all;
+    std::string message;
+    bool inside = false;
+    while (!bytes.empty()) {
+        ws::frame_header header;
+        const auto decoded = ws::decode(as_bytes(bytes), header);
+        if (!decoded.size || bytes.size() - decoded.size < header.payload_bytes) {
+            all.whole = false;
+            break;
+        }
+        const std::string_view payload = bytes.substr(decoded.size, static_cast<std::size_t>(header.payload_bytes));
+        bytes.remove_prefix(decoded.size + payload.size());
+        all.frames.push_back(header.type);
+        if (payload.size() > all.longest) all.longest = payload.size();
+        if (ws::is_control(header.type)) continue;
+        CHECK(inside == (header.type == opcode::continuation));
+        message += payload;
+        inside = !header.fin;
+        if (header.fin) all.messages.push_back(std::exchange(message, {}));
+    }
+    return all;
+}
+
+std::string numbered(int who, int number, std::size_t size) {
+    std::string text = std::to_string(who) + "/" + std::to_string(number) + ":";
+    text.resize(size < text.size() ? text.size() : size, static_cast<char>('a' + number % 26));
+    return text;
+}
+
+task<> send_many(websocket& ws, int who, int count, int& done) {
+    for (int i = 0; i < count; ++i) {
+        const std::string text = numbered(who, i, static_cast<std::size_t>((who * 37 + i * 101) % 3000));
+        auto sent = co_await ws.send(std::string_view(text));
+        CHECK(sent);
+    }
+    if (++done == 5) ws.close();
+}
+task<> receive_many(websocket& ws, std::vector<std::string>& into) {
+    while (auto got = co_await ws.read()) into.emplace_back(got->text());
+}
+task<> many_senders(websocket& sender, websocket& receiver) {
+    scope work;
+    std::vector<std::string> received;
+    int done = 0;
+    for (int who = 0; who < 5; ++who) work.spawn(send_many(sender, who, 40, done));
+    work.spawn(receive_many(receiver, received));
+    co_await work.join();
+    CHECK(received.size() == 200);
+    int next[5] = {};
+    for (const std::string& each : received) {
+        const int who = each[0] - '0';
+        const int number = next[who]++;
+        CHECK(each == numbered(who, number, static_cast<std::size_t>((who * 37 + number * 101) % 3000)));
+    }
+}
+
+} // namespace
+
+TEST_CASE("messages of many coroutines arrive whole and in order, before the close frame") {
+    for (const over way : both_ways)
+        for (const bool from_server_side : {true, false}) {
+            websocket_world world(way, {.pipe_bytes = 5000, .fragment = true});
+            auto [server, client] = world.pair({.frame_bytes = 700, .high_water_bytes = 4000});
+            world.run(from_server_side ? many_senders(server, client) : many_senders(client, server));
+        }
+}
+
+namespace {
+
+task<> waiting_send(websocket& ws, std::string_view text, errc& outcome, bool& ended) {
+    auto sent = co_await ws.send(text);
+    outcome = sent ? errc{} : static_cast<errc>(sent.error().code().value());
+    ended = true;
+}
+task<> back_pressure(websocket_world& world, websocket& ws) {
+    const std::string thousand(1000, 'x');
+    scope senders;
+    auto settled = co_await sleep(1ms);
+    // The pipe takes 1000 bytes; high water is 4000.
+    bool ended[8] = {};
+    errc outcome[8] = {};
+    for (int i = 0; i < 6; ++i) senders.spawn(waiting_send(ws, thousand, outcome[i], ended[i]));
+    settled = co_await sleep(1ms);
+    CHECK(ended[2]);
+    CHECK_FALSE(ended[5]);
+    const std::size_t queued = ws.queued_bytes();
+    CHECK(queued > 4000);
+    std::string received;
+    while (ws.queued_bytes() > 2000) { // until half of the high-water mark is left
+        CHECK_FALSE(ended[5]);
+        received += world.peer().receive_now();
+        settled = co_await sleep(1ms);
+    }
+    settled = co_await sleep(1ms);
+    CHECK(ended[5]);
+    CHECK(outcome[5] == errc{});
+    co_await senders.join();
+    // A wait that is cancelled does not take the message back.
+    scope canceled;
+    for (int i = 0; i < 6; ++i) canceled.spawn(waiting_send(ws, thousand, outcome[6], ended[6]));
+    ended[6] = false;
+    settled = co_await sleep(1ms);
+    canceled.cancel();
+    co_await canceled.join();
+    CHECK(outcome[6] == errc::canceled);
+    ws.close();
+    for (int i = 0; i < 40; ++i) {
+        received += world.peer().receive_now();
+        settled = co_await sleep(1ms);
+    }
+    const parsed all = parse(received);
+    CHECK(all.whole);
+    CHECK(all.messages.size() == 12);
+    for (const std::string& each : all.messages) CHECK(each == thousand);
+    CHECK(all.frames.back() == opcode::close);
+}
+
+} // namespace
+
+TEST_CASE("a send waits above the high-water mark, and resumes at half of it") {
+    websocket_world world(over::memory, {.pipe_bytes = 1000});
+    websocket ws = world.make(ws::role::server, {.high_water_bytes = 4000});
+    world.run(back_pressure(world, ws));
+}
+
+namespace {
+
+task<> over_the_cap(websocket_world& world, websocket& ws, overflow_policy policy) {
+    const std::string big(10'000, 'b'), small(3000, 's');
+    ws.send(std::string_view(big)); // one is always taken, however large
+    auto settled = co_await sleep(1ms);
+    const std::size_t queued = ws.queued_bytes();
+    CHECK(queued > 5000);
+    auto refused = co_await ws.send(std::string_view(small));
+    CHECK(refused.error() == errc::buffer_full);
+    CHECK(ws.is_open() == (policy == overflow_policy::drop));
+    if (policy == overflow_policy::close) {
+        auto read = co_await ws.read();
+        CHECK(read.error() == errc::buffer_full);
+        CHECK(ws.closed().cause == close_cause::limit);
+        CHECK(ws.closed().code == ws::close_code::policy_violation);
+        CHECK(ws.closed().reason == "more than 5000 bytes wait to be sent");
+    } else {
+        CHECK(ws.queued_bytes() == queued);
+    }
+    std::string received;
+    for (int i = 0; i < 30; ++i) {
+        received += world.peer().receive_now();
+        settled = co_await sleep(1ms);
+    }
+    const parsed all = parse(received);
+    CHECK(all.whole);
+    if (policy == overflow_policy::close) {
+        CHECK(all.frames.back() == opcode::close); // at the next frame boundary
+        world.peer().close();
+    } else {
+        CHECK(all.messages == std::vector<std::string>{big});
+        auto sent = co_await ws.send(std::string_view(small));
+        CHECK(sent);
+    }
+}
+
+} // namespace
+
+TEST_CASE("above the hard cap the policy decides; one message is always taken") {
+    for (const auto policy : {overflow_policy::close, overflow_policy::drop}) {
+        websocket_world world(over::memory, {.pipe_bytes = 1000});
+        websocket ws = world.make(ws::role::server, {.frame_bytes = 4000, .queue_bytes = 5000, .overflow = policy});
+        world.run(over_the_cap(world, ws, policy));
+    }
+}
+
+namespace {
+
+task<> write_in_parts(websocket_world& world, websocket& ws) {
+    std::string large(40'000, ' ');
+    for (std::size_t i = 0; i < large.size(); ++i) large[i] = static_cast<char>('a' + i * 7 % 26);
+    ws.ping("ping");
+    ws.send(std::string_view(large)); // straight from here
+    ws.send("small");
+    ws.send(std::string_view(large)); // behind what is queued
+    ws.close();
+    large.assign(large.size(), '?'); // the caller's memory is free at once
+    std::string received;
+    while (!world.peer().ended() && received.find("\x88\x02\x03\xe8") == std::string::npos) received += co_await world.peer().receive(1);
+    for (std::size_t i = 0; i < large.size(); ++i) large[i] = static_cast<char>('a' + i * 7 % 26);
+    const parsed all = parse(received);
+    CHECK(all.whole);
+    CHECK(all.messages == std::vector<std::string>{large, "small", large});
+    CHECK(all.frames.front() == opcode::ping);
+    CHECK(all.frames.back() == opcode::close);
+    CHECK(all.longest == 9000);
+}
+
+} // namespace
+
+TEST_CASE("large payloads straight from the caller's memory, whatever a write takes") {
+    std::vector<std::size_t> sizes;
+    for (std::size_t size = 1; size < 40; ++size) sizes.push_back(size);
+    for (std::size_t size = 8990; size < 9030; ++size) sizes.push_back(size);
+    for (std::size_t size : {100, 1000, 16'384, 39'999, 40'000, 40'020, 40'040, 1'000'000}) sizes.push_back(size);
+    for (const std::size_t size : sizes) {
+        CAPTURE(size);
+        websocket_world world(over::memory, {.write_bytes = size});
+        websocket ws = world.make(ws::role::server, {.frame_bytes = 9000});
+        world.run(write_in_parts(world, ws));
+    }
+    for (const std::uint64_t seed : {1, 2, 3, 4, 5, 6, 7, 8}) {
+        websocket_world world(over::memory, {.pipe_bytes = 3000, .fragment = true, .seed = seed});
+        websocket ws = world.make(ws::role::server, {.frame_bytes = 9000});
+        world.run(write_in_parts(world, ws));
+    }
+    websocket_world world(over::sockets);
+    websocket ws = world.make(ws::role::server, {.frame_bytes = 9000});
+    world.run(write_in_parts(world, ws));
+}
+
+namespace {
+
+task<> stream_out(websocket& ws, bool& streaming) {
+    const std::string part(1000, 'p');
+    for (int i = 0; i < 30; ++i) {
+        auto sent = co_await ws.send_frame(std::string_view(part), false);
+        CHECK(sent);
+        streaming = true;
+        auto yielded = co_await yield();
+        if (!yielded) co_return;
+    }
+    auto sent = co_await ws.send_frame("end", true);
+    CHECK(sent);
+    streaming = false;
+}
+task<> interject(websocket& ws, int& sent_count) {
+    const std::string text(3000, 'i');
+    for (int i = 0; i < 5; ++i) {
+        auto sent = co_await ws.send(std::string_view(text));
+        CHECK(sent);
+        ++sent_count;
+    }
+}
+task<> stream_and_interject(websocket_world& world, websocket& ws) {
+    scope work;
+    bool streaming = false;
+    int sent = 0;
+    std::string received;
+    work.spawn(stream_out(ws, streaming));
+    auto slept = co_await sleep(1ms);
+    (void)slept;
+    REQUIRE(streaming);
+    work.spawn(interject(ws, sent)); // more than the high-water mark: it waits for the end of what is streamed
+    const std::string other_type(10, 'b');
+    auto refused = co_await ws.send_frame(as_bytes(other_type), false);
+    CHECK(refused.error() == errc::send_out_of_order);
+    while (work.size()) {
+        received += world.peer().receive_now();
+        world.peer().send_now(frame(from_client, opcode::ping, "p"));
+        slept = co_await sleep(1ms);
+    }
+    co_await work.join();
+    ws.close();
+    for (int i = 0; i < 40; ++i) {
+        received += world.peer().receive_now();
+        slept = co_await sleep(1ms);
+    }
+    const parsed all = parse(received);
+    CHECK(all.whole);
+    REQUIRE(all.messages.size() == 6);
+    CHECK(all.messages[0] == std::string(30'000, 'p') + "end");
+    for (int i = 1; i < 6; ++i) CHECK(all.messages[static_cast<std::size_t>(i)] == std::string(3000, 'i'));
+    std::size_t pongs_inside = 0;
+    for (const opcode each : all.frames) {
+        if (each == opcode::pong) ++pongs_inside;
+    }
+    CHECK(pongs_inside > 0);
+}
+
+} // namespace
+
+TEST_CASE("send_frame: other messages go behind the end, and cannot hold it up; control frames pass") {
+    websocket_world world(over::memory, {.pipe_bytes = 1500});
+    websocket ws = world.make(ws::role::server, {.high_water_bytes = 4000});
+    world.run(stream_and_interject(world, ws));
+}
+
+namespace {
+
+task<> ping_passes(websocket_world& world, websocket& ws) {
+    const std::string large(1'000'000, 'l');
+    ws.send(std::string_view(large));
+    auto slept = co_await sleep(1ms);
+    (void)slept;
+    world.peer().send_now(frame(from_client, opcode::ping, "quick"));
+    slept = co_await sleep(1ms);
+    auto received = co_await world.peer().receive(300'000);
+    const std::size_t pong = received.find(frame(from_server, opcode::pong, "quick"));
+    CHECK(pong != std::string::npos);
+    CHECK(pong <= 2 * 65'546 + 10'000);
+    received += co_await world.peer().receive(large.size() + 16 * 10 - received.size());
+    const parsed all = parse(received);
+    CHECK(all.messages == std::vector<std::string>{large});
+}
+task<> flood(websocket_world& world, websocket& ws) {
+    std::string pings;
+    for (int i = 0; i < 100; ++i) pings += frame(from_client, opcode::ping, std::string(125, 'p'));
+    std::size_t sent = 0;
+    for (int i = 0; i < 200; ++i) {
+        std::string_view left = pings;
+        while (!left.empty()) {
+            const std::size_t taken = world.peer().send_now(left);
+            left.remove_prefix(taken);
+            auto slept = co_await sleep(1ms);
+            (void)slept;
+        }
+        sent += pings.size();
+    }
+    CHECK(sent > 2'000'000);
+    CHECK(ws.is_open());
+    CHECK(world.loop().blocks().lent() <= 6); // two pipes, the control lane, none of it large
+    CHECK(ws.closed().bytes_out <= 10'000);
+}
+
+} // namespace
+
+TEST_CASE("RFC 6455 5.4: a pong passes between the frames of a long message") {
+    websocket_world world(over::memory, {.pipe_bytes = 10'000});
+    websocket ws = world.make(ws::role::server);
+    world.run(ping_passes(world, ws));
+}
+
+TEST_CASE("RFC 6455 5.5.3: a flood of pings from a peer that takes no pongs is bounded") {
+    websocket_world world(over::memory, {.pipe_bytes = 10'000});
+    websocket ws = world.make(ws::role::server, {.ping_interval = std::nullopt});
+    world.run(flood(world, ws));
+}
