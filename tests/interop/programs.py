@@ -49,9 +49,10 @@ class Server:
             if found:
                 return found
 
-    def end(self):
-        """Interrupts the server; its exit code and everything that it printed."""
-        self.process.send_signal(signal.SIGINT)
+    def end(self, number=None):
+        """Interrupts the server, which is the process `number` where it runs in a wrapper; its exit code and everything
+        that it printed."""
+        os.kill(number or self.process.pid, signal.SIGINT)
         try:
             self.process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
