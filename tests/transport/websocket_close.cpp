@@ -285,7 +285,7 @@ task<> violate(websocket_world& world, websocket& ws, const violation_case& c, s
     const std::string bytes = text_frame(from_client, "before") + c.bytes + text_frame(from_client, "after");
     for (std::size_t at = 0; at < bytes.size(); at += step) {
         world.peer().send_now(std::string_view(bytes).substr(at, step));
-        co_await yield();
+        (void)co_await yield();
     }
     if (!attentive) { // the messages before it are still read
         auto slept = co_await sleep(1ms);

@@ -362,7 +362,7 @@ task<> count_reads(websocket& ws, int& read) {
 task<> count_rounds(const int& read, int& most, bool& stop) {
     int before = read;
     while (!stop) {
-        co_await yield();
+        (void)co_await yield();
         if (read - before > most) most = read - before;
         before = read;
     }
