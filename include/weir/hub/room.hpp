@@ -6,9 +6,9 @@
 //         while (auto message = co_await ws.read()) lobby.send(*message);
 //     }
 //
-// A message is encoded once, whatever the number of members, and each connection writes it in its own time: a slow reader
-// holds nobody up, and its own queue is bounded by its options. One loop, its thread only. Members may come and go at
-// any time, also while something is being sent to all, which never waits.
+// A message is encoded once, whatever the number of members, and each connection writes it in its own time: sending never
+// waits, a slow reader holds nobody up, and its own queue is bounded by its options. What is sent by any of the members
+// arrives everywhere in the same order. Members come and go at any time. One loop, its thread only.
 #pragma once
 
 #include <weir/core/list.hpp>
@@ -25,25 +25,36 @@ public:
     room& operator=(const room&) = delete;
     ~room() { assert(x_seats.empty() && "a room was destroyed with members in it"); }
 
-    // Membership, from construction to destruction. Both the room and the websocket must outlive it.
-    class seat : public list_node<seat> {
+    // Membership, from construction to destruction. The room must outlive it; so must the websocket, which may not be
+    // moved meanwhile. A connection may be in any number of rooms.
+    class seat : private list_node<seat> {
     public:
         seat(room& in, websocket& member) noexcept : x_room(in), x_member(member) {
             in.x_seats.push_back(*this);
             ++in.x_size;
         }
-        ~seat() { --x_room.x_size; }
+        ~seat() { leave(); }
+
+        // Ends the membership early; again does nothing.
+        void leave() noexcept {
+            if (!linked()) return;
+            unlink();
+            --x_room.x_size;
+        }
 
     private:
         friend class room;
+        friend class list<seat>;
         room& x_room;
         websocket& x_member;
     };
 
+    // How many members there are, those included whose connections have closed but who have not left yet.
     std::size_t size() const noexcept { return x_size; }
 
     // Sends a message to every member, but for `except` (null: to all). Each is told or not by its own state: a
-    // connection that is closing, or whose queue is full, misses it. Gives how many took it.
+    // connection that is closing, or whose queue is full, misses it. Gives how many took it. The payload may be a message
+    // that was just read from one of them.
     std::size_t send(std::string_view text, const websocket* except = nullptr) {
         assert(is_utf8(as_bytes(text)) && "text messages must be UTF-8; send bytes as binary");
         return send(ws::opcode::text, as_bytes(text), except);
@@ -76,11 +87,12 @@ private:
         return taken;
     }
 
-    static constexpr std::size_t frame_bytes = 64 * 1024;
+    static constexpr std::size_t frame_bytes = 64 * 1024; // longer messages go out in frames of this size
+    static constexpr std::size_t keep_bytes = 16 * 1024;  // memory for larger ones is not kept
 
     list<seat> x_seats;
     std::size_t x_size = 0;
-    block_pool x_pool;
+    block_pool x_pool{keep_bytes};
     buffer x_frames{x_pool}; // what is being sent to all, encoded
 };
 
