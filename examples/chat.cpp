@@ -141,7 +141,8 @@ header { display: flex; justify-content: space-between; align-items: baseline; g
 @media (max-width: 640px) { #chat { grid: auto minmax(0, 1fr) / minmax(0, 1fr) } h2, #new button { display: none }
   aside { padding: .6em; display: flex; flex-wrap: wrap; gap: .4em }
   nav { display: flex; flex: 1; gap: .3em; overflow-x: auto }
-  #new { width: 7.5em } #new input { padding: .4em .7em } #people { display: flex; gap: 1em; width: 100%; overflow-x: auto; font-size: .85em }
+  #new { width: 7.5em } #new input { padding: .4em .7em }
+  #people { display: flex; gap: 1em; width: 100%; overflow-x: auto; font-size: .85em }
   #people li { flex: none } main { border-width: 1px 0 0 } }
 </style>
 <form id="hello"><h1>Join the chat</h1>

@@ -1,0 +1,207 @@
+// A room: one encoding for all, the same order for all, and nobody who holds the others up.
+#include "../support/websocket_pair.hpp"
+
+#include <weir/coro/scope.hpp>
+#include <weir/coro/yield.hpp>
+#include <weir/hub/room.hpp>
+
+#include <vector>
+
+using namespace weir;
+using tests::over;
+using tests::websocket_world;
+
+namespace {
+
+using strings = std::vector<std::string>;
+
+// Reads to the end of the connection, or `count` messages.
+task<> listen(websocket& ws, strings& heard, std::size_t count = static_cast<std::size_t>(-1)) {
+    while (heard.size() < count) {
+        auto message = co_await ws.read();
+        if (!message) break;
+        heard.push_back((message->is_text() ? "" : "binary ") + std::string(message->text()));
+    }
+}
+
+// A member as a server has it: passes on what it reads, until its peer says "leave" or the connection is over.
+task<> member(room& in, websocket& ws, bool echo_to_self = true) {
+    room::seat here(in, ws);
+    while (auto message = co_await ws.read()) {
+        if (message->text() == "leave") break;
+        in.send(*message, echo_to_self ? nullptr : &ws);
+    }
+}
+
+struct three { // connections, each with its two ends
+    explicit three(websocket_world& world, const websocket_options& options = {})
+        : a(world.pair(options)), b(world.pair(options)), c(world.pair(options)) {}
+    std::pair<websocket, websocket> a, b, c;
+};
+
+} // namespace
+
+TEST_CASE("room: what any member says arrives everywhere in the same order") {
+    for (const over which : {over::memory, over::sockets}) {
+        websocket_world world(which, {.pipe_bytes = 64, .fill_bytes = 7, .fragment = true});
+        room lobby;
+        three all(world);
+        strings heard[3];
+        auto talk = [&]() -> task<> {
+            scope both;
+            both.spawn(member(lobby, all.a.first));
+            both.spawn(member(lobby, all.b.first));
+            both.spawn(member(lobby, all.c.first));
+            both.spawn(listen(all.a.second, heard[0], 60));
+            both.spawn(listen(all.b.second, heard[1], 60));
+            both.spawn(listen(all.c.second, heard[2], 60));
+            for (int i = 0; i < 20; ++i) {
+                const std::string number = std::to_string(i);
+                all.a.second.send("a" + number);
+                all.b.second.send("b" + number);
+                co_await all.c.second.send(as_bytes("c" + number));
+                co_await yield();
+            }
+            while (heard[0].size() < 60 || heard[1].size() < 60 || heard[2].size() < 60) co_await yield();
+            all.a.second.send("leave");
+            all.b.second.send("leave");
+            all.c.second.send("leave");
+            co_await both.join();
+        };
+        world.run(talk());
+        CHECK(heard[0] == heard[1]);
+        CHECK(heard[1] == heard[2]);
+        int next[3] = {};
+        for (const std::string& each : heard[0]) { // each speaker's in its own order
+            const bool binary = each.starts_with("binary c");
+            const std::size_t letter = binary ? 7 : 0;
+            int& expected = next[each[letter] - 'a'];
+            CHECK(each.substr(letter + 1) == std::to_string(expected++));
+        }
+        CHECK(next[0] == 20);
+        CHECK(next[1] == 20);
+        CHECK(next[2] == 20);
+        CHECK(lobby.size() == 0);
+    }
+}
+
+TEST_CASE("room: all but one; how many took it; closed members miss it") {
+    websocket_world world;
+    room lobby;
+    three all(world);
+    strings heard[3];
+    auto talk = [&]() -> task<> {
+        room::seat a(lobby, all.a.first), b(lobby, all.b.first), c(lobby, all.c.first);
+        CHECK(lobby.size() == 3);
+        CHECK(lobby.send("all") == 3);
+        CHECK(lobby.send("not b", &all.b.first) == 2);
+        all.c.first.close();
+        CHECK(lobby.size() == 3);
+        CHECK(lobby.send("not c any more") == 2);
+        all.a.first.reset();
+        CHECK(lobby.send("b only") == 1);
+        b.leave();
+        b.leave();
+        CHECK(lobby.size() == 2);
+        CHECK(lobby.send("nobody") == 0);
+        {
+            room::seat again(lobby, all.b.first);
+            CHECK(lobby.send("b is back") == 1);
+        }
+        CHECK(lobby.size() == 2);
+        all.b.first.close();
+        scope listeners;
+        listeners.spawn(listen(all.b.second, heard[1]));
+        listeners.spawn(listen(all.c.second, heard[2]));
+        co_await listeners.join();
+    };
+    world.run(talk());
+    CHECK(heard[1] == strings{"all", "not c any more", "b only", "b is back"});
+    CHECK(heard[2] == strings{"all", "not b"});
+    CHECK(lobby.size() == 0);
+    CHECK(room().send("to nobody") == 0);
+}
+
+TEST_CASE("room: a slow reader holds nobody up, and goes when its queue is full") {
+    for (const overflow_policy policy : {overflow_policy::close, overflow_policy::drop}) {
+        websocket_world world(over::memory, {.pipe_bytes = 1000});
+        room lobby;
+        const websocket_options options{.queue_bytes = 5000, .overflow = policy};
+        websocket slow = world.make(ws::role::server, options); // whose peer reads nothing
+        auto fast = world.pair(options);
+        strings heard;
+        auto talk = [&]() -> task<> {
+            room::seat a(lobby, slow), b(lobby, fast.first);
+            scope listeners;
+            listeners.spawn(listen(fast.second, heard, 100));
+            std::size_t taken = 0;
+            for (int i = 0; i < 100; ++i) {
+                taken += lobby.send(std::string(500, static_cast<char>('a' + i % 26)));
+                while (heard.size() <= static_cast<std::size_t>(i)) co_await yield();
+            }
+            co_await listeners.join();
+            CHECK(heard.size() == 100);
+            CHECK(taken > 100);
+            CHECK(taken < 120);
+            CHECK(slow.queued_bytes() <= 5000);
+            CHECK(slow.is_open() == (policy == overflow_policy::drop));
+            CHECK(fast.first.is_open());
+            slow.reset();
+        };
+        world.run(talk());
+    }
+}
+
+TEST_CASE("room: long messages, empty ones, clients as members, messages between pieces") {
+    websocket_world world(over::memory, {.pipe_bytes = 10000});
+    room lobby;
+    auto one = world.pair(), two = world.pair();
+    strings heard[2];
+    auto talk = [&]() -> task<> {
+        room::seat a(lobby, one.first), b(lobby, two.second); // a server and a client
+        scope listeners;
+        listeners.spawn(listen(one.second, heard[0], 5));
+        listeners.spawn(listen(two.first, heard[1], 4));
+        one.first.send_frame("begun, ", false);
+        CHECK(lobby.send(std::string(200'000, 'x')) == 2);
+        CHECK(lobby.send("") == 2);
+        CHECK(lobby.send(as_bytes("bytes")) == 2);
+        CHECK(lobby.send(message(as_bytes("message"), true)) == 2);
+        one.first.send_frame("ended", true);
+        co_await listeners.join();
+    };
+    world.run(talk());
+    CHECK(heard[0] == strings{"begun, ended", std::string(200'000, 'x'), "", "binary bytes", "message"});
+    CHECK(heard[1] == strings{std::string(200'000, 'x'), "", "binary bytes", "message"});
+}
+
+TEST_CASE("room: members in several rooms; rooms that come and go; members that die with their scope") {
+    websocket_world world;
+    auto pair = world.pair();
+    strings heard;
+    auto talk = [&]() -> task<> {
+        room first;
+        std::optional<room> second(std::in_place);
+        {
+            room::seat in_first(first, pair.first), in_second(*second, pair.first);
+            first.send("first");
+            second->send("second");
+        }
+        second.reset();
+        {
+            scope dying;
+            dying.spawn(member(first, pair.first));
+            co_await yield();
+            CHECK(first.size() == 1);
+        } // destroyed while it reads
+        CHECK(first.size() == 0);
+        CHECK(first.send("nobody") == 0);
+        second.emplace();
+        room::seat again(*second, pair.first);
+        second->send("third");
+        pair.first.close();
+        co_await listen(pair.second, heard);
+    };
+    world.run(talk());
+    CHECK(heard == strings{"first", "second", "third"});
+}
