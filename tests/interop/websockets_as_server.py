@@ -66,7 +66,7 @@ class Peer:
 
     def serve_on(self, **options):
         return websockets.serve(self.handle, "127.0.0.1", 0, process_request=self.admit, max_size=None,
-                                ping_interval=None, subprotocols=["v1.chat", "v2.chat"], **options)
+                                ping_interval=None, subprotocols=["v2.chat"], **options)
 
 
 async def run(*command):
