@@ -5,6 +5,7 @@
 
 #include <atomic>
 
+#include <errno.h>
 #include <signal.h>
 
 namespace weir::inline v0::io {

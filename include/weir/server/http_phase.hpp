@@ -36,6 +36,7 @@ public:
         bool again = true;
         while (again) {
             http::request_parser parser(of.options.head);
+            self.x_answered = false;
             result<http::request_head> head =
                 co_await in_context(waiting, self.x_source.read_head(parser).within(patience));
             if (head)
@@ -216,7 +217,7 @@ private:
     context& x_waiting;
     byte_source x_source;
     upgrade& x_to;
-    bool x_answered = false; // the last thing we said was an answer, which the client is to have
+    bool x_answered = false; // to the last request that was read; the client is to have it
 };
 
 } // namespace weir::inline v0::detail

@@ -49,14 +49,13 @@ public:
         return *this;
     }
 
-    // Asks `check` about each handshake that is otherwise in order. It is given the request and returns nothing to
+    // Asks `judge` about each handshake that is otherwise in order. It is given the request and returns nothing to
     // let it in or a `response` to refuse it: `std::optional<weir::response>`, or a task of that. When it throws, the
     // client gets 500. A task may wait; while it does the peer is not watched.
     template <class Function>
         requires std::is_invocable_v<Function&, const http::request_head&>
-    websocket_route& admit(Function check) {
-        x_check =
-            std::make_unique<detail::request_handler_of<std::optional<response>, Function>>(std::move(check));
+    websocket_route& admit(Function judge) {
+        x_check = std::make_unique<detail::request_handler_of<std::optional<response>, Function>>(std::move(judge));
         return *this;
     }
 
