@@ -52,7 +52,7 @@ struct close_info {
     explicit operator bool() const noexcept { return cause != close_cause::open; }
 
     // Everything on one line.
-    std::string message() const {
+    [[gnu::cold]] std::string message() const {
         std::string line(to_text(cause));
         if (cause != close_cause::open) {
             line += ": ";

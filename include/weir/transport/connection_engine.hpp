@@ -1,0 +1,276 @@
+// What a WebSocket connection does by itself: receiving, writing, keeping alive, seeing itself to the end.
+//
+// The stream, the timer and the loop's lists point at it, so its address never changes. It receives and writes at most
+// once a turn, and at the end of the turn sees to what nobody waited for (`serve`). A stream tells only those whose last
+// `fill` was blocked (x_listening): so whatever takes bytes away goes on until one is, now or at the end of the turn,
+// unless enough is kept already. Each phase of a close is bounded by close_timeout, and the stream is closed as
+// soon as both sides are through; the lease stays until the last view of it is gone. Whoever waits is posted, never
+// resumed from within a call into this class.
+#pragma once
+
+#include <weir/transport/connection_state.hpp>
+
+namespace weir::inline v0::detail {
+
+class connection_engine : public connection_state, protected io::stream_observer, protected lingering {
+protected:
+    using connection_state::connection_state;
+    ~connection_engine() = default;
+
+    // --- receiving ---
+
+    // Goes on until there is something to hand out to a reader, or the connection is over (true), or there is nothing
+    // to go on with (false).
+    bool advance(reading how) noexcept {
+        for (ws::event next;;) {
+            switch (x_inbox.advance(how, x_options->message_bytes, next)) {
+            case inbox::step::found: return true;
+            case inbox::step::control: handle_control(next); break;
+            case inbox::step::too_large:
+                x_inbox.forget_unread();
+                fail({errc::message_too_large, next.frame_remaining, x_options->message_bytes});
+                break;
+            case inbox::step::exhausted:
+                if (!refill()) return stopped();
+                continue;
+            }
+            if (stopped()) return true;
+        }
+    }
+
+    // Whether nothing more will ever be handed out.
+    bool stopped() const noexcept {
+        if (x_inbox.has_ahead() || x_inbox.has_rest()) return false;
+        return x_inbox.protocol().close_received() || x_failed || x_phase >= phase::draining || x_broken;
+    }
+
+    // More bytes for a reader. False when there are none now.
+    bool refill() noexcept {
+        x_stream->release(x_inbox.take_lease());
+        if (x_phase >= phase::draining || x_broken || x_failed) return false;
+        io::lease next;
+        if (!receive(next)) return false;
+        x_inbox.refill(std::move(next));
+        return true;
+    }
+
+    // One receive a turn, so that others have theirs; a second call is made only when the first has certainly taken
+    // everything, to be told of what comes next. False when nothing came; the end and failures are dealt with.
+    bool receive(io::lease& into) noexcept {
+        if (x_filled_turn == x_scheduler.turn_number() && !std::exchange(x_drained, false)) {
+            retry_later();
+            return false;
+        }
+        switch (x_stream->fill(into)) {
+        case io::status::ready:
+            x_drained = x_filled_turn != x_scheduler.turn_number() && into.bytes.size() < into.backing.size;
+            x_filled_turn = x_scheduler.turn_number();
+            x_keepalive.received(x_scheduler.now());
+            x_bytes_in += into.bytes.size();
+            return true;
+        case io::status::blocked:
+            if (x_mute) lost_stream(x_stream->failure()); // what arrived before has been read
+            x_listening = true;
+            return false;
+        case io::status::end: ended_by_peer(); return false;
+        case io::status::failed: lost_stream(x_stream->failure()); return false;
+        }
+        return false;
+    }
+
+    // While nobody reads: parses what is there, so that control frames are seen, and keeps the messages.
+    void receive_ahead() noexcept {
+        for (ws::event control;;) {
+            while (x_inbox.look_ahead(control)) handle_control(control);
+            if (x_inbox.lease_is_unused()) x_stream->release(x_inbox.take_lease());
+            if (!may_receive_ahead()) return;
+            io::lease next;
+            if (!receive(next)) return;
+            if (!x_failed)
+                while (x_inbox.look_ahead(next.bytes, control)) handle_control(control);
+            x_stream->release(std::move(next));
+        }
+    }
+
+    // A close that was begun must not wait for somebody to read: what does not fit is given up then.
+    bool may_receive_ahead() noexcept {
+        if (x_broken || x_phase >= phase::draining) return false;
+        if (x_inbox.ahead_bytes() < x_options->read_ahead_bytes) return true;
+        if (x_phase == phase::open) return false;
+        x_inbox.discard_from_now();
+        return true;
+    }
+
+    // Discards what comes until the peer ends its side.
+    void drain() noexcept {
+        x_inbox.stop_parsing();
+        for (io::lease next; x_phase == phase::draining && receive(next);) x_stream->release(std::move(next));
+    }
+
+    // Sees to it that somebody looks at what is there, or comes, when no reader does.
+    void listen_on() noexcept {
+        if (!x_listening || x_inbox.has_rest()) serve_at_turn_end();
+    }
+
+    bool take() noexcept {
+        x_came = true;
+        if (!x_inbox.found()) {
+            x_context = nullptr; // whoever reads knows now
+            return false;
+        }
+        x_inbox.take();
+        listen_on();
+        return true;
+    }
+
+    void handle_control(const ws::event& next) noexcept {
+        const ws::connection& protocol = x_inbox.protocol();
+        switch (next.what) {
+        case ws::event::kind::ping:
+            if (can_send() && x_out.send_control(x_inbox.protocol(), ws::opcode::pong, next.payload) == errc{}) flush_later();
+            break;
+        case ws::event::kind::pong: x_keepalive.pong(x_scheduler.now()); break;
+        case ws::event::kind::close: closed_by_peer(next.code, as_text(next.payload)); break;
+        case ws::event::kind::failed:
+            fail(protocol.failure(), protocol.failure_reason(), protocol.failure_close_code());
+            break;
+        case ws::event::kind::need_more:
+        case ws::event::kind::data: break;
+        }
+    }
+
+    // --- sending ---
+
+    errc sent(errc refused) noexcept {
+        if (refused == errc::buffer_full && x_options->overflow == overflow_policy::close)
+            fail(refused, "more than " + std::to_string(x_options->queue_bytes) + " bytes wait to be sent",
+                 ws::close_code::policy_violation);
+        if (refused != errc{}) return refused;
+        written();
+        flush_later();
+        return can_send() ? errc{} : errc::closed;
+    }
+
+    void flush_later() noexcept {
+        if (x_out.needs_flush()) serve_at_turn_end();
+    }
+
+    // Looks at what became of a write.
+    void written() noexcept {
+        if (x_stream->failure()) return write_failed(x_stream->failure());
+        if (x_out.control_empty()) x_keepalive.control_left(x_scheduler.now());
+    }
+
+    // Queues a ping.
+    errc ping(bytes_view payload) noexcept {
+        if (!can_send()) return errc::closed;
+        if (payload.size() > ws::max_control_bytes) return errc::long_control;
+        const errc refused = x_out.send_control(x_inbox.protocol(), ws::opcode::ping, payload);
+        if (refused != errc{}) return refused;
+        x_keepalive.ping_queued();
+        flush_later();
+        return {};
+    }
+
+    // --- deadlines ---
+
+    void expire() noexcept override {
+        if (x_phase != phase::open) return close_timed_out();
+        const bool listening = x_reader || x_inbox.ahead_bytes() < x_options->read_ahead_bytes;
+        const keepalive::decision next = x_keepalive.decide(x_scheduler.now(), x_out.bytes_out(), listening,
+                                                            *x_options->ping_interval, x_options->ping_timeout);
+        if (next.what == keepalive::verdict::lost) return silent_peer();
+        if (next.what == keepalive::verdict::ping) ping({});
+        x_scheduler.arm(*this, next.again);
+    }
+
+    void silent_peer() noexcept {
+        char text[80];
+        const std::chrono::duration<double> silent = x_scheduler.now() - x_keepalive.last_received();
+        std::snprintf(text, sizeof text, "nothing was received for %.3g s", silent.count());
+        x_ending.note(close_cause::timeout, ws::close_code::abnormal, text, make_error_code(errc::timed_out));
+        note(log_level::warning, "connection lost: the peer fell silent");
+        break_off();
+    }
+
+    void close_timed_out() noexcept {
+        if (over()) { // somebody was to read what is left
+            if (std::exchange(x_came, false)) return arm_close();
+            return cancel_handler();
+        }
+        if (!x_inbox.protocol().close_received()) x_ending.note_unanswered(make_error_code(errc::timed_out), true);
+        break_off();
+    }
+
+    // --- ending ---
+
+    // What is to be done at the end of a turn: see what came for nobody, send what was queued, and get on with ending.
+    void serve() noexcept {
+        if (x_phase < phase::draining && !x_broken) {
+            if (!x_reader)
+                receive_ahead();
+            else if (!x_inbox.found() && (!x_listening || x_inbox.has_rest()) && advance(x_reading))
+                wake_reader();
+        }
+        if (x_out.needs_flush() && !x_broken && !over()) {
+            x_out.flush(*x_stream);
+            written();
+        }
+        if (x_phase == phase::closing && !x_broken && x_out.empty()) say_no_more();
+        if (x_phase == phase::draining && !x_broken) drain();
+        if (x_broken && !over()) {
+            if (!x_in_order) x_stream->reset();
+            finish();
+        }
+        if (x_reader && stopped()) wake_reader();
+        if (over() && x_dropped) return abandon();
+        if (x_retrying) retry_later();
+    }
+
+    // Everything has left that we had to say while closing.
+    void say_no_more() noexcept {
+        const ws::connection& protocol = x_inbox.protocol();
+        const bool both = protocol.close_received() && (protocol.close_sent() || x_mute);
+        if (both && (protocol.role() == ws::role::server || x_mute)) return finish(); // RFC 6455, 7.1.1: the server first
+        if (!both && !x_failed) return;
+        if (x_mute) return break_off();
+        x_stream->shutdown_write();
+        x_phase = phase::draining;
+        x_listening = false;
+        arm_close();
+    }
+
+    void wake_reader() noexcept {
+        if (x_read_waiter.waiting() && !x_read_waiter.woken()) x_read_waiter.wake();
+    }
+
+    // --- what the stream and the loop tell ---
+
+    void on_readable() noexcept override {
+        x_listening = false;
+        if (x_phase == phase::draining) return drain();
+        if (over() || x_broken) return;
+        if (!x_reader) return receive_ahead();
+        if (!x_inbox.found() && advance(x_reading)) wake_reader();
+    }
+
+    // More than this turn may receive: goes on in the next one.
+    void retry_later() noexcept {
+        x_retrying = true;
+        if (ready_item::linked()) return; // `serve` will see to it
+        x_next_turn = true;
+        x_scheduler.post_next_turn(*this);
+    }
+
+    void run() noexcept override {
+        if (!std::exchange(x_next_turn, false)) return serve();
+        if (std::exchange(x_retrying, false) && !x_listening) on_readable();
+    }
+
+    void on_writable() noexcept override {
+        x_out.unblock();
+        serve_at_turn_end();
+    }
+};
+
+} // namespace weir::inline v0::detail

@@ -1,0 +1,220 @@
+// The state of a WebSocket connection and its way to the end: what each cause does.
+//
+// The base of transport/connection_engine.hpp, which does the I/O. Nothing here receives or writes: a transition notes the
+// cause, queues what is still to be said, and has the engine serve the connection at the end of the turn. The first
+// cause is kept. A close goes behind everything queued; a failure passes at the next frame boundary and drops the rest.
+// Loop thread only.
+#pragma once
+
+#include <weir/transport/ending.hpp>
+#include <weir/transport/inbox.hpp>
+#include <weir/transport/keepalive.hpp>
+#include <weir/transport/outgoing.hpp>
+#include <weir/transport/remote_port.hpp>
+
+#include <atomic>
+
+namespace weir::inline v0 {
+
+// What a connection needs of its loop. Everything must outlive the connection.
+struct connection_environment {
+    scheduler& runs_on;
+    block_pool& blocks;
+    entropy& random;
+};
+
+namespace detail {
+
+class connection_state : protected timer, protected ready_item {
+public:
+    connection_state(const connection_state&) = delete;
+    connection_state& operator=(const connection_state&) = delete;
+
+    // Whether messages are still taken.
+    bool can_send() const noexcept { return x_phase == phase::open && !x_broken; }
+
+    bool over() const noexcept { return x_phase == phase::over; }
+
+    close_info closed() const {
+        close_info all = x_ending.info(over(), x_scheduler.now());
+        all.bytes_in = x_bytes_in;
+        all.bytes_out = x_out.bytes_out();
+        all.round_trip = x_keepalive.round_trip();
+        return all;
+    }
+
+    // The context that is cancelled when the peer is lost while nobody reads; null for none.
+    void guard(context* handler) noexcept { x_context = handler; }
+
+protected:
+    enum class phase : unsigned char {
+        open,     // both directions work
+        closing,  // a close frame was sent or received; we wait for the peer's, or for ours to leave
+        draining, // everything is said and our direction has ended; what still comes is discarded until the end
+        over,     // the stream is closed
+    };
+
+    connection_state(ws::role side, std::unique_ptr<io::stream> over, io::lease&& first, mutable_bytes rest,
+                     const connection_environment& around, std::shared_ptr<const websocket_options> options) noexcept
+        : x_scheduler(around.runs_on), x_options(std::move(options)), x_stream(std::move(over)),
+          x_inbox(side, around.blocks, ws::limits{.message_fragments = x_options->message_fragments}, std::move(first), rest),
+          x_out(around.blocks, around.random, *x_options), x_keepalive(x_scheduler.now()), x_ending(x_scheduler.now()) {
+        static std::atomic<std::uint64_t> count{0};
+        x_number = ++count;
+    }
+
+    ~connection_state() {
+        close_port();
+        x_out.clear();
+        outgoing::wake(x_closers, errc::closed);
+        x_stream->observe(nullptr);
+        x_inbox.stop_parsing();
+        x_stream->release(x_inbox.take_lease());
+    }
+
+    // RFC 6455, 7.1.4 and 5.5.1: answers with the same code, behind what is queued.
+    void closed_by_peer(ws::close_code code, std::string_view reason) noexcept {
+        if (over()) return;
+        x_ending.note_peer(code, reason);
+        if (!x_mute && !x_inbox.protocol().close_sent()) x_out.send_close(x_inbox.protocol(), code, {});
+        lost();
+        if (x_phase == phase::open) enter_closing();
+        serve_at_turn_end();
+    }
+
+    void ended_by_peer() noexcept {
+        if (x_phase == phase::draining || x_inbox.protocol().close_received()) return finish();
+        x_ending.note(close_cause::end_of_stream, ws::close_code::abnormal, {}, make_error_code(errc::end_of_stream));
+        x_ending.note_unanswered(make_error_code(errc::end_of_stream), false);
+        x_in_order = true;
+        break_off();
+    }
+
+    void lost_stream(std::error_code why) noexcept {
+        const ws::connection& protocol = x_inbox.protocol();
+        if (x_phase == phase::draining || (protocol.close_received() && protocol.close_sent() && x_out.empty()))
+            return finish();
+        x_ending.note(close_cause::reset, ws::close_code::abnormal, {}, why);
+        x_ending.note_unanswered(why, false);
+        break_off();
+    }
+
+    // Nothing can be sent any more, but what had arrived before is still read: it may say why.
+    void write_failed(std::error_code why) noexcept {
+        if (std::exchange(x_mute, true)) return;
+        x_ending.note(close_cause::reset, ws::close_code::abnormal, {}, why);
+        x_out.clear();
+        x_listening = false;
+        if (x_phase == phase::open) enter_closing();
+        serve_at_turn_end();
+    }
+
+    void fail(const ws::violation& rule) noexcept { fail(rule.rule, rule.reason(), rule.code()); }
+    void fail(errc rule, std::string_view reason, ws::close_code code) noexcept {
+        if (x_phase >= phase::draining || std::exchange(x_failed, true)) return;
+        const bool limit = rule == errc::message_too_large || rule == errc::frame_too_large ||
+                           rule == errc::too_many_fragments || rule == errc::buffer_full;
+        x_ending.note(limit ? close_cause::limit : close_cause::protocol_error, code, reason, make_error_code(rule));
+        note(log_level::warning, reason);
+        if (!x_mute) x_out.send_close_at_once(x_inbox.protocol(), code, reason);
+        x_inbox.stop_parsing();
+        lost();
+        if (x_phase == phase::open) enter_closing();
+        serve_at_turn_end();
+    }
+
+    void enter_closing() noexcept {
+        x_phase = phase::closing;
+        close_port();
+        arm_close();
+        serve_at_turn_end();
+    }
+
+    // The connection is of no use any more: everything that is left to send is thrown away.
+    void break_off() noexcept {
+        if (over() || std::exchange(x_broken, true)) return;
+        x_out.clear();
+        lost();
+        serve_at_turn_end();
+    }
+
+    // The peer is gone, or going: somebody who does not read has to be told. What is still unread tells by itself, since
+    // a read will find the end behind it; only if nobody has come for it for a close_timeout is the context cancelled.
+    void lost() noexcept {
+        if (!x_reader && !x_attended && !x_inbox.has_unread()) cancel_handler();
+    }
+
+    void cancel_handler() noexcept {
+        if (x_context && !x_ending.is_local()) std::exchange(x_context, nullptr)->cancel();
+    }
+
+    void finish() noexcept {
+        if (over()) return;
+        x_phase = phase::over;
+        x_ending.note_end(x_scheduler.now());
+        disarm();
+        x_retrying = false;
+        x_out.clear();
+        x_stream->close();
+        close_port();
+        if (log_hook hook = x_options->log) {
+            const std::string line = closed().message();
+            hook({log_level::debug, line, {}, x_ending.error(), x_number});
+        }
+        outgoing::wake(x_closers, errc{});
+        x_came = false;
+        if (x_context && x_inbox.has_unread() && !x_ending.is_local()) arm_close();
+        serve_at_turn_end();
+    }
+
+    // Has the engine see to the connection when everything that is ready has run.
+    void serve_at_turn_end() noexcept {
+        if (ready_item::linked() && !x_next_turn) return;
+        x_next_turn = false;
+        x_scheduler.post_at_turn_end(*this);
+    }
+
+    void arm_close() noexcept { x_scheduler.arm(*this, x_options->close_timeout); }
+
+    void note(log_level level, std::string_view what) const noexcept {
+        x_options->log({level, what, {}, x_ending.error(), x_number});
+    }
+
+    // Nothing is taken from other threads any more. The port itself may be at work, and is kept.
+    void close_port() noexcept {
+        if (x_port) x_port->forget();
+    }
+
+    scheduler& x_scheduler;
+    std::shared_ptr<const websocket_options> x_options;
+    std::unique_ptr<io::stream> x_stream;
+    inbox x_inbox;
+    outgoing x_out;
+    waiter x_read_waiter;
+    list<ready_item> x_closers;
+    context* x_context = nullptr;
+    std::shared_ptr<remote_port> x_port;
+    keepalive x_keepalive;
+    ending x_ending;
+    std::uint64_t x_number;
+    std::uint64_t x_bytes_in = 0;
+    std::uint64_t x_filled_turn = ~std::uint64_t{0}; // the turn of the last receive
+    phase x_phase = phase::open;
+    reading x_reading = reading::whole;
+    bool x_reader = false;    // somebody waits in read
+    bool x_attended = false;  // somebody asks for a message just now
+    bool x_came = false;      // somebody has read since the close timer was armed
+    bool x_listening = false; // the last fill was blocked, and the stream has not told us since
+    bool x_drained = false;   // this turn's receive has certainly left nothing
+    bool x_retrying = false;  // there may be more to receive in the next turn
+    bool x_next_turn = false; // it is the next turn that we are posted to, not the end of this one
+    bool x_failed = false;    // the peer broke a rule or a limit: we are through after our close frame
+    bool x_mute = false;      // a write has failed
+    bool x_broken = false;    // the stream is to be given up
+    bool x_in_order = false;  // but it has ended by itself, and need not be reset
+    bool x_dropped = false;   // nobody holds us any more
+};
+
+} // namespace detail
+
+} // namespace weir::inline v0
