@@ -21,17 +21,19 @@ public:
     error(errc code) noexcept : x_code(make_error_code(code)) {}
 
     // `context` says what was being done and where: "connecting to [::1]:9001".
-    error(std::error_code code, std::string context) : x_code(code), x_context(new std::string(std::move(context))) {}
+    error(std::error_code code, std::string context) : x_code(code), x_context(keep(std::move(context))) {}
 
     error(const error& other)
-        : x_code(other.x_code), x_context(other.x_context ? new std::string(*other.x_context) : nullptr) {}
+        : x_code(other.x_code), x_context(other.x_context ? keep(*other.x_context) : nullptr) {}
     error(error&& other) noexcept : x_code(other.x_code), x_context(std::exchange(other.x_context, nullptr)) {}
     error& operator=(error other) noexcept {
         std::swap(x_code, other.x_code);
         std::swap(x_context, other.x_context);
         return *this;
     }
-    ~error() { delete x_context; }
+    ~error() {
+        if (x_context) drop(x_context);
+    }
 
     std::error_code code() const noexcept { return x_code; }
     operator std::error_code() const noexcept { return x_code; }
@@ -55,6 +57,12 @@ public:
     friend bool operator==(const error& a, const error& b) noexcept { return a.x_code == b.x_code; }
 
 private:
+    // Out of line: errors are destroyed at every end of every wait, and hardly ever hold a text.
+    [[gnu::cold, gnu::noinline]] static const std::string* keep(std::string text) {
+        return new std::string(std::move(text));
+    }
+    [[gnu::cold, gnu::noinline]] static void drop(const std::string* text) noexcept { delete text; }
+
     std::error_code x_code;
     const std::string* x_context = nullptr;
 };

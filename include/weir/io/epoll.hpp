@@ -15,7 +15,7 @@ namespace weir::inline v0::io {
 class epoll final : public socket_backend {
 public:
     // Fails when the process is out of descriptors.
-    static result<std::unique_ptr<backend>> make() {
+    [[gnu::cold]] static result<std::unique_ptr<backend>> make() {
         std::unique_ptr<epoll> made(new epoll);
         if (!made->x_epoll || !made->x_wake) return last_error();
         epoll_event interest{};

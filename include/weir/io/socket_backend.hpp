@@ -25,7 +25,7 @@ public:
         return socket_stream::make(*this, std::move(socket), connecting);
     }
 
-    result<std::unique_ptr<acceptor>> listen(bytes_view address, const listen_options& options) override {
+    [[gnu::cold]] result<std::unique_ptr<acceptor>> listen(bytes_view address, const listen_options& options) override {
         const address_copy at(address);
         if (!at.size) return errc::bad_address;
         unique_descriptor socket(::socket(at.bytes.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
@@ -78,7 +78,7 @@ private:
     }
 
     // A Unix socket's file outlives a program that was killed. It is removed when nobody answers behind it.
-    static void remove_stale(const address_copy& at) noexcept {
+    [[gnu::cold]] static void remove_stale(const address_copy& at) noexcept {
         const char* path = reinterpret_cast<const sockaddr_un&>(at.bytes).sun_path;
         struct stat found;
         if (*path == '\0' || ::lstat(path, &found) != 0 || !S_ISSOCK(found.st_mode)) return;

@@ -29,7 +29,7 @@ public:
     endpoint() noexcept = default;
 
     // "127.0.0.1:9001", "[::1]:9001", "[fe80::1%eth0]:9001", "unix:/run/x" or "unix:@name".
-    static result<endpoint> parse(std::string_view text) {
+    [[gnu::cold]] static result<endpoint> parse(std::string_view text) {
         if (text.starts_with("unix:")) return local(text.substr(5));
         const std::size_t colon = text.rfind(':');
         if (colon == text.npos) return wrong(errc::bad_address, text);
@@ -43,7 +43,7 @@ public:
 
     // An IPv4 or IPv6 address in its textual form, the latter with or without brackets and a scope ("fe80::1%eth0", a
     // number also). Port 0 is for listening: the system picks one.
-    static result<endpoint> ip(std::string_view address, std::uint16_t port) {
+    [[gnu::cold]] static result<endpoint> ip(std::string_view address, std::uint16_t port) {
         std::string_view bare = address;
         const bool brackets = bare.starts_with('[') && bare.ends_with(']') && bare.size() > 2;
         if (brackets) bare = bare.substr(1, bare.size() - 2);
@@ -90,7 +90,7 @@ public:
     static endpoint loopback_ipv6(std::uint16_t port) noexcept { return ipv6(IN6ADDR_LOOPBACK_INIT, port); }
 
     // From the bytes of a socket address, as the system gives them.
-    static result<endpoint> from_bytes(bytes_view address) noexcept {
+    [[gnu::cold]] static result<endpoint> from_bytes(bytes_view address) noexcept {
         sa_family_t kind = AF_UNSPEC;
         if (address.size() >= sizeof kind) std::memcpy(&kind, address.data(), sizeof kind);
         endpoint made;
@@ -296,7 +296,7 @@ private:
         return terminate(text, name) && (into = ::if_nametoindex(name)) != 0;
     }
 
-    static error wrong(errc code, std::string_view text) {
+    [[gnu::cold]] static error wrong(errc code, std::string_view text) {
         return error(code, concat({"address \"", text.substr(0, 128), "\""}));
     }
 

@@ -12,7 +12,7 @@ namespace weir::inline v0::net {
 using io::listen_options;
 
 // Listens on an address; port 0 has the system pick a free one, which `local_endpoint()` then tells.
-inline result<listener> listen(const endpoint& at, const listen_options& options = {}) {
+[[gnu::cold]] inline result<listener> listen(const endpoint& at, const listen_options& options = {}) {
     io::loop* const on = io::loop::current();
     std::error_code why = errc::no_loop;
     if (!at) {
@@ -28,7 +28,7 @@ inline result<listener> listen(const endpoint& at, const listen_options& options
 // Listens on a port. `host` is an address in textual form, "localhost" (127.0.0.1), or "unix:/path" and "unix:@name"
 // where the port means nothing. "" and "*" are all addresses of this machine, of both families: [::], or 0.0.0.0 where
 // there is no IPv6. Other names are `errc::bad_address`.
-inline result<listener> listen(std::string_view host, std::uint16_t port, const listen_options& options = {}) {
+[[gnu::cold]] inline result<listener> listen(std::string_view host, std::uint16_t port, const listen_options& options = {}) {
     if (host.empty() || host == "*") {
         result<listener> both = listen(endpoint::any_ipv6(port), options);
         const bool no_ipv6 = !both && (both.error() == std::errc::address_family_not_supported ||
@@ -44,7 +44,7 @@ inline result<listener> listen(std::string_view host, std::uint16_t port, const 
 
 // Takes over a socket that listens already: of a supervisor, or bound with privileges that were given up since. It
 // is closed with the listener, and also when this fails.
-inline result<listener> adopt_listener(int descriptor) {
+[[gnu::cold]] inline result<listener> adopt_listener(int descriptor) {
     io::unique_descriptor socket(descriptor);
     io::loop* const on = io::loop::current();
     std::error_code why = errc::no_loop;

@@ -79,7 +79,7 @@ private:
         if (x_acceptor) x_acceptor->observe(this);
     }
 
-    void on_acceptable() noexcept override;
+    inline void on_acceptable() noexcept override;
     step attempt(accept_awaiter& into, scheduler& on);
     step pause(std::error_code why, scheduler& on);
 

@@ -28,7 +28,7 @@ inline int ask_local(int descriptor, sockaddr* into, socklen_t* size) noexcept {
 
 // Who is at the other end; an IPv4 client of an IPv6 socket has its IPv4 address. No address where the stream has no
 // descriptor, or the peer is gone already. A Unix client that bound no name is "unix:".
-inline endpoint peer_endpoint(const io::stream& of) noexcept {
+[[gnu::cold]] inline endpoint peer_endpoint(const io::stream& of) noexcept {
     return detail::ask_address(of.descriptor(), detail::ask_peer).unmapped();
 }
 

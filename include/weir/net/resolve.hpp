@@ -22,7 +22,7 @@ using lookup_function = result<std::vector<endpoint>> (*)(const std::string& nam
 // What the system's resolver says: addresses of both families, whether or not this machine has any such address itself,
 // in the order of RFC 6724. `errc::name_not_found`: there is no such name, or it has no address.
 // `errc::name_unavailable`: it could not be found out now.
-inline result<std::vector<endpoint>> system_lookup(const std::string& name, std::uint16_t port) {
+[[gnu::cold]] inline result<std::vector<endpoint>> system_lookup(const std::string& name, std::uint16_t port) {
     addrinfo hints{};
     hints.ai_family = AF_UNSPEC;
     hints.ai_socktype = SOCK_STREAM; // else each address comes once for each type of socket

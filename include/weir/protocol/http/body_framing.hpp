@@ -27,7 +27,7 @@ struct body_framing {
 
 namespace detail {
 
-inline weir::error framing_error(errc code, const char* text) { return {make_error_code(code), text}; }
+[[gnu::cold]] inline weir::error framing_error(errc code, const char* text) { return {make_error_code(code), text}; }
 
 // RFC 9110 section 8.6: digits. A list of equal values counts as one.
 inline bool parse_content_length(const fields& from, std::uint64_t& length) noexcept {

@@ -98,7 +98,7 @@ constexpr std::string_view reason_phrase(status code) noexcept {
 
 // The status by which a server answers a request that failed with `reason` (an `error`, `errc` or `error_code`).
 // 400 where the client broke the protocol and no code is more precise; 500 where the failure was not its own.
-inline status status_for(std::error_code reason) noexcept {
+[[gnu::cold]] inline status status_for(std::error_code reason) noexcept {
     if (reason == errc::target_too_long) return status::uri_too_long;
     if (reason == errc::head_too_large || reason == errc::too_many_fields)
         return status::request_header_fields_too_large;

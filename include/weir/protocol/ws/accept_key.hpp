@@ -13,7 +13,7 @@
 namespace weir::inline v0::ws {
 
 // The Sec-WebSocket-Key that a client makes from 16 unpredictable bytes.
-inline std::string handshake_key(std::span<const std::byte, 16> entropy) { return base64_encode(entropy); }
+[[gnu::cold]] inline std::string handshake_key(std::span<const std::byte, 16> entropy) { return base64_encode(entropy); }
 
 // Whether `key` is 16 bytes in base64. The bits that its padding cuts off may be anything: RFC 6455 sets some in an
 // example.
@@ -25,7 +25,7 @@ constexpr bool is_handshake_key(std::string_view key) noexcept {
 }
 
 // The Sec-WebSocket-Accept that answers `key`.
-inline std::string accept_key(std::string_view key) {
+[[gnu::cold]] inline std::string accept_key(std::string_view key) {
     std::string text(key);
     text += "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
     return base64_encode(sha1(as_bytes(text)));

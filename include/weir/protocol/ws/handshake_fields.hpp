@@ -22,7 +22,7 @@ constexpr bool is_handshake_field(std::string_view name) noexcept {
 
 // Appends the application's fields. `bad_field` for one that is malformed or the handshake's own, whose name the
 // context tells.
-inline result<void> add_application_fields(http::fields& to, std::span<const http::field> more) {
+[[gnu::cold]] inline result<void> add_application_fields(http::fields& to, std::span<const http::field> more) {
     for (const http::field& each : more) {
         const std::string name(each.name);
         if (is_handshake_field(each.name)) return error(errc::bad_field, name + " belongs to the handshake");

@@ -23,7 +23,7 @@ constexpr std::string_view without_default_port(std::string_view authority, bool
 
 // Whether the host and port of the Origin field equal the Host field. True without an Origin: then it is no browser
 // that asks. False for "null" and for what is no origin at all.
-inline bool same_origin(const http::request_head& request) noexcept {
+[[gnu::cold]] inline bool same_origin(const http::request_head& request) noexcept {
     const auto origin = request.fields.get("Origin");
     if (!origin) return true;
     const auto host = request.fields.get("Host");

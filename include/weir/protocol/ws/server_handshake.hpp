@@ -18,7 +18,7 @@
 namespace weir::inline v0::ws {
 
 // Whether the request opens a handshake that can be accepted; if not, how to refuse it.
-inline handshake_refusal check_request(const http::request_head& request) {
+[[gnu::cold]] inline handshake_refusal check_request(const http::request_head& request) {
     using http::status;
     const http::fields& got = request.fields;
     if (request.method != "GET")
@@ -45,7 +45,7 @@ inline handshake_refusal check_request(const http::request_head& request) {
 }
 
 // The subprotocols that the client offers, the one it prefers first. Views into `request`.
-inline std::vector<std::string_view> offered_subprotocols(const http::request_head& request) {
+[[gnu::cold]] inline std::vector<std::string_view> offered_subprotocols(const http::request_head& request) {
     std::vector<std::string_view> offered;
     request.fields.each_element("Sec-WebSocket-Protocol",
                                 [&](std::string_view each) { return offered.push_back(each), true; });
@@ -53,7 +53,7 @@ inline std::vector<std::string_view> offered_subprotocols(const http::request_he
 }
 
 // The first of `supported` that the client offers too; empty when there is none. A view of `supported`.
-inline std::string_view choose_subprotocol(const http::request_head& request,
+[[gnu::cold]] inline std::string_view choose_subprotocol(const http::request_head& request,
                                            std::span<const std::string_view> supported) {
     const auto offered = offered_subprotocols(request);
     for (const std::string_view each : supported)
@@ -64,7 +64,7 @@ inline std::string_view choose_subprotocol(const http::request_head& request,
 // The response that accepts a request that `check_request` had nothing against: 101 with the chosen subprotocol (empty:
 // none), the agreed extensions (empty: none) and further fields. bad_subprotocol for one that was not offered,
 // bad_field for a field that cannot be sent.
-inline result<http::response_head> make_response(const http::request_head& request, std::string_view subprotocol = {},
+[[gnu::cold]] inline result<http::response_head> make_response(const http::request_head& request, std::string_view subprotocol = {},
                                                  std::span<const http::field> fields = {},
                                                  std::string_view extensions = {}) {
     http::response_head response;
