@@ -7,6 +7,7 @@
 #include <weir/core/block_pool.hpp>
 #include <weir/core/buffer.hpp>
 #include <weir/core/bytes.hpp>
+#include <weir/core/concat.hpp>
 #include <weir/core/entropy.hpp>
 #include <weir/core/errc.hpp>
 #include <weir/core/error.hpp>
@@ -21,6 +22,7 @@
 #include <weir/coro/awaitable.hpp>
 #include <weir/coro/bounded.hpp>
 #include <weir/coro/branch.hpp>
+#include <weir/coro/caught.hpp>
 #include <weir/coro/channel.hpp>
 #include <weir/coro/context.hpp>
 #include <weir/coro/event.hpp>
@@ -107,8 +109,12 @@
 #include <weir/transport/byte_source.hpp>
 #include <weir/transport/close_info.hpp>
 #include <weir/transport/connection_core.hpp>
+#include <weir/transport/ending.hpp>
+#include <weir/transport/inbox.hpp>
+#include <weir/transport/keepalive.hpp>
 #include <weir/transport/message.hpp>
 #include <weir/transport/outbox.hpp>
+#include <weir/transport/outgoing.hpp>
 #include <weir/transport/read_ahead.hpp>
 #include <weir/transport/remote_port.hpp>
 #include <weir/transport/send_status.hpp>
@@ -117,13 +123,19 @@
 #include <weir/transport/websocket_options.hpp>
 
 // server: listening and routing
+#include <weir/server/handler.hpp>
+#include <weir/server/http_phase.hpp>
 #include <weir/server/options.hpp>
 #include <weir/server/response.hpp>
-#include <weir/server/route.hpp>
+#include <weir/server/routes.hpp>
 #include <weir/server/server.hpp>
+#include <weir/server/service.hpp>
+#include <weir/server/stop_switch.hpp>
+#include <weir/server/websocket_route.hpp>
 
 // client: connecting
 #include <weir/client/connect.hpp>
+#include <weir/client/connect_options.hpp>
 
 // hub: rooms and fan-out
 #include <weir/hub/room.hpp>
