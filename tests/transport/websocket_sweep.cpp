@@ -14,7 +14,9 @@ using tests::websocket_world;
 
 namespace {
 
-std::string payload(int number) { return std::string(static_cast<std::size_t>(number * number * 97 % 40'000), static_cast<char>('a' + number % 26)); }
+std::string payload(int number) {
+    return std::string(static_cast<std::size_t>(number * number * 97 % 40'000), static_cast<char>('a' + number % 26));
+}
 
 constexpr int messages = 14;
 
