@@ -109,6 +109,8 @@
 #include <weir/transport/byte_source.hpp>
 #include <weir/transport/close_info.hpp>
 #include <weir/transport/connection_core.hpp>
+#include <weir/transport/connection_engine.hpp>
+#include <weir/transport/connection_state.hpp>
 #include <weir/transport/ending.hpp>
 #include <weir/transport/inbox.hpp>
 #include <weir/transport/keepalive.hpp>

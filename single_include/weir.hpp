@@ -54,6 +54,7 @@
 #include <new>
 #include <optional>
 #include <semaphore.h>
+#include <signal.h>
 #include <span>
 #include <stop_token>
 #include <string>
@@ -257,6 +258,7 @@ public:
     // first, because it is warm in the cache.
     block take(std::size_t at_least) noexcept {
         const std::size_t size = round_up(at_least);
+        ++x_lent;
         if (size <= largest_bytes) {
             shelf& from = x_shelves[index_of(size)];
             if (from.top) {
@@ -271,6 +273,7 @@ public:
     // Gives a block back. Giving the empty block does nothing.
     void give(block unused) noexcept {
         if (unused.size == 0) return;
+        --x_lent;
 #if !defined(WEIR_DETAIL_ADDRESS_SANITIZER) // under it, a block that is still used after this must be noticed
         if (unused.size <= largest_bytes) {
             shelf& to = x_shelves[index_of(unused.size)];
@@ -283,6 +286,9 @@ public:
 #endif
         ::operator delete(unused.data);
     }
+
+    // How many blocks are out.
+    std::size_t lent() const noexcept { return x_lent; }
 
     // Returns every unused block to the system.
     void trim() noexcept {
@@ -310,6 +316,7 @@ private:
         return static_cast<std::size_t>(std::countr_zero(size) - std::countr_zero(smallest_bytes));
     }
 
+    std::size_t x_lent = 0;
     shelf x_shelves[11]; // 1 KiB, 2 KiB, ... 1 MiB
     [[maybe_unused]] std::size_t x_keep_bytes; // not under the address sanitizer
 };
@@ -352,6 +359,7 @@ public:
     std::size_t size() const noexcept { return x_end - x_begin; }
     bool empty() const noexcept { return x_end == x_begin; }
     std::size_t bound() const noexcept { return x_bound; }
+    block_pool& pool() const noexcept { return *x_pool; }
     std::byte* data() noexcept { return x_block.data + x_begin; }
     const std::byte* data() const noexcept { return x_block.data + x_begin; }
     bytes_view view() const noexcept { return {data(), size()}; }
@@ -421,6 +429,43 @@ private:
     std::size_t x_end = 0;
     std::size_t x_bound;
 };
+
+} // namespace weir::inline v0
+
+// ==== weir/core/concat.hpp ===========================================================================================
+
+// Messages put together from texts and numbers.
+//
+// Kept out of line and away from the hot path: sentences are for people, and a library that builds many of them should
+// not make its users compile string arithmetic at each place.
+
+namespace weir::inline v0 {
+
+// A number as digits, without an allocation. Converts to a view that is valid as long as the object.
+class number_text {
+public:
+    explicit number_text(std::uint64_t value, unsigned base = 10) noexcept {
+        do {
+            x_digits[--x_begin] = "0123456789abcdef"[value % base];
+            value /= base;
+        } while (value != 0);
+    }
+    operator std::string_view() const noexcept { return {x_digits + x_begin, sizeof x_digits - x_begin}; }
+
+private:
+    char x_digits[20];
+    std::size_t x_begin = sizeof x_digits;
+};
+
+// All texts, one behind the other. Not inside an expression that awaits: g++ 12 cannot compile a list there.
+[[gnu::cold, gnu::noinline]] inline std::string concat(std::initializer_list<std::string_view> texts) {
+    std::size_t size = 0;
+    for (const std::string_view each : texts) size += each.size();
+    std::string all;
+    all.reserve(size);
+    for (const std::string_view each : texts) all.append(each);
+    return all;
+}
 
 } // namespace weir::inline v0
 
@@ -569,7 +614,7 @@ enum class condition {
 
 namespace detail {
 
-inline const char* describe(errc code) noexcept {
+[[gnu::cold]] inline const char* describe(errc code) noexcept {
     switch (code) {
     case errc::canceled: return "canceled";
     case errc::timed_out: return "timed out";
@@ -667,14 +712,14 @@ inline condition kind_of(errc code) noexcept {
 class weir_category final : public std::error_category {
 public:
     const char* name() const noexcept override { return "weir"; }
-    std::string message(int code) const override { return describe(static_cast<errc>(code)); }
+    [[gnu::cold]] std::string message(int code) const override { return describe(static_cast<errc>(code)); }
 };
 
 // Maps weir's codes and the operating system's onto the conditions.
 class weir_condition_category final : public std::error_category {
 public:
     const char* name() const noexcept override { return "weir condition"; }
-    std::string message(int value) const override {
+    [[gnu::cold]] std::string message(int value) const override {
         switch (static_cast<condition>(value)) {
         case condition::canceled: return "canceled";
         case condition::timeout: return "timed out";
@@ -686,7 +731,7 @@ public:
         }
         return "unknown weir condition";
     }
-    bool equivalent(const std::error_code& code, int value) const noexcept override;
+    [[gnu::cold]] bool equivalent(const std::error_code& code, int value) const noexcept override;
 };
 
 } // namespace detail
@@ -748,17 +793,19 @@ public:
     error(errc code) noexcept : x_code(make_error_code(code)) {}
 
     // `context` says what was being done and where: "connecting to [::1]:9001".
-    error(std::error_code code, std::string context) : x_code(code), x_context(new std::string(std::move(context))) {}
+    error(std::error_code code, std::string context) : x_code(code), x_context(keep(std::move(context))) {}
 
     error(const error& other)
-        : x_code(other.x_code), x_context(other.x_context ? new std::string(*other.x_context) : nullptr) {}
+        : x_code(other.x_code), x_context(other.x_context ? keep(*other.x_context) : nullptr) {}
     error(error&& other) noexcept : x_code(other.x_code), x_context(std::exchange(other.x_context, nullptr)) {}
     error& operator=(error other) noexcept {
         std::swap(x_code, other.x_code);
         std::swap(x_context, other.x_context);
         return *this;
     }
-    ~error() { delete x_context; }
+    ~error() {
+        if (x_context) drop(x_context);
+    }
 
     std::error_code code() const noexcept { return x_code; }
     operator std::error_code() const noexcept { return x_code; }
@@ -767,9 +814,9 @@ public:
     std::string_view context() const noexcept { return x_context ? std::string_view(*x_context) : std::string_view(); }
 
     // One sentence: the context, a colon, and what went wrong.
-    std::string message() const {
+    [[gnu::cold]] std::string message() const {
         if (!x_context) return x_code.message();
-        return *x_context + ": " + x_code.message();
+        return concat({*x_context, ": ", x_code.message()});
     }
 
     // Whether there is an error at all.
@@ -782,6 +829,12 @@ public:
     friend bool operator==(const error& a, const error& b) noexcept { return a.x_code == b.x_code; }
 
 private:
+    // Out of line: errors are destroyed at every end of every wait, and hardly ever hold a text.
+    [[gnu::cold, gnu::noinline]] static const std::string* keep(std::string text) {
+        return new std::string(std::move(text));
+    }
+    [[gnu::cold, gnu::noinline]] static void drop(const std::string* text) noexcept { delete text; }
+
     std::error_code x_code;
     const std::string* x_context = nullptr;
 };
@@ -1894,6 +1947,66 @@ branch run_branch(branch_group& group, std::size_t index, Awaitable& what, std::
 
 } // namespace weir::inline v0
 
+// ==== weir/coro/caught.hpp ===========================================================================================
+
+// `co_await weir::caught(operation, what)`: the operation, with what it throws as a value.
+//
+//     std::string what;
+//     const bool done = co_await weir::caught(handler(ws), what);      // of a task<>
+//     std::optional<int> sum = co_await weir::caught(add(), what);     // of a task<int>
+//
+// False, or nothing, when it threw; `what` then has the exception's text and must live until the operation has ended. In
+// a build without exceptions nothing is ever caught. A `.within()` belongs on the operation, inside. Loop thread only.
+
+namespace weir::inline v0 {
+
+// Movable until it is awaited.
+template <class Inner>
+class [[nodiscard]] catching : public awaitable<catching<Inner>> {
+    using value = decltype(std::declval<Inner&>().await_resume());
+
+public:
+    using result_type = typename std::conditional_t<std::is_void_v<value>, std::type_identity<bool>,
+                                                    std::type_identity<std::optional<value>>>::type;
+
+    catching(Inner&& inner, std::string& what) : x_what(&what), x_inner(std::move(inner)) {}
+
+    bool await_ready() { return x_inner.await_ready(); }
+    bool suspend(std::coroutine_handle<> who, context* in) { return x_inner.suspend(who, in); }
+    result_type await_resume() {
+#if defined(__cpp_exceptions)
+        try {
+            return resume();
+        } catch (const std::exception& thrown) {
+            *x_what = thrown.what();
+        } catch (...) {
+            *x_what = "something that is no std::exception";
+        }
+        return result_type();
+#else
+        return resume();
+#endif
+    }
+
+private:
+    result_type resume() {
+        if constexpr (std::is_void_v<value>)
+            return x_inner.await_resume(), true;
+        else
+            return result_type(std::in_place, x_inner.await_resume());
+    }
+
+    std::string* x_what;
+    Inner x_inner;
+};
+
+template <class Awaitable>
+catching<Awaitable> caught(Awaitable operation, std::string& what) {
+    return catching<Awaitable>(std::move(operation), what);
+}
+
+} // namespace weir::inline v0
+
 // ==== weir/coro/waiter.hpp ===========================================================================================
 
 // A suspended coroutine, waiting in a list for something to happen.
@@ -2361,6 +2474,37 @@ private:
 };
 
 } // namespace detail
+
+} // namespace weir::inline v0
+
+// ==== weir/coro/in_context.hpp =======================================================================================
+
+// `co_await weir::in_context(where, operation)`: runs the operation in a context of the caller's choice.
+//
+// The operation is cancelled with `where`, which must outlive it, and not with the awaiting coroutine, unless `where` is a
+// child of its context. A `.within()` belongs on the operation, inside. Loop thread only.
+
+namespace weir::inline v0 {
+
+// Movable until it is awaited.
+template <class Inner>
+class [[nodiscard]] placed : public awaitable<placed<Inner>> {
+public:
+    placed(context& where, Inner&& inner) : x_where(&where), x_inner(std::move(inner)) {}
+
+    bool await_ready() { return x_inner.await_ready(); }
+    bool suspend(std::coroutine_handle<> who, context*) { return x_inner.suspend(who, x_where); }
+    decltype(auto) await_resume() { return x_inner.await_resume(); }
+
+private:
+    context* x_where;
+    Inner x_inner;
+};
+
+template <class Awaitable>
+placed<Awaitable> in_context(context& where, Awaitable operation) {
+    return placed<Awaitable>(where, std::move(operation));
+}
 
 } // namespace weir::inline v0
 
@@ -3544,7 +3688,7 @@ constexpr std::string_view reason_phrase(status code) noexcept {
 
 // The status by which a server answers a request that failed with `reason` (an `error`, `errc` or `error_code`).
 // 400 where the client broke the protocol and no code is more precise; 500 where the failure was not its own.
-inline status status_for(std::error_code reason) noexcept {
+[[gnu::cold]] inline status status_for(std::error_code reason) noexcept {
     if (reason == errc::target_too_long) return status::uri_too_long;
     if (reason == errc::head_too_large || reason == errc::too_many_fields)
         return status::request_header_fields_too_large;
@@ -3602,7 +3746,7 @@ struct body_framing {
 
 namespace detail {
 
-inline weir::error framing_error(errc code, const char* text) { return {make_error_code(code), text}; }
+[[gnu::cold]] inline weir::error framing_error(errc code, const char* text) { return {make_error_code(code), text}; }
 
 // RFC 9110 section 8.6: digits. A list of equal values counts as one.
 inline bool parse_content_length(const fields& from, std::uint64_t& length) noexcept {
@@ -4421,22 +4565,6 @@ namespace weir::inline v0::http {
 
 namespace detail {
 
-// A number as digits, without an allocation.
-class number_text {
-public:
-    number_text(std::uint64_t value, unsigned base) noexcept {
-        do {
-            x_digits[--x_begin] = "0123456789abcdef"[value % base];
-            value /= base;
-        } while (value != 0);
-    }
-    operator std::string_view() const noexcept { return {x_digits + x_begin, sizeof x_digits - x_begin}; }
-
-private:
-    char x_digits[20];
-    std::size_t x_begin = sizeof x_digits;
-};
-
 inline bool append_texts(std::string& to, std::initializer_list<std::string_view> texts) {
     std::size_t size = to.size();
     for (const std::string_view text : texts) size += text.size();
@@ -4480,7 +4608,7 @@ template <class Output>
     const unsigned code = to_number(head.status);
     if (code < 100 || code > 999 || !is_field_text(head.reason)) return false;
     const std::string_view reason = head.reason.empty() ? reason_phrase(head.status) : std::string_view(head.reason);
-    return detail::append_texts(to, {detail::version_text(head.version_minor), " ", detail::number_text(code, 10), " ",
+    return detail::append_texts(to, {detail::version_text(head.version_minor), " ", number_text(code, 10), " ",
                                      reason, "\r\n", head.fields.lines(), "\r\n"});
 }
 
@@ -4488,7 +4616,7 @@ template <class Output>
 class chunk_begin {
 public:
     explicit chunk_begin(std::uint64_t data_bytes) noexcept {
-        const detail::number_text number(data_bytes, 16);
+        const number_text number(data_bytes, 16);
         const std::string_view digits = number;
         std::memcpy(x_text, digits.data(), digits.size());
         std::memcpy(x_text + digits.size(), "\r\n", 2);
@@ -4531,10 +4659,10 @@ template <class Output>
     const bool typed = described && !options.content_type.empty();
     const std::string_view none;
     return detail::append_texts(
-        to, {"HTTP/1.1 ", detail::number_text(number, 10), " ", reason_phrase(code), "\r\n",
+        to, {"HTTP/1.1 ", number_text(number, 10), " ", reason_phrase(code), "\r\n",
              typed ? "Content-Type: " : none, typed ? options.content_type : none, typed ? "\r\n" : none,
              described ? "Content-Length: " : none,
-             described ? std::string_view(detail::number_text(body.size(), 10)) : none, described ? "\r\n" : none,
+             described ? std::string_view(number_text(body.size(), 10)) : none, described ? "\r\n" : none,
              options.keep_alive ? none : "Connection: close\r\n", options.extra ? options.extra->lines() : none, "\r\n",
              described && !options.head_only ? body : none});
 }
@@ -4548,7 +4676,7 @@ template <class Output>
 namespace weir::inline v0::ws {
 
 // The Sec-WebSocket-Key that a client makes from 16 unpredictable bytes.
-inline std::string handshake_key(std::span<const std::byte, 16> entropy) { return base64_encode(entropy); }
+[[gnu::cold]] inline std::string handshake_key(std::span<const std::byte, 16> entropy) { return base64_encode(entropy); }
 
 // Whether `key` is 16 bytes in base64. The bits that its padding cuts off may be anything: RFC 6455 sets some in an
 // example.
@@ -4560,7 +4688,7 @@ constexpr bool is_handshake_key(std::string_view key) noexcept {
 }
 
 // The Sec-WebSocket-Accept that answers `key`.
-inline std::string accept_key(std::string_view key) {
+[[gnu::cold]] inline std::string accept_key(std::string_view key) {
     std::string text(key);
     text += "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
     return base64_encode(sha1(as_bytes(text)));
@@ -4849,7 +4977,7 @@ constexpr bool is_handshake_field(std::string_view name) noexcept {
 
 // Appends the application's fields. `bad_field` for one that is malformed or the handshake's own, whose name the
 // context tells.
-inline result<void> add_application_fields(http::fields& to, std::span<const http::field> more) {
+[[gnu::cold]] inline result<void> add_application_fields(http::fields& to, std::span<const http::field> more) {
     for (const http::field& each : more) {
         const std::string name(each.name);
         if (is_handshake_field(each.name)) return error(errc::bad_field, name + " belongs to the handshake");
@@ -4887,7 +5015,7 @@ struct client_offer {
 
 // The request that opens the handshake. `entropy` makes its key and must be new and unpredictable. Fails with bad_host,
 // bad_url, bad_subprotocol, bad_extension or bad_field for what cannot be sent.
-inline result<http::request_head> make_request(const client_offer& offer, std::span<const std::byte, 16> entropy) {
+[[gnu::cold]] inline result<http::request_head> make_request(const client_offer& offer, std::span<const std::byte, 16> entropy) {
     http::request_head request;
     http::fields& fields = request.fields;
     if (!offer.target.starts_with('/') || !http::is_target(offer.target))
@@ -4919,7 +5047,7 @@ constexpr std::string_view extension_name(std::string_view element) noexcept {
     return http::trim(element.substr(0, element.find(';')));
 }
 
-inline error judge_subprotocol(const http::fields& sent, const http::fields& got) {
+[[gnu::cold]] inline error judge_subprotocol(const http::fields& sent, const http::fields& got) {
     const auto chosen = got.get("Sec-WebSocket-Protocol");
     if (!chosen) return {};
     if (got.count("Sec-WebSocket-Protocol") > 1) return {errc::bad_subprotocol, "two Sec-WebSocket-Protocol fields"};
@@ -4927,7 +5055,7 @@ inline error judge_subprotocol(const http::fields& sent, const http::fields& got
     return {errc::bad_subprotocol, "Sec-WebSocket-Protocol: " + std::string(*chosen)};
 }
 
-inline error judge_extensions(const http::fields& sent, const http::fields& got) {
+[[gnu::cold]] inline error judge_extensions(const http::fields& sent, const http::fields& got) {
     std::string_view stranger;
     got.each_element("Sec-WebSocket-Extensions", [&](std::string_view chosen) {
         const auto differs = [&](std::string_view each) { return extension_name(each) != extension_name(chosen); };
@@ -4942,7 +5070,7 @@ inline error judge_extensions(const http::fields& sent, const http::fields& got)
 
 // Whether `response` accepts the handshake that `request` opened. The subprotocol that the server chose, empty for
 // none: a view into `response`. The parameters of extensions are left to whoever offered them.
-inline result<std::string_view> check_response(const http::request_head& request, const http::response_head& response) {
+[[gnu::cold]] inline result<std::string_view> check_response(const http::request_head& request, const http::response_head& response) {
     const http::fields& got = response.fields;
     if (response.status != http::status::switching_protocols) {
         std::string context = std::to_string(http::to_number(response.status)) + " ";
@@ -5215,31 +5343,34 @@ struct violation {
     }
 
     // Names the rule and the offending number. Never longer than the 123 bytes that a close frame can carry.
-    std::string reason() const {
-        const auto text = [](std::uint64_t value) { return std::to_string(value); };
+    [[gnu::cold]] std::string reason() const {
+        const number_text figure(number), most(limit);
+        const auto with_figure = [&](std::string_view before, std::string_view after) {
+            return concat({before, figure, after});
+        };
         switch (rule) {
         case errc::reserved_bits: {
             const char bits[] = {number & 4 ? '1' : '0', number & 2 ? '1' : '0', number & 1 ? '1' : '0', 0};
-            return "reserved bits " + std::string(bits) + " set without an extension (RFC 6455 5.2)";
+            return concat({"reserved bits ", bits, " set without an extension (RFC 6455 5.2)"});
         }
-        case errc::reserved_opcode: return "reserved opcode " + text(number) + " (RFC 6455 5.2)";
-        case errc::fragmented_control: return "fragmented control frame, opcode " + text(number) + " (RFC 6455 5.5)";
-        case errc::long_control: return "control frame over 125 bytes, opcode " + text(number) + " (RFC 6455 5.5)";
+        case errc::reserved_opcode: return with_figure("reserved opcode ", " (RFC 6455 5.2)");
+        case errc::fragmented_control: return with_figure("fragmented control frame, opcode ", " (RFC 6455 5.5)");
+        case errc::long_control: return with_figure("control frame over 125 bytes, opcode ", " (RFC 6455 5.5)");
         case errc::long_length_form: return "payload length not in its shortest form (RFC 6455 5.2)";
         case errc::bad_length: return "payload length over 63 bits (RFC 6455 5.2)";
         case errc::mask_missing: return "unmasked frame from a client (RFC 6455 5.1)";
         case errc::mask_unexpected: return "masked frame from a server (RFC 6455 5.1)";
         case errc::unexpected_continuation: return "continuation frame with no message to continue (RFC 6455 5.4)";
         case errc::expected_continuation:
-            return "new message, opcode " + text(number) + ", inside a fragmented one (RFC 6455 5.4)";
+            return with_figure("new message, opcode ", ", inside a fragmented one (RFC 6455 5.4)");
         case errc::bad_utf8:
             return number == 8 ? "close reason is not valid UTF-8 (RFC 6455 5.5.1)"
                                : "text is not valid UTF-8 (RFC 6455 8.1)";
         case errc::bad_close_payload: return "close payload of 1 byte (RFC 6455 5.5.1)";
-        case errc::bad_close_code: return "close code " + text(number) + " may not be sent (RFC 6455 7.4)";
-        case errc::frame_too_large: return "frame of " + text(number) + " bytes over the limit of " + text(limit);
-        case errc::too_many_fragments: return "message of more frames than the limit of " + text(limit);
-        case errc::message_too_large: return "message of " + text(number) + " bytes over the limit of " + text(limit);
+        case errc::bad_close_code: return with_figure("close code ", " may not be sent (RFC 6455 7.4)");
+        case errc::frame_too_large: return concat({"frame of ", figure, " bytes over the limit of ", most});
+        case errc::too_many_fragments: return concat({"message of more frames than the limit of ", most});
+        case errc::message_too_large: return concat({"message of ", figure, " bytes over the limit of ", most});
         default: return {};
         }
     }
@@ -5608,7 +5739,7 @@ constexpr std::string_view without_default_port(std::string_view authority, bool
 
 // Whether the host and port of the Origin field equal the Host field. True without an Origin: then it is no browser
 // that asks. False for "null" and for what is no origin at all.
-inline bool same_origin(const http::request_head& request) noexcept {
+[[gnu::cold]] inline bool same_origin(const http::request_head& request) noexcept {
     const auto origin = request.fields.get("Origin");
     if (!origin) return true;
     const auto host = request.fields.get("Host");
@@ -5630,7 +5761,7 @@ inline bool same_origin(const http::request_head& request) noexcept {
 namespace weir::inline v0::ws {
 
 // Whether the request opens a handshake that can be accepted; if not, how to refuse it.
-inline handshake_refusal check_request(const http::request_head& request) {
+[[gnu::cold]] inline handshake_refusal check_request(const http::request_head& request) {
     using http::status;
     const http::fields& got = request.fields;
     if (request.method != "GET")
@@ -5657,7 +5788,7 @@ inline handshake_refusal check_request(const http::request_head& request) {
 }
 
 // The subprotocols that the client offers, the one it prefers first. Views into `request`.
-inline std::vector<std::string_view> offered_subprotocols(const http::request_head& request) {
+[[gnu::cold]] inline std::vector<std::string_view> offered_subprotocols(const http::request_head& request) {
     std::vector<std::string_view> offered;
     request.fields.each_element("Sec-WebSocket-Protocol",
                                 [&](std::string_view each) { return offered.push_back(each), true; });
@@ -5665,7 +5796,7 @@ inline std::vector<std::string_view> offered_subprotocols(const http::request_he
 }
 
 // The first of `supported` that the client offers too; empty when there is none. A view of `supported`.
-inline std::string_view choose_subprotocol(const http::request_head& request,
+[[gnu::cold]] inline std::string_view choose_subprotocol(const http::request_head& request,
                                            std::span<const std::string_view> supported) {
     const auto offered = offered_subprotocols(request);
     for (const std::string_view each : supported)
@@ -5676,7 +5807,7 @@ inline std::string_view choose_subprotocol(const http::request_head& request,
 // The response that accepts a request that `check_request` had nothing against: 101 with the chosen subprotocol (empty:
 // none), the agreed extensions (empty: none) and further fields. bad_subprotocol for one that was not offered,
 // bad_field for a field that cannot be sent.
-inline result<http::response_head> make_response(const http::request_head& request, std::string_view subprotocol = {},
+[[gnu::cold]] inline result<http::response_head> make_response(const http::request_head& request, std::string_view subprotocol = {},
                                                  std::span<const http::field> fields = {},
                                                  std::string_view extensions = {}) {
     http::response_head response;
@@ -5748,7 +5879,8 @@ public:
     // Whether a connection that was started is established: `blocked` while it is not, and then `ready` or `failed`.
     virtual status connected() noexcept { return status::ready; }
 
-    // Lends what has been received; at most one lease's worth a call. With `ready` there is at least one byte.
+    // Lends what has been received; at most one lease's worth a call. With `ready` there is at least one byte. After a
+    // write has failed it still lends what had arrived before, and then gives `failed`.
     virtual status fill(lease& into) noexcept = 0;
 
     // Takes a lease back. Giving back an empty lease does nothing.
@@ -6011,8 +6143,8 @@ public:
     }
 
     status fill(lease& into) noexcept override {
-        if (x_failure) return status::failed;
-        if (!x_readable) return status::blocked;
+        if (x_failure && !x_write_failed) return status::failed;
+        if (!x_readable && !x_write_failed) return status::blocked;
         const block room = x_backend.blocks().take(readiness_backend::lease_bytes);
         ssize_t got;
         do {
@@ -6025,6 +6157,7 @@ public:
             return status::ready;
         }
         x_backend.blocks().give(room);
+        if (std::exchange(x_write_failed, false)) return status::failed; // what had arrived before has been lent
         if (got == 0) return status::end;
         if (errno == EAGAIN || errno == EWOULDBLOCK) {
             x_readable = false;
@@ -6072,7 +6205,7 @@ public:
         if (!x_failure) x_failure = std::make_error_code(std::errc::not_connected);
         if (!x_watched) return;
         x_backend.unwatch(*this);
-        x_watched = false;
+        x_watched = x_write_failed = false;
         x_descriptor.close();
     }
 
@@ -6097,7 +6230,10 @@ private:
             }
         } while (sent < 0 && errno == EINTR);
         if (sent >= 0) return static_cast<std::size_t>(sent);
-        if (errno != EAGAIN && errno != EWOULDBLOCK) x_failure = last_error();
+        if (errno != EAGAIN && errno != EWOULDBLOCK) {
+            x_failure = last_error();
+            x_write_failed = true;
+        }
         return 0;
     }
 
@@ -6130,6 +6266,7 @@ private:
     bool x_readable = false;
     bool x_writable;
     bool x_hangup = false;
+    bool x_write_failed = false; // x_failure comes from a write; there may be something to receive still
 };
 
 } // namespace weir::inline v0::io
@@ -6228,7 +6365,7 @@ public:
         return socket_stream::make(*this, std::move(socket), connecting);
     }
 
-    result<std::unique_ptr<acceptor>> listen(bytes_view address, const listen_options& options) override {
+    [[gnu::cold]] result<std::unique_ptr<acceptor>> listen(bytes_view address, const listen_options& options) override {
         const address_copy at(address);
         if (!at.size) return errc::bad_address;
         unique_descriptor socket(::socket(at.bytes.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
@@ -6281,7 +6418,7 @@ private:
     }
 
     // A Unix socket's file outlives a program that was killed. It is removed when nobody answers behind it.
-    static void remove_stale(const address_copy& at) noexcept {
+    [[gnu::cold]] static void remove_stale(const address_copy& at) noexcept {
         const char* path = reinterpret_cast<const sockaddr_un&>(at.bytes).sun_path;
         struct stat found;
         if (*path == '\0' || ::lstat(path, &found) != 0 || !S_ISSOCK(found.st_mode)) return;
@@ -6303,7 +6440,7 @@ namespace weir::inline v0::io {
 class epoll final : public socket_backend {
 public:
     // Fails when the process is out of descriptors.
-    static result<std::unique_ptr<backend>> make() {
+    [[gnu::cold]] static result<std::unique_ptr<backend>> make() {
         std::unique_ptr<epoll> made(new epoll);
         if (!made->x_epoll || !made->x_wake) return last_error();
         epoll_event interest{};
@@ -7018,7 +7155,7 @@ public:
     }
 
     status fill(lease& into) noexcept override {
-        if (fails()) return status::failed;
+        if (!x_write_failed && fails()) return status::failed;
         const time now = x_backend.now();
         pipe& in = incoming();
         std::size_t count = x_connecting ? 0 : in.arrived(now);
@@ -7033,6 +7170,7 @@ public:
             if (peer() && peer()->x_wants_write) tell_peer(now);
             return status::ready;
         }
+        if (x_write_failed) return status::failed;
         if (!x_connecting && in.broken <= now) {
             x_failure = {ECONNRESET, std::system_category()};
             return status::failed;
@@ -7060,6 +7198,7 @@ public:
         }
         if (incoming().broken <= now || out.unread <= now || out.ends != never) {
             x_failure = {incoming().broken <= now ? ECONNRESET : EPIPE, std::system_category()};
+            x_write_failed = true;
             return 0;
         }
         const std::size_t room = out.bytes.bound() - out.bytes.size();
@@ -7098,7 +7237,10 @@ public:
         leave(std::make_error_code(std::errc::not_connected), then);
     }
 
-    void reset() noexcept override { break_with(std::make_error_code(std::errc::not_connected)); }
+    void reset() noexcept override {
+        x_write_failed = false;
+        break_with(std::make_error_code(std::errc::not_connected));
+    }
 
 private:
     static constexpr std::size_t lease_bytes = 64 * 1024;
@@ -7137,6 +7279,7 @@ private:
 
     // Reads no more, and does nothing else either.
     void leave(std::error_code why, time then) noexcept {
+        x_write_failed = false;
         if (!x_failure) x_failure = why;
         pipe& in = incoming();
         if (in.unread == never) in.unread = then;
@@ -7180,6 +7323,7 @@ private:
     bool x_wants_read = false;
     bool x_wants_write = false;
     bool x_told_end = false;
+    bool x_write_failed = false; // x_failure comes from a write; what has arrived can still be read
     time x_connected_at = never;
 };
 
@@ -7385,6 +7529,28 @@ private:
 
 } // namespace weir::inline v0::io
 
+// ==== weir/io/print_log.hpp ==========================================================================================
+
+// A log hook that prints, for programs that have nothing better.
+
+namespace weir::inline v0 {
+
+// Prints what is of level info or above, a line an event, to stdout and flushes it: `{.log = weir::print_log}`.
+inline constexpr log_hook print_log = {
+    [](void*, const log_event& event) {
+        if (event.level < log_level::info) return;
+        std::string line("weir: ");
+        line += event.what;
+        if (!event.where.empty()) line.append(" [").append(event.where).append("]");
+        if (event.error) line.append(": ").append(event.error.message());
+        std::puts(line.c_str());
+        std::fflush(stdout);
+    },
+    nullptr,
+};
+
+} // namespace weir::inline v0
+
 // ==== weir/io/run.hpp ================================================================================================
 
 // Running a program's main task.
@@ -7420,6 +7586,82 @@ inline int run(task<int> main, backend_kind kind = backend_kind::automatic) {
 }
 
 } // namespace weir::inline v0
+
+// ==== weir/io/signals.hpp ============================================================================================
+
+// SIGINT and SIGTERM, as interrupts of a loop.
+
+namespace weir::inline v0::io {
+
+// Has `tell(who)` called on the loop's thread when the process is sent SIGINT or SIGTERM, as long as it lives. Several
+// may live at once, on several loops, at most 64. The handlers that were installed before come back with the end of the
+// last one.
+class signal_watch final : private interrupt {
+public:
+    using function = void (*)(void* who);
+
+    signal_watch(loop& on, function tell, void* who) noexcept : x_loop(on), x_tell(tell), x_who(who) {
+        on.add(*this);
+        for (std::atomic<signal_watch*>& slot : table().slots) {
+            signal_watch* none = nullptr;
+            if (slot.compare_exchange_strong(none, this)) break;
+        }
+        const std::lock_guard<std::mutex> lock(table().mutex);
+        if (table().watches++ == 0) {
+            struct sigaction action {};
+            action.sa_handler = on_signal;
+            action.sa_flags = SA_RESTART;
+            ::sigaction(SIGINT, &action, &table().before[0]);
+            ::sigaction(SIGTERM, &action, &table().before[1]);
+        }
+    }
+    signal_watch(const signal_watch&) = delete;
+    signal_watch& operator=(const signal_watch&) = delete;
+    ~signal_watch() {
+        {
+            const std::lock_guard<std::mutex> lock(table().mutex);
+            if (--table().watches == 0) {
+                ::sigaction(SIGINT, &table().before[0], nullptr);
+                ::sigaction(SIGTERM, &table().before[1], nullptr);
+            }
+        }
+        for (std::atomic<signal_watch*>& slot : table().slots) {
+            signal_watch* self = this;
+            if (slot.compare_exchange_strong(self, nullptr)) break;
+        }
+        while (table().handling.load()) {} // a handler on another thread that may have seen us: a matter of nanoseconds
+    }
+
+private:
+    struct shared {
+        std::atomic<signal_watch*> slots[64] = {};
+        std::atomic<int> handling{0};
+        std::mutex mutex; // of what follows; never taken by a handler
+        int watches = 0;
+        struct sigaction before[2] = {};
+    };
+    static shared& table() noexcept {
+        static shared only;
+        return only;
+    }
+
+    static void on_signal(int) {
+        const int saved = errno;
+        table().handling.fetch_add(1);
+        for (std::atomic<signal_watch*>& slot : table().slots)
+            if (signal_watch* each = slot.load()) each->x_loop.raise(*each);
+        table().handling.fetch_sub(1);
+        errno = saved;
+    }
+
+    void on_interrupt() noexcept override { x_tell(x_who); }
+
+    loop& x_loop;
+    function x_tell;
+    void* x_who;
+};
+
+} // namespace weir::inline v0::io
 
 // ==== weir/io/sleep.hpp ==============================================================================================
 
@@ -7559,12 +7801,13 @@ public:
     endpoint() noexcept = default;
 
     // "127.0.0.1:9001", "[::1]:9001", "[fe80::1%eth0]:9001", "unix:/run/x" or "unix:@name".
-    static result<endpoint> parse(std::string_view text) {
+    [[gnu::cold]] static result<endpoint> parse(std::string_view text) {
         if (text.starts_with("unix:")) return local(text.substr(5));
         const std::size_t colon = text.rfind(':');
         if (colon == text.npos) return wrong(errc::bad_address, text);
         const std::string_view host = text.substr(0, colon);
-        if (host.find(':') != host.npos && !host.starts_with('[')) return wrong(errc::bad_address, text);
+        const bool brackets = host.starts_with('[');
+        if (brackets ? !host.ends_with(']') : host.find(':') != host.npos) return wrong(errc::bad_address, text);
         std::uint16_t port;
         if (!parse_port(text.substr(colon + 1), port)) return wrong(errc::bad_port, text);
         return ip(host, port);
@@ -7572,7 +7815,7 @@ public:
 
     // An IPv4 or IPv6 address in its textual form, the latter with or without brackets and a scope ("fe80::1%eth0", a
     // number also). Port 0 is for listening: the system picks one.
-    static result<endpoint> ip(std::string_view address, std::uint16_t port) {
+    [[gnu::cold]] static result<endpoint> ip(std::string_view address, std::uint16_t port) {
         std::string_view bare = address;
         const bool brackets = bare.starts_with('[') && bare.ends_with(']') && bare.size() > 2;
         if (brackets) bare = bare.substr(1, bare.size() - 2);
@@ -7619,7 +7862,7 @@ public:
     static endpoint loopback_ipv6(std::uint16_t port) noexcept { return ipv6(IN6ADDR_LOOPBACK_INIT, port); }
 
     // From the bytes of a socket address, as the system gives them.
-    static result<endpoint> from_bytes(bytes_view address) noexcept {
+    [[gnu::cold]] static result<endpoint> from_bytes(bytes_view address) noexcept {
         sa_family_t kind = AF_UNSPEC;
         if (address.size() >= sizeof kind) std::memcpy(&kind, address.data(), sizeof kind);
         endpoint made;
@@ -7707,12 +7950,12 @@ public:
         sockaddr_in four{};
         four.sin_family = AF_INET;
         four.sin_port = from.sin6_port;
-        std::memcpy(&four.sin_addr, reinterpret_cast<const char*>(&from.sin6_addr) + sizeof prefix, sizeof four.sin_addr);
+        std::memcpy(&four.sin_addr, from.sin6_addr.s6_addr + sizeof prefix, sizeof four.sin_addr);
         return endpoint(four);
     }
 
     // The address alone: "127.0.0.1", "::1", "fe80::1%eth0", "/run/x", "@name".
-    std::string address() const {
+    [[gnu::cold]] std::string address() const {
         char text[INET6_ADDRSTRLEN] = "";
         switch (family()) {
         case net::family::ipv4: {
@@ -7721,11 +7964,12 @@ public:
         }
         case net::family::ipv6: {
             const auto from = load<sockaddr_in6>();
-            std::string all = ::inet_ntop(AF_INET6, &from.sin6_addr, text, sizeof text);
+            const char* const all = ::inet_ntop(AF_INET6, &from.sin6_addr, text, sizeof text);
             if (from.sin6_scope_id == 0) return all;
             char name[IF_NAMESIZE];
             const char* const known = ::if_indextoname(from.sin6_scope_id, name);
-            return all + '%' + (known ? std::string(known) : std::to_string(from.sin6_scope_id));
+            const number_text number(from.sin6_scope_id);
+            return concat({all, "%", known ? std::string_view(known) : number});
         }
         case net::family::local: {
             std::string path(as_text(bytes().subspan(offsetof(sockaddr_un, sun_path))));
@@ -7742,11 +7986,11 @@ public:
     }
 
     // What `parse` reads, for messages: "127.0.0.1:9001", "[::1]:9001", "unix:/run/x".
-    std::string to_string() const {
+    [[gnu::cold]] std::string to_string() const {
         switch (family()) {
-        case net::family::ipv4: return address() + ':' + std::to_string(port());
-        case net::family::ipv6: return '[' + address() + "]:" + std::to_string(port());
-        case net::family::local: return "unix:" + address();
+        case net::family::ipv4: return concat({address(), ":", number_text(port())});
+        case net::family::ipv6: return concat({"[", address(), "]:", number_text(port())});
+        case net::family::local: return concat({"unix:", address()});
         default: return "no address";
         }
     }
@@ -7824,8 +8068,8 @@ private:
         return terminate(text, name) && (into = ::if_nametoindex(name)) != 0;
     }
 
-    static error wrong(errc code, std::string_view text) {
-        return error(code, "address \"" + std::string(text.substr(0, 128)) + '"');
+    [[gnu::cold]] static error wrong(errc code, std::string_view text) {
+        return error(code, concat({"address \"", text.substr(0, 128), "\""}));
     }
 
     alignas(sockaddr_in6) std::byte x_bytes[sizeof(sockaddr_un)] = {};
@@ -7863,7 +8107,7 @@ inline int ask_local(int descriptor, sockaddr* into, socklen_t* size) noexcept {
 
 // Who is at the other end; an IPv4 client of an IPv6 socket has its IPv4 address. No address where the stream has no
 // descriptor, or the peer is gone already. A Unix client that bound no name is "unix:".
-inline endpoint peer_endpoint(const io::stream& of) noexcept {
+[[gnu::cold]] inline endpoint peer_endpoint(const io::stream& of) noexcept {
     return detail::ask_address(of.descriptor(), detail::ask_peer).unmapped();
 }
 
@@ -7885,7 +8129,7 @@ using lookup_function = result<std::vector<endpoint>> (*)(const std::string& nam
 // What the system's resolver says: addresses of both families, whether or not this machine has any such address itself,
 // in the order of RFC 6724. `errc::name_not_found`: there is no such name, or it has no address.
 // `errc::name_unavailable`: it could not be found out now.
-inline result<std::vector<endpoint>> system_lookup(const std::string& name, std::uint16_t port) {
+[[gnu::cold]] inline result<std::vector<endpoint>> system_lookup(const std::string& name, std::uint16_t port) {
     addrinfo hints{};
     hints.ai_family = AF_UNSPEC;
     hints.ai_socktype = SOCK_STREAM; // else each address comes once for each type of socket
@@ -7959,8 +8203,8 @@ inline task<result<std::vector<endpoint>>> resolve(std::string host, std::uint16
 
 // Connecting to an address, to one of several, or to a name and a port.
 //
-// The stream belongs to the loop that runs this thread. Addresses are tried one after the other, families taking turns; the
-// error is that of the last one which this machine has a way to, and says "connecting to 127.0.0.1:9 (name)". All of it
+// The stream belongs to the loop that runs this thread. Addresses are tried one after the other, families taking turns;
+// the error is that of the last one which this machine has a way to, and says "connecting to 127.0.0.1:9 (name)". All of it
 // ends at once when it is cancelled, by `.within` for instance, and leaves nothing behind.
 
 namespace weir::inline v0::net {
@@ -7975,9 +8219,8 @@ static_assert(std::is_trivially_copyable_v<connect_options>);
 namespace detail {
 
 inline error connect_error(std::error_code why, const endpoint& to, const std::string& name) {
-    std::string context = "connecting to " + to.to_string();
-    if (!name.empty()) context += " (" + name + ')';
-    return error(why, std::move(context));
+    if (name.empty()) return error(why, concat({"connecting to ", to.to_string()}));
+    return error(why, concat({"connecting to ", to.to_string(), " (", name, ")"}));
 }
 
 // TCP lets a socket connect to itself where nobody listens on a port that the system also picks from for clients.
@@ -8030,11 +8273,8 @@ inline task<result<std::unique_ptr<io::stream>>> connect_any(std::vector<endpoin
     for (std::size_t i = 0; i < to.size(); ++i) {
         const bool last = i + 1 == to.size();
         task<result<std::unique_ptr<io::stream>>> next = connect_one(to[i], name);
-        result<std::unique_ptr<io::stream>> made = errc::canceled;
-        if (last)
-            made = co_await std::move(next);
-        else
-            made = co_await std::move(next).within(attempt);
+        const std::chrono::nanoseconds bound = last ? io::loop::forever : attempt;
+        result<std::unique_ptr<io::stream>> made = co_await std::move(next).within(bound);
         if (made || made.error() == errc::canceled) co_return made;
         if (made.error().context().empty())
             failure = connect_error(made.error(), to[i], name);
@@ -8140,22 +8380,38 @@ private:
         if (x_acceptor) x_acceptor->observe(this);
     }
 
-    void on_acceptable() noexcept override;
+    inline void on_acceptable() noexcept override;
     step attempt(accept_awaiter& into, scheduler& on);
     step pause(std::error_code why, scheduler& on);
 
     // Errors of one connection, which is gone: accept(2) tells them although the listener is well.
     static bool is_passing(std::error_code why) noexcept {
-        return why == std::errc::connection_aborted || why == std::errc::network_down ||
-               why == std::errc::network_unreachable || why == std::errc::host_unreachable ||
-               why == std::errc::no_protocol_option || why == std::errc::protocol_error ||
-               why == std::errc::operation_not_permitted || why == std::errc::timed_out;
+        if (why.category() != std::system_category()) return false;
+        switch (why.value()) {
+        case ECONNABORTED:
+        case EHOSTDOWN:
+        case EHOSTUNREACH:
+        case ENETDOWN:
+        case ENETUNREACH:
+        case ENONET:
+        case ENOPROTOOPT:
+        case EPERM:
+        case EPROTO:
+        case ETIMEDOUT: return true;
+        default: return false;
+        }
     }
 
     // Errors after which trying again cannot help.
     static bool is_final(std::error_code why) noexcept {
-        return why == std::errc::bad_file_descriptor || why == std::errc::invalid_argument ||
-               why == std::errc::not_a_socket || why == std::errc::operation_not_supported;
+        if (why.category() != std::system_category()) return false;
+        switch (why.value()) {
+        case EBADF:
+        case EINVAL:
+        case ENOTSOCK:
+        case EOPNOTSUPP: return true;
+        default: return false;
+        }
     }
 
     std::unique_ptr<io::acceptor> x_acceptor;
@@ -8285,7 +8541,7 @@ inline listener::step listener::attempt(accept_awaiter& into, scheduler& on) {
         default:
             if (is_passing(why)) break;
             if (!is_final(why)) return pause(why, on);
-            into.x_failure = error(why, "accepting on " + local_endpoint().to_string());
+            into.x_failure = error(why, concat({"accepting on ", local_endpoint().to_string()}));
             return step::done;
         }
     }
@@ -8314,7 +8570,7 @@ namespace weir::inline v0::net {
 using io::listen_options;
 
 // Listens on an address; port 0 has the system pick a free one, which `local_endpoint()` then tells.
-inline result<listener> listen(const endpoint& at, const listen_options& options = {}) {
+[[gnu::cold]] inline result<listener> listen(const endpoint& at, const listen_options& options = {}) {
     io::loop* const on = io::loop::current();
     std::error_code why = errc::no_loop;
     if (!at) {
@@ -8324,13 +8580,13 @@ inline result<listener> listen(const endpoint& at, const listen_options& options
         if (made) return listener(std::move(*made));
         why = made.error();
     }
-    return error(why, "listening on " + at.to_string());
+    return error(why, concat({"listening on ", at.to_string()}));
 }
 
 // Listens on a port. `host` is an address in textual form, "localhost" (127.0.0.1), or "unix:/path" and "unix:@name"
 // where the port means nothing. "" and "*" are all addresses of this machine, of both families: [::], or 0.0.0.0 where
 // there is no IPv6. Other names are `errc::bad_address`.
-inline result<listener> listen(std::string_view host, std::uint16_t port, const listen_options& options = {}) {
+[[gnu::cold]] inline result<listener> listen(std::string_view host, std::uint16_t port, const listen_options& options = {}) {
     if (host.empty() || host == "*") {
         result<listener> both = listen(endpoint::any_ipv6(port), options);
         const bool no_ipv6 = !both && (both.error() == std::errc::address_family_not_supported ||
@@ -8340,13 +8596,13 @@ inline result<listener> listen(std::string_view host, std::uint16_t port, const 
     }
     if (host == "localhost") return listen(endpoint::loopback_ipv4(port), options);
     const result<endpoint> at = host.starts_with("unix:") ? endpoint::parse(host) : endpoint::ip(host, port);
-    if (!at) return error(at.error(), "listening on " + std::string(host.substr(0, 128)) + ':' + std::to_string(port));
+    if (!at) return error(at.error(), concat({"listening on ", host.substr(0, 128), ":", number_text(port)}));
     return listen(*at, options);
 }
 
 // Takes over a socket that listens already: of a supervisor, or bound with privileges that were given up since. It
 // is closed with the listener, and also when this fails.
-inline result<listener> adopt_listener(int descriptor) {
+[[gnu::cold]] inline result<listener> adopt_listener(int descriptor) {
     io::unique_descriptor socket(descriptor);
     io::loop* const on = io::loop::current();
     std::error_code why = errc::no_loop;
@@ -8365,6 +8621,97 @@ inline result<listener> adopt_listener(int descriptor) {
 }
 
 } // namespace weir::inline v0::net
+
+// ==== weir/transport/byte_source.hpp =================================================================================
+
+// Received bytes, for whoever reads a stream step by step in a coroutine: the HTTP side of a connection.
+//
+// Holds one lease at a time. What is left of it can be handed on together with the stream, so that nothing that came
+// behind a handshake is lost. Loop thread only; the stream must outlive it.
+
+namespace weir::inline v0 {
+
+class byte_source {
+public:
+    explicit byte_source(io::stream& from) noexcept : x_stream(from), x_signal(from) {}
+    byte_source(const byte_source&) = delete;
+    byte_source& operator=(const byte_source&) = delete;
+    ~byte_source() { x_stream.release(std::move(x_lease)); }
+
+    // What has been received and not been used; valid until the next `more`. Whoever uses it shortens it.
+    mutable_bytes& rest() noexcept { return x_rest; }
+
+    // Waits for more bytes; what was left must have been used up. False at the end of the stream.
+    task<result<bool>> more() {
+        for (;;) {
+            x_stream.release(std::exchange(x_lease, {}));
+            x_rest = {};
+            switch (x_stream.fill(x_lease)) {
+            case io::status::ready: x_rest = x_lease.bytes; co_return true;
+            case io::status::end: co_return false;
+            case io::status::failed: co_return x_stream.failure();
+            case io::status::blocked: break;
+            }
+            const result<> told = co_await x_signal.readable();
+            if (!told) co_return told.error();
+        }
+    }
+
+    // Waits until the stream has taken all of `bytes`, which must stay until then.
+    task<result<>> write(bytes_view bytes) {
+        for (;;) {
+            bytes = bytes.subspan(x_stream.write({&bytes, 1}));
+            if (bytes.empty()) co_return result<>();
+            if (x_stream.failure()) co_return x_stream.failure();
+            const result<> told = co_await x_signal.writable();
+            if (!told) co_return told.error();
+        }
+    }
+
+    // Reads the head of an HTTP message. `errc::end_of_stream` when the peer ends the stream first, with a context
+    // only if a part of a head had come.
+    template <class Head>
+    task<result<Head>> read_head(http::head_parser<Head>& parser) {
+        for (;;) {
+            bytes_view input = x_rest;
+            const http::parse_status status = parser.parse(input);
+            x_rest = x_rest.last(input.size());
+            if (status == http::parse_status::done) co_return parser.take();
+            if (status == http::parse_status::failed) co_return parser.error();
+            const result<bool> got = co_await more();
+            if (!got) co_return got.error();
+            if (!*got && parser.started()) co_return error(errc::end_of_stream, "in the middle of an HTTP head");
+            if (!*got) co_return errc::end_of_stream;
+        }
+    }
+
+    // Ends our direction and discards what comes until the peer has ended its own: a socket that is closed with
+    // bytes unread would take back what was just written. Wants a deadline, and leaves others their turn meanwhile.
+    task<result<>> finish() {
+        x_stream.shutdown_write();
+        for (;;) {
+            const result<bool> got = co_await more();
+            if (!got) co_return got.error();
+            if (!*got) co_return result<>();
+            const result<> go_on = co_await yield();
+            if (!go_on) co_return go_on.error();
+        }
+    }
+
+    // Gives the lease away; `rest()` still shows what of it is unused.
+    io::lease take_lease() noexcept {
+        x_signal.detach();
+        return std::exchange(x_lease, {});
+    }
+
+private:
+    io::stream& x_stream;
+    io::stream_signal x_signal;
+    io::lease x_lease;
+    mutable_bytes x_rest;
+};
+
+} // namespace weir::inline v0
 
 // ==== weir/transport/close_info.hpp ==================================================================================
 
@@ -8413,7 +8760,7 @@ struct close_info {
     explicit operator bool() const noexcept { return cause != close_cause::open; }
 
     // Everything on one line.
-    std::string message() const {
+    [[gnu::cold]] std::string message() const {
         std::string line(to_text(cause));
         if (cause != close_cause::open) {
             line += ": ";
@@ -8437,53 +8784,441 @@ struct close_info {
 
 } // namespace weir::inline v0
 
-// ==== weir/transport/message.hpp =====================================================================================
+// ==== weir/transport/ending.hpp ======================================================================================
 
-// What is read from a connection: whole messages, or pieces of them.
+// Why and how a connection ended: what `close_info` is made from.
+//
+// The first cause is kept. What the peer's close frame says wins over what ours said, and over a write that failed
+// before we had read it.
+
+namespace weir::inline v0::detail {
+
+class ending {
+    using time = std::chrono::nanoseconds;
+
+public:
+    explicit ending(time now) noexcept : x_began(now) {}
+
+    close_cause cause() const noexcept { return x_cause; }
+    std::error_code error() const noexcept { return x_error; }
+    bool is_local() const noexcept { return x_cause == close_cause::local; }
+
+    // Notes a cause, unless there is one.
+    void note(close_cause cause, ws::close_code code, std::string_view reason, std::error_code why) noexcept {
+        if (x_cause != close_cause::open) return;
+        x_cause = cause;
+        x_error = why;
+        say(code, reason);
+    }
+
+    // The peer's close frame.
+    void note_peer(ws::close_code code, std::string_view reason) noexcept {
+        if (x_cause == close_cause::open || x_cause == close_cause::reset) {
+            x_cause = close_cause::peer;
+            x_error = {};
+            say(code, reason);
+        } else if (is_local() && (code != x_code || !reason.empty())) {
+            say(code, reason);
+        }
+    }
+
+    // The peer did not do its part of a closing that this side began.
+    void note_unanswered(std::error_code why, bool silent) noexcept {
+        if (!is_local() || x_error) return;
+        x_error = why;
+        if (silent) x_cause = close_cause::timeout;
+    }
+
+    void note_end(time now) noexcept { x_ended = now; }
+
+    // The value for users, but for the bytes and the round trip.
+    close_info info(bool over, time now) const {
+        close_info all;
+        all.cause = x_cause;
+        all.code = x_code;
+        if (x_reason) all.reason = *x_reason;
+        all.error = x_error;
+        all.age = (over ? x_ended : now) - x_began;
+        return all;
+    }
+
+private:
+    void say(ws::close_code code, std::string_view reason) noexcept {
+        x_code = code;
+        x_reason.reset(reason.empty() ? nullptr : new std::string(reason));
+    }
+
+    time x_began;
+    time x_ended{0};
+    std::error_code x_error;
+    std::unique_ptr<const std::string> x_reason;
+    ws::close_code x_code = ws::close_code::abnormal;
+    close_cause x_cause = close_cause::open;
+};
+
+} // namespace weir::inline v0::detail
+
+// ==== weir/transport/read_ahead.hpp ==================================================================================
+
+// Pieces of messages that arrived while nobody was reading.
+//
+// They are kept in the order of arrival, in one of two buffers: what is read comes from `x_reading`, whose bytes stay
+// where they are until the next call of `next`; what arrives meanwhile goes to `x_arriving`. The two change places when
+// the first is used up. Memory is held only while there is something to keep.
 
 namespace weir::inline v0 {
 
-// A message that owns its bytes.
-struct owned_message {
-    std::string data;
-    bool is_text = true;
-};
-
-// A view of a whole message, text or binary. Its bytes belong to the connection that it was read from and are valid
-// until the next read on it; `take()` makes a copy that stays. Text is valid UTF-8.
-class message {
+class read_ahead {
 public:
-    message() noexcept = default;
-    message(bytes_view payload, bool is_text) noexcept : x_payload(payload), x_is_text(is_text) {}
-    message(const owned_message& owned) noexcept : x_payload(as_bytes(owned.data)), x_is_text(owned.is_text) {}
+    explicit read_ahead(block_pool& pool) noexcept : x_reading(pool), x_arriving(pool) {}
 
-    bool is_text() const noexcept { return x_is_text; }
-    bool is_binary() const noexcept { return !x_is_text; }
-    std::size_t size() const noexcept { return x_payload.size(); }
+    // How many bytes are kept that have not been read.
+    std::size_t size() const noexcept { return x_reading.size() - x_used + x_arriving.size(); }
+    bool empty() const noexcept { return size() == 0; }
 
-    // The payload, whatever its type.
-    bytes_view bytes() const noexcept { return x_payload; }
-    std::string_view text() const noexcept { return as_text(x_payload); }
+    // Keeps a copy of a piece of a message.
+    void keep(const ws::event& piece) noexcept {
+        const std::uint64_t remaining = piece.frame_remaining < no_more ? piece.frame_remaining : no_more;
+        const record head{static_cast<std::uint32_t>(piece.payload.size()), static_cast<std::uint32_t>(remaining), piece.type,
+                          piece.first, piece.last};
+        std::byte* to = x_arriving.prepare(sizeof head + piece.payload.size());
+        assert(to && "these buffers have no bound of their own");
+        std::memcpy(to, &head, sizeof head);
+        if (!piece.payload.empty()) std::memcpy(to + sizeof head, piece.payload.data(), piece.payload.size());
+        x_arriving.commit(sizeof head + piece.payload.size());
+    }
 
-    owned_message take() const { return {std::string(text()), x_is_text}; }
+    // The oldest piece, valid until the next call of `next` or `release`. There must be one.
+    ws::event next() noexcept {
+        release();
+        if (x_reading.empty()) std::swap(x_reading, x_arriving);
+        record head;
+        std::memcpy(&head, x_reading.data(), sizeof head);
+        x_used = sizeof head + head.bytes;
+        ws::event piece;
+        piece.what = ws::event::kind::data;
+        piece.type = head.type;
+        piece.first = head.first;
+        piece.last = head.last;
+        piece.frame_remaining = head.remaining;
+        piece.payload = {x_reading.data() + sizeof head, head.bytes};
+        return piece;
+    }
+
+    // Ends the validity of the piece that `next` gave last, and gives its memory back.
+    void release() noexcept { x_reading.consume(std::exchange(x_used, 0)); }
+
+    // Forgets everything.
+    void clear() noexcept {
+        x_used = 0;
+        x_reading.clear();
+        x_arriving.clear();
+    }
 
 private:
-    bytes_view x_payload;
-    bool x_is_text = false;
-};
+    static constexpr std::uint32_t no_more = 0xFFFF'FFFF;
 
-// A piece of a message, as it came. Valid like a message. The pieces of a text message are valid UTF-8 together; a
-// character may be cut between two of them. A piece may be empty when it is the last.
-struct piece {
-    bytes_view payload;
-    bool is_text = false;
-    bool first = false; // the message begins here
-    bool last = false;  // the message ends here
+    struct record {
+        std::uint32_t bytes;
+        std::uint32_t remaining; // of the frame, 4 GiB at the most
+        ws::opcode type;
+        bool first;
+        bool last;
+    };
 
-    std::string_view text() const noexcept { return as_text(payload); }
+    buffer x_reading;
+    buffer x_arriving;
+    std::size_t x_used = 0; // bytes at the front of x_reading that the last piece takes
 };
 
 } // namespace weir::inline v0
+
+// ==== weir/transport/inbox.hpp =======================================================================================
+
+// What a WebSocket connection receives: bytes in, messages or pieces of them out.
+//
+// Holds the lease that is being parsed, in place. While somebody reads, messages are handed out as views of the lease, or
+// of x_assembly when they came in parts. While nobody does, pieces are copied to x_ahead, so that what stands behind
+// them is seen. What was found stays until it is taken, so a reader that goes away loses nothing. Control frames are
+// given to the caller as they come. The caller does the I/O and sees to bounds.
+
+namespace weir::inline v0::detail {
+
+// How a reader wants its messages.
+enum class reading : unsigned char { whole, by_pieces };
+
+class inbox {
+public:
+    enum class step : unsigned char {
+        found,     // there is something to hand out
+        control,   // a control frame, or a failure of the peer
+        too_large, // a message over the limit: frame_remaining of the event is its size, as far as it is known
+        exhausted, // more bytes are needed
+    };
+
+    // `rest`, a part of the lease `first`, is to be parsed.
+    inbox(ws::role side, block_pool& pool, const ws::limits& bounds, io::lease&& first, mutable_bytes rest) noexcept
+        : x_protocol(side, pool, bounds), x_lease(std::exchange(first, {})), x_rest(rest), x_assembly(pool) {}
+
+    ws::connection& protocol() noexcept { return x_protocol; }
+    const ws::connection& protocol() const noexcept { return x_protocol; }
+
+    // Goes on until there is something for a reader, or the caller has to do something.
+    step advance(reading how, std::size_t message_bytes, ws::event& next) noexcept {
+        if (x_found) {
+            if (how == reading::by_pieces || x_view_last) return step::found;
+            put_back();
+        }
+        release_view();
+        if (how == reading::by_pieces && x_gathering && !x_assembly.empty()) return hand_out_gathered();
+        for (;;) {
+            if (has_ahead()) {
+                next = x_ahead->next();
+            } else {
+                if (x_rest.empty()) return step::exhausted;
+                next = x_protocol.receive(x_rest);
+                if (next.what == ws::event::kind::need_more) return step::exhausted;
+                if (next.what != ws::event::kind::data) return step::control;
+                if (x_discards) continue;
+            }
+            if (how == reading::by_pieces) {
+                if (std::exchange(x_gathering, false)) next.first = x_gathered_first;
+                hand_out(next.payload, next);
+                return step::found;
+            }
+            const std::uint64_t total = x_assembly.size() + next.payload.size() + next.frame_remaining;
+            if (total > message_bytes) {
+                next.frame_remaining = total;
+                return step::too_large;
+            }
+            if (next.last && !x_gathering) {
+                hand_out(next.payload, next);
+                return step::found;
+            }
+            gather(next);
+            if (!next.last) continue;
+            hand_out_gathered();
+            x_view_last = true;
+            return step::found;
+        }
+    }
+
+    // Parses `input` for nobody: keeps pieces of messages. True with a control frame, which the caller has to handle
+    // before it goes on; false when the input is used up.
+    bool look_ahead(mutable_bytes& input, ws::event& control) noexcept {
+        while (!input.empty()) {
+            control = x_protocol.receive(input);
+            if (control.what == ws::event::kind::data) {
+                if (!x_discards) keep(control);
+            } else if (control.what != ws::event::kind::need_more) {
+                return true;
+            }
+        }
+        return false;
+    }
+    bool look_ahead(ws::event& control) noexcept { return look_ahead(x_rest, control); }
+
+    // New bytes, when the old ones are used up and no view of them is valid any more.
+    void refill(io::lease&& next) noexcept {
+        x_lease = std::exchange(next, {});
+        x_rest = x_lease.bytes;
+    }
+
+    // The lease, for giving it back, and the same unless a view may point into it.
+    io::lease take_lease() noexcept {
+        assert(x_rest.empty());
+        return std::exchange(x_lease, {});
+    }
+    bool lease_is_unused() const noexcept { return x_lease.backing.data && x_rest.empty() && !x_view.data(); }
+
+    // What was found, once.
+    bool found() const noexcept { return x_found; }
+    void take() noexcept { x_found = false; }
+    bytes_view view() const noexcept { return x_view; }
+    bool view_is_text() const noexcept { return x_view_type == ws::opcode::text; }
+    bool view_is_first() const noexcept { return x_view_first; }
+    bool view_is_last() const noexcept { return x_view_last; }
+
+    // Bytes that nobody has looked at.
+    bool has_rest() const noexcept { return !x_rest.empty(); }
+
+    // What waits for a reader to come.
+    bool has_ahead() const noexcept { return x_ahead && !x_ahead->empty(); }
+    std::size_t ahead_bytes() const noexcept { return x_ahead ? x_ahead->size() : 0; }
+    bool has_unread() const noexcept { return x_found || has_ahead() || has_rest(); }
+
+    // From now on, pieces of messages are dropped as they are parsed. Those that were kept stay.
+    void discard_from_now() noexcept { x_discards = true; }
+
+    // From now on, nothing is parsed any more; what follows is no sensible input.
+    void stop_parsing() noexcept {
+        x_rest = {};
+        x_discards = true;
+    }
+
+    // Nobody will read what was kept.
+    void forget_unread() noexcept {
+        x_found = false;
+        release_view();
+        x_gathering = false;
+        x_assembly.clear();
+        if (x_ahead) x_ahead->clear();
+        x_discards = true;
+    }
+
+private:
+    static constexpr std::size_t assembly_step = 64 * 1024;
+
+    void hand_out(bytes_view payload, const ws::event& from) noexcept {
+        x_view = payload;
+        x_view_type = from.type;
+        x_view_first = from.first;
+        x_view_last = from.last;
+        x_found = true;
+    }
+
+    step hand_out_gathered() noexcept {
+        x_view = std::as_const(x_assembly).view();
+        x_view_first = x_gathered_first;
+        x_view_last = false;
+        x_view_assembled = true;
+        x_gathering = false;
+        x_found = true;
+        return step::found;
+    }
+
+    void gather(const ws::event& next) noexcept {
+        begin_gathering(next.first);
+        x_view_type = next.type;
+        if (next.payload.empty()) return;
+        const std::size_t size = next.payload.size();
+        const std::size_t step_bytes = size > assembly_step ? size : assembly_step;
+        const std::uint64_t wanted = size + next.frame_remaining;
+        std::byte* to = x_assembly.prepare(wanted < step_bytes ? static_cast<std::size_t>(wanted) : step_bytes);
+        assert(to && "this buffer has no bound of its own");
+        std::memcpy(to, next.payload.data(), size);
+        x_assembly.commit(size);
+    }
+    void begin_gathering(bool first) noexcept {
+        if (!std::exchange(x_gathering, true)) x_gathered_first = first;
+    }
+
+    // A piece was found for a reader that went away, and now a whole message is wanted.
+    void put_back() noexcept {
+        x_found = false;
+        begin_gathering(x_view_first);
+        if (std::exchange(x_view_assembled, false)) return;
+        [[maybe_unused]] const bool fits = x_assembly.append(x_view);
+        assert(fits && "this buffer has no bound of its own");
+    }
+
+    void keep(const ws::event& piece) noexcept {
+        if (!x_ahead) x_ahead = std::make_unique<read_ahead>(x_assembly.pool());
+        x_ahead->keep(piece);
+    }
+
+    void release_view() noexcept {
+        x_view = {};
+        if (std::exchange(x_view_assembled, false)) x_assembly.clear();
+        if (x_ahead) x_ahead->release();
+    }
+
+    ws::connection x_protocol;
+    io::lease x_lease;
+    mutable_bytes x_rest;                // what of the lease has not been parsed
+    buffer x_assembly;                   // a message that comes in parts, or was handed out last
+    std::unique_ptr<read_ahead> x_ahead; // made when it is needed first
+    bytes_view x_view;                   // what was handed out last, or is to be
+    ws::opcode x_view_type = ws::opcode::text;
+    bool x_found = false; // x_view is to be handed out
+    bool x_view_first = false;
+    bool x_view_last = false;
+    bool x_view_assembled = false; // x_view lies in x_assembly
+    bool x_gathering = false;      // x_assembly is the beginning of a message that goes on, perhaps an empty one
+    bool x_gathered_first = false; // and nothing of that message was handed out before
+    bool x_discards = false;
+};
+
+} // namespace weir::inline v0::detail
+
+// ==== weir/transport/keepalive.hpp ===================================================================================
+
+// When a connection pings its peer, and when it gives the peer up.
+//
+// Only decides: whoever owns it tells it what happens, asks it when the time has come, and does what it says. A ping is
+// due when nothing has been received for an interval; the peer is lost when a ping has left and nothing at all has come
+// within the timeout, or when the ping cannot even leave and nothing else does for that long. Any byte is a sign of
+// life. While we do not listen, because enough was received ahead, silence is our own and proves nothing.
+
+namespace weir::inline v0::detail {
+
+class keepalive {
+    using time = std::chrono::nanoseconds;
+
+public:
+    enum class verdict : unsigned char { wait, ping, lost };
+    struct decision {
+        verdict what;
+        time again; // when to ask next, from now
+    };
+
+    explicit keepalive(time now) noexcept : x_received(now) {}
+
+    void received(time now) noexcept {
+        x_received = now;
+        x_awaited = false;
+    }
+    time last_received() const noexcept { return x_received; }
+
+    // A ping was queued, and later: everything that was queued with it has left.
+    void ping_queued() noexcept { x_queued = true; }
+    void control_left(time now) noexcept {
+        if (!std::exchange(x_queued, false)) return;
+        if (!std::exchange(x_awaited, true)) x_left = now;
+        if (!std::exchange(x_pong_due, true)) x_sent = now; // of several pings under way, the oldest is measured
+    }
+
+    // One that was not asked for is a sign of life like any other (RFC 6455, 5.5.3).
+    void pong(time now) noexcept {
+        if (std::exchange(x_pong_due, false)) x_round_trip = now - x_sent;
+    }
+    time round_trip() const noexcept { return x_round_trip; }
+
+    // What to do now. `bytes_out` is what has left so far; `listening`, whether we would have received something.
+    decision decide(time now, std::uint64_t bytes_out, bool listening, time interval, time timeout) noexcept {
+        if (x_awaited && listening) {
+            if (now - x_left >= timeout) return {verdict::lost, {}};
+            return {verdict::wait, timeout - (now - x_left)};
+        }
+        x_awaited = false;
+        const time idle = now - x_received;
+        if (idle < interval) return {verdict::wait, interval - idle};
+        if (!x_queued) {
+            x_mark = bytes_out;
+            x_marked = now;
+            return {verdict::ping, timeout};
+        }
+        if (bytes_out != x_mark || !listening) {
+            x_mark = bytes_out;
+            x_marked = now;
+        }
+        if (now - x_marked >= timeout) return {verdict::lost, {}};
+        return {verdict::wait, timeout - (now - x_marked)};
+    }
+
+private:
+    time x_received;
+    time x_left{0};   // when the ping left that nothing was received after
+    time x_sent{0};   // when the ping left whose pong is due
+    time x_marked{0}; // since when x_mark bytes have left, while a ping is queued
+    std::uint64_t x_mark = ~std::uint64_t{0};
+    time x_round_trip{-1};
+    bool x_queued = false;
+    bool x_awaited = false;
+    bool x_pong_due = false;
+};
+
+} // namespace weir::inline v0::detail
 
 // ==== weir/transport/outbox.hpp ======================================================================================
 
@@ -8499,29 +9234,47 @@ namespace weir::inline v0 {
 
 class outbox {
 public:
-    explicit outbox(block_pool& pool) noexcept : x_data(pool), x_control(pool), x_deferred(pool) {}
+    explicit outbox(block_pool& pool) noexcept : x_data(pool), x_control(pool) {}
 
     buffer& data() noexcept { return x_data; }
     buffer& control() noexcept { return x_control; }
-    buffer& deferred() noexcept { return x_deferred; }
+    buffer& deferred() noexcept {
+        if (!x_deferred) x_deferred = std::make_unique<buffer>(x_data.pool());
+        return *x_deferred;
+    }
 
     bool empty() const noexcept { return x_data.empty() && x_control.empty(); }
 
-    // The bytes of messages that wait.
-    std::size_t queued_bytes() const noexcept { return x_data.size() + x_deferred.size(); }
+    // The bytes of messages that wait, and how many of them are deferred.
+    std::size_t queued_bytes() const noexcept { return x_data.size() + deferred_bytes(); }
+    std::size_t deferred_bytes() const noexcept { return x_deferred ? x_deferred->size() : 0; }
 
     // Puts what was deferred behind the message that has just ended.
     void end_deferral() noexcept {
-        if (x_deferred.empty()) return;
-        [[maybe_unused]] const bool fits = x_data.append(x_deferred.view());
+        if (!deferred_bytes()) return;
+        [[maybe_unused]] const bool fits = x_data.append(x_deferred->view());
         assert(fits);
-        x_deferred.clear();
+        x_deferred->clear();
+    }
+
+    // Forgets what was deferred: the message before it will not end any more.
+    void drop_deferred() noexcept {
+        if (x_deferred) x_deferred->clear();
     }
 
     // Forgets everything of which the stream has not taken a part yet, but for the control lane.
     void drop_messages() noexcept {
-        x_deferred.clear();
+        drop_deferred();
         if (x_data.size() > x_to_boundary) x_data.retract(x_data.size() - x_to_boundary);
+    }
+
+    // Forgets everything: nothing can be sent any more.
+    void clear() noexcept {
+        drop_deferred();
+        x_data.clear();
+        x_control.clear();
+        x_to_boundary = 0;
+        x_control_cut = false;
     }
 
     // Hands the stream as much as it takes, and says how many bytes that were.
@@ -8688,154 +9441,12 @@ private:
 
     buffer x_data;
     buffer x_control;
-    buffer x_deferred;
+    std::unique_ptr<buffer> x_deferred; // made when it is needed first
     std::size_t x_to_boundary = 0; // bytes of the data lane that end the frame that was begun
     bool x_control_cut = false;    // the stream has taken a part of the first control frame
 };
 
 } // namespace weir::inline v0
-
-// ==== weir/transport/read_ahead.hpp ==================================================================================
-
-// Pieces of messages that arrived while nobody was reading.
-//
-// They are kept in the order of arrival, in one of two buffers: what is read comes from `x_reading`, whose bytes stay
-// where they are until the next call of `next`; what arrives meanwhile goes to `x_arriving`. The two change places when
-// the first is used up. Memory is held only while there is something to keep.
-
-namespace weir::inline v0 {
-
-class read_ahead {
-public:
-    explicit read_ahead(block_pool& pool) noexcept : x_reading(pool), x_arriving(pool) {}
-
-    // How many bytes are kept that have not been read.
-    std::size_t size() const noexcept { return x_reading.size() - x_used + x_arriving.size(); }
-    bool empty() const noexcept { return size() == 0; }
-
-    // Keeps a copy of a piece of a message.
-    void keep(const ws::event& piece) noexcept {
-        const record head{static_cast<std::uint32_t>(piece.payload.size()), piece.type, piece.first, piece.last};
-        std::byte* to = x_arriving.prepare(sizeof head + piece.payload.size());
-        assert(to && "these buffers have no bound of their own");
-        std::memcpy(to, &head, sizeof head);
-        if (!piece.payload.empty()) std::memcpy(to + sizeof head, piece.payload.data(), piece.payload.size());
-        x_arriving.commit(sizeof head + piece.payload.size());
-    }
-
-    // The oldest piece, valid until the next call of `next` or `release`. There must be one.
-    ws::event next() noexcept {
-        release();
-        if (x_reading.empty()) std::swap(x_reading, x_arriving);
-        record head;
-        std::memcpy(&head, x_reading.data(), sizeof head);
-        x_used = sizeof head + head.bytes;
-        ws::event piece;
-        piece.what = ws::event::kind::data;
-        piece.type = head.type;
-        piece.first = head.first;
-        piece.last = head.last;
-        piece.payload = {x_reading.data() + sizeof head, head.bytes};
-        return piece;
-    }
-
-    // Ends the validity of the piece that `next` gave last, and gives its memory back.
-    void release() noexcept { x_reading.consume(std::exchange(x_used, 0)); }
-
-    // Forgets everything.
-    void clear() noexcept {
-        x_used = 0;
-        x_reading.clear();
-        x_arriving.clear();
-    }
-
-private:
-    struct record {
-        std::uint32_t bytes;
-        ws::opcode type;
-        bool first;
-        bool last;
-    };
-
-    buffer x_reading;
-    buffer x_arriving;
-    std::size_t x_used = 0; // bytes at the front of x_reading that the last piece takes
-};
-
-} // namespace weir::inline v0
-
-// ==== weir/transport/remote_port.hpp =================================================================================
-
-// A way into a connection from other threads.
-//
-// Shared by the connection and its handles, and alive as long as any of them. What is posted is copied, kept up to a bound, and
-// sent on the loop's thread in the order of posting. The lock is held for the time of a copy.
-
-namespace weir::inline v0::detail {
-
-// Who sends what was posted; on the loop's thread.
-class remote_target {
-public:
-    virtual void send_posted(const owned_message& posted) noexcept = 0;
-
-protected:
-    ~remote_target() = default;
-};
-
-class remote_port final : private remote_item {
-public:
-    remote_port(scheduler& runs_on, remote_target& target, std::size_t bound_bytes) noexcept
-        : x_scheduler(runs_on), x_target(&target), x_bound(bound_bytes) {}
-
-    // Queues a message. False when the connection is gone, or when more than the bound would wait. From any thread.
-    bool post(std::string_view payload, bool is_text) {
-        const std::lock_guard<std::mutex> lock(x_mutex);
-        if (!x_target || (x_bytes && x_bytes + payload.size() > x_bound)) return false;
-        x_queue.push_back({std::string(payload), is_text});
-        x_bytes += payload.size();
-        if (!std::exchange(x_posted, true)) x_scheduler.post_remote(*this);
-        return true;
-    }
-
-    // Whether the connection is still there. From any thread; it may be gone the moment after.
-    bool connected() const {
-        const std::lock_guard<std::mutex> lock(x_mutex);
-        return x_target != nullptr;
-    }
-
-    // The connection goes: from now on nothing is accepted, and what waits is dropped. On the loop's thread.
-    void forget() noexcept {
-        {
-            const std::lock_guard<std::mutex> lock(x_mutex);
-            x_target = nullptr;
-            x_queue.clear();
-        }
-        x_scheduler.revoke(*this);
-    }
-
-private:
-    void run() noexcept override {
-        std::vector<owned_message> queue;
-        {
-            const std::lock_guard<std::mutex> lock(x_mutex);
-            x_posted = false;
-            x_bytes = 0;
-            queue.swap(x_queue);
-        }
-        for (const owned_message& each : queue)
-            if (x_target) x_target->send_posted(each); // only this thread changes x_target
-    }
-
-    scheduler& x_scheduler;
-    mutable std::mutex x_mutex;
-    remote_target* x_target;
-    std::vector<owned_message> x_queue;
-    std::size_t x_bytes = 0;
-    std::size_t x_bound;
-    bool x_posted = false;
-};
-
-} // namespace weir::inline v0::detail
 
 // ==== weir/transport/websocket_options.hpp ===========================================================================
 
@@ -8890,24 +9501,289 @@ static_assert(std::is_trivially_copyable_v<websocket_options> && std::is_trivial
 
 } // namespace weir::inline v0
 
-// ==== weir/transport/connection_core.hpp =============================================================================
+// ==== weir/transport/outgoing.hpp ====================================================================================
 
-// The workings of a WebSocket connection: the protocol over a stream, on one loop.
+// The sending side of a WebSocket connection: what may be queued, and who waits for it to leave.
 //
-// `websocket` is the handle that users hold; this is what it points at, at an address that never changes, since the
-// stream, the timer and the loop's lists point at it as well. All of it runs on the loop's thread. The pieces:
+// Encodes into the outbox, under the hard cap; large payloads go to the stream straight from the caller's memory. Those
+// who wait for back-pressure to end are woken when half of the high-water mark is left: senders of messages by all that
+// is queued, and whoever sends a message by pieces by what stands before the next piece, since what is deferred waits
+// for the end of that very message. Whether anything may be sent, and when to flush, is the caller's business.
+
+namespace weir::inline v0::detail {
+
+class outgoing {
+public:
+    outgoing(block_pool& pool, entropy& random, const websocket_options& options) noexcept
+        : x_outbox(pool), x_random(random), x_options(options) {}
+
+    // Encodes a whole message. errc{}, or `buffer_full` over the cap.
+    errc send(ws::sender& from, io::stream& over, ws::opcode type, bytes_view payload) noexcept {
+        if (!fits(queued_bytes(), payload.size())) return errc::buffer_full;
+        const bool masked = from.role() == ws::role::client;
+        if (from.sending_message()) { // behind the end of the message that is being sent by pieces
+            outbox::append_message(x_outbox.deferred(), type, payload, x_options.frame_bytes, masked, next_key(from));
+        } else if (payload.size() >= write_through_bytes && !masked && !x_blocked && x_outbox.data().empty()) {
+            x_bytes_out += x_outbox.write_through(over, type, payload, x_options.frame_bytes);
+            x_blocked = !x_outbox.empty();
+        } else {
+            outbox::append_message(x_outbox.data(), type, payload, x_options.frame_bytes, masked, next_key(from));
+        }
+        return {};
+    }
+
+    // Appends whole messages that are encoded already.
+    errc send_encoded(ws::sender& from, bytes_view frames) noexcept {
+        if (!fits(queued_bytes(), frames.size())) return errc::buffer_full;
+        buffer& into = from.sending_message() ? x_outbox.deferred() : x_outbox.data();
+        return into.append(frames) ? errc{} : errc::buffer_full;
+    }
+
+    // Encodes one piece of a message as a frame.
+    errc send_frame(ws::sender& from, ws::opcode type, bytes_view payload, bool last) noexcept {
+        if (!fits(x_outbox.data().size(), payload.size())) return errc::buffer_full;
+        const errc refused = from.encode_frame(x_outbox.data(), type, payload, last, next_key(from)());
+        if (refused == errc{} && last) x_outbox.end_deferral();
+        return refused;
+    }
+
+    // Queues a ping or pong; over the bound of the control lane they are not queued (RFC 6455, 5.5.3).
+    errc send_control(ws::sender& from, ws::opcode type, bytes_view payload) noexcept {
+        if (x_outbox.control().size() > control_lane_bytes) return errc::buffer_full;
+        return from.encode_control(x_outbox.control(), type, payload, next_key(from)());
+    }
+
+    // Queues a close frame behind everything that can still be sent.
+    void send_close(ws::sender& from, ws::close_code code, std::string_view reason) noexcept {
+        drop_deferred();
+        encode_close(from, x_outbox.data(), code, reason);
+    }
+
+    // Queues a close frame in place of what was queued. One that was queued before stays, and what stands before it.
+    void send_close_at_once(ws::sender& from, ws::close_code code, std::string_view reason) noexcept {
+        if (from.close_sent()) return;
+        x_outbox.drop_messages();
+        encode_close(from, x_outbox.control(), code, reason);
+        wake(x_senders, errc::closed);
+        wake(x_streamers, errc::closed);
+    }
+
+    // Hands the stream what it takes, in one call.
+    void flush(io::stream& over) noexcept {
+        if (x_blocked || x_outbox.empty()) return;
+        x_bytes_out += x_outbox.flush(over);
+        x_blocked = !x_outbox.empty();
+        if (x_outbox.data().size() <= x_options.high_water_bytes / 2) wake(x_streamers, errc{});
+        if (queued_bytes() <= x_options.high_water_bytes / 2) wake(x_senders, errc{});
+    }
+    void unblock() noexcept { x_blocked = false; }
+
+    // Nothing can be sent any more.
+    void clear() noexcept {
+        x_outbox.clear();
+        wake(x_senders, errc::closed);
+        wake(x_streamers, errc::closed);
+    }
+
+    bool empty() const noexcept { return x_outbox.empty(); }
+    bool control_empty() noexcept { return x_outbox.control().empty(); }
+    bool needs_flush() const noexcept { return !x_blocked && !x_outbox.empty(); }
+    std::size_t queued_bytes() const noexcept { return x_outbox.queued_bytes(); }
+    std::uint64_t bytes_out() const noexcept { return x_bytes_out; }
+
+    // Whether a send, or a send of a piece, need not wait now; and for those who wait.
+    bool sendable() const noexcept { return queued_bytes() <= x_options.high_water_bytes; }
+    bool frame_sendable() const noexcept {
+        return queued_bytes() - x_outbox.deferred_bytes() <= x_options.high_water_bytes;
+    }
+    void wait_sendable(waiter& sender) noexcept { x_senders.push_back(sender); }
+    void wait_frame_sendable(waiter& sender) noexcept { x_streamers.push_back(sender); }
+
+    static void wake(list<ready_item>& waiters, errc outcome) noexcept {
+        while (ready_item* each = waiters.pop_front()) static_cast<waiter*>(each)->wake(outcome);
+    }
+
+private:
+    static constexpr std::size_t write_through_bytes = 16 * 1024;
+    static constexpr std::size_t control_lane_bytes = 16 * 1024;
+
+    struct key_source {
+        entropy* random;
+        ws::masking_key operator()() const noexcept {
+            return std::bit_cast<ws::masking_key>(random ? random->next_32() : 0u);
+        }
+    };
+    key_source next_key(const ws::sender& from) noexcept {
+        return {from.role() == ws::role::client ? &x_random : nullptr};
+    }
+
+    // One message is always taken when nothing is queued before it.
+    bool fits(std::size_t queued, std::size_t more) const noexcept {
+        return !queued || (queued <= x_options.queue_bytes && more <= x_options.queue_bytes - queued);
+    }
+
+    // The deferred lane will have no end to wait for.
+    void drop_deferred() noexcept {
+        x_outbox.drop_deferred();
+        if (queued_bytes() <= x_options.high_water_bytes / 2) wake(x_senders, errc::closed);
+    }
+
+    void encode_close(ws::sender& from, buffer& lane, ws::close_code code, std::string_view reason) noexcept {
+        [[maybe_unused]] const errc refused = from.encode_close(lane, code, reason, next_key(from)());
+        assert(refused == errc{});
+    }
+
+    outbox x_outbox;
+    entropy& x_random;
+    const websocket_options& x_options;
+    list<ready_item> x_senders;
+    list<ready_item> x_streamers;
+    std::uint64_t x_bytes_out = 0;
+    bool x_blocked = false; // the stream takes nothing until it says so
+};
+
+} // namespace weir::inline v0::detail
+
+// ==== weir/transport/message.hpp =====================================================================================
+
+// What is read from a connection: whole messages, or pieces of them.
+
+namespace weir::inline v0 {
+
+// A message that owns its bytes.
+struct owned_message {
+    std::string data;
+    bool is_text = true;
+};
+
+// A view of a whole message, text or binary. Its bytes belong to the connection that it was read from and are valid
+// until the next read on it; `take()` makes a copy that stays. Text is valid UTF-8.
+class message {
+public:
+    message() noexcept = default;
+    message(bytes_view payload, bool is_text) noexcept : x_payload(payload), x_is_text(is_text) {}
+    message(const owned_message& owned) noexcept : x_payload(as_bytes(owned.data)), x_is_text(owned.is_text) {}
+
+    bool is_text() const noexcept { return x_is_text; }
+    bool is_binary() const noexcept { return !x_is_text; }
+    std::size_t size() const noexcept { return x_payload.size(); }
+
+    // The payload, whatever its type.
+    bytes_view bytes() const noexcept { return x_payload; }
+    std::string_view text() const noexcept { return as_text(x_payload); }
+
+    owned_message take() const { return {std::string(text()), x_is_text}; }
+
+private:
+    bytes_view x_payload;
+    bool x_is_text = false;
+};
+
+// A piece of a message, as it came. Valid like a message. The pieces of a text message are valid UTF-8 together; a
+// character may be cut between two of them. A piece may be empty when it is the last.
+struct piece {
+    bytes_view payload;
+    bool is_text = false;
+    bool first = false; // the message begins here
+    bool last = false;  // the message ends here
+
+    std::string_view text() const noexcept { return as_text(payload); }
+};
+
+} // namespace weir::inline v0
+
+// ==== weir/transport/remote_port.hpp =================================================================================
+
+// A way into a connection from other threads.
 //
-//   receiving   The stream lends bytes, the protocol parses them in place. While somebody reads, messages are handed out
-//               as views of the lease (or of x_assembly when they came in parts). While nobody does, pieces are copied
-//               to x_ahead up to a bound, so that pings and closes behind them are seen.
-//   sending     Messages are encoded into the outbox at the call and leave at the end of the turn in one write; a large
-//               payload goes straight from the caller's memory.
-//   ending      The first cause is kept. A close that we begin goes behind everything queued, and so does our answer
-//               to the peer's; a failure passes at the next frame boundary and drops the rest. Each phase is bounded by
-//               close_timeout. The stream is closed as soon as both sides are through; the lease stays until
-//               the last view of it is gone.
+// Shared by the connection and its handles, and alive as long as any of them. What is posted is copied, kept up to a bound, and
+// sent on the loop's thread in the order of posting. The lock is held for the time of a copy.
+
+namespace weir::inline v0::detail {
+
+// Who sends what was posted; on the loop's thread.
+class remote_target {
+public:
+    virtual void send_posted(const owned_message& posted) noexcept = 0;
+
+protected:
+    ~remote_target() = default;
+};
+
+class remote_port final : private remote_item {
+public:
+    remote_port(scheduler& runs_on, remote_target& target, std::size_t bound_bytes) noexcept
+        : x_scheduler(runs_on), x_target(&target), x_bound(bound_bytes) {}
+
+    // Queues a message. False when the connection is gone, or when more than the bound would wait. From any thread.
+    bool post(std::string_view payload, bool is_text) {
+        const std::lock_guard<std::mutex> lock(x_mutex);
+        if (!x_target || (x_bytes && x_bytes + cost(payload) > x_bound)) return false;
+        x_queue.push_back({std::string(payload), is_text});
+        x_bytes += cost(payload);
+        if (!std::exchange(x_posted, true)) x_scheduler.post_remote(*this);
+        return true;
+    }
+
+    // Whether the connection is still there. From any thread; it may be gone the moment after.
+    bool connected() const {
+        const std::lock_guard<std::mutex> lock(x_mutex);
+        return x_target != nullptr;
+    }
+
+    // The connection goes: from now on nothing is accepted, and what waits is dropped. On the loop's thread.
+    void forget() noexcept {
+        {
+            const std::lock_guard<std::mutex> lock(x_mutex);
+            x_target = nullptr;
+            x_queue.clear();
+        }
+        x_scheduler.revoke(*this);
+    }
+
+    // Sends what waits. On the loop's thread.
+    void deliver() noexcept {
+        std::vector<owned_message> queue;
+        {
+            const std::lock_guard<std::mutex> lock(x_mutex);
+            x_bytes = 0;
+            queue.swap(x_queue);
+        }
+        for (const owned_message& each : queue)
+            if (x_target) x_target->send_posted(each); // only this thread changes x_target
+    }
+
+private:
+    // Empty messages take memory as well.
+    static std::size_t cost(std::string_view payload) noexcept { return payload.size() + sizeof(owned_message); }
+
+    void run() noexcept override {
+        {
+            const std::lock_guard<std::mutex> lock(x_mutex);
+            x_posted = false;
+        }
+        deliver();
+    }
+
+    scheduler& x_scheduler;
+    mutable std::mutex x_mutex;
+    remote_target* x_target;
+    std::vector<owned_message> x_queue;
+    std::size_t x_bytes = 0;
+    std::size_t x_bound;
+    bool x_posted = false;
+};
+
+} // namespace weir::inline v0::detail
+
+// ==== weir/transport/connection_state.hpp ============================================================================
+
+// The state of a WebSocket connection and its way to the end: what each cause does.
 //
-// Whoever waits is posted, never resumed from within a call into this class.
+// The base of transport/connection_engine.hpp, which does the I/O. Nothing here receives or writes: a transition notes the
+// cause, queues what is still to be said, and has the engine serve the connection at the end of the turn. The first
+// cause is kept. A close goes behind everything queued; a failure passes at the next frame boundary and drops the rest.
+// Loop thread only.
 
 namespace weir::inline v0 {
 
@@ -8920,34 +9796,504 @@ struct connection_environment {
 
 namespace detail {
 
-class connection_core final : private io::stream_observer, private timer, private lingering, private remote_target {
+class connection_state : protected timer, protected ready_item {
 public:
-    // How a reader wants its messages.
-    enum class reading : unsigned char { whole, by_pieces };
+    connection_state(const connection_state&) = delete;
+    connection_state& operator=(const connection_state&) = delete;
+
+    // Whether messages are still taken.
+    bool can_send() const noexcept { return x_phase == phase::open && !x_broken; }
+
+    bool over() const noexcept { return x_phase == phase::over; }
+
+    close_info closed() const {
+        close_info all = x_ending.info(over(), x_scheduler.now());
+        all.bytes_in = x_bytes_in;
+        all.bytes_out = x_out.bytes_out();
+        all.round_trip = x_keepalive.round_trip();
+        return all;
+    }
+
+    // The context that is cancelled when the peer is lost while nobody reads; null for none.
+    void guard(context* handler) noexcept { x_context = handler; }
+
+protected:
+    enum class phase : unsigned char {
+        open,     // both directions work
+        closing,  // a close frame was sent or received; we wait for the peer's, or for ours to leave
+        draining, // everything is said and our direction has ended; what still comes is discarded until the end
+        over,     // the stream is closed
+    };
+
+    connection_state(ws::role side, std::unique_ptr<io::stream> over, io::lease&& first, mutable_bytes rest,
+                     const connection_environment& around, std::shared_ptr<const websocket_options> options) noexcept
+        : x_scheduler(around.runs_on), x_options(std::move(options)), x_stream(std::move(over)),
+          x_inbox(side, around.blocks, ws::limits{.message_fragments = x_options->message_fragments}, std::move(first), rest),
+          x_out(around.blocks, around.random, *x_options), x_keepalive(x_scheduler.now()), x_ending(x_scheduler.now()) {
+        static std::atomic<std::uint64_t> count{0};
+        x_number = ++count;
+    }
+
+    ~connection_state() {
+        close_port();
+        x_out.clear();
+        outgoing::wake(x_closers, errc::closed);
+        x_stream->observe(nullptr);
+        x_inbox.stop_parsing();
+        x_stream->release(x_inbox.take_lease());
+    }
+
+    // RFC 6455, 7.1.4 and 5.5.1: answers with the same code, behind what is queued.
+    void closed_by_peer(ws::close_code code, std::string_view reason) noexcept {
+        if (over()) return;
+        x_ending.note_peer(code, reason);
+        if (!x_mute && !x_inbox.protocol().close_sent()) x_out.send_close(x_inbox.protocol(), code, {});
+        lost();
+        if (x_phase == phase::open) enter_closing();
+        serve_at_turn_end();
+    }
+
+    void ended_by_peer() noexcept {
+        if (x_phase == phase::draining || x_inbox.protocol().close_received()) return finish();
+        x_ending.note(close_cause::end_of_stream, ws::close_code::abnormal, {}, make_error_code(errc::end_of_stream));
+        x_ending.note_unanswered(make_error_code(errc::end_of_stream), false);
+        x_in_order = true;
+        break_off();
+    }
+
+    void lost_stream(std::error_code why) noexcept {
+        const ws::connection& protocol = x_inbox.protocol();
+        if (x_phase == phase::draining || (protocol.close_received() && protocol.close_sent() && x_out.empty()))
+            return finish();
+        x_ending.note(close_cause::reset, ws::close_code::abnormal, {}, why);
+        x_ending.note_unanswered(why, false);
+        break_off();
+    }
+
+    // Nothing can be sent any more, but what had arrived before is still read: it may say why.
+    void write_failed(std::error_code why) noexcept {
+        if (std::exchange(x_mute, true)) return;
+        x_ending.note(close_cause::reset, ws::close_code::abnormal, {}, why);
+        x_out.clear();
+        x_listening = false;
+        if (x_phase == phase::open) enter_closing();
+        serve_at_turn_end();
+    }
+
+    void fail(const ws::violation& rule) noexcept { fail(rule.rule, rule.reason(), rule.code()); }
+    void fail(errc rule, std::string_view reason, ws::close_code code) noexcept {
+        if (x_phase >= phase::draining || std::exchange(x_failed, true)) return;
+        const bool limit = rule == errc::message_too_large || rule == errc::frame_too_large ||
+                           rule == errc::too_many_fragments || rule == errc::buffer_full;
+        x_ending.note(limit ? close_cause::limit : close_cause::protocol_error, code, reason, make_error_code(rule));
+        note(log_level::warning, reason);
+        if (!x_mute) x_out.send_close_at_once(x_inbox.protocol(), code, reason);
+        x_inbox.stop_parsing();
+        lost();
+        if (x_phase == phase::open) enter_closing();
+        serve_at_turn_end();
+    }
+
+    void enter_closing() noexcept {
+        x_phase = phase::closing;
+        close_port();
+        arm_close();
+        serve_at_turn_end();
+    }
+
+    // The connection is of no use any more: everything that is left to send is thrown away.
+    void break_off() noexcept {
+        if (over() || std::exchange(x_broken, true)) return;
+        x_out.clear();
+        lost();
+        serve_at_turn_end();
+    }
+
+    // The peer is gone, or going: somebody who does not read has to be told. What is still unread tells by itself, since
+    // a read will find the end behind it; only if nobody has come for it for a close_timeout is the context cancelled.
+    void lost() noexcept {
+        if (!x_reader && !x_attended && !x_inbox.has_unread()) cancel_handler();
+    }
+
+    void cancel_handler() noexcept {
+        if (x_context && !x_ending.is_local()) std::exchange(x_context, nullptr)->cancel();
+    }
+
+    void finish() noexcept {
+        if (over()) return;
+        x_phase = phase::over;
+        x_ending.note_end(x_scheduler.now());
+        disarm();
+        x_retrying = false;
+        x_out.clear();
+        x_stream->close();
+        close_port();
+        if (log_hook hook = x_options->log) {
+            const std::string line = closed().message();
+            hook({log_level::debug, line, {}, x_ending.error(), x_number});
+        }
+        outgoing::wake(x_closers, errc{});
+        x_came = false;
+        if (x_context && x_inbox.has_unread() && !x_ending.is_local()) arm_close();
+        serve_at_turn_end();
+    }
+
+    // Has the engine see to the connection when everything that is ready has run.
+    void serve_at_turn_end() noexcept {
+        if (ready_item::linked() && !x_next_turn) return;
+        x_next_turn = false;
+        x_scheduler.post_at_turn_end(*this);
+    }
+
+    void arm_close() noexcept { x_scheduler.arm(*this, x_options->close_timeout); }
+
+    void note(log_level level, std::string_view what) const noexcept {
+        x_options->log({level, what, {}, x_ending.error(), x_number});
+    }
+
+    // Nothing is taken from other threads any more. The port itself may be at work, and is kept.
+    void close_port() noexcept {
+        if (x_port) x_port->forget();
+    }
+
+    scheduler& x_scheduler;
+    std::shared_ptr<const websocket_options> x_options;
+    std::unique_ptr<io::stream> x_stream;
+    inbox x_inbox;
+    outgoing x_out;
+    waiter x_read_waiter;
+    list<ready_item> x_closers;
+    context* x_context = nullptr;
+    std::shared_ptr<remote_port> x_port;
+    keepalive x_keepalive;
+    ending x_ending;
+    std::uint64_t x_number;
+    std::uint64_t x_bytes_in = 0;
+    std::uint64_t x_filled_turn = ~std::uint64_t{0}; // the turn of the last receive
+    phase x_phase = phase::open;
+    reading x_reading = reading::whole;
+    bool x_reader = false;    // somebody waits in read
+    bool x_attended = false;  // somebody asks for a message just now
+    bool x_came = false;      // somebody has read since the close timer was armed
+    bool x_listening = false; // the last fill was blocked, and the stream has not told us since
+    bool x_drained = false;   // this turn's receive has certainly left nothing
+    bool x_retrying = false;  // there may be more to receive in the next turn
+    bool x_next_turn = false; // it is the next turn that we are posted to, not the end of this one
+    bool x_failed = false;    // the peer broke a rule or a limit: we are through after our close frame
+    bool x_mute = false;      // a write has failed
+    bool x_broken = false;    // the stream is to be given up
+    bool x_in_order = false;  // but it has ended by itself, and need not be reset
+    bool x_dropped = false;   // nobody holds us any more
+};
+
+} // namespace detail
+
+} // namespace weir::inline v0
+
+// ==== weir/transport/connection_engine.hpp ===========================================================================
+
+// What a WebSocket connection does by itself: receiving, writing, keeping alive, seeing itself to the end.
+//
+// The stream, the timer and the loop's lists point at it, so its address never changes. It receives and writes at most
+// once a turn, and at the end of the turn sees to what nobody waited for (`serve`). A stream tells only those whose last
+// `fill` was blocked (x_listening): so whatever takes bytes away goes on until one is, now or at the end of the turn,
+// unless enough is kept already. Each phase of a close is bounded by close_timeout, and the stream is closed as
+// soon as both sides are through; the lease stays until the last view of it is gone. Whoever waits is posted, never
+// resumed from within a call into this class.
+
+namespace weir::inline v0::detail {
+
+class connection_engine : public connection_state, protected io::stream_observer, protected lingering {
+protected:
+    using connection_state::connection_state;
+    ~connection_engine() = default;
+
+    // --- receiving ---
+
+    // Goes on until there is something to hand out to a reader, or the connection is over (true), or there is nothing
+    // to go on with (false).
+    bool advance(reading how) noexcept {
+        for (ws::event next;;) {
+            switch (x_inbox.advance(how, x_options->message_bytes, next)) {
+            case inbox::step::found: return true;
+            case inbox::step::control: handle_control(next); break;
+            case inbox::step::too_large:
+                x_inbox.forget_unread();
+                fail({errc::message_too_large, next.frame_remaining, x_options->message_bytes});
+                break;
+            case inbox::step::exhausted:
+                if (!refill()) return stopped();
+                continue;
+            }
+            if (stopped()) return true;
+        }
+    }
+
+    // Whether nothing more will ever be handed out.
+    bool stopped() const noexcept {
+        if (x_inbox.has_ahead() || x_inbox.has_rest()) return false;
+        return x_inbox.protocol().close_received() || x_failed || x_phase >= phase::draining || x_broken;
+    }
+
+    // More bytes for a reader. False when there are none now.
+    bool refill() noexcept {
+        x_stream->release(x_inbox.take_lease());
+        if (x_phase >= phase::draining || x_broken || x_failed) return false;
+        io::lease next;
+        if (!receive(next)) return false;
+        x_inbox.refill(std::move(next));
+        return true;
+    }
+
+    // One receive a turn, so that others have theirs; a second call is made only when the first has certainly taken
+    // everything, to be told of what comes next. False when nothing came; the end and failures are dealt with.
+    bool receive(io::lease& into) noexcept {
+        if (x_filled_turn == x_scheduler.turn_number() && !std::exchange(x_drained, false)) {
+            retry_later();
+            return false;
+        }
+        switch (x_stream->fill(into)) {
+        case io::status::ready:
+            x_drained = x_filled_turn != x_scheduler.turn_number() && into.bytes.size() < into.backing.size;
+            x_filled_turn = x_scheduler.turn_number();
+            x_keepalive.received(x_scheduler.now());
+            x_bytes_in += into.bytes.size();
+            return true;
+        case io::status::blocked:
+            if (x_mute) lost_stream(x_stream->failure()); // what arrived before has been read
+            x_listening = true;
+            return false;
+        case io::status::end: ended_by_peer(); return false;
+        case io::status::failed: lost_stream(x_stream->failure()); return false;
+        }
+        return false;
+    }
+
+    // While nobody reads: parses what is there, so that control frames are seen, and keeps the messages.
+    void receive_ahead() noexcept {
+        for (ws::event control;;) {
+            while (x_inbox.look_ahead(control)) handle_control(control);
+            if (x_inbox.lease_is_unused()) x_stream->release(x_inbox.take_lease());
+            if (!may_receive_ahead()) return;
+            io::lease next;
+            if (!receive(next)) return;
+            if (!x_failed)
+                while (x_inbox.look_ahead(next.bytes, control)) handle_control(control);
+            x_stream->release(std::move(next));
+        }
+    }
+
+    // A close that was begun must not wait for somebody to read: what does not fit is given up then.
+    bool may_receive_ahead() noexcept {
+        if (x_broken || x_phase >= phase::draining) return false;
+        if (x_inbox.ahead_bytes() < x_options->read_ahead_bytes) return true;
+        if (x_phase == phase::open) return false;
+        x_inbox.discard_from_now();
+        return true;
+    }
+
+    // Discards what comes until the peer ends its side.
+    void drain() noexcept {
+        x_inbox.stop_parsing();
+        for (io::lease next; x_phase == phase::draining && receive(next);) x_stream->release(std::move(next));
+    }
+
+    // Sees to it that somebody looks at what is there, or comes, when no reader does.
+    void listen_on() noexcept {
+        if (!x_listening || x_inbox.has_rest()) serve_at_turn_end();
+    }
+
+    bool take() noexcept {
+        x_came = true;
+        if (!x_inbox.found()) {
+            x_context = nullptr; // whoever reads knows now
+            return false;
+        }
+        x_inbox.take();
+        listen_on();
+        return true;
+    }
+
+    void handle_control(const ws::event& next) noexcept {
+        const ws::connection& protocol = x_inbox.protocol();
+        switch (next.what) {
+        case ws::event::kind::ping:
+            if (can_send() && x_out.send_control(x_inbox.protocol(), ws::opcode::pong, next.payload) == errc{}) flush_later();
+            break;
+        case ws::event::kind::pong: x_keepalive.pong(x_scheduler.now()); break;
+        case ws::event::kind::close: closed_by_peer(next.code, as_text(next.payload)); break;
+        case ws::event::kind::failed:
+            fail(protocol.failure(), protocol.failure_reason(), protocol.failure_close_code());
+            break;
+        case ws::event::kind::need_more:
+        case ws::event::kind::data: break;
+        }
+    }
+
+    // --- sending ---
+
+    errc sent(errc refused) noexcept {
+        if (refused == errc::buffer_full && x_options->overflow == overflow_policy::close)
+            fail(refused, "more than " + std::to_string(x_options->queue_bytes) + " bytes wait to be sent",
+                 ws::close_code::policy_violation);
+        if (refused != errc{}) return refused;
+        written();
+        flush_later();
+        return can_send() ? errc{} : errc::closed;
+    }
+
+    void flush_later() noexcept {
+        if (x_out.needs_flush()) serve_at_turn_end();
+    }
+
+    // Looks at what became of a write.
+    void written() noexcept {
+        if (x_stream->failure()) return write_failed(x_stream->failure());
+        if (x_out.control_empty()) x_keepalive.control_left(x_scheduler.now());
+    }
+
+    // Queues a ping.
+    errc ping(bytes_view payload) noexcept {
+        if (!can_send()) return errc::closed;
+        if (payload.size() > ws::max_control_bytes) return errc::long_control;
+        const errc refused = x_out.send_control(x_inbox.protocol(), ws::opcode::ping, payload);
+        if (refused != errc{}) return refused;
+        x_keepalive.ping_queued();
+        flush_later();
+        return {};
+    }
+
+    // --- deadlines ---
+
+    void expire() noexcept override {
+        if (x_phase != phase::open) return close_timed_out();
+        const bool listening = x_reader || x_inbox.ahead_bytes() < x_options->read_ahead_bytes;
+        const keepalive::decision next = x_keepalive.decide(x_scheduler.now(), x_out.bytes_out(), listening,
+                                                            *x_options->ping_interval, x_options->ping_timeout);
+        if (next.what == keepalive::verdict::lost) return silent_peer();
+        if (next.what == keepalive::verdict::ping) ping({});
+        x_scheduler.arm(*this, next.again);
+    }
+
+    void silent_peer() noexcept {
+        char text[80];
+        const std::chrono::duration<double> silent = x_scheduler.now() - x_keepalive.last_received();
+        std::snprintf(text, sizeof text, "nothing was received for %.3g s", silent.count());
+        x_ending.note(close_cause::timeout, ws::close_code::abnormal, text, make_error_code(errc::timed_out));
+        note(log_level::warning, "connection lost: the peer fell silent");
+        break_off();
+    }
+
+    void close_timed_out() noexcept {
+        if (over()) { // somebody was to read what is left
+            if (std::exchange(x_came, false)) return arm_close();
+            return cancel_handler();
+        }
+        if (!x_inbox.protocol().close_received()) x_ending.note_unanswered(make_error_code(errc::timed_out), true);
+        break_off();
+    }
+
+    // --- ending ---
+
+    // What is to be done at the end of a turn: see what came for nobody, send what was queued, and get on with ending.
+    void serve() noexcept {
+        if (x_phase < phase::draining && !x_broken) {
+            if (!x_reader)
+                receive_ahead();
+            else if (!x_inbox.found() && (!x_listening || x_inbox.has_rest()) && advance(x_reading))
+                wake_reader();
+        }
+        if (x_out.needs_flush() && !x_broken && !over()) {
+            x_out.flush(*x_stream);
+            written();
+        }
+        if (x_phase == phase::closing && !x_broken && x_out.empty()) say_no_more();
+        if (x_phase == phase::draining && !x_broken) drain();
+        if (x_broken && !over()) {
+            if (!x_in_order) x_stream->reset();
+            finish();
+        }
+        if (x_reader && stopped()) wake_reader();
+        if (over() && x_dropped) return abandon();
+        if (x_retrying) retry_later();
+    }
+
+    // Everything has left that we had to say while closing.
+    void say_no_more() noexcept {
+        const ws::connection& protocol = x_inbox.protocol();
+        const bool both = protocol.close_received() && (protocol.close_sent() || x_mute);
+        if (both && (protocol.role() == ws::role::server || x_mute)) return finish(); // RFC 6455, 7.1.1: the server first
+        if (!both && !x_failed) return;
+        if (x_mute) return break_off();
+        x_stream->shutdown_write();
+        x_phase = phase::draining;
+        x_listening = false;
+        arm_close();
+    }
+
+    void wake_reader() noexcept {
+        if (x_read_waiter.waiting() && !x_read_waiter.woken()) x_read_waiter.wake();
+    }
+
+    // --- what the stream and the loop tell ---
+
+    void on_readable() noexcept override {
+        x_listening = false;
+        if (x_phase == phase::draining) return drain();
+        if (over() || x_broken) return;
+        if (!x_reader) return receive_ahead();
+        if (!x_inbox.found() && advance(x_reading)) wake_reader();
+    }
+
+    // More than this turn may receive: goes on in the next one.
+    void retry_later() noexcept {
+        x_retrying = true;
+        if (ready_item::linked()) return; // `serve` will see to it
+        x_next_turn = true;
+        x_scheduler.post_next_turn(*this);
+    }
+
+    void run() noexcept override {
+        if (!std::exchange(x_next_turn, false)) return serve();
+        if (std::exchange(x_retrying, false) && !x_listening) on_readable();
+    }
+
+    void on_writable() noexcept override {
+        x_out.unblock();
+        serve_at_turn_end();
+    }
+};
+
+} // namespace weir::inline v0::detail
+
+// ==== weir/transport/connection_core.hpp =============================================================================
+
+// What users ask of a WebSocket connection: reading, sending, closing.
+//
+// `websocket` is the handle that they hold; this is what it points at. The parts, from the bottom:
+//
+//   inbox       what was received: parsed in place, handed out as views, or kept while nobody reads.
+//   outgoing    what is to be sent: encoded at the call, written at the end of the turn, with back-pressure.
+//   keepalive   when to ping, and when to give up.
+//   ending      why it ended.
+//   connection_state, connection_engine   the ways to the end, and what goes on by itself.
+//
+// Loop thread only. Whoever waits is posted, never resumed from within a call into this class.
+
+namespace weir::inline v0::detail {
+
+class connection_core final : public connection_engine, private remote_target {
+public:
+    using reading = detail::reading;
 
     // `first` holds what came behind the handshake, in `rest`. `options` is shared and never changes.
     connection_core(ws::role side, std::unique_ptr<io::stream> over, io::lease&& first, mutable_bytes rest,
                     const connection_environment& around, std::shared_ptr<const websocket_options> options) noexcept
-        : x_scheduler(around.runs_on), x_random(around.random), x_options(std::move(options)), x_stream(std::move(over)),
-          x_lease(std::exchange(first, {})), x_rest(rest),
-          x_protocol(side, around.blocks, ws::limits{.message_fragments = x_options->message_fragments}),
-          x_assembly(around.blocks), x_ahead(around.blocks), x_outbox(around.blocks), x_turn_end(*this), x_retry(*this),
-          x_began(x_scheduler.now()), x_last_received(x_began) {
-        static std::atomic<std::uint64_t> count{0};
-        x_number = ++count;
+        : connection_engine(side, std::move(over), std::move(first), rest, around, std::move(options)) {
         x_stream->observe(this);
-        arm_keepalive();
+        if (x_options->ping_interval) x_scheduler.arm(*this, *x_options->ping_interval);
         note(log_level::debug, "connection open");
         serve_at_turn_end(); // what came behind the handshake may hold a ping or a close
-    }
-    connection_core(const connection_core&) = delete;
-    connection_core& operator=(const connection_core&) = delete;
-
-    ~connection_core() {
-        forget_port();
-        wake_all(errc::closed);
-        x_stream->observe(nullptr);
-        x_stream->release(std::move(x_lease));
     }
 
     // Lets the connection end by itself, at most one close_timeout for each phase from now. It frees itself.
@@ -8956,8 +10302,7 @@ public:
         if (over()) return delete this;
         x_context = nullptr;
         x_dropped = true;
-        x_ahead.clear();
-        wake_all(errc::closed);
+        x_inbox.forget_unread();
         begin_close(code, {});
         x_scheduler.keep(*this);
         serve_at_turn_end();
@@ -8967,160 +10312,103 @@ public:
 
     // True when a read would not have to wait: something is there to hand out, or the connection is over.
     bool readable(reading how) noexcept {
-        if (x_reader) return false;
-        if (++x_streak > messages_in_a_row) return false;
-        return advance(how);
+        if (x_reader || ++x_streak > messages_in_a_row) return false;
+        x_attended = true;
+        const bool found = advance(how);
+        x_attended = false;
+        return found;
     }
 
     // Has `who` wait for `readable`. errc{}, or why it may not.
     errc wait_readable(reading how, std::coroutine_handle<> who, context* in) noexcept {
         if (x_reader) return errc::busy;
+        const bool enough = std::exchange(x_streak, 0) > messages_in_a_row;
         if (!x_read_waiter.suspend(who, in)) return errc::canceled;
         x_reading = how;
         x_reader = true;
-        if (x_streak > messages_in_a_row) { // enough for one turn: let the others run, then go on
-            if (advance(how))
-                wake_reader();
-            else
-                x_streak = 0;
-        } else {
-            x_streak = 0;
-        }
+        if (enough && advance(how)) wake_reader(); // enough for one turn: let the others run, then go on
         return {};
     }
 
     // Ends the wait of `wait_readable`: the coroutine resumes, or is destroyed. What was found stays for the next read.
-    errc end_wait() noexcept {
+    errc end_wait(bool resumes) noexcept {
         x_reader = false;
         x_streak = 0;
         x_read_waiter.abandon();
-        if (!x_rest.empty()) serve_at_turn_end();
-        return x_read_waiter.outcome();
+        listen_on();
+        const errc outcome = x_read_waiter.outcome();
+        if ((outcome != errc{} || !resumes) && x_ending.cause() != close_cause::open) lost(); // it was not told
+        return outcome;
     }
 
     // The message or piece that `readable` found, or why there will be none.
     result<message> take_message() noexcept {
-        if (!x_found) return why_over();
-        x_found = false;
-        return message(x_view, x_view_type == ws::opcode::text);
+        if (!take()) return why_over();
+        return message(x_inbox.view(), x_inbox.view_is_text());
     }
     result<piece> take_piece() noexcept {
-        if (!x_found) return why_over();
-        x_found = false;
-        return piece{x_view, x_view_type == ws::opcode::text, x_view_first, x_view_last};
+        if (!take()) return why_over();
+        return piece{x_inbox.view(), x_inbox.view_is_text(), x_inbox.view_is_first(), x_inbox.view_is_last()};
     }
 
     // --- sending ---
 
-    // Encodes a whole message into the outbox. errc{}, or why it was not taken.
+    using connection_engine::ping;
+
+    // Queues a message, encoded messages, a piece of a message. errc{}, or why it was not taken.
     errc send(ws::opcode type, bytes_view payload) noexcept {
         if (!can_send()) return errc::closed;
-        const std::size_t queued = x_outbox.queued_bytes();
-        if (queued && queued + payload.size() > x_options->queue_bytes) return overflow();
-        const bool masked = x_protocol.role() == ws::role::client;
-        if (x_protocol.sending_message()) { // behind the end of the message that is being sent by pieces
-            outbox::append_message(x_outbox.deferred(), type, payload, x_options->frame_bytes, masked, next_key());
-            return {};
-        }
-        if (payload.size() >= write_through_bytes && !masked && !x_blocked && x_outbox.data().empty()) {
-            x_bytes_out += x_outbox.write_through(*x_stream, type, payload, x_options->frame_bytes);
-            x_blocked = !x_outbox.empty();
-            if (x_stream->failure()) broke(x_stream->failure());
-            return {};
-        }
-        outbox::append_message(x_outbox.data(), type, payload, x_options->frame_bytes, masked, next_key());
-        flush_later();
-        return {};
+        return sent(x_out.send(x_inbox.protocol(), *x_stream, type, payload));
     }
-
-    // Appends frames that are encoded already, unmasked; for servers that send the same to many.
     errc send_encoded(bytes_view frames) noexcept {
         if (!can_send()) return errc::closed;
-        const std::size_t queued = x_outbox.queued_bytes();
-        if (queued && queued + frames.size() > x_options->queue_bytes) return overflow();
-        buffer& into = x_protocol.sending_message() ? x_outbox.deferred() : x_outbox.data();
-        if (!into.append(frames)) return errc::buffer_full;
-        flush_later();
-        return {};
+        return sent(x_out.send_encoded(x_inbox.protocol(), frames));
     }
-
-    // Encodes one piece of a message as a frame.
     errc send_frame(ws::opcode type, bytes_view payload, bool last) noexcept {
         if (!can_send()) return errc::closed;
-        const std::size_t queued = x_outbox.queued_bytes();
-        if (queued && queued + payload.size() > x_options->queue_bytes) return overflow();
-        const errc refused = x_protocol.encode_frame(x_outbox.data(), type, payload, last, next_key()());
-        if (refused != errc{}) return refused;
-        if (last) x_outbox.end_deferral();
-        flush_later();
-        return {};
+        return sent(x_out.send_frame(x_inbox.protocol(), type, payload, last));
     }
 
-    errc ping(bytes_view payload) noexcept {
-        if (!can_send()) return errc::closed;
-        if (payload.size() > ws::max_control_bytes) return errc::long_control;
-        return queue_ping(payload) ? errc{} : errc::buffer_full;
-    }
-
-    // Whether messages are still taken.
-    bool can_send() const noexcept { return x_phase == phase::open; }
-
-    // Whether a send need not wait now.
-    bool sendable() const noexcept { return x_outbox.queued_bytes() <= x_options->high_water_bytes || !can_send(); }
-    void wait_sendable(waiter& sender) noexcept { x_senders.push_back(sender); }
+    // Whether a send, or a send of a piece, need not wait now; and for those who wait.
+    bool sendable() const noexcept { return x_out.sendable() || !can_send(); }
+    bool frame_sendable() const noexcept { return x_out.frame_sendable() || !can_send(); }
+    void wait_sendable(waiter& sender) noexcept { x_out.wait_sendable(sender); }
+    void wait_frame_sendable(waiter& sender) noexcept { x_out.wait_frame_sendable(sender); }
 
     // --- closing ---
 
     // Begins the closing handshake, once; later calls do nothing.
     void begin_close(ws::close_code code, std::string_view reason) noexcept {
-        if (x_phase != phase::open) return;
-        x_outbox.deferred().clear(); // what would have followed a message whose end will not come
-        end_with(close_cause::local, code, reason, {});
-        queue_close(x_outbox.data(), code, reason);
-        x_phase = phase::closing;
-        arm_close();
-        serve_at_turn_end();
+        if (!can_send()) return;
+        if (x_port) x_port->deliver(); // what was posted before is sent before
+        if (!can_send()) return;
+        x_ending.note(close_cause::local, code, reason, {});
+        x_out.send_close(x_inbox.protocol(), code, reason);
+        enter_closing();
     }
 
     // Breaks the connection off at once, without a closing handshake.
     void reset() noexcept {
-        if (x_phase == phase::over) return;
-        end_with(close_cause::local, ws::close_code::abnormal, {}, make_error_code(errc::canceled));
+        if (over()) return;
+        x_ending.note(close_cause::local, ws::close_code::abnormal, {}, make_error_code(errc::canceled));
         break_off();
     }
 
-    bool over() const noexcept { return x_phase == phase::over; }
     void wait_over(waiter& closer) noexcept { x_closers.push_back(closer); }
-
-    close_info closed() const {
-        close_info info;
-        info.cause = x_cause;
-        info.code = x_code;
-        if (x_reason) info.reason = *x_reason;
-        info.error = x_error;
-        info.bytes_in = x_bytes_in;
-        info.bytes_out = x_bytes_out;
-        info.age = (over() ? x_ended : x_scheduler.now()) - x_began;
-        info.round_trip = x_round_trip;
-        return info;
-    }
 
     // --- the rest ---
 
-    // The context that is cancelled when the peer is lost while nobody reads; null for none.
-    void guard(context* handler) noexcept { x_context = handler; }
-
     scheduler& runs_on() const noexcept { return x_scheduler; }
-    ws::role role() const noexcept { return x_protocol.role(); }
+    ws::role role() const noexcept { return x_inbox.protocol().role(); }
     std::uint64_t number() const noexcept { return x_number; }
-    std::chrono::nanoseconds round_trip() const noexcept { return x_round_trip; }
-    std::size_t queued_bytes() const noexcept { return x_outbox.queued_bytes(); }
+    std::chrono::nanoseconds round_trip() const noexcept { return x_keepalive.round_trip(); }
+    std::size_t queued_bytes() const noexcept { return x_out.queued_bytes(); }
     int descriptor() const noexcept { return x_stream->descriptor(); }
     const websocket_options& options() const noexcept { return *x_options; }
 
-    // The way in from other threads; null when the connection is over.
+    // The way in from other threads; null when nothing can be sent any more.
     std::shared_ptr<remote_port> port() {
-        if (!x_port && !over()) x_port = std::make_shared<remote_port>(x_scheduler, static_cast<remote_target&>(*this),
+        if (!x_port && can_send()) x_port = std::make_shared<remote_port>(x_scheduler, static_cast<remote_target&>(*this),
                                                    x_options->queue_bytes);
         return x_port;
     }
@@ -9138,578 +10426,22 @@ public:
 
 private:
     static constexpr unsigned messages_in_a_row = 64;
-    static constexpr std::size_t write_through_bytes = 16 * 1024;
-    static constexpr std::size_t control_lane_bytes = 16 * 1024; // pongs past this are not queued (RFC 6455, 5.5.3)
 
-    enum class phase : unsigned char {
-        open,     // both directions work
-        closing,  // a close frame was sent or received; we wait for the peer's, or for ours to leave
-        draining, // everything is said and our direction has ended; what still comes is discarded until the end
-        over,     // the stream is closed
-    };
-
-    // Runs at the end of the turn, or (retry) in the next one.
-    template <void (connection_core::*Function)() noexcept>
-    class item final : public ready_item {
-    public:
-        explicit item(connection_core& core) noexcept : x_core(core) {}
-
-    private:
-        void run() noexcept override { (x_core.*Function)(); }
-        connection_core& x_core;
-    };
-
-    struct key_source {
-        entropy* random;
-        ws::masking_key operator()() const noexcept {
-            return std::bit_cast<ws::masking_key>(random ? random->next_32() : 0u);
-        }
-    };
-    key_source next_key() noexcept { return {x_protocol.role() == ws::role::client ? &x_random : nullptr}; }
-
-    // --- receiving ---
-
-    // Goes on until there is something to hand out to a reader, or the connection is over (true), or there is nothing
-    // to go on with (false).
-    bool advance(reading how) noexcept {
-        if (x_found) return regard(how);
-        release_view();
-        for (;;) {
-            ws::event next;
-            if (!x_ahead.empty()) {
-                next = x_ahead.next();
-            } else {
-                if (x_rest.empty() && !refill()) return stopped();
-                next = x_protocol.receive(x_rest);
-                if (next.what != ws::event::kind::data) {
-                    handle_control(next);
-                    if (stopped()) return true;
-                    continue;
-                }
-            }
-            if (accept(next, how)) return true;
-            if (stopped()) return true;
-        }
-    }
-
-    // Whether nothing more will ever be handed out.
-    bool stopped() const noexcept {
-        if (!x_ahead.empty()) return false;
-        if (x_protocol.close_received() || x_failed) return true;
-        return x_rest.empty() && (x_phase >= phase::draining || x_broken);
-    }
-
-    // One piece of a message for a reader. True when it makes something to hand out.
-    bool accept(const ws::event& next, reading how) noexcept {
-        if (how == reading::by_pieces && x_assembly.empty()) {
-            hand_out(next.payload, next);
-            return true;
-        }
-        const std::uint64_t total = x_assembly.size() + next.payload.size() + next.frame_remaining;
-        if (total > x_options->message_bytes) {
-            fail({errc::message_too_large, total, x_options->message_bytes});
-            return true;
-        }
-        if (next.last && x_assembly.empty()) {
-            hand_out(next.payload, next);
-            return true;
-        }
-        if (x_assembly.empty()) x_assembly_first = next.first;
-        if (!next.payload.empty()) {
-            const std::size_t size = next.payload.size();
-            const std::size_t wanted = size + static_cast<std::size_t>(next.frame_remaining);
-            std::byte* to = x_assembly.prepare(wanted < assembly_step ? wanted : max(size, assembly_step));
-            assert(to && "this buffer has no bound of its own");
-            std::memcpy(to, next.payload.data(), size);
-            x_assembly.commit(size);
-        }
-        // An empty beginning leaves no trace in the assembly; the message then begins with what comes next.
-        if (!next.last && how == reading::whole) return false;
-        hand_out(std::as_const(x_assembly).view(), next);
-        x_view_first = x_assembly_first;
-        x_view_assembled = true;
-        return true;
-    }
-
-    static constexpr std::size_t assembly_step = 64 * 1024;
-    static std::size_t max(std::size_t a, std::size_t b) noexcept { return a > b ? a : b; }
-
-    void hand_out(bytes_view payload, const ws::event& from) noexcept {
-        x_view = payload;
-        x_view_type = from.type;
-        x_view_first = from.first;
-        x_view_last = from.last;
-        x_found = true;
-        if (!x_rest.empty() || x_retrying) serve_at_turn_end(); // there may be a ping behind it
-    }
-
-    // Something was found for a reader that went away before it took it. Pieces are gathered if a whole message is
-    // wanted now.
-    bool regard(reading how) noexcept {
-        if (how == reading::by_pieces || x_view_last) return true;
-        x_found = false;
-        if (!x_view_assembled) {
-            const bool fits = x_assembly.append(x_view);
-            assert(fits);
-            (void)fits;
-            x_assembly_first = x_view_first;
-        }
-        x_view_assembled = false;
-        return advance(how);
-    }
-
-    void release_view() noexcept {
-        x_view = {};
-        if (x_view_assembled) {
-            x_assembly.clear();
-            x_view_assembled = false;
-        }
-        x_ahead.release();
-    }
-
-    // Gets more bytes from the stream, once a turn. False when there are none now.
-    bool refill() noexcept {
-        x_stream->release(std::exchange(x_lease, {}));
-        if (x_phase >= phase::draining || x_broken) return false;
-        if (x_filled_turn == x_scheduler.turn_number()) { // that was this turn's receive: let the others have theirs
-            retry_later();
-            return false;
-        }
-        io::lease next;
-        if (!receive(next)) return false;
-        x_lease = next;
-        x_rest = x_lease.bytes;
-        return true;
-    }
-
-    // One receive. False when nothing came; the end and failures are dealt with.
-    bool receive(io::lease& into) noexcept {
-        const io::status what = x_stream->fill(into);
-        switch (what) {
-        case io::status::ready:
-            x_filled_turn = x_scheduler.turn_number();
-            x_last_received = x_scheduler.now();
-            x_ping_left = false;
-            x_bytes_in += into.bytes.size();
-            return true;
-        case io::status::blocked: return false;
-        case io::status::end: ended_by_peer(); return false;
-        case io::status::failed: broke(x_stream->failure()); return false;
-        }
-        return false;
-    }
-
-    // While nobody reads: parses what is there, so that control frames are seen, and keeps the messages.
-    void receive_ahead() noexcept {
-        while (!x_rest.empty() || may_receive_ahead()) {
-            if (!x_rest.empty()) {
-                parse_ahead(x_rest);
-                continue;
-            }
-            if (x_filled_turn == x_scheduler.turn_number()) return retry_later();
-            io::lease next;
-            if (!receive(next)) return;
-            parse_ahead(next.bytes);
-            x_stream->release(std::move(next));
-        }
-    }
-
-    bool may_receive_ahead() const noexcept {
-        if (x_phase == phase::open) return !x_broken && x_ahead.size() < x_options->read_ahead_bytes;
-        return x_phase == phase::closing && !x_broken; // nothing is kept any more
-    }
-
-    void parse_ahead(mutable_bytes& input) noexcept {
-        while (!input.empty()) {
-            const ws::event next = x_protocol.receive(input);
-            if (next.what != ws::event::kind::data)
-                handle_control(next);
-            else if (x_phase == phase::open)
-                x_ahead.keep(next); // nobody will read what comes after we have closed
-        }
-    }
-
-    // Discards what comes until the peer ends its side.
-    void drain() noexcept {
-        x_rest = {};
-        for (io::lease next; x_phase == phase::draining;) {
-            if (x_filled_turn == x_scheduler.turn_number()) return retry_later();
-            if (!receive(next)) return;
-            x_stream->release(std::move(next));
-        }
-    }
-
-    void handle_control(const ws::event& next) noexcept {
-        switch (next.what) {
-        case ws::event::kind::ping: answer_ping(next.payload); break;
-        case ws::event::kind::pong: take_pong(next.payload); break;
-        case ws::event::kind::close: closed_by_peer(next.code, as_text(next.payload)); break;
-        case ws::event::kind::failed:
-            fail({x_protocol.failure(), 0, 0}, x_protocol.failure_reason(), x_protocol.failure_close_code());
-            break;
-        case ws::event::kind::need_more:
-        case ws::event::kind::data: break;
-        }
-    }
-
-    void answer_ping(bytes_view payload) noexcept {
-        if (!can_send() || x_outbox.control().size() > control_lane_bytes) return;
-        if (x_protocol.encode_control(x_outbox.control(), ws::opcode::pong, payload, next_key()()) == errc{})
-            flush_later();
-    }
-
-    // --- sending ---
-
-    errc overflow() noexcept {
-        if (x_options->overflow == overflow_policy::drop) return errc::buffer_full;
-        std::string reason = "more than " + std::to_string(x_options->queue_bytes) + " bytes wait to be sent";
-        fail({errc::buffer_full, 0, 0}, reason, ws::close_code::policy_violation);
-        return errc::buffer_full;
-    }
-
-    void flush_later() noexcept {
-        if (!x_blocked) serve_at_turn_end();
-    }
-
-    void flush() noexcept {
-        if (x_blocked || x_phase == phase::over || x_outbox.empty()) return;
-        x_bytes_out += x_outbox.flush(*x_stream);
-        if (x_stream->failure()) return broke(x_stream->failure());
-        x_blocked = !x_outbox.empty();
-        if (x_outbox.control().empty() && x_ping_queued) {
-            x_ping_queued = false;
-            x_ping_left = true;
-            x_ping_left_at = x_scheduler.now();
-            if (x_pings_out) x_ping_sent = x_ping_left_at;
-        }
-        if (x_outbox.queued_bytes() <= x_options->high_water_bytes / 2) wake(x_senders, errc{});
-    }
-
-    // --- keeping alive ---
-
-    bool queue_ping(bytes_view payload) noexcept {
-        if (x_outbox.control().size() > control_lane_bytes) return false;
-        if (x_protocol.encode_control(x_outbox.control(), ws::opcode::ping, payload, next_key()()) != errc{})
-            return false;
-        x_ping_queued = true;
-        x_pings_out = true;
-        x_ping_sent = x_scheduler.now();
-        flush_later();
-        return true;
-    }
-
-    void take_pong(bytes_view) noexcept {
-        if (!x_pings_out) return; // unasked for: a sign of life like any other (RFC 6455, 5.5.3)
-        x_pings_out = false;
-        x_round_trip = x_scheduler.now() - x_ping_sent;
-    }
-
-    void arm_keepalive() noexcept {
-        if (!x_options->ping_interval) return;
-        x_scheduler.arm(*this, *x_options->ping_interval);
-    }
-
-    void expire() noexcept override {
-        if (x_phase != phase::open) return close_timed_out();
-        const std::chrono::nanoseconds now = x_scheduler.now();
-        const std::chrono::nanoseconds interval = *x_options->ping_interval;
-        if (x_ping_left) {
-            const std::chrono::nanoseconds silent = now - x_ping_left_at;
-            if (x_ahead.size() >= x_options->read_ahead_bytes && !x_reader) {
-                x_ping_left = false; // we are not listening: its silence means nothing
-            } else if (silent >= x_options->ping_timeout) {
-                return silent_peer();
-            } else {
-                return x_scheduler.arm(*this, x_options->ping_timeout - silent);
-            }
-        }
-        const std::chrono::nanoseconds idle = now - x_last_received;
-        if (idle < interval) return x_scheduler.arm(*this, interval - idle);
-        if (!x_ping_queued) {
-            queue_ping({});
-        } else if (x_bytes_out == x_out_mark) { // a ping that cannot even leave
-            return silent_peer();
-        }
-        x_out_mark = x_bytes_out;
-        x_scheduler.arm(*this, x_options->ping_timeout);
-    }
-
-    void silent_peer() noexcept {
-        end_with(close_cause::timeout, ws::close_code::abnormal,
-                 "nothing was received for " + seconds(x_scheduler.now() - x_last_received) + " s",
-                 make_error_code(errc::timed_out));
-        note(log_level::warning, "connection lost: the peer fell silent");
-        break_off();
-    }
-
-    static std::string seconds(std::chrono::nanoseconds time) {
-        char text[32];
-        std::snprintf(text, sizeof text, "%.3g", std::chrono::duration<double>(time).count());
-        return text;
-    }
-
-    // --- ending ---
-
-    // Keeps the first cause; the peer's code and reason win over ours.
-    void end_with(close_cause cause, ws::close_code code, std::string_view reason, std::error_code why) noexcept {
-        if (x_cause != close_cause::open) return;
-        x_cause = cause;
-        x_code = code;
-        x_error = why;
-        if (!reason.empty()) x_reason = std::make_unique<std::string>(reason);
-    }
-
-    void queue_close(buffer& lane, ws::close_code code, std::string_view reason) noexcept {
-        [[maybe_unused]] const errc refused = x_protocol.encode_close(lane, code, reason, next_key()());
-        assert(refused == errc{});
-    }
-
-    // RFC 6455, 7.1.4 and 5.5.1: answers with the same code, behind what is queued.
-    void closed_by_peer(ws::close_code code, std::string_view reason) noexcept {
-        end_with(close_cause::peer, code, reason, {});
-        if (!x_protocol.close_sent()) queue_close(x_outbox.data(), code, {});
-        if (x_phase == phase::open) {
-            x_phase = phase::closing;
-            arm_close();
-        }
-        lost(x_found || !x_ahead.empty());
-        serve_at_turn_end();
-    }
-
-    void ended_by_peer() noexcept {
-        if (x_phase == phase::draining || x_protocol.close_received()) return finish();
-        end_with(close_cause::end_of_stream, ws::close_code::abnormal, {}, make_error_code(errc::end_of_stream));
-        break_off();
-    }
-
-    void broke(std::error_code why) noexcept {
-        if (x_phase == phase::draining || (x_protocol.close_received() && x_protocol.close_sent() && x_outbox.empty()))
-            return finish();
-        end_with(close_cause::reset, ws::close_code::abnormal, {}, why);
-        break_off();
-    }
-
-    void fail(const ws::violation& rule) noexcept { fail(rule, rule.reason(), rule.code()); }
-    void fail(const ws::violation& rule, std::string_view reason, ws::close_code code) noexcept {
-        if (x_phase >= phase::draining) return;
-        const bool limit = rule.rule == errc::message_too_large || rule.rule == errc::frame_too_large ||
-                           rule.rule == errc::too_many_fragments || rule.rule == errc::buffer_full;
-        end_with(limit ? close_cause::limit : close_cause::protocol_error, code, reason, make_error_code(rule.rule));
-        note(log_level::warning, reason);
-        x_outbox.drop_messages();
-        if (!x_protocol.close_sent()) queue_close(x_outbox.control(), code, reason);
-        x_failed = true;
-        x_phase = phase::closing;
-        x_rest = {};
-        arm_close();
-        lost(false);
-        serve_at_turn_end();
-    }
-
-    // The connection is of no use any more: everything that is left is thrown away.
-    void break_off() noexcept {
-        x_broken = true;
-        x_outbox.drop_messages();
-        lost(false);
-        serve_at_turn_end();
-    }
-
-    // The peer is gone, or going: somebody who does not read has to be told. What is still unread tells by itself, since
-    // a read will find the end behind it; only if nobody has come for it after close_timeout is the context cancelled.
-    void lost(bool unread) noexcept {
-        if (x_reader || unread || !x_context) return;
-        if (x_cause == close_cause::local) return;
-        std::exchange(x_context, nullptr)->cancel();
-    }
-
-    void arm_close() noexcept { x_scheduler.arm(*this, x_options->close_timeout); }
-
-    void close_timed_out() noexcept {
-        if (x_phase == phase::over) {
-            if (x_context && x_cause != close_cause::local) std::exchange(x_context, nullptr)->cancel();
-            return;
-        }
-        if (x_phase == phase::closing && !x_protocol.close_received()) {
-            if (x_cause == close_cause::local) {
-                x_cause = close_cause::timeout;
-                x_error = make_error_code(errc::timed_out);
-            }
-        }
-        x_broken = true;
-        lost(false);
-        serve_at_turn_end();
-    }
-
-    // What is to be done at the end of a turn: see what came for nobody, send what was queued, and get on with ending.
-    void serve() noexcept {
-        if (x_phase < phase::draining && !x_broken) {
-            if (!x_reader)
-                receive_ahead();
-            else if (!x_found && advance(x_reading))
-                wake_reader();
-        }
-        if (!x_broken) flush();
-        if (x_phase == phase::closing && !x_broken && x_outbox.empty()) {
-            const bool both = x_protocol.close_sent() && x_protocol.close_received();
-            if (both && x_protocol.role() == ws::role::server) {
-                finish(); // RFC 6455, 7.1.1: the server closes the connection first
-            } else if (both || x_failed) {
-                x_stream->shutdown_write();
-                x_phase = phase::draining;
-            }
-        }
-        if (x_phase == phase::draining && !x_broken) drain();
-        if (x_broken && x_phase != phase::over) {
-            if (x_cause != close_cause::end_of_stream) x_stream->reset();
-            finish();
-        }
-        if (x_reader && stopped()) wake_reader();
-        if (x_phase == phase::over && x_dropped) delete this;
-    }
-
-    void retry() noexcept {
-        x_retrying = false;
-        if (x_phase != phase::over) on_readable();
-    }
-
-    void finish() noexcept {
-        if (x_phase == phase::over) return;
-        x_phase = phase::over;
-        x_ended = x_scheduler.now();
-        disarm();
-        x_retry.unlink();
-        x_outbox.drop_messages();
-        x_outbox.control().clear();
-        x_stream->close();
-        forget_port();
-        if (log_hook hook = x_options->log) {
-            const std::string line = closed().message();
-            hook({log_level::debug, line, {}, x_error, x_number});
-        }
-        wake(x_senders, errc::closed);
-        wake(x_closers, errc{});
-        if (x_context && (x_found || !x_ahead.empty()) && x_cause != close_cause::local) arm_close();
-        serve_at_turn_end();
-    }
-
-    void serve_at_turn_end() noexcept {
-        if (!x_turn_end.linked()) x_scheduler.post_at_turn_end(x_turn_end);
-    }
-
-    void retry_later() noexcept {
-        if (std::exchange(x_retrying, true)) return;
-        x_scheduler.post_next_turn(x_retry);
-    }
-
-    // --- waking ---
-
-    void wake_reader() noexcept {
-        if (x_read_waiter.waiting() && !x_read_waiter.woken()) x_read_waiter.wake();
-    }
-
-    static void wake(list<ready_item>& waiters, errc outcome) noexcept {
-        while (ready_item* each = waiters.pop_front()) static_cast<waiter*>(each)->wake(outcome);
-    }
-
-    void wake_all(errc outcome) noexcept {
-        wake(x_senders, outcome);
-        wake(x_closers, outcome);
-    }
-
-    error why_over() const noexcept {
-        if (x_error) return x_error;
-        return errc::closed;
-    }
-
-    // --- what the stream and the loop tell ---
-
-    void on_readable() noexcept override {
-        if (x_phase == phase::draining) return drain();
-        if (x_reader) {
-            if (!x_found && advance(x_reading)) wake_reader();
-        } else {
-            receive_ahead();
-        }
-    }
-
-    void on_writable() noexcept override {
-        x_blocked = false;
-        serve_at_turn_end();
-    }
+    error why_over() const noexcept { return x_ending.error() ? error(x_ending.error()) : error(errc::closed); }
 
     void abandon() noexcept override { delete this; }
-
-    void note(log_level level, std::string_view what) const noexcept {
-        x_options->log({level, what, {}, x_error, x_number});
-    }
 
     void send_posted(const owned_message& posted) noexcept override {
         send(posted.is_text ? ws::opcode::text : ws::opcode::binary, as_bytes(posted.data));
     }
 
-    void forget_port() noexcept {
-        if (x_port) std::exchange(x_port, nullptr)->forget();
-    }
-
-    scheduler& x_scheduler;
-    entropy& x_random;
-    std::shared_ptr<const websocket_options> x_options;
-    std::unique_ptr<io::stream> x_stream;
-    io::lease x_lease;
-    mutable_bytes x_rest; // what of the lease has not been parsed
-    ws::connection x_protocol;
-    buffer x_assembly; // a message that comes in parts, or was handed out last
-    read_ahead x_ahead;
-    outbox x_outbox;
-    item<&connection_core::serve> x_turn_end;
-    item<&connection_core::retry> x_retry;
-    waiter x_read_waiter;
-    list<ready_item> x_senders;
-    list<ready_item> x_closers;
-    context* x_context = nullptr;
-    std::shared_ptr<remote_port> x_port;
     std::unique_ptr<char[]> x_agreed;
-    std::unique_ptr<std::string> x_reason;
-    std::error_code x_error;
-    bytes_view x_view; // what was handed out last, or is to be
-    std::uint64_t x_number = 0;
-    std::uint64_t x_bytes_in = 0;
-    std::uint64_t x_bytes_out = 0;
-    std::uint64_t x_out_mark = 0;    // x_bytes_out when the keepalive last looked
-    std::uint64_t x_filled_turn = 0; // the turn of the last receive
-    std::chrono::nanoseconds x_began;
-    std::chrono::nanoseconds x_ended{0};
-    std::chrono::nanoseconds x_last_received;
-    std::chrono::nanoseconds x_ping_sent{0};
-    std::chrono::nanoseconds x_ping_left_at{0};
-    std::chrono::nanoseconds x_round_trip{-1};
     std::uint32_t x_subprotocol_bytes = 0;
     std::uint32_t x_target_bytes = 0;
-    unsigned x_streak = 0;
-    ws::close_code x_code = ws::close_code::abnormal;
-    ws::opcode x_view_type = ws::opcode::text;
-    close_cause x_cause = close_cause::open;
-    phase x_phase = phase::open;
-    reading x_reading = reading::whole;
-    bool x_reader = false;         // somebody waits in read
-    bool x_found = false;          // x_view is to be handed out
-    bool x_view_first = false;
-    bool x_view_last = false;
-    bool x_view_assembled = false; // x_view lies in x_assembly
-    bool x_assembly_first = false; // x_assembly begins with the beginning of its message
-    bool x_blocked = false;        // the stream takes nothing until it says so
-    bool x_retrying = false;
-    bool x_ping_queued = false;    // a ping waits in the control lane
-    bool x_ping_left = false;      // a ping has left and nothing has been received since
-    bool x_pings_out = false;      // a pong is due
-    bool x_failed = false;         // the peer broke a rule: we are through after our close frame
-    bool x_broken = false;         // the stream is to be reset
-    bool x_dropped = false;        // nobody holds us any more
+    unsigned x_streak = 0; // messages that were ready at once, since a reader last waited
 };
 
-} // namespace detail
-
-} // namespace weir::inline v0
+} // namespace weir::inline v0::detail
 
 // ==== weir/transport/send_status.hpp =================================================================================
 
@@ -9785,7 +10517,7 @@ public:
     explicit read_awaiter(connection_core& core) noexcept : x_core(core) {}
     read_awaiter(read_awaiter&& other) noexcept : x_core(other.x_core) {}
     ~read_awaiter() {
-        if (x_waiting) x_core.end_wait();
+        if (x_waiting) x_core.end_wait(false);
     }
 
     bool await_ready() noexcept { return x_core.readable(How); }
@@ -9797,7 +10529,7 @@ public:
     result<Value> await_resume() noexcept {
         if (x_refused != errc{}) return x_refused;
         if (std::exchange(x_waiting, false))
-            if (const errc outcome = x_core.end_wait(); outcome != errc{}) return outcome;
+            if (const errc outcome = x_core.end_wait(true); outcome != errc{}) return outcome;
         if constexpr (How == connection_core::reading::whole)
             return x_core.take_message();
         else
@@ -9847,6 +10579,8 @@ public:
     using piece_awaiter = detail::read_awaiter<detail::connection_core::reading::by_pieces, piece>;
     using send_awaiter =
         detail::effect_awaiter<&detail::connection_core::sendable, &detail::connection_core::wait_sendable>;
+    using frame_awaiter =
+        detail::effect_awaiter<&detail::connection_core::frame_sendable, &detail::connection_core::wait_frame_sendable>;
     using close_awaiter = detail::effect_awaiter<&detail::connection_core::over, &detail::connection_core::wait_over>;
 
     // A connection whose opening handshake is done. Bytes that came behind it are in `rest`, a part of the lease
@@ -9859,6 +10593,7 @@ public:
         : x_core(std::exchange(other.x_core, nullptr)), x_exceptions(std::uncaught_exceptions()) {}
     websocket& operator=(websocket&& other) noexcept {
         std::swap(x_core, other.x_core);
+        x_exceptions = other.x_exceptions = std::uncaught_exceptions();
         return *this;
     }
     ~websocket() {
@@ -9892,15 +10627,20 @@ public:
 
     // Sends one piece of a message as a frame; `last` ends the message. Other messages that are sent meanwhile go
     // out behind its end. The pieces of a text must be UTF-8 together. Otherwise like `send`.
-    send_awaiter send_frame(std::string_view text, bool last) noexcept {
+    frame_awaiter send_frame(std::string_view text, bool last) noexcept {
         return {*x_core, x_core->send_frame(ws::opcode::text, as_bytes(text), last)};
     }
-    send_awaiter send_frame(bytes_view binary, bool last) noexcept {
+    frame_awaiter send_frame(bytes_view binary, bool last) noexcept {
         return {*x_core, x_core->send_frame(ws::opcode::binary, binary, last)};
     }
 
-    // Sends frames that were encoded for this role by somebody else: see hub/room.hpp.
-    send_awaiter send_encoded(bytes_view frames) noexcept { return {*x_core, x_core->send_encoded(frames)}; }
+    // The same without anything to await, for those who never wait for a slow peer: whether the message was taken.
+    bool try_send(const message& any) noexcept {
+        return x_core->send(any.is_text() ? ws::opcode::text : ws::opcode::binary, any.bytes()) == errc{};
+    }
+
+    // Sends frames that were encoded, unmasked, by somebody who sends them to many: see hub/room.hpp. Servers only.
+    bool try_send_encoded(bytes_view frames) noexcept { return x_core->send_encoded(frames) == errc{}; }
 
     // Sends a ping with at most 125 bytes, `errc::long_control` otherwise. The answer shows in `round_trip()`.
     send_awaiter ping(std::string_view payload = {}) noexcept { return {*x_core, x_core->ping(as_bytes(payload))}; }
@@ -9953,6 +10693,1212 @@ public:
 private:
     detail::connection_core* x_core;
     int x_exceptions = std::uncaught_exceptions();
+};
+
+} // namespace weir::inline v0
+
+// ==== weir/server/handler.hpp ========================================================================================
+
+// What an application gives a server to call, behind one virtual call.
+//
+// Owned by a route, and so by the server: a coroutine made from a lambda may use what the lambda has captured. What a
+// handler throws before it has returned a task comes out of the task. One small class is instantiated for each
+// handler, and a coroutine only for tasks of another type than the one wanted.
+
+namespace weir::inline v0 {
+
+class websocket;
+
+namespace detail {
+
+// Gives what is there already, as a task.
+template <class Result>
+task<Result> ready_task(Result value) {
+    co_return std::move(value);
+}
+
+#if defined(__cpp_exceptions)
+template <class Result>
+task<Result> failed_task(std::exception_ptr thrown) {
+    std::rethrow_exception(thrown);
+    co_await task<Result>();
+}
+#endif
+
+// Calls what returns a task. What it throws meanwhile comes out of the task.
+template <class Result, class Call>
+task<Result> call_guarded(Call&& call) {
+#if defined(__cpp_exceptions)
+    try {
+        return call();
+    } catch (...) {
+        return failed_task<Result>(std::current_exception());
+    }
+#else
+    return call();
+#endif
+}
+
+template <class Result, class Other>
+task<Result> convert(task<Other> from) {
+    Other made = co_await std::move(from);
+    co_return Result(std::move(made));
+}
+
+// Answers requests: with a value, with what makes one, or with a task of either.
+template <class Result>
+class request_handler {
+public:
+    virtual ~request_handler() = default;
+    virtual task<Result> call(const http::request_head& request) = 0;
+};
+
+template <class Result, class Function>
+class request_handler_of final : public request_handler<Result> {
+public:
+    explicit request_handler_of(Function function) : x_function(std::move(function)) {}
+
+    task<Result> call(const http::request_head& request) override {
+        return call_guarded<Result>([&]() -> task<Result> {
+            using given = std::invoke_result_t<Function&, const http::request_head&>;
+            if constexpr (std::is_same_v<given, task<Result>>)
+                return x_function(request);
+            else if constexpr (std::is_convertible_v<given, Result>)
+                return ready_task<Result>(x_function(request));
+            else
+                return convert<Result>(x_function(request));
+        });
+    }
+
+private:
+    Function x_function;
+};
+
+// Serves a WebSocket connection; may care for the request or not.
+class websocket_handler {
+public:
+    virtual ~websocket_handler() = default;
+    virtual task<> call(websocket& ws, const http::request_head& request) = 0;
+};
+
+template <class Function>
+inline constexpr bool takes_request = std::is_invocable_r_v<task<>, Function&, websocket&, const http::request_head&>;
+
+template <class Function>
+class websocket_handler_of final : public websocket_handler {
+public:
+    explicit websocket_handler_of(Function function) : x_function(std::move(function)) {}
+
+    task<> call(websocket& ws, const http::request_head& request) override {
+        return call_guarded<void>([&]() -> task<> {
+            if constexpr (takes_request<Function>)
+                return x_function(ws, request);
+            else
+                return x_function(ws);
+        });
+    }
+
+private:
+    Function x_function;
+};
+
+} // namespace detail
+
+} // namespace weir::inline v0
+
+// ==== weir/server/options.hpp ========================================================================================
+
+// The settings of a server.
+
+namespace weir::inline v0 {
+
+// Nothing here is kept by reference but what `log.self` points at.
+struct server_options {
+    // Where to listen: an address, "localhost", or "unix:/path". Empty: all addresses of this machine, IPv4 and IPv6.
+    std::string_view host = {};
+
+    // The TCP port, up to 65535; 0 has the system pick a free one, which `local_endpoint()` tells.
+    int port = 0;
+
+    // A socket that listens already, of a supervisor for instance, in place of host and port. It is taken over.
+    std::optional<int> descriptor = {};
+
+    // How long a client may take to send the head of its first request. Slow clients beyond it get 408.
+    std::chrono::nanoseconds handshake_timeout = std::chrono::seconds(10);
+
+    // How long an HTTP connection is kept for another request.
+    std::chrono::nanoseconds keep_alive_timeout = std::chrono::seconds(20);
+
+    // How long connections have to end after a signal, before they are broken off.
+    std::chrono::nanoseconds stop_grace = std::chrono::seconds(5);
+
+    // Whether `run` ends the server on SIGINT and SIGTERM; a second signal ends it at once.
+    bool handle_signals = true;
+
+    // Which source of events `run` uses.
+    backend_kind backend = backend_kind::automatic;
+
+    // Bounds for request heads.
+    http::head_limits head = {};
+
+    // The socket's own settings.
+    io::listen_options listening = {};
+
+    // The settings of WebSocket connections. Without a log hook of their own they use `log`.
+    websocket_options websocket = {};
+
+    // Who hears of what happens; nobody by default. `weir::print_log` prints.
+    log_hook log = {};
+};
+
+static_assert(std::is_trivially_copyable_v<server_options> && std::is_trivially_destructible_v<server_options>);
+
+} // namespace weir::inline v0
+
+// ==== weir/server/response.hpp =======================================================================================
+
+// What a route answers to a plain HTTP request.
+
+namespace weir::inline v0 {
+
+// Owns its text. Content-Length and Connection are added when it is sent, and dropped where they stand among `fields`; a
+// Content-Type there takes the place of `content_type`. The status is final: 200 to 599.
+class response {
+public:
+    // Text, 200.
+    response(std::string text) : body(std::move(text)) {}
+    response(const char* text) : body(text) {}
+    response(http::status code, std::string text = {}) : status(code), body(std::move(text)) {}
+    response(std::string content, std::string type) : body(std::move(content)), content_type(std::move(type)) {}
+
+    // A page, 200.
+    static response html(std::string page) { return {std::move(page), "text/html; charset=utf-8"}; }
+
+    http::status status = http::status::ok;
+    std::string body;
+    std::string content_type = "text/plain; charset=utf-8";
+    http::fields fields; // further fields: `answer.fields.add("Retry-After", "5")`
+};
+
+} // namespace weir::inline v0
+
+// ==== weir/server/websocket_route.hpp ================================================================================
+
+// What a server does with the WebSocket handshakes for one path.
+//
+// A route is made by `server::websocket` and lives as long as the server, and with it the handler. Everything runs on
+// the server's loop.
+
+namespace weir::inline v0 {
+
+// The settings of a WebSocket route; each setter returns the route.
+class websocket_route {
+public:
+    // `wants_request`: the handler is given the head of the handshake's request, which is kept for it.
+    websocket_route(std::string path, std::unique_ptr<detail::websocket_handler> handler, bool wants_request)
+        : x_path(std::move(path)), x_handler(std::move(handler)), x_wants_request(wants_request) {}
+
+    // The subprotocols that the handler speaks, the preferred one first; tokens. The first that the client offers too
+    // is agreed upon (RFC 6455, section 1.9). When there is no such the connection has none, `ws.subprotocol()` is
+    // empty, and a handler that cannot do without closes it.
+    websocket_route& subprotocols(std::span<const std::string_view> names) {
+        x_subprotocols.clear();
+        for (const std::string_view each : names) {
+            assert(http::is_token(each) && "a subprotocol is a token");
+            x_subprotocols.emplace_back(each);
+        }
+        return *this;
+    }
+
+    // Pages of which other origins may connect, besides those of the same host: "https://example.com". Compared without
+    // regard to case, with the port unless it is the scheme's own. By default only pages of the same host may (RFC 6455,
+    // section 10.2). Programs that send no Origin may always; pages without an origin of their own send "null", which
+    // may be listed.
+    websocket_route& origins(std::span<const std::string_view> allowed) {
+        x_origins.assign(allowed.begin(), allowed.end());
+        return *this;
+    }
+
+    // Any page may connect. Right where a connection can do nothing that its user would mind.
+    websocket_route& any_origin() {
+        x_any_origin = true;
+        return *this;
+    }
+
+    // Asks `judge` about each handshake that is otherwise in order. It is given the request and returns nothing to
+    // let it in or a `response` to refuse it: `std::optional<weir::response>`, or a task of that. When it throws, the
+    // client gets 500. A task may wait; while it does the peer is not watched.
+    template <class Function>
+        requires std::is_invocable_v<Function&, const http::request_head&>
+    websocket_route& admit(Function judge) {
+        x_check = std::make_unique<detail::request_handler_of<std::optional<response>, Function>>(std::move(judge));
+        return *this;
+    }
+
+    std::string_view path() const noexcept { return x_path; }
+
+    // --- for the server ---
+
+    // Whether a page of the request's Origin may connect.
+    bool welcomes(const http::request_head& request) const noexcept {
+        if (x_any_origin || ws::same_origin(request)) return true;
+        if (request.fields.count("Origin") != 1) return false;
+        const std::string_view origin = *request.fields.get("Origin");
+        for (const std::string& each : x_origins)
+            if (http::equal_ignoring_case(origin, each)) return true;
+        return false;
+    }
+
+    // What `admit` was given; null where it was not.
+    detail::request_handler<std::optional<response>>* check() const noexcept { return x_check.get(); }
+    detail::websocket_handler& handler() const noexcept { return *x_handler; }
+    bool wants_request() const noexcept { return x_wants_request; }
+    std::vector<std::string_view> supported() const { return {x_subprotocols.begin(), x_subprotocols.end()}; }
+
+private:
+    std::string x_path;
+    std::unique_ptr<detail::websocket_handler> x_handler;
+    std::vector<std::string> x_subprotocols;
+    std::vector<std::string> x_origins;
+    std::unique_ptr<detail::request_handler<std::optional<response>>> x_check;
+    bool x_wants_request;
+    bool x_any_origin = false;
+};
+
+} // namespace weir::inline v0
+
+// ==== weir/server/routes.hpp =========================================================================================
+
+// What a server has at which path, and what all its connections share.
+//
+// Paths are compared letter for letter with the request's path as it was sent, percent-encoded and without its query:
+// "/caf%C3%A9", not "/café", and "/a" is not "/a/". Filled before the server runs, and not changed after that.
+
+namespace weir::inline v0::detail {
+
+struct get_route {
+    std::string path;
+    std::unique_ptr<request_handler<response>> handler;
+};
+
+class routes {
+public:
+    websocket_route& add(std::unique_ptr<websocket_route> route) {
+        assert(is_path(route->path()) && "a path begins with '/' and has no query; other characters are percent-encoded");
+        assert(!websocket_at(route->path()) && "two handlers for WebSockets at one path");
+        return *x_websockets.emplace_back(std::move(route));
+    }
+
+    void add(std::string_view path, std::unique_ptr<request_handler<response>> handler) {
+        assert(is_path(path) && "a path begins with '/' and has no query; other characters are percent-encoded");
+        assert(!get_at(path) && "two handlers for GET at one path");
+        x_gets.push_back({std::string(path), std::move(handler)});
+    }
+
+    // Null where there is none.
+    websocket_route* websocket_at(std::string_view path) const noexcept {
+        for (const auto& each : x_websockets)
+            if (each->path() == path) return each.get();
+        return nullptr;
+    }
+    const get_route* get_at(std::string_view path) const noexcept {
+        for (const get_route& each : x_gets)
+            if (each.path == path) return &each;
+        return nullptr;
+    }
+
+private:
+    static bool is_path(std::string_view text) noexcept {
+        return text.starts_with('/') && http::is_target(text) && text.find_first_of("?#") == text.npos;
+    }
+
+    std::vector<std::unique_ptr<websocket_route>> x_websockets;
+    std::vector<get_route> x_gets;
+};
+
+// What the connections of a server look at.
+struct server_setup {
+    routes table;
+    server_options options;
+    std::shared_ptr<const websocket_options> websocket;
+
+    void note(log_level level, std::string_view what, std::string_view at = {}, std::error_code why = {}) const {
+        options.log({level, what, at, why, 0});
+    }
+};
+
+} // namespace weir::inline v0::detail
+
+// ==== weir/server/http_phase.hpp =====================================================================================
+
+// The HTTP side of a server's connection: reads requests and answers them, until the connection ends or is upgraded.
+//
+// Each head has one deadline as a whole, and each 64 KiB of an answer has one, so a client that sends or reads by
+// trickles is not kept. Whatever is wrong with a request is answered by a status and a sentence. Nothing is kept of a
+// body: after a request with one the connection is closed. Loop thread only.
+
+namespace weir::inline v0::detail {
+
+// What the HTTP side of a connection leaves to the WebSocket side.
+struct upgrade {
+    websocket_route* route = nullptr; // null: there was no handshake, or it was refused
+    std::unique_ptr<http::request_head> request;
+    std::string subprotocol;
+    io::lease lease; // of the stream, with what came behind the handshake in `rest`
+    mutable_bytes rest;
+};
+
+class http_phase {
+public:
+    // Waits for requests take place in `waiting`, which is cancelled when the server stops. Everything that is given
+    // must live until the task has ended.
+    static task<> run(const server_setup& of, io::stream& stream, context& waiting, upgrade& to) {
+        http_phase self(of, stream, waiting, to);
+        std::chrono::nanoseconds patience = of.options.handshake_timeout;
+        bool again = true;
+        while (again) {
+            http::request_parser parser(of.options.head);
+            self.x_answered = false;
+            result<http::request_head> head =
+                co_await in_context(waiting, self.x_source.read_head(parser).within(patience));
+            if (head)
+                again = co_await self.answer(*head);
+            else
+                again = co_await self.refuse_head(head.error(), parser.started());
+            patience = of.options.keep_alive_timeout;
+            if (again) (void)co_await yield(); // one client's pipeline does not keep others waiting
+        }
+        if (to.route) {
+            to.rest = self.x_source.rest();
+            to.lease = self.x_source.take_lease();
+        } else if (self.x_answered) {
+            (void)co_await self.x_source.finish().within(finish_timeout);
+        }
+    }
+
+private:
+    static constexpr std::chrono::nanoseconds finish_timeout = std::chrono::seconds(2);
+    static constexpr std::size_t write_step_bytes = 64 * 1024;
+
+    http_phase(const server_setup& of, io::stream& stream, context& waiting, upgrade& to) noexcept
+        : x_server(of), x_stream(stream), x_waiting(waiting), x_source(stream), x_to(to) {}
+
+    // --- each of these gives whether another request may follow ---
+
+    // No request could be read. Says why, where there is somebody to hear it.
+    task<bool> refuse_head(const error& why, bool started) {
+        const bool half = why == errc::end_of_stream && started;
+        if (why == condition::protocol || why == condition::limit || half) {
+            note(log_level::warning, "not a request: " + why.message(), why);
+            co_return co_await refuse(http::status_for(why), why.message());
+        }
+        if (why == errc::timed_out && started)
+            co_return co_await refuse(http::status::request_timeout, "The request took too long.");
+        co_return false;
+    }
+
+    task<bool> answer(http::request_head& head) {
+        const std::string_view path = head.path();
+        websocket_route* const route = x_server.table.websocket_at(path);
+        const get_route* const get = x_server.table.get_at(path);
+        if (route && (!get || head.fields.has_token("Upgrade", "websocket")))
+            co_return co_await shake_hands(head, *route);
+
+        const result<http::body_framing> framing = http::framing_of(head);
+        if (!framing) co_return co_await refuse_head(framing.error(), true);
+        const bool again = head.version_minor > 0 && head.keep_alive() && framing->kind == http::body_kind::none &&
+                           !x_waiting.canceled();
+        const http::response_options how{.keep_alive = again, .head_only = head.method == "HEAD"};
+        if (!get)
+            co_return co_await respond(response(http::status::not_found, "There is nothing at this path.\n"), how);
+        if (head.method != "GET" && head.method != "HEAD") {
+            response refused(http::status::method_not_allowed, "This path answers GET and HEAD only.\n");
+            refused.fields.add("Allow", "GET, HEAD");
+            co_return co_await respond(std::move(refused), how);
+        }
+        std::string thrown;
+        std::optional<response> made = co_await caught(get->handler->call(head), thrown);
+        if (!made) {
+            note(log_level::error, "a handler threw: " + thrown, {}, path);
+            made.emplace(http::status::internal_server_error, "The server failed to answer.\n");
+        }
+        co_return co_await respond(proper(std::move(*made)), how);
+    }
+
+    // RFC 6455, section 4.2: judges the handshake, and accepts or refuses it. Gives false in any case.
+    task<bool> shake_hands(http::request_head& head, websocket_route& route) {
+        if (const ws::handshake_refusal refusal = ws::check_request(head)) {
+            note(log_level::warning, refusal.sentence, refusal.reason, route.path());
+            response refused(refusal.status, sentence(refusal.sentence));
+            refused.fields = refusal.head().fields;
+            const http::response_options how{.head_only = head.method == "HEAD"};
+            co_return co_await respond(std::move(refused), how);
+        }
+        if (!route.welcomes(head)) {
+            note(log_level::warning, "origin refused: " + std::string(head.fields.get("Origin").value_or("")),
+                 errc::origin_refused, route.path());
+            co_return co_await refuse(http::status::forbidden, "Pages of this origin may not connect here.");
+        }
+        if (route.check()) {
+            std::string thrown;
+            std::optional<std::optional<response>> checked = co_await caught(route.check()->call(head), thrown);
+            if (!checked) {
+                note(log_level::error, "a check threw: " + thrown, {}, route.path());
+                co_return co_await refuse(http::status::internal_server_error, "The server failed to answer.");
+            }
+            if (*checked) {
+                note(log_level::info, "handshake refused by the application", {}, route.path());
+                const http::response_options last;
+                co_return co_await respond(proper(std::move(**checked)), last);
+            }
+        }
+        if (x_waiting.canceled())
+            co_return co_await refuse(http::status::service_unavailable, "The server is stopping.");
+
+        const std::vector<std::string_view> supported = route.supported();
+        const std::string_view subprotocol = ws::choose_subprotocol(head, supported);
+        const result<http::response_head> accepted = ws::make_response(head, subprotocol);
+        std::string text;
+        if (!accepted || !http::append_head(text, *accepted)) co_return false;
+        const bool written = co_await write(text);
+        if (!written) co_return false;
+        x_to.subprotocol = subprotocol;
+        x_to.request = std::make_unique<http::request_head>(std::move(head));
+        x_to.route = &route;
+        co_return false;
+    }
+
+    task<bool> refuse(http::status code, std::string_view why) {
+        const http::response_options last;
+        response made(code, sentence(why));
+        co_return co_await respond(std::move(made), last);
+    }
+
+    task<bool> respond(response answer, http::response_options how) {
+        how.content_type = answer.content_type;
+        how.extra = &answer.fields;
+        std::string text;
+        if (!http::append_response(text, answer.status, answer.body, how)) {
+            note(log_level::error, "a response that cannot be sent", {});
+            co_return false;
+        }
+        answer.body = {};
+        const bool written = co_await write(text);
+        x_answered = written;
+        co_return written && how.keep_alive;
+    }
+
+    // --- the rest ---
+
+    // What an application answers, without what is not its own to say.
+    response proper(response made) const {
+        const unsigned code = http::to_number(made.status);
+        if (code < 200 || code > 599) {
+            note(log_level::error, "an answer with the status " + std::to_string(code), {});
+            made = response(http::status::internal_server_error, "The server failed to answer.\n");
+        }
+        for (const std::string_view own : {"Content-Length", "Transfer-Encoding", "Connection"})
+            made.fields.remove(own);
+        if (made.fields.count("Content-Type") > 0) made.content_type.clear();
+        return made;
+    }
+
+    // False when the client is gone, or does not take it: then the connection is broken off.
+    task<bool> write(std::string_view text) {
+        while (!text.empty()) {
+            const std::string_view step = text.substr(0, write_step_bytes);
+            const result<> written = co_await x_source.write(as_bytes(step)).within(x_server.options.handshake_timeout);
+            if (!written) {
+                x_stream.reset();
+                co_return false;
+            }
+            text.remove_prefix(step.size());
+        }
+        co_return true;
+    }
+
+    static std::string sentence(std::string_view text) {
+        std::string line(text);
+        line += '\n';
+        return line;
+    }
+
+    // `at` is a route; without one it says who the client is.
+    void note(log_level level, std::string_view what, std::error_code why, std::string_view at = {}) const {
+        if (!x_server.options.log) return;
+        std::string where(at);
+        if (const net::endpoint peer = net::peer_endpoint(x_stream)) {
+            if (!where.empty()) where += ", ";
+            where += peer.to_string();
+        }
+        x_server.note(level, what, where, why);
+    }
+
+    const server_setup& x_server;
+    io::stream& x_stream;
+    context& x_waiting;
+    byte_source x_source;
+    upgrade& x_to;
+    bool x_answered = false; // to the last request that was read; the client is to have it
+};
+
+} // namespace weir::inline v0::detail
+
+// ==== weir/server/stop_switch.hpp ====================================================================================
+
+// The way by which other threads and signal handlers end a server.
+//
+// Lives as long as the server, which runs once or several times; a request made while it does not run waits for the next
+// run.
+
+namespace weir::inline v0::detail {
+
+class stop_switch final : private io::interrupt {
+public:
+    // Who does the stopping, on the loop's thread.
+    class target {
+    public:
+        virtual void stop_requested() noexcept = 0;
+
+    protected:
+        ~target() = default;
+    };
+
+    // From any thread; async-signal-safe.
+    void request(std::chrono::nanoseconds grace) noexcept {
+        x_grace.store(grace.count());
+        x_requested.store(true);
+        x_users.fetch_add(1); // the loop does not go while somebody may look at it
+        if (io::loop* const on = x_loop.load()) on->raise(*this);
+        x_users.fetch_sub(1);
+    }
+
+    bool requested() const noexcept { return x_requested.load(); }
+    std::chrono::nanoseconds grace() const noexcept { return std::chrono::nanoseconds(x_grace.load()); }
+
+    // From here to `detach`, on the loop's thread, `who` is told.
+    void attach(io::loop& on, target& who) noexcept {
+        x_target = &who;
+        on.add(*this);
+        x_loop.store(&on);
+    }
+
+    // Every request made so far has had its effect.
+    void detach() noexcept {
+        x_loop.store(nullptr);
+        while (x_users.load()) {} // another thread is inside request(): a matter of nanoseconds
+        unlink();
+        x_target = nullptr;
+        x_requested.store(false);
+    }
+
+    bool attached() const noexcept { return x_loop.load() != nullptr; }
+
+private:
+    void on_interrupt() noexcept override {
+        if (requested()) x_target->stop_requested();
+    }
+
+    std::atomic<io::loop*> x_loop{nullptr};
+    std::atomic<int> x_users{0};
+    std::atomic<bool> x_requested{false};
+    std::atomic<std::int64_t> x_grace{0}; // nanoseconds
+    target* x_target = nullptr;
+    static_assert(std::atomic<std::int64_t>::is_always_lock_free && std::atomic<io::loop*>::is_always_lock_free,
+                  "a signal handler may not take a lock");
+};
+
+} // namespace weir::inline v0::detail
+
+// ==== weir/server/service.hpp ========================================================================================
+
+// A server while it serves: accepts, has each connection served, and stops.
+//
+// Each connection is a coroutine in one scope. Stopping goes in two steps: first nobody is accepted any more, who waits
+// for a request is let go, and every WebSocket connection is closed with 1001; then, after the grace, contexts
+// are cancelled and sockets reset. A handler that does not heed cancellation is waited for. Loop thread only.
+
+namespace weir::inline v0::detail {
+
+class service final : private stop_switch::target, private timer, private cancel_hook {
+public:
+    // On a loop's thread. `open` is where the number of WebSocket connections stands.
+    service(const server_setup& of, stop_switch& stops, net::listener listening, std::size_t& open)
+        : x_server(of), x_stops(stops), x_listener(std::move(listening)), x_loop(*io::loop::current()),
+          x_open_count(open), x_waiting(x_loop) {
+        x_open_count = 0;
+        x_listener.on_trouble(accepting_pauses, this);
+        x_stops.attach(x_loop, *this);
+    }
+    ~service() { x_stops.detach(); }
+
+    // Serves until it is stopped and every handler has ended. Cancelling it breaks everything off at once. Fails when
+    // nobody can be accepted any more.
+    task<result<>> run() {
+        context* const outer = co_await this_context();
+        if (outer && !outer->canceled()) outer->add(*this);
+        if (x_stops.requested()) begin_stop();
+        if (outer && outer->canceled()) on_cancel();
+        result<> outcome;
+        for (;;) {
+            result<std::unique_ptr<io::stream>> stream = co_await x_listener.accept();
+            if (!stream) {
+                if (stream.error() != errc::closed && stream.error() != errc::canceled)
+                    outcome = std::move(stream).error();
+                break;
+            }
+            x_clients.spawn(serve(std::move(*stream)));
+        }
+        if (!outcome) x_server.note(log_level::error, "no longer accepting", {}, outcome.error());
+        begin_stop();
+        co_await x_clients.join();
+        co_return outcome;
+    }
+
+private:
+    // A WebSocket connection whose handler runs or which is being closed.
+    class open_connection : public list_node<open_connection> {
+    public:
+        open_connection(service& of, websocket& ws) noexcept : x_service(of), x_ws(ws) {
+            of.x_open.push_back(*this);
+            ++of.x_open_count;
+        }
+        ~open_connection() { --x_service.x_open_count; }
+        websocket& ws() const noexcept { return x_ws; }
+
+    private:
+        service& x_service;
+        websocket& x_ws;
+    };
+
+    task<> serve(std::unique_ptr<io::stream> stream) {
+        std::string thrown;
+        upgrade to;
+        const bool talked = co_await caught(http_phase::run(x_server, *stream, x_waiting, to), thrown);
+        if (!talked) x_server.note(log_level::error, "a connection was given up: " + thrown);
+        if (!talked || !to.route) co_return;
+
+        websocket ws(ws::role::server, std::move(stream), std::move(to.lease), to.rest,
+                     {x_loop, x_loop.blocks(), x_loop.random()}, x_server.websocket);
+        ws.agreed(to.subprotocol, to.request->target);
+        to.subprotocol = {};
+        if (!to.route->wants_request()) *to.request = {};
+        const open_connection here(*this, ws);
+        if (x_stopping) close(ws);
+
+        context own(*co_await this_context());
+        ws.guard(&own);
+        ws::close_code code = ws::close_code::normal;
+        const bool done = co_await caught(in_context(own, to.route->handler().call(ws, *to.request)), thrown);
+        if (!done) {
+            x_server.note(log_level::error, "a handler threw: " + thrown, to.route->path());
+            code = ws::close_code::internal_error;
+        }
+        ws.guard(nullptr);
+        co_await shield(ws.close(code));
+    }
+
+    static void close(websocket& ws) noexcept { ws.close(ws::close_code::going_away, "the server is stopping"); }
+
+    void begin_stop() noexcept {
+        x_loop.arm(*this, x_stops.grace());
+        if (std::exchange(x_stopping, true)) return;
+        x_listener.close();
+        x_waiting.cancel();
+        for (open_connection* each = x_open.front(); each; each = x_open.after(*each)) close(each->ws());
+    }
+
+    void break_off() noexcept {
+        x_clients.cancel();
+        for (open_connection* each = x_open.front(); each; each = x_open.after(*each)) each->ws().reset();
+    }
+
+    void stop_requested() noexcept override { begin_stop(); }
+    void expire() noexcept override { break_off(); }
+    void on_cancel() noexcept override {
+        begin_stop();
+        break_off();
+    }
+
+    static void accepting_pauses(void* self, std::error_code why, std::chrono::nanoseconds) {
+        static_cast<service*>(self)->x_server.note(log_level::warning, "accepting pauses", {}, why);
+    }
+
+    const server_setup& x_server;
+    stop_switch& x_stops;
+    net::listener x_listener;
+    io::loop& x_loop;
+    list<open_connection> x_open;
+    std::size_t& x_open_count;
+    context x_waiting; // of those who wait for a request, and need not be waited for
+    bool x_stopping = false;
+    scope x_clients; // last: its coroutines use the rest
+};
+
+} // namespace weir::inline v0::detail
+
+// ==== weir/server/server.hpp =========================================================================================
+
+// A server of WebSocket connections and plain HTTP routes on one port.
+//
+//     weir::server server;
+//     server.websocket("/echo", echo);                  // task<> echo(weir::websocket&)
+//     server.get("/healthz", "ok");
+//     return server.run({.port = 9001});
+//
+// One loop, one thread. Each connection is a coroutine; its handler runs in a context of its own, which is cancelled
+// when the peer is lost while nobody reads. When a handler returns, its connection is closed with 1000; when it throws,
+// with 1011. A plain request to a WebSocket path is answered by 426, a strange path by 404, another method by 405, and
+// what is no request by 400 and its like, each with a sentence. Only `stop` may be called from other threads and from
+// signal handlers. A server may run again after it has ended.
+
+namespace weir::inline v0 {
+
+class server {
+public:
+    server() = default;
+    server(const server&) = delete;
+    server& operator=(const server&) = delete;
+    ~server() { assert(!x_stops.attached() && "a server was destroyed while it was running"); }
+
+    // --- routes; to be added before the server runs ---
+    //
+    // A path begins with '/'. It is compared letter for letter with that of the request as it was sent, which is
+    // percent-encoded: "/caf%C3%A9"; the query does not matter, and "/a" is not "/a/". One path may have a WebSocket
+    // handler and one for GET: which is meant says the request's Upgrade field.
+
+    // Connections to `path` are handed to `handler`, which is called as `handler(ws)` or `handler(ws, request)` and
+    // returns a `task<>`. It is kept as long as the server. The websocket and the request are valid until the task has
+    // ended; the websocket may not be moved from.
+    template <class Handler>
+        requires(detail::takes_request<Handler> || std::is_invocable_r_v<task<>, Handler&, weir::websocket&>)
+    websocket_route& websocket(std::string_view path, Handler handler) {
+        return x_setup.table.add(std::make_unique<websocket_route>(
+            std::string(path), std::make_unique<detail::websocket_handler_of<Handler>>(std::move(handler)),
+            detail::takes_request<Handler>));
+    }
+
+    // GET and HEAD requests for `path` are answered by `handler(request)`, which returns a `response` (or what makes
+    // one) or a task of it; or always by the same response. The request is valid until the task has ended. What a
+    // handler throws becomes 500.
+    template <class Handler>
+        requires std::is_invocable_v<Handler&, const http::request_head&>
+    void get(std::string_view path, Handler handler) {
+        x_setup.table.add(path,
+                          std::make_unique<detail::request_handler_of<response, Handler>>(std::move(handler)));
+    }
+    void get(std::string_view path, response always) {
+        get(path, [always = std::move(always)](const http::request_head&) { return always; });
+    }
+
+    // --- running ---
+
+    // Listens and serves on a loop of its own until `stop`, or a signal, and until every handler has ended. Gives the
+    // program's exit code: 0, or 1 after a line on stderr that says why it could not listen, or not any more.
+    int run(const server_options& options = {}) {
+        result<std::unique_ptr<io::backend>> events = io::make_backend(options.backend);
+        if (!events) return fail(events.error());
+        io::loop loop(std::move(*events));
+        return loop.run(main(options));
+    }
+
+    // Opens the port, on the loop of this thread, which must not end before `serve` has or the server is destroyed.
+    // Errors say where: "listening on [::]:80: Permission denied".
+    result<> listen(const server_options& options) {
+        assert(!x_stops.attached() && "listen() on a server that is running");
+        const bool bad_port = !options.descriptor && (options.port < 0 || options.port > 65535);
+        if (bad_port) return error(errc::bad_port, "listening on port " + std::to_string(options.port));
+        x_listener.reset();
+        result<net::listener> made =
+            options.descriptor
+                ? net::adopt_listener(*options.descriptor)
+                : net::listen(options.host, static_cast<std::uint16_t>(options.port), options.listening);
+        if (!made) return made.error();
+        x_listener.emplace(std::move(*made));
+        x_local = x_listener->local_endpoint();
+        x_setup.options = options;
+        x_setup.options.host = {}; // it is not ours
+        websocket_options shared = options.websocket;
+        if (!shared.log) shared.log = options.log;
+        x_setup.websocket = std::make_shared<const websocket_options>(shared);
+        x_setup.note(log_level::info, "listening on " + where());
+        return {};
+    }
+
+    // Accepts and serves connections until `stop`, and until every handler has ended. `listen` must have succeeded.
+    // Fails when accepting does for good. Cancelling it breaks every connection off at once; it ends when every
+    // handler has.
+    task<result<>> serve() {
+        assert(x_listener && "serve() without listen()");
+        result<> outcome;
+        {
+            const closing_time afterwards(*this);
+            detail::service running(x_setup, x_stops, *std::exchange(x_listener, std::nullopt), x_open_count);
+            outcome = co_await running.run();
+        }
+        x_setup.note(log_level::info, "stopped");
+        co_return outcome;
+    }
+
+    // Has the server end: it accepts nobody any more, closes every connection with 1001, and after `grace` cancels the
+    // handlers and breaks off what is left. From any thread; async-signal-safe. Calling it again begins a new grace.
+    // Before `run` it makes the next `run` end at once.
+    void stop(std::chrono::nanoseconds grace = std::chrono::seconds(5)) noexcept { x_stops.request(grace); }
+
+    // Where it listens; no address before `listen` and after the end.
+    net::endpoint local_endpoint() const noexcept { return x_local; }
+
+    // How many WebSocket connections are open.
+    std::size_t connections() const noexcept { return x_open_count; }
+
+private:
+    // However serving ends, the server listens nowhere after it.
+    struct closing_time {
+        explicit closing_time(server& of) noexcept : x_server(of) {}
+        ~closing_time() { x_server.x_local = {}; }
+        server& x_server;
+    };
+
+    static int fail(const error& why) {
+        std::fprintf(stderr, "weir: %s\n", why.message().c_str());
+        return 1;
+    }
+
+    task<int> main(server_options options) {
+        const result<> listening = listen(options);
+        if (!listening) co_return fail(listening.error());
+        std::optional<io::signal_watch> signals;
+        if (options.handle_signals) signals.emplace(*io::loop::current(), on_signal, this);
+        const result<> served = co_await serve();
+        if (!served) co_return fail(served.error());
+        co_return 0;
+    }
+
+    // A second signal ends it at once.
+    static void on_signal(void* self) noexcept {
+        server& of = *static_cast<server*>(self);
+        of.stop(of.x_stops.requested() ? std::chrono::nanoseconds(0) : of.x_setup.options.stop_grace);
+    }
+
+    std::string where() const {
+        if (x_local.port() == 0) return x_local.to_string();
+        if (x_local == net::endpoint::any_ipv6(x_local.port()) || x_local == net::endpoint::any_ipv4(x_local.port()))
+            return "http://localhost:" + std::to_string(x_local.port()) + " (all addresses)";
+        return "http://" + x_local.to_string();
+    }
+
+    detail::server_setup x_setup;
+    detail::stop_switch x_stops;
+    std::optional<net::listener> x_listener; // between `listen` and `serve`
+    net::endpoint x_local;
+    std::size_t x_open_count = 0;
+};
+
+} // namespace weir::inline v0
+
+// ==== weir/client/connect_options.hpp ================================================================================
+
+// How a client opens a connection.
+
+namespace weir::inline v0 {
+
+// What a server said that did not let us in.
+struct connect_refusal {
+    http::response_head head; // status and fields, such as WWW-Authenticate or Retry-After; fields.empty(): no answer
+    std::string body;         // its beginning, as it came: at most `most_body_bytes`
+
+    static constexpr std::size_t most_body_bytes = 4096;
+};
+
+// What the spans and views name is copied by the call that is given them.
+struct connect_options {
+    // Further fields of the request, such as Authorization, Cookie or Origin. Those of the handshake itself may not be
+    // among them.
+    std::span<const http::field> headers = {};
+
+    // The subprotocols that this side speaks, the preferred one first; `ws.subprotocol()` is what the server chose, or
+    // empty: whoever cannot do without looks at it.
+    std::span<const std::string_view> subprotocols = {};
+
+    // How long it may take from the first step to the end of the handshake, name resolution included.
+    std::chrono::nanoseconds timeout = std::chrono::seconds(10);
+
+    // Where the answer of a server goes that refuses, besides the error's message; null for nowhere. It must live until
+    // `connect` has ended.
+    connect_refusal* refusal = nullptr;
+
+    // Bounds for the server's answer.
+    http::head_limits head = {};
+
+    // The connection's own settings.
+    websocket_options websocket = {};
+
+    // How a name becomes addresses; called on a helper thread, and may block.
+    net::lookup_function lookup = net::system_lookup;
+};
+
+static_assert(std::is_trivially_copyable_v<connect_options> && std::is_trivially_destructible_v<connect_options>);
+
+} // namespace weir::inline v0
+
+// ==== weir/client/connect.hpp ========================================================================================
+
+// Opening a WebSocket connection from a URL.
+//
+//     auto ws = co_await weir::connect("ws://localhost:9001/echo");
+//     if (!ws) std::puts(ws.error().message().c_str());
+//
+// Resolves the name off the loop's thread, connects, and shakes hands, all within one deadline. Errors say what was being
+// done and where: "opening ws://localhost:9001/echo: connecting to 127.0.0.1:9001: Connection refused".
+
+namespace weir::inline v0 {
+
+namespace detail {
+
+// Everything that opening a connection needs, with nothing borrowed but `options.refusal`.
+struct opening {
+    http::url url;
+    http::request_head request;
+    connect_options options; // its spans are not looked at any more
+    std::string where;       // "opening URL", for errors
+    std::string doing = {};  // the step that has begun, for an error that says nothing itself: "resolving NAME"
+};
+
+// "where: what", or one of them.
+inline error explained(std::error_code why, std::string where, std::string_view what) {
+    if (!what.empty()) where.append(where.empty() ? "" : ": ").append(what);
+    return error(why, std::move(where));
+}
+
+inline result<opening> prepare(std::string_view text, const connect_options& options) {
+    io::loop* const on = io::loop::current();
+    if (!on) return error(errc::no_loop, "opening a connection");
+    result<http::url> url = http::parse_url(text);
+    if (!url) return explained(url.error(), "opening a connection", url.error().context());
+    std::string where = "opening ";
+    where.append(http::to_text(url->scheme())).append("://"); // without a password
+    where.append(url->host_field()).append(url->target());
+    if (!url->user_info().empty())
+        return explained(errc::unsupported, where, "a user in the URL; send an Authorization field");
+    if (url->secure()) return explained(errc::unsupported, where, "TLS");
+    if (url->scheme() != http::url_scheme::ws) return explained(errc::bad_scheme, where, "it should be ws://");
+    std::array<std::byte, 16> random;
+    on->random().fill(random);
+    const std::string host = url->host_field();
+    result<http::request_head> request = ws::make_request(
+        {.host = host, .target = url->target(), .subprotocols = options.subprotocols, .fields = options.headers},
+        random);
+    if (!request) return explained(request.error(), where, request.error().context());
+    return opening{std::move(*url), std::move(*request), options, std::move(where)};
+}
+
+// Gathers the beginning of a body, until `most` bytes or a second have passed: often it says why we are refused.
+inline task<result<>> read_body(byte_source& from, const http::response_head& head, std::string& into,
+                                std::size_t most) {
+    const result<http::body_framing> framing = http::framing_of(head, "GET");
+    if (!framing) co_return framing.error();
+    http::body_decoder decoder(*framing, UINT64_MAX);
+    for (;;) {
+        bytes_view input = from.rest();
+        const http::body_event next = decoder.decode(input);
+        from.rest() = from.rest().last(input.size());
+        if (next.what == http::body_event::data) {
+            into += as_text(next.bytes).substr(0, most - into.size());
+            if (into.size() == most) co_return result<>();
+        } else if (next.what == http::body_event::need_more) {
+            const result<bool> got = co_await from.more();
+            if (!got) co_return got.error();
+            if (!*got) co_return result<>();
+        } else {
+            co_return decoder.error();
+        }
+    }
+}
+
+// What a server says that did not let us in: for the error's context, and for who wants all of it.
+inline task<std::string> read_refusal(byte_source& from, http::response_head&& head, std::string_view what,
+                                      connect_refusal* into) {
+    constexpr std::size_t most_quoted = 200;
+    constexpr std::chrono::nanoseconds patience = std::chrono::seconds(1);
+    std::string context = "the server answered ";
+    context += what;
+    std::string body;
+    (void)co_await read_body(from, head, body, into ? connect_refusal::most_body_bytes : most_quoted).within(patience);
+    std::string_view shown = body;
+    while (shown.ends_with('\n') || shown.ends_with('\r')) shown.remove_suffix(1);
+    if (!shown.empty()) context += " (\"" + http::detail::printable(shown, most_quoted) + "\")";
+    if (into) {
+        into->head = std::move(head);
+        into->body = std::move(body);
+    }
+    co_return context;
+}
+
+// The first answer that is not only informative, of which there may be some (RFC 9110, section 15.2).
+inline task<result<http::response_head>> read_answer(byte_source& from, const http::head_limits& limits) {
+    constexpr int most = 8;
+    http::response_parser parser(limits);
+    for (int count = 0;; ++count) {
+        result<http::response_head> head = co_await from.read_head(parser);
+        if (!head) co_return head;
+        const unsigned code = http::to_number(head->status);
+        if (code >= 200 || head->status == http::status::switching_protocols || count == most) co_return head;
+    }
+}
+
+inline task<result<websocket>> shake_hands(std::unique_ptr<io::stream> stream, opening& what) {
+    io::loop& on = *io::loop::current();
+    byte_source source(*stream);
+    std::string text;
+    what.doing = "sending the handshake";
+    if (!http::append_head(text, what.request)) co_return errc::bad_field;
+    const result<> written = co_await source.write(as_bytes(text));
+    if (!written) co_return written.error();
+
+    what.doing = "waiting for the server's answer to the handshake";
+    result<http::response_head> head = co_await read_answer(source, what.options.head);
+    if (!head && head.error().context().empty()) co_return head.error();
+    if (!head) co_return explained(head.error(), "reading the server's answer to the handshake", head.error().context());
+    const result<std::string_view> subprotocol = ws::check_response(what.request, *head);
+    if (!subprotocol && subprotocol.error() == errc::unexpected_status) {
+        const std::string quoted(subprotocol.error().context());
+        std::string context = co_await read_refusal(source, std::move(*head), quoted, what.options.refusal);
+        co_return error(errc::unexpected_status, std::move(context));
+    }
+    if (!subprotocol) co_return explained(subprotocol.error(), "the server answered 101", subprotocol.error().context());
+    const mutable_bytes rest = source.rest();
+    websocket ws(ws::role::client, std::move(stream), source.take_lease(), rest, {on, on.blocks(), on.random()},
+                 std::make_shared<const websocket_options>(what.options.websocket));
+    ws.agreed(*subprotocol, what.request.target);
+    co_return std::move(ws);
+}
+
+inline task<result<websocket>> reach(opening& what) {
+    std::string host(what.url.host());
+    what.doing = "resolving " + host;
+    result<std::vector<net::endpoint>> found = co_await net::resolve(host, what.url.port(), what.options.lookup);
+    if (!found) co_return std::move(found).error();
+    what.doing = "connecting to ";
+    what.doing += found->size() == 1 ? found->front().to_string() : what.url.host_field();
+    result<std::unique_ptr<io::stream>> stream = co_await net::connect(std::move(*found));
+    if (!stream) co_return std::move(stream).error();
+    co_return co_await shake_hands(std::move(*stream), what);
+}
+
+inline task<result<websocket>> open(result<opening> prepared) {
+    if (!prepared) co_return std::move(prepared).error();
+    if (prepared->options.refusal) *prepared->options.refusal = {};
+    task<result<websocket>> way = reach(*prepared);
+    result<websocket> opened = co_await std::move(way).within(prepared->options.timeout);
+    if (opened) co_return opened;
+    const error& why = opened.error();
+    co_return explained(why, std::move(prepared->where), why.context().empty() ? prepared->doing : why.context());
+}
+
+} // namespace detail
+
+// Opens a connection to a `ws://` URL. What it is given is copied at the call; the work begins when it is awaited.
+// Cancelling it leaves nothing behind. Errors: those of the URL, `name_not_found` or `name_unavailable`, the operating
+// system's for connecting, `timed_out` with the step that lasted, `unexpected_status` with the status and the beginning
+// of the body, and those of the handshake.
+inline task<result<websocket>> connect(std::string_view url, const connect_options& options = {}) {
+    return detail::open(detail::prepare(url, options));
+}
+
+} // namespace weir::inline v0
+
+// ==== weir/hub/room.hpp ==============================================================================================
+
+// A set of connections that are sent the same.
+//
+//     weir::room lobby;                                   // outlives its members
+//     weir::task<> chat(weir::websocket& ws) {
+//         weir::room::seat here(lobby, ws);               // leaves by itself
+//         while (auto message = co_await ws.read()) lobby.send(*message);
+//     }
+//
+// A message is encoded once, whatever the number of members, and each connection writes it in its own time: sending never
+// waits, a slow reader holds nobody up, and its own queue is bounded by its options. What is sent by any of the members
+// arrives everywhere in the same order. Members come and go at any time. One loop, its thread only.
+
+namespace weir::inline v0 {
+
+class room {
+public:
+    room() noexcept = default;
+    room(const room&) = delete;
+    room& operator=(const room&) = delete;
+    ~room() { assert(x_seats.empty() && "a room was destroyed with members in it"); }
+
+    // Membership, from construction to destruction. The room must outlive it; so must the websocket, which may not be
+    // moved meanwhile. A connection may be in any number of rooms.
+    class seat : private list_node<seat> {
+    public:
+        seat(room& in, websocket& member) noexcept : x_room(in), x_member(member) {
+            in.x_seats.push_back(*this);
+            ++in.x_size;
+        }
+        ~seat() { leave(); }
+
+        // Ends the membership early; again does nothing.
+        void leave() noexcept {
+            if (!linked()) return;
+            unlink();
+            --x_room.x_size;
+        }
+
+    private:
+        friend class room;
+        friend class list<seat>;
+        room& x_room;
+        websocket& x_member;
+    };
+
+    // How many members there are, those included whose connections have closed but who have not left yet.
+    std::size_t size() const noexcept { return x_size; }
+
+    // Sends a message to every member, but for `except` (null: to all). Each is told or not by its own state: a
+    // connection that is closing, or whose queue is full, misses it. Gives how many took it. The payload may be a message
+    // that was just read from one of them.
+    std::size_t send(std::string_view text, const websocket* except = nullptr) {
+        assert(is_utf8(as_bytes(text)) && "text messages must be UTF-8; send bytes as binary");
+        return send(ws::opcode::text, as_bytes(text), except);
+    }
+    std::size_t send(bytes_view binary, const websocket* except = nullptr) {
+        return send(ws::opcode::binary, binary, except);
+    }
+    std::size_t send(const message& any, const websocket* except = nullptr) {
+        return send(any.is_text() ? ws::opcode::text : ws::opcode::binary, any.bytes(), except);
+    }
+
+private:
+    std::size_t send(ws::opcode type, bytes_view payload, const websocket* except) {
+        std::size_t taken = 0;
+        bool encoded = false;
+        for (seat* each = x_seats.front(); each; each = x_seats.after(*each)) {
+            websocket& to = each->x_member;
+            if (&to == except) continue;
+            if (to.role() == ws::role::client) { // masks each message with a key of its own
+                taken += to.try_send(message(payload, type == ws::opcode::text));
+                continue;
+            }
+            if (!encoded) {
+                outbox::append_message(x_frames, type, payload, frame_bytes, false, [] { return ws::masking_key{}; });
+                encoded = true;
+            }
+            taken += to.try_send_encoded(std::as_const(x_frames).view());
+        }
+        x_frames.clear();
+        return taken;
+    }
+
+    static constexpr std::size_t frame_bytes = 64 * 1024; // longer messages go out in frames of this size
+    static constexpr std::size_t keep_bytes = 16 * 1024;  // memory for larger ones is not kept
+
+    list<seat> x_seats;
+    std::size_t x_size = 0;
+    block_pool x_pool{keep_bytes};
+    buffer x_frames{x_pool}; // what is being sent to all, encoded
 };
 
 } // namespace weir::inline v0
