@@ -83,7 +83,8 @@ protected:
     }
 
     void ended_by_peer() noexcept {
-        if (x_phase == phase::draining || x_inbox.protocol().close_received()) return finish();
+        if (x_phase == phase::draining || (x_inbox.protocol().close_received() && x_out.empty())) return finish();
+        if (x_inbox.protocol().close_received()) return; // it may still hear what we have to say; then we finish
         x_ending.note(close_cause::end_of_stream, ws::close_code::abnormal, {}, make_error_code(errc::end_of_stream));
         x_ending.note_unanswered(make_error_code(errc::end_of_stream), false);
         x_in_order = true;
