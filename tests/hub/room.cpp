@@ -60,9 +60,9 @@ TEST_CASE("room: what any member says arrives everywhere in the same order") {
                 all.a.second.send("a" + number);
                 all.b.second.send("b" + number);
                 co_await all.c.second.send(as_bytes("c" + number));
-                co_await yield();
+                (void)co_await yield();
             }
-            while (heard[0].size() < 60 || heard[1].size() < 60 || heard[2].size() < 60) co_await yield();
+            while (heard[0].size() < 60 || heard[1].size() < 60 || heard[2].size() < 60) (void)co_await yield();
             all.a.second.send("leave");
             all.b.second.send("leave");
             all.c.second.send("leave");
@@ -137,7 +137,7 @@ TEST_CASE("room: a slow reader holds nobody up, and goes when its queue is full"
             std::size_t taken = 0;
             for (int i = 0; i < 100; ++i) {
                 taken += lobby.send(std::string(500, static_cast<char>('a' + i % 26)));
-                while (heard.size() <= static_cast<std::size_t>(i)) co_await yield();
+                while (heard.size() <= static_cast<std::size_t>(i)) (void)co_await yield();
             }
             co_await listeners.join();
             CHECK(heard.size() == 100);
@@ -191,7 +191,7 @@ TEST_CASE("room: members in several rooms; rooms that come and go; members that 
         {
             scope dying;
             dying.spawn(member(first, pair.first));
-            co_await yield();
+            (void)co_await yield();
             CHECK(first.size() == 1);
         } // destroyed while it reads
         CHECK(first.size() == 0);
