@@ -32,7 +32,7 @@ public:
     }
 
     // Lets the connection end by itself, at most one close_timeout for each phase from now. It frees itself.
-    void linger(ws::close_code code) noexcept {
+    [[gnu::cold]] void linger(ws::close_code code) noexcept {
         assert(!x_reader && "a websocket was destroyed while a read waited on it");
         if (over()) return delete this;
         x_context = nullptr;
@@ -113,7 +113,7 @@ public:
     // --- closing ---
 
     // Begins the closing handshake, once; later calls do nothing.
-    void begin_close(ws::close_code code, std::string_view reason) noexcept {
+    [[gnu::cold]] void begin_close(ws::close_code code, std::string_view reason) noexcept {
         if (!can_send()) return;
         if (x_port) x_port->deliver(); // what was posted before is sent before
         if (!can_send()) return;
@@ -123,7 +123,7 @@ public:
     }
 
     // Breaks the connection off at once, without a closing handshake.
-    void reset() noexcept {
+    [[gnu::cold]] void reset() noexcept {
         if (over()) return;
         x_ending.note(close_cause::local, ws::close_code::abnormal, {}, make_error_code(errc::canceled));
         break_off();
@@ -149,7 +149,7 @@ public:
     }
 
     // What the handshake agreed upon: a subprotocol, and the request's target. One allocation, or none.
-    void agreed(std::string_view subprotocol, std::string_view target) {
+    [[gnu::cold]] void agreed(std::string_view subprotocol, std::string_view target) {
         x_subprotocol_bytes = static_cast<std::uint32_t>(subprotocol.size());
         x_agreed = std::make_unique<char[]>(subprotocol.size() + target.size());
         x_target_bytes = static_cast<std::uint32_t>(target.size());

@@ -102,7 +102,7 @@ protected:
     }
 
     // Discards what comes until the peer ends its side.
-    void drain() noexcept {
+    [[gnu::cold]] void drain() noexcept {
         x_inbox.stop_parsing();
         for (io::lease next; x_phase == phase::draining && receive(next);) x_stream->release(std::move(next));
     }
@@ -174,7 +174,7 @@ protected:
 
     // --- deadlines ---
 
-    void expire() noexcept override {
+    [[gnu::cold]] void expire() noexcept override {
         if (x_phase != phase::open) return close_timed_out();
         const bool listening = x_reader || x_inbox.ahead_bytes() < x_options->read_ahead_bytes;
         const keepalive::decision next = x_keepalive.decide(x_scheduler.now(), x_out.bytes_out(), listening,
@@ -184,7 +184,7 @@ protected:
         x_scheduler.arm(*this, next.again);
     }
 
-    void silent_peer() noexcept {
+    [[gnu::cold]] void silent_peer() noexcept {
         char text[80];
         const std::chrono::duration<double> silent = x_scheduler.now() - x_keepalive.last_received();
         std::snprintf(text, sizeof text, "nothing was received for %.3g s", silent.count());
@@ -193,7 +193,7 @@ protected:
         break_off();
     }
 
-    void close_timed_out() noexcept {
+    [[gnu::cold]] void close_timed_out() noexcept {
         if (over()) { // somebody was to read what is left
             if (std::exchange(x_came, false)) return arm_close();
             return cancel_handler();
@@ -228,7 +228,7 @@ protected:
     }
 
     // Everything has left that we had to say while closing.
-    void say_no_more() noexcept {
+    [[gnu::cold]] void say_no_more() noexcept {
         const ws::connection& protocol = x_inbox.protocol();
         const bool both = protocol.close_received() && (protocol.close_sent() || x_mute);
         if (both && (protocol.role() == ws::role::server || x_mute)) return finish(); // RFC 6455, 7.1.1: the server first

@@ -35,7 +35,7 @@ public:
 
     bool over() const noexcept { return x_phase == phase::over; }
 
-    close_info closed() const {
+    [[gnu::cold]] close_info closed() const {
         close_info all = x_ending.info(over(), x_scheduler.now());
         all.bytes_in = x_bytes_in;
         all.bytes_out = x_out.bytes_out();
@@ -73,7 +73,7 @@ protected:
     }
 
     // RFC 6455, 7.1.4 and 5.5.1: answers with the same code, behind what is queued.
-    void closed_by_peer(ws::close_code code, std::string_view reason) noexcept {
+    [[gnu::cold]] void closed_by_peer(ws::close_code code, std::string_view reason) noexcept {
         if (over()) return;
         x_ending.note_peer(code, reason);
         if (!x_mute && !x_inbox.protocol().close_sent()) x_out.send_close(x_inbox.protocol(), code, {});
@@ -82,7 +82,7 @@ protected:
         serve_at_turn_end();
     }
 
-    void ended_by_peer() noexcept {
+    [[gnu::cold]] void ended_by_peer() noexcept {
         if (x_phase == phase::draining || (x_inbox.protocol().close_received() && x_out.empty())) return finish();
         if (x_inbox.protocol().close_received()) return; // it may still hear what we have to say; then we finish
         x_ending.note(close_cause::end_of_stream, ws::close_code::abnormal, {}, make_error_code(errc::end_of_stream));
@@ -91,7 +91,7 @@ protected:
         break_off();
     }
 
-    void lost_stream(std::error_code why) noexcept {
+    [[gnu::cold]] void lost_stream(std::error_code why) noexcept {
         const ws::connection& protocol = x_inbox.protocol();
         if (x_phase == phase::draining || (protocol.close_received() && protocol.close_sent() && x_out.empty()))
             return finish();
@@ -101,7 +101,7 @@ protected:
     }
 
     // Nothing can be sent any more, but what had arrived before is still read: it may say why.
-    void write_failed(std::error_code why) noexcept {
+    [[gnu::cold]] void write_failed(std::error_code why) noexcept {
         if (std::exchange(x_mute, true)) return;
         x_ending.note(close_cause::reset, ws::close_code::abnormal, {}, why);
         x_out.clear();
@@ -111,7 +111,7 @@ protected:
     }
 
     void fail(const ws::violation& rule) noexcept { fail(rule.rule, rule.reason(), rule.code()); }
-    void fail(errc rule, std::string_view reason, ws::close_code code) noexcept {
+    [[gnu::cold]] void fail(errc rule, std::string_view reason, ws::close_code code) noexcept {
         if (x_phase >= phase::draining || std::exchange(x_failed, true)) return;
         const bool limit = rule == errc::message_too_large || rule == errc::frame_too_large ||
                            rule == errc::too_many_fragments || rule == errc::buffer_full;
@@ -124,7 +124,7 @@ protected:
         serve_at_turn_end();
     }
 
-    void enter_closing() noexcept {
+    [[gnu::cold]] void enter_closing() noexcept {
         x_phase = phase::closing;
         close_port();
         arm_close();
@@ -132,7 +132,7 @@ protected:
     }
 
     // The connection is of no use any more: everything that is left to send is thrown away.
-    void break_off() noexcept {
+    [[gnu::cold]] void break_off() noexcept {
         if (over() || std::exchange(x_broken, true)) return;
         x_out.clear();
         lost();
@@ -141,15 +141,15 @@ protected:
 
     // The peer is gone, or going: somebody who does not read has to be told. What is still unread tells by itself, since
     // a read will find the end behind it; only if nobody has come for it for a close_timeout is the context cancelled.
-    void lost() noexcept {
+    [[gnu::cold]] void lost() noexcept {
         if (!x_reader && !x_attended && !x_inbox.has_unread()) cancel_handler();
     }
 
-    void cancel_handler() noexcept {
+    [[gnu::cold]] void cancel_handler() noexcept {
         if (x_context && !x_ending.is_local()) std::exchange(x_context, nullptr)->cancel();
     }
 
-    void finish() noexcept {
+    [[gnu::cold]] void finish() noexcept {
         if (over()) return;
         x_phase = phase::over;
         x_ending.note_end(x_scheduler.now());
@@ -177,12 +177,12 @@ protected:
 
     void arm_close() noexcept { x_scheduler.arm(*this, x_options->close_timeout); }
 
-    void note(log_level level, std::string_view what) const noexcept {
+    [[gnu::cold]] void note(log_level level, std::string_view what) const noexcept {
         x_options->log({level, what, {}, x_ending.error(), x_number});
     }
 
     // Nothing is taken from other threads any more. The port itself may be at work, and is kept.
-    void close_port() noexcept {
+    [[gnu::cold]] void close_port() noexcept {
         if (x_port) x_port->forget();
     }
 

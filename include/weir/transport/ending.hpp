@@ -23,7 +23,7 @@ public:
     bool is_local() const noexcept { return x_cause == close_cause::local; }
 
     // Notes a cause, unless there is one.
-    void note(close_cause cause, ws::close_code code, std::string_view reason, std::error_code why) noexcept {
+    [[gnu::cold]] void note(close_cause cause, ws::close_code code, std::string_view reason, std::error_code why) noexcept {
         if (x_cause != close_cause::open) return;
         x_cause = cause;
         x_error = why;
@@ -31,7 +31,7 @@ public:
     }
 
     // The peer's close frame.
-    void note_peer(ws::close_code code, std::string_view reason) noexcept {
+    [[gnu::cold]] void note_peer(ws::close_code code, std::string_view reason) noexcept {
         if (x_cause == close_cause::open || x_cause == close_cause::reset) {
             x_cause = close_cause::peer;
             x_error = {};
@@ -42,7 +42,7 @@ public:
     }
 
     // The peer did not do its part of a closing that this side began.
-    void note_unanswered(std::error_code why, bool silent) noexcept {
+    [[gnu::cold]] void note_unanswered(std::error_code why, bool silent) noexcept {
         if (!is_local() || x_error) return;
         x_error = why;
         if (silent) x_cause = close_cause::timeout;
@@ -51,7 +51,7 @@ public:
     void note_end(time now) noexcept { x_ended = now; }
 
     // The value for users, but for the bytes and the round trip.
-    close_info info(bool over, time now) const {
+    [[gnu::cold]] close_info info(bool over, time now) const {
         close_info all;
         all.cause = x_cause;
         all.code = x_code;
@@ -62,7 +62,7 @@ public:
     }
 
 private:
-    void say(ws::close_code code, std::string_view reason) noexcept {
+    [[gnu::cold]] void say(ws::close_code code, std::string_view reason) noexcept {
         x_code = code;
         x_reason.reset(reason.empty() ? nullptr : new std::string(reason));
     }
