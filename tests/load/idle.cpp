@@ -131,6 +131,7 @@ weir::task<> all(const server_process& server) {
     std::printf("all closed: %s; %s before the first connection\n", alone.mebibytes().c_str(), before.mebibytes().c_str());
     if (!sanitized) require(alone.allocated - before.allocated < 6 * 1024 * 1024, "the memory of connections is kept");
     co_await gauge->close();
+    clients.clear(); // none may outlive the loop
 }
 
 } // namespace
@@ -141,6 +142,5 @@ int main() {
     options.ping_interval.reset(); // so that they are idle on slow machines too
     server_process server(options);
     weir::run(all(server));
-    clients.clear();
     require(server.end(), "the server did not leave in order");
 }
