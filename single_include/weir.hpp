@@ -6005,8 +6005,9 @@ public:
     // Waits until something has happened, somebody called `wake`, or `timeout` has passed; not at all if it is zero.
     virtual void wait(std::chrono::nanoseconds timeout) noexcept = 0;
 
-    // Tells observers what `wait` has found.
-    virtual void dispatch() noexcept = 0;
+    // Tells observers of some of what `wait` has found: a few, so that what one stream has received can be used up
+    // while it is warm, before the next one receives. True when there is more to tell.
+    [[nodiscard]] virtual bool dispatch() noexcept = 0;
 
     // Ends a `wait` that is under way, or the next one. From any thread; async-signal-safe.
     virtual void wake() noexcept = 0;
@@ -6477,8 +6478,8 @@ public:
         x_found = found < 0 ? 0 : found;
     }
 
-    void dispatch() noexcept override {
-        while (x_told < x_found) {
+    bool dispatch() noexcept override {
+        for (int told = 0; told < events_at_once && x_told < x_found; ++told) {
             const epoll_event event = x_events[x_told++];
             auto* which = static_cast<watched*>(event.data.ptr);
             if (!which) { // the eventfd, or unwatched meanwhile
@@ -6487,6 +6488,7 @@ public:
             const bool hangup = event.events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR);
             which->on_ready(hangup || event.events & EPOLLIN, hangup || event.events & EPOLLOUT, hangup);
         }
+        return x_told < x_found;
     }
 
     void wake() noexcept override {
@@ -6506,6 +6508,7 @@ public:
 
 private:
     static constexpr int max_events = 256;
+    static constexpr int events_at_once = 4; // as many leases as the pool keeps
     static constexpr int max_wait = 1 << 30; // milliseconds: twelve days
 
     epoll() noexcept
@@ -6728,7 +6731,8 @@ public:
         x_sleeping.store(false, std::memory_order_relaxed);
         x_now = x_backend->now();
         ++x_turn_number;
-        x_backend->dispatch();
+        x_ready.take_all(x_next_turn);
+        while (x_backend->dispatch()) run_all(x_ready);
         x_wheel.advance(x_now);
         take_remote();
         run_ready();
@@ -6831,7 +6835,6 @@ private:
     }
 
     void run_ready() noexcept {
-        x_ready.take_all(x_next_turn);
         for (int round = 0; round < rounds_a_turn && !x_ready.empty(); ++round) run_all(x_ready);
         run_all(x_turn_end);
     }
@@ -6994,11 +6997,12 @@ public:
         collect();
     }
 
-    void dispatch() noexcept override {
+    bool dispatch() noexcept override {
         if (std::exchange(x_stalled, false) && x_stall_observer) x_stall_observer->on_stall();
         list<memory_event> round;
         round.take_all(x_due);
         while (memory_event* each = round.pop_front()) each->on_due();
+        return false;
     }
 
     void wake() noexcept override { ::sem_post(&x_wakes); }
@@ -8804,7 +8808,7 @@ public:
     bool is_local() const noexcept { return x_cause == close_cause::local; }
 
     // Notes a cause, unless there is one.
-    void note(close_cause cause, ws::close_code code, std::string_view reason, std::error_code why) noexcept {
+    [[gnu::cold]] void note(close_cause cause, ws::close_code code, std::string_view reason, std::error_code why) noexcept {
         if (x_cause != close_cause::open) return;
         x_cause = cause;
         x_error = why;
@@ -8812,7 +8816,7 @@ public:
     }
 
     // The peer's close frame.
-    void note_peer(ws::close_code code, std::string_view reason) noexcept {
+    [[gnu::cold]] void note_peer(ws::close_code code, std::string_view reason) noexcept {
         if (x_cause == close_cause::open || x_cause == close_cause::reset) {
             x_cause = close_cause::peer;
             x_error = {};
@@ -8823,7 +8827,7 @@ public:
     }
 
     // The peer did not do its part of a closing that this side began.
-    void note_unanswered(std::error_code why, bool silent) noexcept {
+    [[gnu::cold]] void note_unanswered(std::error_code why, bool silent) noexcept {
         if (!is_local() || x_error) return;
         x_error = why;
         if (silent) x_cause = close_cause::timeout;
@@ -8832,7 +8836,7 @@ public:
     void note_end(time now) noexcept { x_ended = now; }
 
     // The value for users, but for the bytes and the round trip.
-    close_info info(bool over, time now) const {
+    [[gnu::cold]] close_info info(bool over, time now) const {
         close_info all;
         all.cause = x_cause;
         all.code = x_code;
@@ -8843,7 +8847,7 @@ public:
     }
 
 private:
-    void say(ws::close_code code, std::string_view reason) noexcept {
+    [[gnu::cold]] void say(ws::close_code code, std::string_view reason) noexcept {
         x_code = code;
         x_reason.reset(reason.empty() ? nullptr : new std::string(reason));
     }
@@ -9806,7 +9810,7 @@ public:
 
     bool over() const noexcept { return x_phase == phase::over; }
 
-    close_info closed() const {
+    [[gnu::cold]] close_info closed() const {
         close_info all = x_ending.info(over(), x_scheduler.now());
         all.bytes_in = x_bytes_in;
         all.bytes_out = x_out.bytes_out();
@@ -9844,7 +9848,7 @@ protected:
     }
 
     // RFC 6455, 7.1.4 and 5.5.1: answers with the same code, behind what is queued.
-    void closed_by_peer(ws::close_code code, std::string_view reason) noexcept {
+    [[gnu::cold]] void closed_by_peer(ws::close_code code, std::string_view reason) noexcept {
         if (over()) return;
         x_ending.note_peer(code, reason);
         if (!x_mute && !x_inbox.protocol().close_sent()) x_out.send_close(x_inbox.protocol(), code, {});
@@ -9853,15 +9857,16 @@ protected:
         serve_at_turn_end();
     }
 
-    void ended_by_peer() noexcept {
-        if (x_phase == phase::draining || x_inbox.protocol().close_received()) return finish();
+    [[gnu::cold]] void ended_by_peer() noexcept {
+        if (x_phase == phase::draining || (x_inbox.protocol().close_received() && x_out.empty())) return finish();
+        if (x_inbox.protocol().close_received()) return; // it may still hear what we have to say; then we finish
         x_ending.note(close_cause::end_of_stream, ws::close_code::abnormal, {}, make_error_code(errc::end_of_stream));
         x_ending.note_unanswered(make_error_code(errc::end_of_stream), false);
         x_in_order = true;
         break_off();
     }
 
-    void lost_stream(std::error_code why) noexcept {
+    [[gnu::cold]] void lost_stream(std::error_code why) noexcept {
         const ws::connection& protocol = x_inbox.protocol();
         if (x_phase == phase::draining || (protocol.close_received() && protocol.close_sent() && x_out.empty()))
             return finish();
@@ -9871,7 +9876,7 @@ protected:
     }
 
     // Nothing can be sent any more, but what had arrived before is still read: it may say why.
-    void write_failed(std::error_code why) noexcept {
+    [[gnu::cold]] void write_failed(std::error_code why) noexcept {
         if (std::exchange(x_mute, true)) return;
         x_ending.note(close_cause::reset, ws::close_code::abnormal, {}, why);
         x_out.clear();
@@ -9881,7 +9886,7 @@ protected:
     }
 
     void fail(const ws::violation& rule) noexcept { fail(rule.rule, rule.reason(), rule.code()); }
-    void fail(errc rule, std::string_view reason, ws::close_code code) noexcept {
+    [[gnu::cold]] void fail(errc rule, std::string_view reason, ws::close_code code) noexcept {
         if (x_phase >= phase::draining || std::exchange(x_failed, true)) return;
         const bool limit = rule == errc::message_too_large || rule == errc::frame_too_large ||
                            rule == errc::too_many_fragments || rule == errc::buffer_full;
@@ -9894,7 +9899,7 @@ protected:
         serve_at_turn_end();
     }
 
-    void enter_closing() noexcept {
+    [[gnu::cold]] void enter_closing() noexcept {
         x_phase = phase::closing;
         close_port();
         arm_close();
@@ -9902,7 +9907,7 @@ protected:
     }
 
     // The connection is of no use any more: everything that is left to send is thrown away.
-    void break_off() noexcept {
+    [[gnu::cold]] void break_off() noexcept {
         if (over() || std::exchange(x_broken, true)) return;
         x_out.clear();
         lost();
@@ -9911,15 +9916,15 @@ protected:
 
     // The peer is gone, or going: somebody who does not read has to be told. What is still unread tells by itself, since
     // a read will find the end behind it; only if nobody has come for it for a close_timeout is the context cancelled.
-    void lost() noexcept {
+    [[gnu::cold]] void lost() noexcept {
         if (!x_reader && !x_attended && !x_inbox.has_unread()) cancel_handler();
     }
 
-    void cancel_handler() noexcept {
+    [[gnu::cold]] void cancel_handler() noexcept {
         if (x_context && !x_ending.is_local()) std::exchange(x_context, nullptr)->cancel();
     }
 
-    void finish() noexcept {
+    [[gnu::cold]] void finish() noexcept {
         if (over()) return;
         x_phase = phase::over;
         x_ending.note_end(x_scheduler.now());
@@ -9947,12 +9952,12 @@ protected:
 
     void arm_close() noexcept { x_scheduler.arm(*this, x_options->close_timeout); }
 
-    void note(log_level level, std::string_view what) const noexcept {
+    [[gnu::cold]] void note(log_level level, std::string_view what) const noexcept {
         x_options->log({level, what, {}, x_ending.error(), x_number});
     }
 
     // Nothing is taken from other threads any more. The port itself may be at work, and is kept.
-    void close_port() noexcept {
+    [[gnu::cold]] void close_port() noexcept {
         if (x_port) x_port->forget();
     }
 
@@ -10093,7 +10098,7 @@ protected:
     }
 
     // Discards what comes until the peer ends its side.
-    void drain() noexcept {
+    [[gnu::cold]] void drain() noexcept {
         x_inbox.stop_parsing();
         for (io::lease next; x_phase == phase::draining && receive(next);) x_stream->release(std::move(next));
     }
@@ -10165,7 +10170,7 @@ protected:
 
     // --- deadlines ---
 
-    void expire() noexcept override {
+    [[gnu::cold]] void expire() noexcept override {
         if (x_phase != phase::open) return close_timed_out();
         const bool listening = x_reader || x_inbox.ahead_bytes() < x_options->read_ahead_bytes;
         const keepalive::decision next = x_keepalive.decide(x_scheduler.now(), x_out.bytes_out(), listening,
@@ -10175,7 +10180,7 @@ protected:
         x_scheduler.arm(*this, next.again);
     }
 
-    void silent_peer() noexcept {
+    [[gnu::cold]] void silent_peer() noexcept {
         char text[80];
         const std::chrono::duration<double> silent = x_scheduler.now() - x_keepalive.last_received();
         std::snprintf(text, sizeof text, "nothing was received for %.3g s", silent.count());
@@ -10184,7 +10189,7 @@ protected:
         break_off();
     }
 
-    void close_timed_out() noexcept {
+    [[gnu::cold]] void close_timed_out() noexcept {
         if (over()) { // somebody was to read what is left
             if (std::exchange(x_came, false)) return arm_close();
             return cancel_handler();
@@ -10219,7 +10224,7 @@ protected:
     }
 
     // Everything has left that we had to say while closing.
-    void say_no_more() noexcept {
+    [[gnu::cold]] void say_no_more() noexcept {
         const ws::connection& protocol = x_inbox.protocol();
         const bool both = protocol.close_received() && (protocol.close_sent() || x_mute);
         if (both && (protocol.role() == ws::role::server || x_mute)) return finish(); // RFC 6455, 7.1.1: the server first
@@ -10297,7 +10302,7 @@ public:
     }
 
     // Lets the connection end by itself, at most one close_timeout for each phase from now. It frees itself.
-    void linger(ws::close_code code) noexcept {
+    [[gnu::cold]] void linger(ws::close_code code) noexcept {
         assert(!x_reader && "a websocket was destroyed while a read waited on it");
         if (over()) return delete this;
         x_context = nullptr;
@@ -10378,7 +10383,7 @@ public:
     // --- closing ---
 
     // Begins the closing handshake, once; later calls do nothing.
-    void begin_close(ws::close_code code, std::string_view reason) noexcept {
+    [[gnu::cold]] void begin_close(ws::close_code code, std::string_view reason) noexcept {
         if (!can_send()) return;
         if (x_port) x_port->deliver(); // what was posted before is sent before
         if (!can_send()) return;
@@ -10388,7 +10393,7 @@ public:
     }
 
     // Breaks the connection off at once, without a closing handshake.
-    void reset() noexcept {
+    [[gnu::cold]] void reset() noexcept {
         if (over()) return;
         x_ending.note(close_cause::local, ws::close_code::abnormal, {}, make_error_code(errc::canceled));
         break_off();
@@ -10414,7 +10419,7 @@ public:
     }
 
     // What the handshake agreed upon: a subprotocol, and the request's target. One allocation, or none.
-    void agreed(std::string_view subprotocol, std::string_view target) {
+    [[gnu::cold]] void agreed(std::string_view subprotocol, std::string_view target) {
         x_subprotocol_bytes = static_cast<std::uint32_t>(subprotocol.size());
         x_agreed = std::make_unique<char[]>(subprotocol.size() + target.size());
         x_target_bytes = static_cast<std::uint32_t>(target.size());
@@ -11036,6 +11041,9 @@ struct server_setup {
 // Each head has one deadline as a whole, and each 64 KiB of an answer has one, so a client that sends or reads by
 // trickles is not kept. Whatever is wrong with a request is answered by a status and a sentence. Nothing is kept of a
 // body: after a request with one the connection is closed. Loop thread only.
+//
+// All waiting is done by one coroutine, `run`; what is to be done next is decided between its waits by plain functions,
+// which prepare a `step`.
 
 namespace weir::inline v0::detail {
 
@@ -11055,24 +11063,42 @@ public:
     static task<> run(const server_setup& of, io::stream& stream, context& waiting, upgrade& to) {
         http_phase self(of, stream, waiting, to);
         std::chrono::nanoseconds patience = of.options.handshake_timeout;
-        bool again = true;
-        while (again) {
-            http::request_parser parser(of.options.head);
-            self.x_answered = false;
-            result<http::request_head> head =
-                co_await in_context(waiting, self.x_source.read_head(parser).within(patience));
-            if (head)
-                again = co_await self.answer(*head);
-            else
-                again = co_await self.refuse_head(head.error(), parser.started());
+        for (;;) {
+            self.begin(patience);
+            while (!self.read()) {
+                const result<> told = co_await in_context(waiting, self.x_signal.readable().within(self.left()));
+                if (!told) {
+                    self.could_not_read(told.error());
+                    break;
+                }
+            }
+            if (self.x_step.handler) {
+                std::optional<response> made = co_await caught(self.x_step.handler->call(self.x_head), self.x_thrown);
+                self.handled(std::move(made));
+            } else if (self.x_step.check) {
+                std::optional<std::optional<response>> said =
+                    co_await caught(self.x_step.check->call(self.x_head), self.x_thrown);
+                self.checked(std::move(said));
+            }
+            while (!self.write()) {
+                const result<> told = co_await self.x_signal.writable().within(self.left());
+                if (!told) stream.reset();
+            }
+            if (!self.x_step.again) break;
             patience = of.options.keep_alive_timeout;
-            if (again) (void)co_await yield(); // one client's pipeline does not keep others waiting
+            (void)co_await yield(); // one client's pipeline does not keep others waiting
         }
-        if (to.route) {
-            to.rest = self.x_source.rest();
-            to.lease = self.x_source.take_lease();
-        } else if (self.x_answered) {
-            (void)co_await self.x_source.finish().within(finish_timeout);
+        if (self.hand_over()) co_return;
+        for (;;) { // a socket that is closed with bytes unread would take back what was just written
+            const io::status what = self.discard();
+            if (what == io::status::ready && self.left().count() > 0) {
+                (void)co_await yield();
+            } else if (what == io::status::blocked) {
+                const result<> told = co_await self.x_signal.readable().within(self.left());
+                if (!told) break;
+            } else {
+                break;
+            }
         }
     }
 
@@ -11080,166 +11106,235 @@ private:
     static constexpr std::chrono::nanoseconds finish_timeout = std::chrono::seconds(2);
     static constexpr std::size_t write_step_bytes = 64 * 1024;
 
-    http_phase(const server_setup& of, io::stream& stream, context& waiting, upgrade& to) noexcept
-        : x_server(of), x_stream(stream), x_waiting(waiting), x_source(stream), x_to(to) {}
+    // What is to be done about a request.
+    struct step {
+        request_handler<response>* handler = nullptr;              // to be asked for the answer
+        request_handler<std::optional<response>>* check = nullptr; // to be asked whether the handshake is welcome
+        websocket_route* route = nullptr;                          // what the handshake is for
+        http::response_options how = {};
+        bool again = false;    // another request may follow
+        bool answered = false; // what is written is an answer, which the client is to have
+        bool upgraded = false; // what is written accepts the handshake
+    };
 
-    // --- each of these gives whether another request may follow ---
+    http_phase(const server_setup& of, io::stream& stream, context& waiting, upgrade& to) noexcept
+        : x_server(of), x_stream(stream), x_waiting(waiting), x_signal(stream), x_parser(of.options.head), x_to(to) {}
+    ~http_phase() { x_stream.release(std::move(x_lease)); }
+
+    // --- reading and writing: each does what can be done now ---
+
+    void begin(std::chrono::nanoseconds patience) noexcept {
+        x_step = {};
+        x_parser.reset();
+        wait_at_most(patience);
+    }
+
+    // False while more is to come; then it is decided what to do.
+    bool read() {
+        for (;;) {
+            bytes_view input = x_rest;
+            const http::parse_status status = x_parser.parse(input);
+            x_rest = x_rest.last(input.size());
+            if (status == http::parse_status::done) {
+                x_head = x_parser.take();
+                judge();
+                return true;
+            }
+            if (status == http::parse_status::failed) return could_not_read(x_parser.error()), true;
+            x_stream.release(std::exchange(x_lease, {}));
+            x_rest = {};
+            switch (x_stream.fill(x_lease)) {
+            case io::status::ready: x_rest = x_lease.bytes; break;
+            case io::status::blocked: return false;
+            case io::status::end:
+                could_not_read(x_parser.started() ? error(errc::end_of_stream, "in the middle of an HTTP head")
+                                                  : error(errc::end_of_stream));
+                return true;
+            case io::status::failed: return could_not_read(x_stream.failure()), true;
+            }
+        }
+    }
+
+    // True when everything is out, or the client is gone.
+    bool write() noexcept {
+        while (!x_text.empty() && !x_stream.failure()) {
+            if (x_written == x_step_end) {
+                x_step_end = x_text.size() - x_written > write_step_bytes ? x_written + write_step_bytes : x_text.size();
+                wait_at_most(x_server.options.handshake_timeout);
+            }
+            const bytes_view next = as_bytes(x_text).subspan(x_written, x_step_end - x_written);
+            x_written += x_stream.write({&next, 1});
+            if (x_written == x_text.size()) return forget_text(), true;
+            if (x_written < x_step_end && !x_stream.failure()) return false;
+        }
+        if (!x_text.empty()) x_step = {};
+        forget_text();
+        return true;
+    }
+
+    void forget_text() noexcept {
+        x_text.clear();
+        x_written = x_step_end = 0;
+    }
+
+    // After the last request: true when the connection now is a WebSocket's, or of nobody any more.
+    bool hand_over() {
+        if (x_step.upgraded) {
+            x_signal.detach();
+            x_to.rest = x_rest;
+            x_to.lease = std::exchange(x_lease, {});
+            x_to.request = std::make_unique<http::request_head>(std::move(x_head));
+            x_to.route = x_step.route;
+            return true;
+        }
+        if (!x_step.answered) return true;
+        x_stream.shutdown_write();
+        wait_at_most(finish_timeout);
+        return false;
+    }
+
+    // Throws away what has come.
+    io::status discard() noexcept {
+        x_stream.release(std::exchange(x_lease, {}));
+        return x_stream.fill(x_lease);
+    }
+
+    void wait_at_most(std::chrono::nanoseconds time) noexcept { x_until = x_waiting.runs_on().now() + time; }
+    std::chrono::nanoseconds left() const noexcept { return x_until - x_waiting.runs_on().now(); }
+
+    // --- deciding: each prepares x_step, and x_text if there is something to say ---
 
     // No request could be read. Says why, where there is somebody to hear it.
-    task<bool> refuse_head(const error& why, bool started) {
+    [[gnu::cold]] void could_not_read(const error& why) {
+        const bool started = x_parser.started();
         const bool half = why == errc::end_of_stream && started;
         if (why == condition::protocol || why == condition::limit || half) {
-            note(log_level::warning, "not a request: " + why.message(), why);
-            co_return co_await refuse(http::status_for(why), why.message());
+            note(log_level::warning, concat({"not a request: ", why.message()}), why);
+            refuse(http::status_for(why), why.message());
+        } else if (why == errc::timed_out && started) {
+            refuse(http::status::request_timeout, "The request took too long.");
         }
-        if (why == errc::timed_out && started)
-            co_return co_await refuse(http::status::request_timeout, "The request took too long.");
-        co_return false;
     }
 
-    task<bool> answer(http::request_head& head) {
-        const std::string_view path = head.path();
+    void judge() {
+        const std::string_view path = x_head.path();
         websocket_route* const route = x_server.table.websocket_at(path);
         const get_route* const get = x_server.table.get_at(path);
-        if (route && (!get || head.fields.has_token("Upgrade", "websocket")))
-            co_return co_await shake_hands(head, *route);
+        if (route && (!get || x_head.fields.has_token("Upgrade", "websocket"))) return judge_handshake(*route);
 
-        const result<http::body_framing> framing = http::framing_of(head);
-        if (!framing) co_return co_await refuse_head(framing.error(), true);
-        const bool again = head.version_minor > 0 && head.keep_alive() && framing->kind == http::body_kind::none &&
-                           !x_waiting.canceled();
-        const http::response_options how{.keep_alive = again, .head_only = head.method == "HEAD"};
-        if (!get)
-            co_return co_await respond(response(http::status::not_found, "There is nothing at this path.\n"), how);
-        if (head.method != "GET" && head.method != "HEAD") {
+        const result<http::body_framing> framing = http::framing_of(x_head);
+        if (!framing) return could_not_read(framing.error());
+        x_step.how.keep_alive = x_head.version_minor > 0 && x_head.keep_alive() &&
+                                framing->kind == http::body_kind::none && !x_waiting.canceled();
+        x_step.how.head_only = x_head.method == "HEAD";
+        if (!get) return respond(response(http::status::not_found, "There is nothing at this path.\n"));
+        if (x_head.method != "GET" && x_head.method != "HEAD") {
             response refused(http::status::method_not_allowed, "This path answers GET and HEAD only.\n");
             refused.fields.add("Allow", "GET, HEAD");
-            co_return co_await respond(std::move(refused), how);
+            return respond(std::move(refused));
         }
-        std::string thrown;
-        std::optional<response> made = co_await caught(get->handler->call(head), thrown);
-        if (!made) {
-            note(log_level::error, "a handler threw: " + thrown, {}, path);
-            made.emplace(http::status::internal_server_error, "The server failed to answer.\n");
-        }
-        co_return co_await respond(proper(std::move(*made)), how);
+        x_step.handler = get->handler.get();
     }
 
-    // RFC 6455, section 4.2: judges the handshake, and accepts or refuses it. Gives false in any case.
-    task<bool> shake_hands(http::request_head& head, websocket_route& route) {
-        if (const ws::handshake_refusal refusal = ws::check_request(head)) {
+    // A handler has answered, or has thrown.
+    void handled(std::optional<response> made) {
+        if (made) return respond_for_application(std::move(*made));
+        note(log_level::error, concat({"a handler threw: ", x_thrown}), {}, x_head.path());
+        respond(response(http::status::internal_server_error, "The server failed to answer.\n"));
+    }
+
+    // RFC 6455, section 4.2: judges the handshake.
+    [[gnu::cold]] void judge_handshake(websocket_route& route) {
+        if (const ws::handshake_refusal refusal = ws::check_request(x_head)) {
             note(log_level::warning, refusal.sentence, refusal.reason, route.path());
-            response refused(refusal.status, sentence(refusal.sentence));
+            response refused(refusal.status, concat({refusal.sentence, "\n"}));
             refused.fields = refusal.head().fields;
-            const http::response_options how{.head_only = head.method == "HEAD"};
-            co_return co_await respond(std::move(refused), how);
+            x_step.how.head_only = x_head.method == "HEAD";
+            return respond(std::move(refused));
         }
-        if (!route.welcomes(head)) {
-            note(log_level::warning, "origin refused: " + std::string(head.fields.get("Origin").value_or("")),
+        if (!route.welcomes(x_head)) {
+            note(log_level::warning, concat({"origin refused: ", x_head.fields.get("Origin").value_or("")}),
                  errc::origin_refused, route.path());
-            co_return co_await refuse(http::status::forbidden, "Pages of this origin may not connect here.");
+            return refuse(http::status::forbidden, "Pages of this origin may not connect here.");
         }
-        if (route.check()) {
-            std::string thrown;
-            std::optional<std::optional<response>> checked = co_await caught(route.check()->call(head), thrown);
-            if (!checked) {
-                note(log_level::error, "a check threw: " + thrown, {}, route.path());
-                co_return co_await refuse(http::status::internal_server_error, "The server failed to answer.");
-            }
-            if (*checked) {
-                note(log_level::info, "handshake refused by the application", {}, route.path());
-                const http::response_options last;
-                co_return co_await respond(proper(std::move(**checked)), last);
-            }
-        }
-        if (x_waiting.canceled())
-            co_return co_await refuse(http::status::service_unavailable, "The server is stopping.");
+        x_step.route = &route;
+        x_step.check = route.check();
+        if (!x_step.check) accept();
+    }
 
-        const std::vector<std::string_view> supported = route.supported();
-        const std::string_view subprotocol = ws::choose_subprotocol(head, supported);
-        const result<http::response_head> accepted = ws::make_response(head, subprotocol);
-        std::string text;
-        if (!accepted || !http::append_head(text, *accepted)) co_return false;
-        const bool written = co_await write(text);
-        if (!written) co_return false;
+    // The application has let the handshake in, has refused it, or has thrown.
+    [[gnu::cold]] void checked(std::optional<std::optional<response>> said) {
+        if (!said) {
+            note(log_level::error, concat({"a check threw: ", x_thrown}), {}, x_step.route->path());
+            return refuse(http::status::internal_server_error, "The server failed to answer.");
+        }
+        if (!*said) return accept();
+        note(log_level::info, "handshake refused by the application", {}, x_step.route->path());
+        respond_for_application(std::move(**said));
+    }
+
+    void accept() {
+        if (x_waiting.canceled()) return refuse(http::status::service_unavailable, "The server is stopping.");
+        const std::vector<std::string_view> supported = x_step.route->supported();
+        const std::string_view subprotocol = ws::choose_subprotocol(x_head, supported);
+        const result<http::response_head> accepted = ws::make_response(x_head, subprotocol);
+        if (!accepted || !http::append_head(x_text, *accepted)) return;
         x_to.subprotocol = subprotocol;
-        x_to.request = std::make_unique<http::request_head>(std::move(head));
-        x_to.route = &route;
-        co_return false;
+        x_step.upgraded = true;
     }
 
-    task<bool> refuse(http::status code, std::string_view why) {
-        const http::response_options last;
-        response made(code, sentence(why));
-        co_return co_await respond(std::move(made), last);
+    [[gnu::cold]] void refuse(http::status code, std::string_view why) {
+        x_step.how = {};
+        respond(response(code, concat({why, "\n"})));
     }
-
-    task<bool> respond(response answer, http::response_options how) {
-        how.content_type = answer.content_type;
-        how.extra = &answer.fields;
-        std::string text;
-        if (!http::append_response(text, answer.status, answer.body, how)) {
-            note(log_level::error, "a response that cannot be sent", {});
-            co_return false;
-        }
-        answer.body = {};
-        const bool written = co_await write(text);
-        x_answered = written;
-        co_return written && how.keep_alive;
-    }
-
-    // --- the rest ---
 
     // What an application answers, without what is not its own to say.
-    response proper(response made) const {
+    void respond_for_application(response made) {
         const unsigned code = http::to_number(made.status);
         if (code < 200 || code > 599) {
-            note(log_level::error, "an answer with the status " + std::to_string(code), {});
+            note(log_level::error, concat({"an answer with the status ", number_text(code)}), {});
             made = response(http::status::internal_server_error, "The server failed to answer.\n");
         }
         for (const std::string_view own : {"Content-Length", "Transfer-Encoding", "Connection"})
             made.fields.remove(own);
         if (made.fields.count("Content-Type") > 0) made.content_type.clear();
-        return made;
+        respond(std::move(made));
     }
 
-    // False when the client is gone, or does not take it: then the connection is broken off.
-    task<bool> write(std::string_view text) {
-        while (!text.empty()) {
-            const std::string_view step = text.substr(0, write_step_bytes);
-            const result<> written = co_await x_source.write(as_bytes(step)).within(x_server.options.handshake_timeout);
-            if (!written) {
-                x_stream.reset();
-                co_return false;
-            }
-            text.remove_prefix(step.size());
-        }
-        co_return true;
-    }
-
-    static std::string sentence(std::string_view text) {
-        std::string line(text);
-        line += '\n';
-        return line;
+    void respond(const response& answer) {
+        http::response_options how = x_step.how;
+        how.content_type = answer.content_type;
+        how.extra = &answer.fields;
+        if (!http::append_response(x_text, answer.status, answer.body, how))
+            return note(log_level::error, "a response that cannot be sent", {});
+        x_step.answered = true;
+        x_step.again = how.keep_alive;
     }
 
     // `at` is a route; without one it says who the client is.
-    void note(log_level level, std::string_view what, std::error_code why, std::string_view at = {}) const {
+    [[gnu::cold]] void note(log_level level, std::string_view what, std::error_code why,
+                            std::string_view at = {}) const {
         if (!x_server.options.log) return;
-        std::string where(at);
-        if (const net::endpoint peer = net::peer_endpoint(x_stream)) {
-            if (!where.empty()) where += ", ";
-            where += peer.to_string();
-        }
-        x_server.note(level, what, where, why);
+        const net::endpoint peer = net::peer_endpoint(x_stream);
+        const std::string who = peer ? peer.to_string() : std::string();
+        x_server.note(level, what, concat({at, at.empty() || who.empty() ? "" : ", ", who}), why);
     }
 
     const server_setup& x_server;
     io::stream& x_stream;
     context& x_waiting;
-    byte_source x_source;
+    io::stream_signal x_signal;
+    http::request_parser x_parser;
+    http::request_head x_head; // of the request that is being answered
+    io::lease x_lease;
+    mutable_bytes x_rest; // what of the lease has not been used
+    std::string x_text;   // what is being written
+    std::size_t x_written = 0;
+    std::size_t x_step_end = 0; // where in x_text the deadline is renewed
+    std::chrono::nanoseconds x_until{0};
+    std::string x_thrown;
+    step x_step;
     upgrade& x_to;
-    bool x_answered = false; // to the last request that was read; the client is to have it
 };
 
 } // namespace weir::inline v0::detail

@@ -50,8 +50,9 @@ public:
     // Waits until something has happened, somebody called `wake`, or `timeout` has passed; not at all if it is zero.
     virtual void wait(std::chrono::nanoseconds timeout) noexcept = 0;
 
-    // Tells observers what `wait` has found.
-    virtual void dispatch() noexcept = 0;
+    // Tells observers of some of what `wait` has found: a few, so that what one stream has received can be used up
+    // while it is warm, before the next one receives. True when there is more to tell.
+    [[nodiscard]] virtual bool dispatch() noexcept = 0;
 
     // Ends a `wait` that is under way, or the next one. From any thread; async-signal-safe.
     virtual void wake() noexcept = 0;

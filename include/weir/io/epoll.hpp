@@ -52,8 +52,8 @@ public:
         x_found = found < 0 ? 0 : found;
     }
 
-    void dispatch() noexcept override {
-        while (x_told < x_found) {
+    bool dispatch() noexcept override {
+        for (int told = 0; told < events_at_once && x_told < x_found; ++told) {
             const epoll_event event = x_events[x_told++];
             auto* which = static_cast<watched*>(event.data.ptr);
             if (!which) { // the eventfd, or unwatched meanwhile
@@ -62,6 +62,7 @@ public:
             const bool hangup = event.events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR);
             which->on_ready(hangup || event.events & EPOLLIN, hangup || event.events & EPOLLOUT, hangup);
         }
+        return x_told < x_found;
     }
 
     void wake() noexcept override {
@@ -81,6 +82,7 @@ public:
 
 private:
     static constexpr int max_events = 256;
+    static constexpr int events_at_once = 4; // as many leases as the pool keeps
     static constexpr int max_wait = 1 << 30; // milliseconds: twelve days
 
     epoll() noexcept

@@ -63,7 +63,8 @@ public:
         x_sleeping.store(false, std::memory_order_relaxed);
         x_now = x_backend->now();
         ++x_turn_number;
-        x_backend->dispatch();
+        x_ready.take_all(x_next_turn);
+        while (x_backend->dispatch()) run_all(x_ready);
         x_wheel.advance(x_now);
         take_remote();
         run_ready();
@@ -166,7 +167,6 @@ private:
     }
 
     void run_ready() noexcept {
-        x_ready.take_all(x_next_turn);
         for (int round = 0; round < rounds_a_turn && !x_ready.empty(); ++round) run_all(x_ready);
         run_all(x_turn_end);
     }

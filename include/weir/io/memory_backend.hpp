@@ -147,11 +147,12 @@ public:
         collect();
     }
 
-    void dispatch() noexcept override {
+    bool dispatch() noexcept override {
         if (std::exchange(x_stalled, false) && x_stall_observer) x_stall_observer->on_stall();
         list<memory_event> round;
         round.take_all(x_due);
         while (memory_event* each = round.pop_front()) each->on_due();
+        return false;
     }
 
     void wake() noexcept override { ::sem_post(&x_wakes); }
