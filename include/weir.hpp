@@ -1,5 +1,5 @@
-// Everything of weir but the leaf headers, which need a library of their own: protocol/ws/deflate.hpp (zlib),
-// io/uring.hpp (liburing) and net/tls.hpp (OpenSSL).
+// Everything of weir but the leaf headers: io/memory.hpp, the in-memory backend for tests, and those that need a library
+// of their own: protocol/ws/deflate.hpp (zlib), io/uring.hpp (liburing) and net/tls.hpp (OpenSSL).
 #pragma once
 
 // core: errors, bytes, buffers
@@ -79,10 +79,6 @@
 #include <weir/io/epoll.hpp>
 #include <weir/io/interrupt.hpp>
 #include <weir/io/loop.hpp>
-#include <weir/io/memory.hpp>
-#include <weir/io/memory_acceptor.hpp>
-#include <weir/io/memory_backend.hpp>
-#include <weir/io/memory_stream.hpp>
 #include <weir/io/os_entropy.hpp>
 #include <weir/io/print_log.hpp>
 #include <weir/io/readiness.hpp>

@@ -3,7 +3,7 @@
 
 The same sources always give the same bytes: no date, no version but the sources'. Each header appears once, after
 what it includes. System includes that stand outside of any #if are gathered on top. The leaf headers, which need an
-optional library, come last, each behind its macro. Prints what it did; exits with 1 when --check finds a difference.
+optional library or are for tests only, come last, each behind its macro. Prints what it did; exits with 1 when --check finds a difference.
 """
 import pathlib
 import re
@@ -13,6 +13,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 # leaf header: macro that asks for it in the single header
 LEAVES = {
+    "weir/io/memory.hpp": "WEIR_WITH_MEMORY",
     "weir/protocol/ws/deflate.hpp": "WEIR_WITH_ZLIB",
     "weir/io/uring.hpp": "WEIR_WITH_LIBURING",
     "weir/net/tls.hpp": "WEIR_WITH_OPENSSL",

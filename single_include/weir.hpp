@@ -53,7 +53,6 @@
 #include <netinet/tcp.h>
 #include <new>
 #include <optional>
-#include <semaphore.h>
 #include <signal.h>
 #include <span>
 #include <stop_token>
@@ -6861,678 +6860,6 @@ private:
 
 } // namespace weir::inline v0::io
 
-// ==== weir/io/memory_backend.hpp =====================================================================================
-
-// What the in-memory backend's streams and acceptors share: a virtual clock, what is due on it, and planned failures.
-//
-// Part of the test kit; see io/memory.hpp. Everything but `wake` is for the loop's thread.
-//
-// The clock stands still while anything is due, and otherwise jumps to what comes first: something under way in a pipe,
-// or the loop's next deadline. It stands still as well while functions that were given to `offload` run. It would jump
-// past the answer of any other thread, so whoever waits for one holds the clock meanwhile (`hold`): the loop then
-// really waits, until it is woken.
-
-namespace weir::inline v0::io {
-
-struct memory_options {
-    std::size_t pipe_bytes = 64 * 1024;         // what a pipe holds in one direction before its writer is blocked
-    std::size_t fill_bytes = 64 * 1024;         // the most that one fill gives, 1 to 64 KiB
-    std::size_t write_bytes = 1024 * 1024;      // the most that one write takes, at least 1
-    bool fragment = false;                      // fills and writes are cut at pseudo-random sizes up to those two
-    std::uint64_t seed = 1;                     // where the pseudo-random sizes begin
-    std::chrono::nanoseconds latency{0};        // how long bytes, ends and resets are under way
-    std::chrono::milliseconds stall_after{1000};  // real time without an event that counts as a stall
-    std::chrono::milliseconds held_after{60'000}; // the same while the clock is held for other threads
-};
-static_assert(std::is_trivially_copyable_v<memory_options>);
-
-// Something that happens at a point in virtual time.
-class memory_event : public list_node<memory_event> {
-public:
-    virtual void on_due() noexcept = 0;
-
-protected:
-    ~memory_event() = default;
-
-private:
-    friend class memory_backend;
-    std::chrono::nanoseconds x_at{0};
-};
-
-// Who is told that the loop would wait for ever: nothing is due, no deadline is set, nobody woke it.
-class stall_observer {
-public:
-    virtual void on_stall() noexcept = 0;
-
-protected:
-    ~stall_observer() = default;
-};
-
-class memory_backend : public backend {
-public:
-    explicit memory_backend(const memory_options& chosen) noexcept : x_options(chosen), x_random(chosen.seed) {
-        ::sem_init(&x_wakes, 0, 0);
-    }
-    ~memory_backend() { ::sem_destroy(&x_wakes); }
-
-    const memory_options& options() const noexcept { return x_options; }
-
-    // Has the operation with this number fail with `errc::injected`. Operations are connect, listen, accept, fill,
-    // write and shutdown_write of everything that belongs to this backend, counted from 0. A stream is broken by it:
-    // its later operations fail as well, and the peer sees a reset.
-    void fail_at(std::uint64_t number) noexcept { x_fail_at = number; }
-
-    // How many operations there have been so far.
-    std::uint64_t operations() const noexcept { return x_operations; }
-
-    // Whether the failure asked for has happened: a test counts up from 0 until it has not.
-    bool injected() const noexcept { return x_injected; }
-
-    // Has the next accept fail with this errno; who wanted to be accepted keeps waiting.
-    void fail_next_accept(int number) noexcept { x_accept_fails = number; }
-
-    // Lets virtual time pass.
-    void advance(std::chrono::nanoseconds by) noexcept { x_now += by; }
-
-    // Keeps the clock from jumping for as long as it lives: another thread is going to wake the loop. For the loop's
-    // thread.
-    class [[nodiscard]] clock_hold {
-    public:
-        explicit clock_hold(memory_backend& of) noexcept : x_of(of) { ++x_of.x_holds; }
-        clock_hold(const clock_hold&) = delete;
-        clock_hold& operator=(const clock_hold&) = delete;
-        ~clock_hold() { --x_of.x_holds; }
-
-    private:
-        memory_backend& x_of;
-    };
-    clock_hold hold() noexcept { return clock_hold(*this); }
-
-    // Who is told of a stall, from `dispatch`. Null, as at first: a stall ends the program with a message.
-    void observe_stall(stall_observer* observer) noexcept { x_stall_observer = observer; }
-
-    // For streams and acceptors: has `event` told at `at`, or earlier if it is to be told earlier anyhow.
-    void schedule(memory_event& event, std::chrono::nanoseconds at) noexcept {
-        if (event.linked() && event.x_at <= at) return;
-        event.unlink();
-        event.x_at = at;
-        (at <= x_now ? x_due : x_later).push_back(event);
-    }
-
-    // For streams and acceptors: counts an operation; true if it is the one that fails.
-    bool fails() noexcept {
-        if (x_operations++ != x_fail_at) return false;
-        x_injected = true;
-        return true;
-    }
-
-    // For acceptors: the errno that this accept fails with; 0 for none.
-    int accept_failure() noexcept { return std::exchange(x_accept_fails, 0); }
-
-    // For streams: how many bytes an operation may move that could move `most`.
-    std::size_t portion(std::size_t most) noexcept {
-        if (!x_options.fragment || most <= 1) return most;
-        // Small sizes as often as large ones: first the number of bits, then the bits.
-        const auto bits = next_random() % static_cast<std::uint64_t>(std::bit_width(most));
-        const std::size_t size = 1 + static_cast<std::size_t>(next_random() & ((std::uint64_t{2} << bits) - 1));
-        return size < most ? size : most;
-    }
-
-    void wait(std::chrono::nanoseconds timeout) noexcept override {
-        collect();
-        if (!x_due.empty() || woken() || timeout <= std::chrono::nanoseconds(0)) return;
-        if (x_holds > 0) {
-            if (!wait_for_wake(x_options.held_after)) stalled();
-            return;
-        }
-        std::chrono::nanoseconds until = timeout == forever ? forever : x_now + timeout;
-        for (memory_event* each = x_later.front(); each; each = x_later.after(*each))
-            if (each->x_at < until) until = each->x_at;
-        if (helpers_answer()) return;
-        if (until == forever) {
-            if (!wait_for_wake(x_options.stall_after)) stalled();
-            return;
-        }
-        x_now = until;
-        collect();
-    }
-
-    bool dispatch() noexcept override {
-        if (std::exchange(x_stalled, false) && x_stall_observer) x_stall_observer->on_stall();
-        list<memory_event> round;
-        round.take_all(x_due);
-        while (memory_event* each = round.pop_front()) each->on_due();
-        return false;
-    }
-
-    void wake() noexcept override { ::sem_post(&x_wakes); }
-
-    std::chrono::nanoseconds now() noexcept override { return x_now; }
-
-private:
-    void collect() noexcept {
-        for (memory_event *each = x_later.front(), *next; each; each = next) {
-            next = x_later.after(*each);
-            if (each->x_at > x_now) continue;
-            each->unlink();
-            x_due.push_back(*each);
-        }
-    }
-
-    bool woken() noexcept {
-        bool any = false;
-        while (::sem_trywait(&x_wakes) == 0) any = true;
-        return any;
-    }
-
-    // Lets the functions that were given to `offload` go on, in real time; true when we are woken.
-    bool helpers_answer() noexcept {
-        for (auto left = x_options.held_after; left.count() > 0 && detail::helper_threads::instance().busy(); --left)
-            if (wait_for_wake(std::chrono::milliseconds(1))) return true;
-        return woken(); // what they posted came before they were not busy any more
-    }
-
-    bool wait_for_wake(std::chrono::milliseconds most) noexcept {
-        timespec until;
-        ::clock_gettime(CLOCK_REALTIME, &until);
-        const auto nanoseconds = until.tv_nsec + std::chrono::nanoseconds(most).count();
-        until.tv_sec += static_cast<time_t>(nanoseconds / 1'000'000'000);
-        until.tv_nsec = static_cast<long>(nanoseconds % 1'000'000'000);
-        while (::sem_timedwait(&x_wakes, &until) != 0)
-            if (errno != EINTR) return false;
-        return true;
-    }
-
-    void stalled() noexcept {
-        x_stalled = true;
-        if (x_stall_observer) return;
-        std::fputs("weir: io::memory: the loop would wait for ever: nothing is under way in a stream, no deadline is "
-                   "set, and no other thread wakes it. Somebody waits for what nobody does.\n",
-                   stderr);
-        std::abort();
-    }
-
-    std::uint64_t next_random() noexcept { // splitmix64
-        std::uint64_t bits = x_random += 0x9e3779b97f4a7c15u;
-        bits = (bits ^ (bits >> 30)) * 0xbf58476d1ce4e5b9u;
-        bits = (bits ^ (bits >> 27)) * 0x94d049bb133111ebu;
-        return bits ^ (bits >> 31);
-    }
-
-    const memory_options x_options;
-    std::uint64_t x_random;
-    std::uint64_t x_operations = 0;
-    std::uint64_t x_fail_at = ~std::uint64_t{0};
-    int x_accept_fails = 0;
-    int x_holds = 0;
-    bool x_injected = false;
-    bool x_stalled = false;
-    stall_observer* x_stall_observer = nullptr;
-    std::chrono::nanoseconds x_now = std::chrono::hours(1); // not 0, which nobody's clock shows
-    list<memory_event> x_due;
-    list<memory_event> x_later;
-    sem_t x_wakes;
-};
-
-} // namespace weir::inline v0::io
-
-// ==== weir/io/memory_stream.hpp ======================================================================================
-
-// One end of an in-memory pipe.
-//
-// Part of the test kit; see io/memory.hpp. Stricter than a socket: its observer is told only after an operation that
-// was blocked, and when the peer has ended or broken the stream. Bytes that have arrived before a reset can still be
-// read; those under way are lost. Writing to a peer that is gone fails with EPIPE.
-
-namespace weir::inline v0::io {
-
-class memory_stream final : public stream, private memory_event {
-    using time = std::chrono::nanoseconds;
-    static constexpr time never = time::max();
-
-    // What one end has written and the other has not read yet.
-    struct pipe {
-        struct portion {
-            std::size_t bytes;
-            time at;
-        };
-
-        pipe(block_pool& pool, std::size_t bound) noexcept : bytes(pool, bound) {}
-
-        // How many bytes can be read at `now`.
-        std::size_t arrived(time now) noexcept {
-            while (!under_way.empty() && under_way.front().at <= now) {
-                here += under_way.front().bytes;
-                under_way.erase(under_way.begin());
-            }
-            return here;
-        }
-
-        buffer bytes;
-        std::size_t here = 0;
-        std::vector<portion> under_way;
-        time ends = never;       // when the reader sees that nothing follows
-        time broken = never;     // when the reader sees a reset
-        time unread = never;     // when the writer sees that nobody reads any more
-    };
-
-    struct link {
-        explicit link(memory_backend& backend)
-            : ways{{backend.blocks(), backend.options().pipe_bytes}, {backend.blocks(), backend.options().pipe_bytes}} {}
-        pipe ways[2]; // ways[i] is written by ends[i]
-        memory_stream* ends[2] = {nullptr, nullptr};
-    };
-
-public:
-    using both = std::pair<std::unique_ptr<memory_stream>, std::unique_ptr<memory_stream>>;
-
-    // Two connected ends.
-    static both make(memory_backend& backend) {
-        auto shared = std::make_shared<link>(backend);
-        return {std::unique_ptr<memory_stream>(new memory_stream(backend, shared, 0)),
-                std::unique_ptr<memory_stream>(new memory_stream(backend, shared, 1))};
-    }
-
-    ~memory_stream() {
-        close();
-        x_link->ends[x_side] = nullptr;
-    }
-
-    // From here on it is connecting, until `establish` or `refuse`.
-    void start_connecting() noexcept { x_connecting = true; }
-    void establish(time at) noexcept {
-        x_connected_at = at;
-        x_backend.schedule(*this, at);
-    }
-    void refuse(time at) noexcept {
-        x_refused = true;
-        establish(at);
-    }
-    bool waits_for_acceptor() const noexcept { return x_connecting && x_connected_at == never; }
-
-    // The other end; null once it is destroyed.
-    memory_stream* peer() const noexcept { return x_link->ends[1 - x_side]; }
-
-    status connected() noexcept override {
-        if (x_failure) return status::failed;
-        return x_connecting ? status::blocked : status::ready;
-    }
-
-    status fill(lease& into) noexcept override {
-        if (!x_write_failed && fails()) return status::failed;
-        const time now = x_backend.now();
-        pipe& in = incoming();
-        std::size_t count = x_connecting ? 0 : in.arrived(now);
-        if (count > 0) {
-            const std::size_t wish = x_backend.options().fill_bytes, most = wish < lease_bytes ? wish : lease_bytes;
-            count = x_backend.portion(count < most ? count : most);
-            const block room = x_backend.blocks().take(lease_bytes);
-            std::memcpy(room.data, in.bytes.data(), count);
-            in.bytes.consume(count);
-            in.here -= count;
-            into = {{room.data, count}, room};
-            if (peer() && peer()->x_wants_write) tell_peer(now);
-            return status::ready;
-        }
-        if (x_write_failed) return status::failed;
-        if (!x_connecting && in.broken <= now) {
-            x_failure = {ECONNRESET, std::system_category()};
-            return status::failed;
-        }
-        if (!x_connecting && in.ends <= now) return status::end;
-        x_wants_read = true;
-        return status::blocked;
-    }
-
-    void release(lease&& unused) noexcept override {
-        x_backend.blocks().give(unused.backing);
-        unused = {};
-    }
-
-    std::size_t write(std::span<const bytes_view> pieces) noexcept override {
-        if (fails()) return 0;
-        const time now = x_backend.now();
-        pipe& out = outgoing();
-        std::size_t wanted = 0;
-        for (const bytes_view& each : pieces) wanted += each.size();
-        if (wanted == 0) return 0;
-        if (x_connecting) {
-            x_wants_write = true;
-            return 0;
-        }
-        if (incoming().broken <= now || out.unread <= now || out.ends != never) {
-            x_failure = {incoming().broken <= now ? ECONNRESET : EPIPE, std::system_category()};
-            x_write_failed = true;
-            return 0;
-        }
-        const std::size_t room = out.bytes.bound() - out.bytes.size();
-        std::size_t taken = wanted < room ? wanted : room;
-        if (taken > x_backend.options().write_bytes) taken = x_backend.options().write_bytes;
-        taken = x_backend.portion(taken);
-        if (taken < wanted) {
-            x_wants_write = true;
-            if (taken < room) x_backend.schedule(*this, now); // only this call was limited
-        }
-        if (taken == 0 || out.unread != never) return taken; // nobody will read it
-        std::size_t left = taken;
-        for (const bytes_view& each : pieces) {
-            const std::size_t part = each.size() < left ? each.size() : left;
-            (void)out.bytes.append(each.first(part));
-            left -= part;
-        }
-        const time then = now + x_backend.options().latency;
-        if (out.under_way.empty() || out.under_way.back().at != then)
-            out.under_way.push_back({taken, then});
-        else
-            out.under_way.back().bytes += taken;
-        tell_peer(then);
-        return taken;
-    }
-
-    void shutdown_write() noexcept override {
-        if (fails() || outgoing().ends != never) return;
-        outgoing().ends = x_backend.now() + x_backend.options().latency;
-        tell_peer(outgoing().ends);
-    }
-
-    void close() noexcept override {
-        const time then = x_backend.now() + x_backend.options().latency;
-        if (outgoing().ends == never) outgoing().ends = then;
-        leave(std::make_error_code(std::errc::not_connected), then);
-    }
-
-    void reset() noexcept override {
-        x_write_failed = false;
-        break_with(std::make_error_code(std::errc::not_connected));
-    }
-
-private:
-    static constexpr std::size_t lease_bytes = 64 * 1024;
-
-    memory_stream(memory_backend& backend, const std::shared_ptr<link>& shared, int side) noexcept
-        : x_backend(backend), x_link(shared), x_side(side) {
-        x_link->ends[x_side] = this;
-    }
-
-    pipe& outgoing() noexcept { return x_link->ways[x_side]; }
-    pipe& incoming() noexcept { return x_link->ways[1 - x_side]; }
-
-    void tell_peer(time at) noexcept {
-        if (memory_stream* other = peer()) x_backend.schedule(*other, at);
-    }
-
-    // Whether the operation that begins now fails: the stream is broken, or this is the failure that a test wants.
-    bool fails() noexcept {
-        if (x_failure) return true;
-        if (!x_backend.fails()) return false;
-        break_with(errc::injected);
-        x_backend.schedule(*this, x_backend.now()); // who waits for the other direction is told
-        return true;
-    }
-
-    // Breaks the connection: what is under way to the peer is lost.
-    void break_with(std::error_code why) noexcept {
-        if (x_failure) return;
-        const time now = x_backend.now(), then = now + x_backend.options().latency;
-        pipe& out = outgoing();
-        out.bytes.retract(out.bytes.size() - out.arrived(now));
-        out.under_way.clear();
-        out.broken = then;
-        leave(why, then);
-    }
-
-    // Reads no more, and does nothing else either.
-    void leave(std::error_code why, time then) noexcept {
-        x_write_failed = false;
-        if (!x_failure) x_failure = why;
-        pipe& in = incoming();
-        if (in.unread == never) in.unread = then;
-        in.bytes.clear();
-        in.under_way.clear();
-        in.here = 0;
-        memory_event::unlink();
-        tell_peer(then);
-    }
-
-    void on_due() noexcept override {
-        const time now = x_backend.now();
-        if (x_connecting) {
-            if (x_connected_at == never) return;
-            if (x_connected_at > now) return x_backend.schedule(*this, x_connected_at);
-            x_connecting = false;
-            if (x_refused) x_failure = {ECONNREFUSED, std::system_category()};
-            x_wants_write = true; // told in any case
-        }
-        pipe &in = incoming(), &out = outgoing();
-        const bool broken = x_failure || in.broken <= now;
-        const bool over = (broken || in.ends <= now) && !std::exchange(x_told_end, x_told_end || broken || in.ends <= now);
-        const bool news = x_wants_read && (broken || in.arrived(now) > 0 || in.ends <= now);
-        const bool room = x_wants_write && (broken || out.unread <= now || out.bytes.size() < out.bytes.bound());
-        if (news) x_wants_read = false;
-        if (room) x_wants_write = false;
-        time next = never;
-        if (in.arrived(now) < in.bytes.size()) next = in.under_way.front().at;
-        for (const time each : {in.ends, in.broken, out.unread})
-            if (each > now && each < next) next = each;
-        if (next != never) x_backend.schedule(*this, next);
-        if ((room || (over && broken)) && x_observer) x_observer->on_writable();
-        if ((news || over) && x_observer) x_observer->on_readable();
-    }
-
-    memory_backend& x_backend;
-    std::shared_ptr<link> x_link;
-    int x_side;
-    bool x_connecting = false;
-    bool x_refused = false;
-    bool x_wants_read = false;
-    bool x_wants_write = false;
-    bool x_told_end = false;
-    bool x_write_failed = false; // x_failure comes from a write; what has arrived can still be read
-    time x_connected_at = never;
-};
-
-} // namespace weir::inline v0::io
-
-// ==== weir/io/memory_acceptor.hpp ====================================================================================
-
-// Listens on an address of the in-memory backend.
-//
-// Part of the test kit; see io/memory.hpp. Who connects while the backlog is full keeps connecting until there is room.
-
-namespace weir::inline v0::io {
-
-class memory_acceptor final : public acceptor, public list_node<memory_acceptor>, private memory_event {
-public:
-    memory_acceptor(memory_backend& backend, bytes_view address, const listen_options& options)
-        : x_backend(backend), x_address(address.begin(), address.end()), x_options(options) {}
-
-    ~memory_acceptor() {
-        for (entry& each : x_queue) {
-            memory_stream* client = each.server->peer();
-            if (client && client->waits_for_acceptor()) client->refuse(x_backend.now() + x_backend.options().latency);
-            each.server->reset();
-        }
-    }
-
-    const listen_options& options() const noexcept { return x_options; }
-
-    // Somebody connects: `server` is our end.
-    void enqueue(std::unique_ptr<memory_stream> server) {
-        const auto at = x_backend.now() + x_backend.options().latency;
-        x_queue.push_back({std::move(server), at});
-        if (x_queue.size() <= backlog()) admit(x_queue.back());
-    }
-
-    status accept(std::unique_ptr<stream>& into, std::error_code& failure) noexcept override {
-        if (x_backend.fails()) {
-            failure = errc::injected;
-            return status::failed;
-        }
-        if (x_queue.empty() || x_queue.front().at > x_backend.now()) return status::blocked;
-        if (const int number = x_backend.accept_failure()) {
-            failure = {number, std::system_category()};
-            return status::failed;
-        }
-        into = std::move(x_queue.front().server);
-        x_queue.erase(x_queue.begin());
-        if (x_queue.size() >= backlog()) {
-            entry& next = x_queue[backlog() - 1];
-            next.at = x_backend.now();
-            admit(next);
-        }
-        return status::ready;
-    }
-
-    bytes_view local_address() const noexcept override { return x_address; }
-
-private:
-    struct entry {
-        std::unique_ptr<memory_stream> server;
-        std::chrono::nanoseconds at;
-    };
-
-    std::size_t backlog() const noexcept { return x_options.backlog > 1 ? static_cast<std::size_t>(x_options.backlog) : 1; }
-
-    void admit(entry& which) noexcept {
-        if (memory_stream* client = which.server->peer()) client->establish(which.at + x_backend.options().latency);
-        x_backend.schedule(*this, which.at);
-    }
-
-    void on_due() noexcept override {
-        for (const entry& each : x_queue)
-            if (each.at > x_backend.now()) {
-                x_backend.schedule(*this, each.at);
-                break;
-            }
-        if (x_observer) x_observer->on_acceptable();
-    }
-
-    memory_backend& x_backend;
-    std::vector<std::byte> x_address;
-    listen_options x_options;
-    std::vector<entry> x_queue;
-};
-
-} // namespace weir::inline v0::io
-
-// ==== weir/io/memory.hpp =============================================================================================
-
-// A backend without a kernel, for tests: pipes in memory on a virtual clock.
-//
-//     auto owned = std::make_unique<io::memory>(memory_options{.pipe_bytes = 100, .fragment = true});
-//     io::memory& network = *owned;
-//     io::loop loop(std::move(owned));
-//     auto [a, b] = network.pair();
-//
-// Everything is deterministic and no time is really waited for: when nothing is due the clock jumps to the next deadline
-// (io/memory_backend.hpp says when it does not). Addresses are any bytes; those of AF_INET and AF_INET6 get a port if
-// theirs is 0, and the unspecified address serves all. Servers and clients run on it unchanged. It injects failures
-// (`fail_at`), and a loop that would wait for ever ends the program with a message, or tells a `stall_observer`.
-
-namespace weir::inline v0::io {
-
-class memory final : public memory_backend {
-public:
-    explicit memory(const memory_options& options = memory_options()) noexcept : memory_backend(options) {}
-
-    // Two connected streams. Not counted as an operation.
-    std::pair<std::unique_ptr<stream>, std::unique_ptr<stream>> pair() {
-        memory_stream::both made = memory_stream::make(*this);
-        return {std::move(made.first), std::move(made.second)};
-    }
-
-    std::string_view name() const noexcept override { return "memory"; }
-
-    result<std::unique_ptr<stream>> connect(bytes_view address) override {
-        if (fails()) return errc::injected;
-        memory_stream::both made = memory_stream::make(*this);
-        made.first->start_connecting();
-        if (memory_acceptor* to = listener(address)) {
-            to->enqueue(std::move(made.second));
-        } else {
-            made.second.reset();
-            made.first->refuse(now() + options().latency);
-        }
-        return std::unique_ptr<stream>(std::move(made.first));
-    }
-
-    result<std::unique_ptr<acceptor>> listen(bytes_view address, const listen_options& options) override {
-        if (fails()) return errc::injected;
-        std::vector<std::byte> at(address.begin(), address.end());
-        if (port_of(at) == 0) set_port(at, x_next_port++);
-        for (memory_acceptor* each = x_acceptors.front(); each; each = x_acceptors.after(*each))
-            if (same(each->local_address(), at) && !(options.reuse_port && each->options().reuse_port))
-                return std::error_code(EADDRINUSE, std::system_category());
-        auto made = std::make_unique<memory_acceptor>(*this, at, options);
-        x_acceptors.push_back(*made);
-        return std::unique_ptr<acceptor>(std::move(made));
-    }
-
-    // Descriptors are none of its business.
-    result<std::unique_ptr<stream>> adopt_stream(int descriptor) override {
-        ::close(descriptor);
-        return errc::unsupported;
-    }
-    result<std::unique_ptr<acceptor>> adopt_acceptor(int descriptor) override {
-        ::close(descriptor);
-        return errc::unsupported;
-    }
-
-private:
-    static bool same(bytes_view a, bytes_view b) noexcept {
-        return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size()) == 0);
-    }
-
-    template <class Address>
-    static Address as(bytes_view bytes) noexcept {
-        Address made{};
-        std::memcpy(&made, bytes.data(), sizeof made);
-        return made;
-    }
-
-    static sa_family_t family_of(bytes_view address) noexcept {
-        if (address.size() < sizeof(sockaddr_in)) return AF_UNSPEC;
-        const sa_family_t family = as<sockaddr_in>(address).sin_family;
-        if (family == AF_INET && address.size() == sizeof(sockaddr_in)) return AF_INET;
-        if (family == AF_INET6 && address.size() == sizeof(sockaddr_in6)) return AF_INET6;
-        return AF_UNSPEC;
-    }
-
-    // -1 where an address has none.
-    static int port_of(bytes_view address) noexcept {
-        return family_of(address) == AF_UNSPEC ? -1 : ntohs(as<sockaddr_in>(address).sin_port); // the same place in both
-    }
-    static void set_port(std::vector<std::byte>& address, std::uint16_t port) noexcept {
-        const in_port_t value = htons(port);
-        std::memcpy(address.data() + offsetof(sockaddr_in, sin_port), &value, sizeof value);
-    }
-
-    // Whether who listens on `at` serves all addresses of the family of `wanted`.
-    static bool serves_all(const memory_acceptor& at, bytes_view wanted) noexcept {
-        const sa_family_t family = family_of(at.local_address());
-        if (family == AF_INET)
-            return family_of(wanted) == AF_INET && as<sockaddr_in>(at.local_address()).sin_addr.s_addr == htonl(INADDR_ANY);
-        const auto local = as<sockaddr_in6>(at.local_address());
-        return std::memcmp(&local.sin6_addr, &in6addr_any, sizeof in6addr_any) == 0 &&
-               (family_of(wanted) == AF_INET6 || !at.options().only_ipv6);
-    }
-
-    memory_acceptor* listener(bytes_view address) noexcept {
-        for (memory_acceptor* each = x_acceptors.front(); each; each = x_acceptors.after(*each))
-            if (same(each->local_address(), address)) return each;
-        const int port = port_of(address);
-        if (port < 0) return nullptr;
-        for (memory_acceptor* each = x_acceptors.front(); each; each = x_acceptors.after(*each))
-            if (port_of(each->local_address()) == port && serves_all(*each, address)) return each;
-        return nullptr;
-    }
-
-    list<memory_acceptor> x_acceptors;
-    std::uint16_t x_next_port = 49152;
-};
-
-} // namespace weir::inline v0::io
-
 // ==== weir/io/print_log.hpp ==========================================================================================
 
 // A log hook that prints, for programs that have nothing better.
@@ -8124,6 +7451,9 @@ inline int ask_local(int descriptor, sockaddr* into, socklen_t* size) noexcept {
 // Addresses in textual form and localhost take no thread and no network; every other name is looked up by the system's
 // resolver on a helper thread. A wait that is cancelled, by a deadline for instance, leaves at once, however long the
 // resolver goes on. Not there: a cache, which is the system's.
+//
+// Its coroutine, and those of net/connect.hpp and client/connect.hpp, are templates for one reason only: a program that
+// never connects does not compile them.
 
 namespace weir::inline v0::net {
 
@@ -8180,7 +7510,8 @@ inline bool is_localhost(std::string_view name) noexcept {
 
 // The addresses of `host`, which is a name or an address in textual form, in the order in which to try them. Errors say
 // "resolving NAME".
-inline task<result<std::vector<endpoint>>> resolve(std::string host, std::uint16_t port,
+template <class = void>
+task<result<std::vector<endpoint>>> resolve(std::string host, std::uint16_t port,
                                                    lookup_function lookup = system_lookup) {
     static constexpr std::size_t longest_name = 254; // RFC 1035 2.3.4, with the final dot
     std::vector<endpoint> found;
@@ -8232,7 +7563,8 @@ inline bool is_connected_to_itself(const io::stream& which, const endpoint& to) 
     return to.port() != 0 && ask_address(which.descriptor(), ask_local) == to;
 }
 
-inline task<result<std::unique_ptr<io::stream>>> connect_one(endpoint to, std::string name) {
+template <class = void>
+task<result<std::unique_ptr<io::stream>>> connect_one(endpoint to, std::string name) {
     io::loop* const on = io::loop::current();
     if (!on) co_return errc::no_loop;
     if (!to) co_return connect_error(errc::bad_address, to, name);
@@ -8270,7 +7602,8 @@ inline bool is_out_of_reach(const error& why) noexcept {
 }
 
 // One after the other. Trying several at once (RFC 8305 5) would go here.
-inline task<result<std::unique_ptr<io::stream>>> connect_any(std::vector<endpoint> to, std::string name,
+template <class = void>
+task<result<std::unique_ptr<io::stream>>> connect_any(std::vector<endpoint> to, std::string name,
                                                              std::chrono::nanoseconds attempt) {
     interleave_families(to);
     error failure(errc::bad_address, "connecting to no address");
@@ -8291,17 +7624,20 @@ inline task<result<std::unique_ptr<io::stream>>> connect_any(std::vector<endpoin
 } // namespace detail
 
 // Connects to one address.
-inline task<result<std::unique_ptr<io::stream>>> connect(endpoint to) {
+template <class = void>
+task<result<std::unique_ptr<io::stream>>> connect(endpoint to) {
     return detail::connect_one(to, std::string());
 }
 
 // Connects to the first of several addresses that answers.
-inline task<result<std::unique_ptr<io::stream>>> connect(std::vector<endpoint> to, connect_options options = {}) {
+template <class = void>
+task<result<std::unique_ptr<io::stream>>> connect(std::vector<endpoint> to, connect_options options = {}) {
     return detail::connect_any(std::move(to), std::string(), options.attempt);
 }
 
 // Connects to a port of a host, which is a name or an address in textual form.
-inline task<result<std::unique_ptr<io::stream>>> connect(std::string host, std::uint16_t port,
+template <class = void>
+task<result<std::unique_ptr<io::stream>>> connect(std::string host, std::uint16_t port,
                                                          connect_options options = {}) {
     result<std::vector<endpoint>> found = co_await resolve(host, port, options.lookup);
     if (!found) co_return found.error();
@@ -11372,14 +10708,14 @@ public:
     std::chrono::nanoseconds grace() const noexcept { return std::chrono::nanoseconds(x_grace.load()); }
 
     // From here to `detach`, on the loop's thread, `who` is told.
-    void attach(io::loop& on, target& who) noexcept {
+    [[gnu::cold]] void attach(io::loop& on, target& who) noexcept {
         x_target = &who;
         on.add(*this);
         x_loop.store(&on);
     }
 
     // Every request made so far has had its effect.
-    void detach() noexcept {
+    [[gnu::cold]] void detach() noexcept {
         x_loop.store(nullptr);
         while (x_users.load()) {} // another thread is inside request(): a matter of nanoseconds
         unlink();
@@ -11390,7 +10726,7 @@ public:
     bool attached() const noexcept { return x_loop.load() != nullptr; }
 
 private:
-    void on_interrupt() noexcept override {
+    [[gnu::cold]] void on_interrupt() noexcept override {
         if (requested()) x_target->stop_requested();
     }
 
@@ -11429,7 +10765,7 @@ public:
 
     // Serves until it is stopped and every handler has ended. Cancelling it breaks everything off at once. Fails when
     // nobody can be accepted any more.
-    task<result<>> run() {
+    [[gnu::cold]] task<result<>> run() {
         context* const outer = co_await this_context();
         if (outer && !outer->canceled()) outer->add(*this);
         if (x_stops.requested()) begin_stop();
@@ -11493,9 +10829,9 @@ private:
         co_await shield(ws.close(code));
     }
 
-    static void close(websocket& ws) noexcept { ws.close(ws::close_code::going_away, "the server is stopping"); }
+    [[gnu::cold]] static void close(websocket& ws) noexcept { ws.close(ws::close_code::going_away, "the server is stopping"); }
 
-    void begin_stop() noexcept {
+    [[gnu::cold]] void begin_stop() noexcept {
         x_loop.arm(*this, x_stops.grace());
         if (std::exchange(x_stopping, true)) return;
         x_listener.close();
@@ -11503,19 +10839,19 @@ private:
         for (open_connection* each = x_open.front(); each; each = x_open.after(*each)) close(each->ws());
     }
 
-    void break_off() noexcept {
+    [[gnu::cold]] void break_off() noexcept {
         x_clients.cancel();
         for (open_connection* each = x_open.front(); each; each = x_open.after(*each)) each->ws().reset();
     }
 
     void stop_requested() noexcept override { begin_stop(); }
     void expire() noexcept override { break_off(); }
-    void on_cancel() noexcept override {
+    [[gnu::cold]] void on_cancel() noexcept override {
         begin_stop();
         break_off();
     }
 
-    static void accepting_pauses(void* self, std::error_code why, std::chrono::nanoseconds) {
+    [[gnu::cold]] static void accepting_pauses(void* self, std::error_code why, std::chrono::nanoseconds) {
         static_cast<service*>(self)->x_server.note(log_level::warning, "accepting pauses", {}, why);
     }
 
@@ -11590,7 +10926,7 @@ public:
 
     // Listens and serves on a loop of its own until `stop`, or a signal, and until every handler has ended. Gives the
     // program's exit code: 0, or 1 after a line on stderr that says why it could not listen, or not any more.
-    int run(const server_options& options = {}) {
+    [[gnu::cold]] int run(const server_options& options = {}) {
         result<std::unique_ptr<io::backend>> events = io::make_backend(options.backend);
         if (!events) return fail(events.error());
         io::loop loop(std::move(*events));
@@ -11599,7 +10935,7 @@ public:
 
     // Opens the port, on the loop of this thread, which must not end before `serve` has or the server is destroyed.
     // Errors say where: "listening on [::]:80: Permission denied".
-    result<> listen(const server_options& options) {
+    [[gnu::cold]] result<> listen(const server_options& options) {
         assert(!x_stops.attached() && "listen() on a server that is running");
         const bool bad_port = !options.descriptor && (options.port < 0 || options.port > 65535);
         if (bad_port) return error(errc::bad_port, "listening on port " + std::to_string(options.port));
@@ -11623,7 +10959,7 @@ public:
     // Accepts and serves connections until `stop`, and until every handler has ended. `listen` must have succeeded.
     // Fails when accepting does for good. Cancelling it breaks every connection off at once; it ends when every
     // handler has.
-    task<result<>> serve() {
+    [[gnu::cold]] task<result<>> serve() {
         assert(x_listener && "serve() without listen()");
         result<> outcome;
         {
@@ -11654,12 +10990,12 @@ private:
         server& x_server;
     };
 
-    static int fail(const error& why) {
+    [[gnu::cold]] static int fail(const error& why) {
         std::fprintf(stderr, "weir: %s\n", why.message().c_str());
         return 1;
     }
 
-    task<int> main(server_options options) {
+    [[gnu::cold]] task<int> main(server_options options) {
         const result<> listening = listen(options);
         if (!listening) co_return fail(listening.error());
         std::optional<io::signal_watch> signals;
@@ -11670,12 +11006,12 @@ private:
     }
 
     // A second signal ends it at once.
-    static void on_signal(void* self) noexcept {
+    [[gnu::cold]] static void on_signal(void* self) noexcept {
         server& of = *static_cast<server*>(self);
         of.stop(of.x_stops.requested() ? std::chrono::nanoseconds(0) : of.x_setup.options.stop_grace);
     }
 
-    std::string where() const {
+    [[gnu::cold]] std::string where() const {
         if (x_local.port() == 0) return x_local.to_string();
         if (x_local == net::endpoint::any_ipv6(x_local.port()) || x_local == net::endpoint::any_ipv4(x_local.port()))
             return "http://localhost:" + std::to_string(x_local.port()) + " (all addresses)";
@@ -11788,7 +11124,8 @@ inline result<opening> prepare(std::string_view text, const connect_options& opt
 }
 
 // Gathers the beginning of a body, until `most` bytes or a second have passed: often it says why we are refused.
-inline task<result<>> read_body(byte_source& from, const http::response_head& head, std::string& into,
+template <class = void>
+task<result<>> read_body(byte_source& from, const http::response_head& head, std::string& into,
                                 std::size_t most) {
     const result<http::body_framing> framing = http::framing_of(head, "GET");
     if (!framing) co_return framing.error();
@@ -11811,7 +11148,8 @@ inline task<result<>> read_body(byte_source& from, const http::response_head& he
 }
 
 // What a server says that did not let us in: for the error's context, and for who wants all of it.
-inline task<std::string> read_refusal(byte_source& from, http::response_head&& head, std::string_view what,
+template <class = void>
+task<std::string> read_refusal(byte_source& from, http::response_head&& head, std::string_view what,
                                       connect_refusal* into) {
     constexpr std::size_t most_quoted = 200;
     constexpr std::chrono::nanoseconds patience = std::chrono::seconds(1);
@@ -11830,7 +11168,8 @@ inline task<std::string> read_refusal(byte_source& from, http::response_head&& h
 }
 
 // The first answer that is not only informative, of which there may be some (RFC 9110, section 15.2).
-inline task<result<http::response_head>> read_answer(byte_source& from, const http::head_limits& limits) {
+template <class = void>
+task<result<http::response_head>> read_answer(byte_source& from, const http::head_limits& limits) {
     constexpr int most = 8;
     http::response_parser parser(limits);
     for (int count = 0;; ++count) {
@@ -11841,7 +11180,8 @@ inline task<result<http::response_head>> read_answer(byte_source& from, const ht
     }
 }
 
-inline task<result<websocket>> shake_hands(std::unique_ptr<io::stream> stream, opening& what) {
+template <class = void>
+task<result<websocket>> shake_hands(std::unique_ptr<io::stream> stream, opening& what) {
     io::loop& on = *io::loop::current();
     byte_source source(*stream);
     std::string text;
@@ -11868,7 +11208,8 @@ inline task<result<websocket>> shake_hands(std::unique_ptr<io::stream> stream, o
     co_return std::move(ws);
 }
 
-inline task<result<websocket>> reach(opening& what) {
+template <class = void>
+task<result<websocket>> reach(opening& what) {
     std::string host(what.url.host());
     what.doing = "resolving " + host;
     result<std::vector<net::endpoint>> found = co_await net::resolve(host, what.url.port(), what.options.lookup);
@@ -11880,7 +11221,8 @@ inline task<result<websocket>> reach(opening& what) {
     co_return co_await shake_hands(std::move(*stream), what);
 }
 
-inline task<result<websocket>> open(result<opening> prepared) {
+template <class = void>
+task<result<websocket>> open(result<opening> prepared) {
     if (!prepared) co_return std::move(prepared).error();
     if (prepared->options.refusal) *prepared->options.refusal = {};
     task<result<websocket>> way = reach(*prepared);
@@ -11896,7 +11238,8 @@ inline task<result<websocket>> open(result<opening> prepared) {
 // Cancelling it leaves nothing behind. Errors: those of the URL, `name_not_found` or `name_unavailable`, the operating
 // system's for connecting, `timed_out` with the step that lasted, `unexpected_status` with the status and the beginning
 // of the body, and those of the handshake.
-inline task<result<websocket>> connect(std::string_view url, const connect_options& options = {}) {
+template <class = void>
+task<result<websocket>> connect(std::string_view url, const connect_options& options = {}) {
     return detail::open(detail::prepare(url, options));
 }
 
@@ -11997,5 +11340,682 @@ private:
 };
 
 } // namespace weir::inline v0
+
+#if defined(WEIR_WITH_MEMORY)
+#include <semaphore.h>
+
+// ==== weir/io/memory_backend.hpp =====================================================================================
+
+// What the in-memory backend's streams and acceptors share: a virtual clock, what is due on it, and planned failures.
+//
+// Part of the test kit; see io/memory.hpp. Everything but `wake` is for the loop's thread.
+//
+// The clock stands still while anything is due, and otherwise jumps to what comes first: something under way in a pipe,
+// or the loop's next deadline. It stands still as well while functions that were given to `offload` run. It would jump
+// past the answer of any other thread, so whoever waits for one holds the clock meanwhile (`hold`): the loop then
+// really waits, until it is woken.
+
+namespace weir::inline v0::io {
+
+struct memory_options {
+    std::size_t pipe_bytes = 64 * 1024;         // what a pipe holds in one direction before its writer is blocked
+    std::size_t fill_bytes = 64 * 1024;         // the most that one fill gives, 1 to 64 KiB
+    std::size_t write_bytes = 1024 * 1024;      // the most that one write takes, at least 1
+    bool fragment = false;                      // fills and writes are cut at pseudo-random sizes up to those two
+    std::uint64_t seed = 1;                     // where the pseudo-random sizes begin
+    std::chrono::nanoseconds latency{0};        // how long bytes, ends and resets are under way
+    std::chrono::milliseconds stall_after{1000};  // real time without an event that counts as a stall
+    std::chrono::milliseconds held_after{60'000}; // the same while the clock is held for other threads
+};
+static_assert(std::is_trivially_copyable_v<memory_options>);
+
+// Something that happens at a point in virtual time.
+class memory_event : public list_node<memory_event> {
+public:
+    virtual void on_due() noexcept = 0;
+
+protected:
+    ~memory_event() = default;
+
+private:
+    friend class memory_backend;
+    std::chrono::nanoseconds x_at{0};
+};
+
+// Who is told that the loop would wait for ever: nothing is due, no deadline is set, nobody woke it.
+class stall_observer {
+public:
+    virtual void on_stall() noexcept = 0;
+
+protected:
+    ~stall_observer() = default;
+};
+
+class memory_backend : public backend {
+public:
+    explicit memory_backend(const memory_options& chosen) noexcept : x_options(chosen), x_random(chosen.seed) {
+        ::sem_init(&x_wakes, 0, 0);
+    }
+    ~memory_backend() { ::sem_destroy(&x_wakes); }
+
+    const memory_options& options() const noexcept { return x_options; }
+
+    // Has the operation with this number fail with `errc::injected`. Operations are connect, listen, accept, fill,
+    // write and shutdown_write of everything that belongs to this backend, counted from 0. A stream is broken by it:
+    // its later operations fail as well, and the peer sees a reset.
+    void fail_at(std::uint64_t number) noexcept { x_fail_at = number; }
+
+    // How many operations there have been so far.
+    std::uint64_t operations() const noexcept { return x_operations; }
+
+    // Whether the failure asked for has happened: a test counts up from 0 until it has not.
+    bool injected() const noexcept { return x_injected; }
+
+    // Has the next accept fail with this errno; who wanted to be accepted keeps waiting.
+    void fail_next_accept(int number) noexcept { x_accept_fails = number; }
+
+    // Lets virtual time pass.
+    void advance(std::chrono::nanoseconds by) noexcept { x_now += by; }
+
+    // Keeps the clock from jumping for as long as it lives: another thread is going to wake the loop. For the loop's
+    // thread.
+    class [[nodiscard]] clock_hold {
+    public:
+        explicit clock_hold(memory_backend& of) noexcept : x_of(of) { ++x_of.x_holds; }
+        clock_hold(const clock_hold&) = delete;
+        clock_hold& operator=(const clock_hold&) = delete;
+        ~clock_hold() { --x_of.x_holds; }
+
+    private:
+        memory_backend& x_of;
+    };
+    clock_hold hold() noexcept { return clock_hold(*this); }
+
+    // Who is told of a stall, from `dispatch`. Null, as at first: a stall ends the program with a message.
+    void observe_stall(stall_observer* observer) noexcept { x_stall_observer = observer; }
+
+    // For streams and acceptors: has `event` told at `at`, or earlier if it is to be told earlier anyhow.
+    void schedule(memory_event& event, std::chrono::nanoseconds at) noexcept {
+        if (event.linked() && event.x_at <= at) return;
+        event.unlink();
+        event.x_at = at;
+        (at <= x_now ? x_due : x_later).push_back(event);
+    }
+
+    // For streams and acceptors: counts an operation; true if it is the one that fails.
+    bool fails() noexcept {
+        if (x_operations++ != x_fail_at) return false;
+        x_injected = true;
+        return true;
+    }
+
+    // For acceptors: the errno that this accept fails with; 0 for none.
+    int accept_failure() noexcept { return std::exchange(x_accept_fails, 0); }
+
+    // For streams: how many bytes an operation may move that could move `most`.
+    std::size_t portion(std::size_t most) noexcept {
+        if (!x_options.fragment || most <= 1) return most;
+        // Small sizes as often as large ones: first the number of bits, then the bits.
+        const auto bits = next_random() % static_cast<std::uint64_t>(std::bit_width(most));
+        const std::size_t size = 1 + static_cast<std::size_t>(next_random() & ((std::uint64_t{2} << bits) - 1));
+        return size < most ? size : most;
+    }
+
+    void wait(std::chrono::nanoseconds timeout) noexcept override {
+        collect();
+        if (!x_due.empty() || woken() || timeout <= std::chrono::nanoseconds(0)) return;
+        if (x_holds > 0) {
+            if (!wait_for_wake(x_options.held_after)) stalled();
+            return;
+        }
+        std::chrono::nanoseconds until = timeout == forever ? forever : x_now + timeout;
+        for (memory_event* each = x_later.front(); each; each = x_later.after(*each))
+            if (each->x_at < until) until = each->x_at;
+        if (helpers_answer()) return;
+        if (until == forever) {
+            if (!wait_for_wake(x_options.stall_after)) stalled();
+            return;
+        }
+        x_now = until;
+        collect();
+    }
+
+    bool dispatch() noexcept override {
+        if (std::exchange(x_stalled, false) && x_stall_observer) x_stall_observer->on_stall();
+        list<memory_event> round;
+        round.take_all(x_due);
+        while (memory_event* each = round.pop_front()) each->on_due();
+        return false;
+    }
+
+    void wake() noexcept override { ::sem_post(&x_wakes); }
+
+    std::chrono::nanoseconds now() noexcept override { return x_now; }
+
+private:
+    void collect() noexcept {
+        for (memory_event *each = x_later.front(), *next; each; each = next) {
+            next = x_later.after(*each);
+            if (each->x_at > x_now) continue;
+            each->unlink();
+            x_due.push_back(*each);
+        }
+    }
+
+    bool woken() noexcept {
+        bool any = false;
+        while (::sem_trywait(&x_wakes) == 0) any = true;
+        return any;
+    }
+
+    // Lets the functions that were given to `offload` go on, in real time; true when we are woken.
+    bool helpers_answer() noexcept {
+        for (auto left = x_options.held_after; left.count() > 0 && detail::helper_threads::instance().busy(); --left)
+            if (wait_for_wake(std::chrono::milliseconds(1))) return true;
+        return woken(); // what they posted came before they were not busy any more
+    }
+
+    bool wait_for_wake(std::chrono::milliseconds most) noexcept {
+        timespec until;
+        ::clock_gettime(CLOCK_REALTIME, &until);
+        const auto nanoseconds = until.tv_nsec + std::chrono::nanoseconds(most).count();
+        until.tv_sec += static_cast<time_t>(nanoseconds / 1'000'000'000);
+        until.tv_nsec = static_cast<long>(nanoseconds % 1'000'000'000);
+        while (::sem_timedwait(&x_wakes, &until) != 0)
+            if (errno != EINTR) return false;
+        return true;
+    }
+
+    void stalled() noexcept {
+        x_stalled = true;
+        if (x_stall_observer) return;
+        std::fputs("weir: io::memory: the loop would wait for ever: nothing is under way in a stream, no deadline is "
+                   "set, and no other thread wakes it. Somebody waits for what nobody does.\n",
+                   stderr);
+        std::abort();
+    }
+
+    std::uint64_t next_random() noexcept { // splitmix64
+        std::uint64_t bits = x_random += 0x9e3779b97f4a7c15u;
+        bits = (bits ^ (bits >> 30)) * 0xbf58476d1ce4e5b9u;
+        bits = (bits ^ (bits >> 27)) * 0x94d049bb133111ebu;
+        return bits ^ (bits >> 31);
+    }
+
+    const memory_options x_options;
+    std::uint64_t x_random;
+    std::uint64_t x_operations = 0;
+    std::uint64_t x_fail_at = ~std::uint64_t{0};
+    int x_accept_fails = 0;
+    int x_holds = 0;
+    bool x_injected = false;
+    bool x_stalled = false;
+    stall_observer* x_stall_observer = nullptr;
+    std::chrono::nanoseconds x_now = std::chrono::hours(1); // not 0, which nobody's clock shows
+    list<memory_event> x_due;
+    list<memory_event> x_later;
+    sem_t x_wakes;
+};
+
+} // namespace weir::inline v0::io
+
+// ==== weir/io/memory_stream.hpp ======================================================================================
+
+// One end of an in-memory pipe.
+//
+// Part of the test kit; see io/memory.hpp. Stricter than a socket: its observer is told only after an operation that
+// was blocked, and when the peer has ended or broken the stream. Bytes that have arrived before a reset can still be
+// read; those under way are lost. Writing to a peer that is gone fails with EPIPE.
+
+namespace weir::inline v0::io {
+
+class memory_stream final : public stream, private memory_event {
+    using time = std::chrono::nanoseconds;
+    static constexpr time never = time::max();
+
+    // What one end has written and the other has not read yet.
+    struct pipe {
+        struct portion {
+            std::size_t bytes;
+            time at;
+        };
+
+        pipe(block_pool& pool, std::size_t bound) noexcept : bytes(pool, bound) {}
+
+        // How many bytes can be read at `now`.
+        std::size_t arrived(time now) noexcept {
+            while (!under_way.empty() && under_way.front().at <= now) {
+                here += under_way.front().bytes;
+                under_way.erase(under_way.begin());
+            }
+            return here;
+        }
+
+        buffer bytes;
+        std::size_t here = 0;
+        std::vector<portion> under_way;
+        time ends = never;       // when the reader sees that nothing follows
+        time broken = never;     // when the reader sees a reset
+        time unread = never;     // when the writer sees that nobody reads any more
+    };
+
+    struct link {
+        explicit link(memory_backend& backend)
+            : ways{{backend.blocks(), backend.options().pipe_bytes}, {backend.blocks(), backend.options().pipe_bytes}} {}
+        pipe ways[2]; // ways[i] is written by ends[i]
+        memory_stream* ends[2] = {nullptr, nullptr};
+    };
+
+public:
+    using both = std::pair<std::unique_ptr<memory_stream>, std::unique_ptr<memory_stream>>;
+
+    // Two connected ends.
+    static both make(memory_backend& backend) {
+        auto shared = std::make_shared<link>(backend);
+        return {std::unique_ptr<memory_stream>(new memory_stream(backend, shared, 0)),
+                std::unique_ptr<memory_stream>(new memory_stream(backend, shared, 1))};
+    }
+
+    ~memory_stream() {
+        close();
+        x_link->ends[x_side] = nullptr;
+    }
+
+    // From here on it is connecting, until `establish` or `refuse`.
+    void start_connecting() noexcept { x_connecting = true; }
+    void establish(time at) noexcept {
+        x_connected_at = at;
+        x_backend.schedule(*this, at);
+    }
+    void refuse(time at) noexcept {
+        x_refused = true;
+        establish(at);
+    }
+    bool waits_for_acceptor() const noexcept { return x_connecting && x_connected_at == never; }
+
+    // The other end; null once it is destroyed.
+    memory_stream* peer() const noexcept { return x_link->ends[1 - x_side]; }
+
+    status connected() noexcept override {
+        if (x_failure) return status::failed;
+        return x_connecting ? status::blocked : status::ready;
+    }
+
+    status fill(lease& into) noexcept override {
+        if (!x_write_failed && fails()) return status::failed;
+        const time now = x_backend.now();
+        pipe& in = incoming();
+        std::size_t count = x_connecting ? 0 : in.arrived(now);
+        if (count > 0) {
+            const std::size_t wish = x_backend.options().fill_bytes, most = wish < lease_bytes ? wish : lease_bytes;
+            count = x_backend.portion(count < most ? count : most);
+            const block room = x_backend.blocks().take(lease_bytes);
+            std::memcpy(room.data, in.bytes.data(), count);
+            in.bytes.consume(count);
+            in.here -= count;
+            into = {{room.data, count}, room};
+            if (peer() && peer()->x_wants_write) tell_peer(now);
+            return status::ready;
+        }
+        if (x_write_failed) return status::failed;
+        if (!x_connecting && in.broken <= now) {
+            x_failure = {ECONNRESET, std::system_category()};
+            return status::failed;
+        }
+        if (!x_connecting && in.ends <= now) return status::end;
+        x_wants_read = true;
+        return status::blocked;
+    }
+
+    void release(lease&& unused) noexcept override {
+        x_backend.blocks().give(unused.backing);
+        unused = {};
+    }
+
+    std::size_t write(std::span<const bytes_view> pieces) noexcept override {
+        if (fails()) return 0;
+        const time now = x_backend.now();
+        pipe& out = outgoing();
+        std::size_t wanted = 0;
+        for (const bytes_view& each : pieces) wanted += each.size();
+        if (wanted == 0) return 0;
+        if (x_connecting) {
+            x_wants_write = true;
+            return 0;
+        }
+        if (incoming().broken <= now || out.unread <= now || out.ends != never) {
+            x_failure = {incoming().broken <= now ? ECONNRESET : EPIPE, std::system_category()};
+            x_write_failed = true;
+            return 0;
+        }
+        const std::size_t room = out.bytes.bound() - out.bytes.size();
+        std::size_t taken = wanted < room ? wanted : room;
+        if (taken > x_backend.options().write_bytes) taken = x_backend.options().write_bytes;
+        taken = x_backend.portion(taken);
+        if (taken < wanted) {
+            x_wants_write = true;
+            if (taken < room) x_backend.schedule(*this, now); // only this call was limited
+        }
+        if (taken == 0 || out.unread != never) return taken; // nobody will read it
+        std::size_t left = taken;
+        for (const bytes_view& each : pieces) {
+            const std::size_t part = each.size() < left ? each.size() : left;
+            (void)out.bytes.append(each.first(part));
+            left -= part;
+        }
+        const time then = now + x_backend.options().latency;
+        if (out.under_way.empty() || out.under_way.back().at != then)
+            out.under_way.push_back({taken, then});
+        else
+            out.under_way.back().bytes += taken;
+        tell_peer(then);
+        return taken;
+    }
+
+    void shutdown_write() noexcept override {
+        if (fails() || outgoing().ends != never) return;
+        outgoing().ends = x_backend.now() + x_backend.options().latency;
+        tell_peer(outgoing().ends);
+    }
+
+    void close() noexcept override {
+        const time then = x_backend.now() + x_backend.options().latency;
+        if (outgoing().ends == never) outgoing().ends = then;
+        leave(std::make_error_code(std::errc::not_connected), then);
+    }
+
+    void reset() noexcept override {
+        x_write_failed = false;
+        break_with(std::make_error_code(std::errc::not_connected));
+    }
+
+private:
+    static constexpr std::size_t lease_bytes = 64 * 1024;
+
+    memory_stream(memory_backend& backend, const std::shared_ptr<link>& shared, int side) noexcept
+        : x_backend(backend), x_link(shared), x_side(side) {
+        x_link->ends[x_side] = this;
+    }
+
+    pipe& outgoing() noexcept { return x_link->ways[x_side]; }
+    pipe& incoming() noexcept { return x_link->ways[1 - x_side]; }
+
+    void tell_peer(time at) noexcept {
+        if (memory_stream* other = peer()) x_backend.schedule(*other, at);
+    }
+
+    // Whether the operation that begins now fails: the stream is broken, or this is the failure that a test wants.
+    bool fails() noexcept {
+        if (x_failure) return true;
+        if (!x_backend.fails()) return false;
+        break_with(errc::injected);
+        x_backend.schedule(*this, x_backend.now()); // who waits for the other direction is told
+        return true;
+    }
+
+    // Breaks the connection: what is under way to the peer is lost.
+    void break_with(std::error_code why) noexcept {
+        if (x_failure) return;
+        const time now = x_backend.now(), then = now + x_backend.options().latency;
+        pipe& out = outgoing();
+        out.bytes.retract(out.bytes.size() - out.arrived(now));
+        out.under_way.clear();
+        out.broken = then;
+        leave(why, then);
+    }
+
+    // Reads no more, and does nothing else either.
+    void leave(std::error_code why, time then) noexcept {
+        x_write_failed = false;
+        if (!x_failure) x_failure = why;
+        pipe& in = incoming();
+        if (in.unread == never) in.unread = then;
+        in.bytes.clear();
+        in.under_way.clear();
+        in.here = 0;
+        memory_event::unlink();
+        tell_peer(then);
+    }
+
+    void on_due() noexcept override {
+        const time now = x_backend.now();
+        if (x_connecting) {
+            if (x_connected_at == never) return;
+            if (x_connected_at > now) return x_backend.schedule(*this, x_connected_at);
+            x_connecting = false;
+            if (x_refused) x_failure = {ECONNREFUSED, std::system_category()};
+            x_wants_write = true; // told in any case
+        }
+        pipe &in = incoming(), &out = outgoing();
+        const bool broken = x_failure || in.broken <= now;
+        const bool over = (broken || in.ends <= now) && !std::exchange(x_told_end, x_told_end || broken || in.ends <= now);
+        const bool news = x_wants_read && (broken || in.arrived(now) > 0 || in.ends <= now);
+        const bool room = x_wants_write && (broken || out.unread <= now || out.bytes.size() < out.bytes.bound());
+        if (news) x_wants_read = false;
+        if (room) x_wants_write = false;
+        time next = never;
+        if (in.arrived(now) < in.bytes.size()) next = in.under_way.front().at;
+        for (const time each : {in.ends, in.broken, out.unread})
+            if (each > now && each < next) next = each;
+        if (next != never) x_backend.schedule(*this, next);
+        if ((room || (over && broken)) && x_observer) x_observer->on_writable();
+        if ((news || over) && x_observer) x_observer->on_readable();
+    }
+
+    memory_backend& x_backend;
+    std::shared_ptr<link> x_link;
+    int x_side;
+    bool x_connecting = false;
+    bool x_refused = false;
+    bool x_wants_read = false;
+    bool x_wants_write = false;
+    bool x_told_end = false;
+    bool x_write_failed = false; // x_failure comes from a write; what has arrived can still be read
+    time x_connected_at = never;
+};
+
+} // namespace weir::inline v0::io
+
+// ==== weir/io/memory_acceptor.hpp ====================================================================================
+
+// Listens on an address of the in-memory backend.
+//
+// Part of the test kit; see io/memory.hpp. Who connects while the backlog is full keeps connecting until there is room.
+
+namespace weir::inline v0::io {
+
+class memory_acceptor final : public acceptor, public list_node<memory_acceptor>, private memory_event {
+public:
+    memory_acceptor(memory_backend& backend, bytes_view address, const listen_options& options)
+        : x_backend(backend), x_address(address.begin(), address.end()), x_options(options) {}
+
+    ~memory_acceptor() {
+        for (entry& each : x_queue) {
+            memory_stream* client = each.server->peer();
+            if (client && client->waits_for_acceptor()) client->refuse(x_backend.now() + x_backend.options().latency);
+            each.server->reset();
+        }
+    }
+
+    const listen_options& options() const noexcept { return x_options; }
+
+    // Somebody connects: `server` is our end.
+    void enqueue(std::unique_ptr<memory_stream> server) {
+        const auto at = x_backend.now() + x_backend.options().latency;
+        x_queue.push_back({std::move(server), at});
+        if (x_queue.size() <= backlog()) admit(x_queue.back());
+    }
+
+    status accept(std::unique_ptr<stream>& into, std::error_code& failure) noexcept override {
+        if (x_backend.fails()) {
+            failure = errc::injected;
+            return status::failed;
+        }
+        if (x_queue.empty() || x_queue.front().at > x_backend.now()) return status::blocked;
+        if (const int number = x_backend.accept_failure()) {
+            failure = {number, std::system_category()};
+            return status::failed;
+        }
+        into = std::move(x_queue.front().server);
+        x_queue.erase(x_queue.begin());
+        if (x_queue.size() >= backlog()) {
+            entry& next = x_queue[backlog() - 1];
+            next.at = x_backend.now();
+            admit(next);
+        }
+        return status::ready;
+    }
+
+    bytes_view local_address() const noexcept override { return x_address; }
+
+private:
+    struct entry {
+        std::unique_ptr<memory_stream> server;
+        std::chrono::nanoseconds at;
+    };
+
+    std::size_t backlog() const noexcept { return x_options.backlog > 1 ? static_cast<std::size_t>(x_options.backlog) : 1; }
+
+    void admit(entry& which) noexcept {
+        if (memory_stream* client = which.server->peer()) client->establish(which.at + x_backend.options().latency);
+        x_backend.schedule(*this, which.at);
+    }
+
+    void on_due() noexcept override {
+        for (const entry& each : x_queue)
+            if (each.at > x_backend.now()) {
+                x_backend.schedule(*this, each.at);
+                break;
+            }
+        if (x_observer) x_observer->on_acceptable();
+    }
+
+    memory_backend& x_backend;
+    std::vector<std::byte> x_address;
+    listen_options x_options;
+    std::vector<entry> x_queue;
+};
+
+} // namespace weir::inline v0::io
+
+// ==== weir/io/memory.hpp =============================================================================================
+
+// A backend without a kernel, for tests: pipes in memory on a virtual clock.
+//
+//     auto owned = std::make_unique<io::memory>(memory_options{.pipe_bytes = 100, .fragment = true});
+//     io::memory& network = *owned;
+//     io::loop loop(std::move(owned));
+//     auto [a, b] = network.pair();
+//
+// Everything is deterministic and no time is really waited for: when nothing is due the clock jumps to the next deadline
+// (io/memory_backend.hpp says when it does not). Addresses are any bytes; those of AF_INET and AF_INET6 get a port if
+// theirs is 0, and the unspecified address serves all. Servers and clients run on it unchanged. It injects failures
+// (`fail_at`), and a loop that would wait for ever ends the program with a message, or tells a `stall_observer`.
+
+namespace weir::inline v0::io {
+
+class memory final : public memory_backend {
+public:
+    explicit memory(const memory_options& options = memory_options()) noexcept : memory_backend(options) {}
+
+    // Two connected streams. Not counted as an operation.
+    std::pair<std::unique_ptr<stream>, std::unique_ptr<stream>> pair() {
+        memory_stream::both made = memory_stream::make(*this);
+        return {std::move(made.first), std::move(made.second)};
+    }
+
+    std::string_view name() const noexcept override { return "memory"; }
+
+    result<std::unique_ptr<stream>> connect(bytes_view address) override {
+        if (fails()) return errc::injected;
+        memory_stream::both made = memory_stream::make(*this);
+        made.first->start_connecting();
+        if (memory_acceptor* to = listener(address)) {
+            to->enqueue(std::move(made.second));
+        } else {
+            made.second.reset();
+            made.first->refuse(now() + options().latency);
+        }
+        return std::unique_ptr<stream>(std::move(made.first));
+    }
+
+    result<std::unique_ptr<acceptor>> listen(bytes_view address, const listen_options& options) override {
+        if (fails()) return errc::injected;
+        std::vector<std::byte> at(address.begin(), address.end());
+        if (port_of(at) == 0) set_port(at, x_next_port++);
+        for (memory_acceptor* each = x_acceptors.front(); each; each = x_acceptors.after(*each))
+            if (same(each->local_address(), at) && !(options.reuse_port && each->options().reuse_port))
+                return std::error_code(EADDRINUSE, std::system_category());
+        auto made = std::make_unique<memory_acceptor>(*this, at, options);
+        x_acceptors.push_back(*made);
+        return std::unique_ptr<acceptor>(std::move(made));
+    }
+
+    // Descriptors are none of its business.
+    result<std::unique_ptr<stream>> adopt_stream(int descriptor) override {
+        ::close(descriptor);
+        return errc::unsupported;
+    }
+    result<std::unique_ptr<acceptor>> adopt_acceptor(int descriptor) override {
+        ::close(descriptor);
+        return errc::unsupported;
+    }
+
+private:
+    static bool same(bytes_view a, bytes_view b) noexcept {
+        return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size()) == 0);
+    }
+
+    template <class Address>
+    static Address as(bytes_view bytes) noexcept {
+        Address made{};
+        std::memcpy(&made, bytes.data(), sizeof made);
+        return made;
+    }
+
+    static sa_family_t family_of(bytes_view address) noexcept {
+        if (address.size() < sizeof(sockaddr_in)) return AF_UNSPEC;
+        const sa_family_t family = as<sockaddr_in>(address).sin_family;
+        if (family == AF_INET && address.size() == sizeof(sockaddr_in)) return AF_INET;
+        if (family == AF_INET6 && address.size() == sizeof(sockaddr_in6)) return AF_INET6;
+        return AF_UNSPEC;
+    }
+
+    // -1 where an address has none.
+    static int port_of(bytes_view address) noexcept {
+        return family_of(address) == AF_UNSPEC ? -1 : ntohs(as<sockaddr_in>(address).sin_port); // the same place in both
+    }
+    static void set_port(std::vector<std::byte>& address, std::uint16_t port) noexcept {
+        const in_port_t value = htons(port);
+        std::memcpy(address.data() + offsetof(sockaddr_in, sin_port), &value, sizeof value);
+    }
+
+    // Whether who listens on `at` serves all addresses of the family of `wanted`.
+    static bool serves_all(const memory_acceptor& at, bytes_view wanted) noexcept {
+        const sa_family_t family = family_of(at.local_address());
+        if (family == AF_INET)
+            return family_of(wanted) == AF_INET && as<sockaddr_in>(at.local_address()).sin_addr.s_addr == htonl(INADDR_ANY);
+        const auto local = as<sockaddr_in6>(at.local_address());
+        return std::memcmp(&local.sin6_addr, &in6addr_any, sizeof in6addr_any) == 0 &&
+               (family_of(wanted) == AF_INET6 || !at.options().only_ipv6);
+    }
+
+    memory_acceptor* listener(bytes_view address) noexcept {
+        for (memory_acceptor* each = x_acceptors.front(); each; each = x_acceptors.after(*each))
+            if (same(each->local_address(), address)) return each;
+        const int port = port_of(address);
+        if (port < 0) return nullptr;
+        for (memory_acceptor* each = x_acceptors.front(); each; each = x_acceptors.after(*each))
+            if (port_of(each->local_address()) == port && serves_all(*each, address)) return each;
+        return nullptr;
+    }
+
+    list<memory_acceptor> x_acceptors;
+    std::uint16_t x_next_port = 49152;
+};
+
+} // namespace weir::inline v0::io
+
+#endif // WEIR_WITH_MEMORY
 
 #endif // WEIR_SINGLE_HEADER

@@ -1,7 +1,10 @@
 #!/usr/bin/env python3
 """Compiles each example from the single header as the README says, with nothing but a compiler, and prints the cost.
 
-examples/echo_server.cpp has a limit: 6 s of CPU time and 300 MB with g++ -O2.
+examples/echo_server.cpp has a limit: 6 s of CPU time with g++ -O2 on a machine that compiles the standard headers alone,
+those which the single header includes, in REFERENCE seconds; a machine that is slower or busier gets as much more. And
+340 MB: g++ 12 first collects its garbage when 256 MB of it are there, so that a program of this size ends at about 330
+(260 with --param ggc-min-expand=20, and 235 with clang).
 """
 import os
 import pathlib
@@ -10,7 +13,7 @@ import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-LIMITED, SECONDS, MEGABYTES = "echo_server.cpp", 6.0, 300
+LIMITED, SECONDS, MEGABYTES, REFERENCE = "echo_server.cpp", 6.0, 340, 0.65
 
 
 def cost_of(command):
@@ -28,12 +31,18 @@ def main():
         return 77
     wrong = 0
     with tempfile.TemporaryDirectory() as folder:
+        alone = pathlib.Path(folder, "standard.cpp")
+        single = (ROOT / "single_include" / "weir.hpp").read_text().split("\n// ====")[0]
+        alone.write_text("".join(line + "\n" for line in single.splitlines() if line.startswith("#include <")))
+        reference = min(cost_of([compiler, "-std=c++20", "-O2", "-c", str(alone), "-o", f"{folder}/o"])[1] for _ in range(3))
+        limit = SECONDS * max(1.0, reference / REFERENCE)
+        print(f"the standard headers alone: {reference:.2f} s; limit for {LIMITED}: {limit:.1f} s", flush=True)
         for example in examples:
             command = [compiler, "-std=c++20", "-O2", "-I", f"{ROOT}/single_include", str(example), "-o", f"{folder}/program"]
             status, seconds, megabytes = cost_of(command)
-            if example.name == LIMITED and (seconds > SECONDS or megabytes > MEGABYTES):
+            if example.name == LIMITED and (seconds > limit or megabytes > MEGABYTES):
                 seconds = min(seconds, cost_of(command)[1])  # once more: another program may have disturbed it
-                status = status or seconds > SECONDS or megabytes > MEGABYTES
+                status = status or seconds > limit or megabytes > MEGABYTES
             wrong += bool(status)
             print(f"{example.name}: {seconds:.1f} s, {megabytes:.0f} MB{'  FAILED' if status else ''}", flush=True)
     return 1 if wrong else 0

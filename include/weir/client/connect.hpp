@@ -59,7 +59,8 @@ inline result<opening> prepare(std::string_view text, const connect_options& opt
 }
 
 // Gathers the beginning of a body, until `most` bytes or a second have passed: often it says why we are refused.
-inline task<result<>> read_body(byte_source& from, const http::response_head& head, std::string& into,
+template <class = void>
+task<result<>> read_body(byte_source& from, const http::response_head& head, std::string& into,
                                 std::size_t most) {
     const result<http::body_framing> framing = http::framing_of(head, "GET");
     if (!framing) co_return framing.error();
@@ -82,7 +83,8 @@ inline task<result<>> read_body(byte_source& from, const http::response_head& he
 }
 
 // What a server says that did not let us in: for the error's context, and for who wants all of it.
-inline task<std::string> read_refusal(byte_source& from, http::response_head&& head, std::string_view what,
+template <class = void>
+task<std::string> read_refusal(byte_source& from, http::response_head&& head, std::string_view what,
                                       connect_refusal* into) {
     constexpr std::size_t most_quoted = 200;
     constexpr std::chrono::nanoseconds patience = std::chrono::seconds(1);
@@ -101,7 +103,8 @@ inline task<std::string> read_refusal(byte_source& from, http::response_head&& h
 }
 
 // The first answer that is not only informative, of which there may be some (RFC 9110, section 15.2).
-inline task<result<http::response_head>> read_answer(byte_source& from, const http::head_limits& limits) {
+template <class = void>
+task<result<http::response_head>> read_answer(byte_source& from, const http::head_limits& limits) {
     constexpr int most = 8;
     http::response_parser parser(limits);
     for (int count = 0;; ++count) {
@@ -112,7 +115,8 @@ inline task<result<http::response_head>> read_answer(byte_source& from, const ht
     }
 }
 
-inline task<result<websocket>> shake_hands(std::unique_ptr<io::stream> stream, opening& what) {
+template <class = void>
+task<result<websocket>> shake_hands(std::unique_ptr<io::stream> stream, opening& what) {
     io::loop& on = *io::loop::current();
     byte_source source(*stream);
     std::string text;
@@ -139,7 +143,8 @@ inline task<result<websocket>> shake_hands(std::unique_ptr<io::stream> stream, o
     co_return std::move(ws);
 }
 
-inline task<result<websocket>> reach(opening& what) {
+template <class = void>
+task<result<websocket>> reach(opening& what) {
     std::string host(what.url.host());
     what.doing = "resolving " + host;
     result<std::vector<net::endpoint>> found = co_await net::resolve(host, what.url.port(), what.options.lookup);
@@ -151,7 +156,8 @@ inline task<result<websocket>> reach(opening& what) {
     co_return co_await shake_hands(std::move(*stream), what);
 }
 
-inline task<result<websocket>> open(result<opening> prepared) {
+template <class = void>
+task<result<websocket>> open(result<opening> prepared) {
     if (!prepared) co_return std::move(prepared).error();
     if (prepared->options.refusal) *prepared->options.refusal = {};
     task<result<websocket>> way = reach(*prepared);
@@ -167,7 +173,8 @@ inline task<result<websocket>> open(result<opening> prepared) {
 // Cancelling it leaves nothing behind. Errors: those of the URL, `name_not_found` or `name_unavailable`, the operating
 // system's for connecting, `timed_out` with the step that lasted, `unexpected_status` with the status and the beginning
 // of the body, and those of the handshake.
-inline task<result<websocket>> connect(std::string_view url, const connect_options& options = {}) {
+template <class = void>
+task<result<websocket>> connect(std::string_view url, const connect_options& options = {}) {
     return detail::open(detail::prepare(url, options));
 }
 

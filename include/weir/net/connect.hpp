@@ -31,7 +31,8 @@ inline bool is_connected_to_itself(const io::stream& which, const endpoint& to) 
     return to.port() != 0 && ask_address(which.descriptor(), ask_local) == to;
 }
 
-inline task<result<std::unique_ptr<io::stream>>> connect_one(endpoint to, std::string name) {
+template <class = void>
+task<result<std::unique_ptr<io::stream>>> connect_one(endpoint to, std::string name) {
     io::loop* const on = io::loop::current();
     if (!on) co_return errc::no_loop;
     if (!to) co_return connect_error(errc::bad_address, to, name);
@@ -69,7 +70,8 @@ inline bool is_out_of_reach(const error& why) noexcept {
 }
 
 // One after the other. Trying several at once (RFC 8305 5) would go here.
-inline task<result<std::unique_ptr<io::stream>>> connect_any(std::vector<endpoint> to, std::string name,
+template <class = void>
+task<result<std::unique_ptr<io::stream>>> connect_any(std::vector<endpoint> to, std::string name,
                                                              std::chrono::nanoseconds attempt) {
     interleave_families(to);
     error failure(errc::bad_address, "connecting to no address");
@@ -90,17 +92,20 @@ inline task<result<std::unique_ptr<io::stream>>> connect_any(std::vector<endpoin
 } // namespace detail
 
 // Connects to one address.
-inline task<result<std::unique_ptr<io::stream>>> connect(endpoint to) {
+template <class = void>
+task<result<std::unique_ptr<io::stream>>> connect(endpoint to) {
     return detail::connect_one(to, std::string());
 }
 
 // Connects to the first of several addresses that answers.
-inline task<result<std::unique_ptr<io::stream>>> connect(std::vector<endpoint> to, connect_options options = {}) {
+template <class = void>
+task<result<std::unique_ptr<io::stream>>> connect(std::vector<endpoint> to, connect_options options = {}) {
     return detail::connect_any(std::move(to), std::string(), options.attempt);
 }
 
 // Connects to a port of a host, which is a name or an address in textual form.
-inline task<result<std::unique_ptr<io::stream>>> connect(std::string host, std::uint16_t port,
+template <class = void>
+task<result<std::unique_ptr<io::stream>>> connect(std::string host, std::uint16_t port,
                                                          connect_options options = {}) {
     result<std::vector<endpoint>> found = co_await resolve(host, port, options.lookup);
     if (!found) co_return found.error();

@@ -3,6 +3,9 @@
 // Addresses in textual form and localhost take no thread and no network; every other name is looked up by the system's
 // resolver on a helper thread. A wait that is cancelled, by a deadline for instance, leaves at once, however long the
 // resolver goes on. Not there: a cache, which is the system's.
+//
+// Its coroutine, and those of net/connect.hpp and client/connect.hpp, are templates for one reason only: a program that
+// never connects does not compile them.
 #pragma once
 
 #include <weir/coro/offload.hpp>
@@ -69,7 +72,8 @@ inline bool is_localhost(std::string_view name) noexcept {
 
 // The addresses of `host`, which is a name or an address in textual form, in the order in which to try them. Errors say
 // "resolving NAME".
-inline task<result<std::vector<endpoint>>> resolve(std::string host, std::uint16_t port,
+template <class = void>
+task<result<std::vector<endpoint>>> resolve(std::string host, std::uint16_t port,
                                                    lookup_function lookup = system_lookup) {
     static constexpr std::size_t longest_name = 254; // RFC 1035 2.3.4, with the final dot
     std::vector<endpoint> found;

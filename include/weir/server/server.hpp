@@ -62,7 +62,7 @@ public:
 
     // Listens and serves on a loop of its own until `stop`, or a signal, and until every handler has ended. Gives the
     // program's exit code: 0, or 1 after a line on stderr that says why it could not listen, or not any more.
-    int run(const server_options& options = {}) {
+    [[gnu::cold]] int run(const server_options& options = {}) {
         result<std::unique_ptr<io::backend>> events = io::make_backend(options.backend);
         if (!events) return fail(events.error());
         io::loop loop(std::move(*events));
@@ -71,7 +71,7 @@ public:
 
     // Opens the port, on the loop of this thread, which must not end before `serve` has or the server is destroyed.
     // Errors say where: "listening on [::]:80: Permission denied".
-    result<> listen(const server_options& options) {
+    [[gnu::cold]] result<> listen(const server_options& options) {
         assert(!x_stops.attached() && "listen() on a server that is running");
         const bool bad_port = !options.descriptor && (options.port < 0 || options.port > 65535);
         if (bad_port) return error(errc::bad_port, "listening on port " + std::to_string(options.port));
@@ -95,7 +95,7 @@ public:
     // Accepts and serves connections until `stop`, and until every handler has ended. `listen` must have succeeded.
     // Fails when accepting does for good. Cancelling it breaks every connection off at once; it ends when every
     // handler has.
-    task<result<>> serve() {
+    [[gnu::cold]] task<result<>> serve() {
         assert(x_listener && "serve() without listen()");
         result<> outcome;
         {
@@ -126,12 +126,12 @@ private:
         server& x_server;
     };
 
-    static int fail(const error& why) {
+    [[gnu::cold]] static int fail(const error& why) {
         std::fprintf(stderr, "weir: %s\n", why.message().c_str());
         return 1;
     }
 
-    task<int> main(server_options options) {
+    [[gnu::cold]] task<int> main(server_options options) {
         const result<> listening = listen(options);
         if (!listening) co_return fail(listening.error());
         std::optional<io::signal_watch> signals;
@@ -142,12 +142,12 @@ private:
     }
 
     // A second signal ends it at once.
-    static void on_signal(void* self) noexcept {
+    [[gnu::cold]] static void on_signal(void* self) noexcept {
         server& of = *static_cast<server*>(self);
         of.stop(of.x_stops.requested() ? std::chrono::nanoseconds(0) : of.x_setup.options.stop_grace);
     }
 
-    std::string where() const {
+    [[gnu::cold]] std::string where() const {
         if (x_local.port() == 0) return x_local.to_string();
         if (x_local == net::endpoint::any_ipv6(x_local.port()) || x_local == net::endpoint::any_ipv4(x_local.port()))
             return "http://localhost:" + std::to_string(x_local.port()) + " (all addresses)";

@@ -29,7 +29,7 @@ public:
 
     // Serves until it is stopped and every handler has ended. Cancelling it breaks everything off at once. Fails when
     // nobody can be accepted any more.
-    task<result<>> run() {
+    [[gnu::cold]] task<result<>> run() {
         context* const outer = co_await this_context();
         if (outer && !outer->canceled()) outer->add(*this);
         if (x_stops.requested()) begin_stop();
@@ -93,9 +93,9 @@ private:
         co_await shield(ws.close(code));
     }
 
-    static void close(websocket& ws) noexcept { ws.close(ws::close_code::going_away, "the server is stopping"); }
+    [[gnu::cold]] static void close(websocket& ws) noexcept { ws.close(ws::close_code::going_away, "the server is stopping"); }
 
-    void begin_stop() noexcept {
+    [[gnu::cold]] void begin_stop() noexcept {
         x_loop.arm(*this, x_stops.grace());
         if (std::exchange(x_stopping, true)) return;
         x_listener.close();
@@ -103,19 +103,19 @@ private:
         for (open_connection* each = x_open.front(); each; each = x_open.after(*each)) close(each->ws());
     }
 
-    void break_off() noexcept {
+    [[gnu::cold]] void break_off() noexcept {
         x_clients.cancel();
         for (open_connection* each = x_open.front(); each; each = x_open.after(*each)) each->ws().reset();
     }
 
     void stop_requested() noexcept override { begin_stop(); }
     void expire() noexcept override { break_off(); }
-    void on_cancel() noexcept override {
+    [[gnu::cold]] void on_cancel() noexcept override {
         begin_stop();
         break_off();
     }
 
-    static void accepting_pauses(void* self, std::error_code why, std::chrono::nanoseconds) {
+    [[gnu::cold]] static void accepting_pauses(void* self, std::error_code why, std::chrono::nanoseconds) {
         static_cast<service*>(self)->x_server.note(log_level::warning, "accepting pauses", {}, why);
     }
 

@@ -34,14 +34,14 @@ public:
     std::chrono::nanoseconds grace() const noexcept { return std::chrono::nanoseconds(x_grace.load()); }
 
     // From here to `detach`, on the loop's thread, `who` is told.
-    void attach(io::loop& on, target& who) noexcept {
+    [[gnu::cold]] void attach(io::loop& on, target& who) noexcept {
         x_target = &who;
         on.add(*this);
         x_loop.store(&on);
     }
 
     // Every request made so far has had its effect.
-    void detach() noexcept {
+    [[gnu::cold]] void detach() noexcept {
         x_loop.store(nullptr);
         while (x_users.load()) {} // another thread is inside request(): a matter of nanoseconds
         unlink();
@@ -52,7 +52,7 @@ public:
     bool attached() const noexcept { return x_loop.load() != nullptr; }
 
 private:
-    void on_interrupt() noexcept override {
+    [[gnu::cold]] void on_interrupt() noexcept override {
         if (requested()) x_target->stop_requested();
     }
 
