@@ -1,6 +1,6 @@
 // One short scenario for each thing that can be awaited of a connection, disturbed at every place: the awaitable alone
 // is cancelled, or destroyed, after step 0, 1, 2, ..., and both ends go on; both ends are; and operation 0, 1, 2, ...
-// fails. Over memory, over Unix sockets and over TCP, each with both roles.
+// fails. Over memory, over Unix sockets and over TCP, the awaitable at the server's end and at the client's.
 //
 // Where only the awaitable was disturbed nothing at all may be missing afterwards. However it ends: no hang, no leak,
 // what has arrived is the beginning of what was sent, and closed() explains. The steps of the long scenario in
@@ -30,7 +30,7 @@ namespace {
 
 enum class over { memory, unix_sockets, tcp };
 
-const io::memory_options narrow{.pipe_bytes = 300, .fragment = true};
+const io::memory_options narrow{.pipe_bytes = 400, .fragment = true};
 
 class world {
 public:
@@ -354,12 +354,13 @@ const scenario scenarios[] = {
         .unit_on_sockets = 7000, .high_water_bytes = 150},
     {.name = "send_frame", .disturbed = send_pieces, .partner = only_hear, .far_hears = 4, .unit = 70,
         .unit_on_sockets = 7000, .high_water_bytes = 150},
-    {.name = "ping", .disturbed = ping_and_talk, .partner = echo, .near_hears = 2, .far_hears = 2, .unit = 70,
+    {.name = "ping", .disturbed = ping_and_talk, .partner = echo, .near_hears = 2, .far_hears = 2, .unit = 40,
         .unit_on_sockets = 7000, .high_water_bytes = 60},
     {.name = "close", .disturbed = close_here, .partner = only_hear, .far_hears = 3},
     {.name = "close of the peer", .disturbed = wait_for_close, .partner = close_there, .near_hears = 3},
     {.name = "close of both", .disturbed = close_here, .partner = close_too},
-    {.name = "room", .disturbed = pass_on, .partner = hear_everywhere, .near_hears = 2, .far_hears = 2, .third_hears = 2},
+    {.name = "room", .disturbed = pass_on, .partner = hear_everywhere, .near_hears = 2, .far_hears = 2,
+        .third_hears = 2},
 };
 
 void check_beginning(const std::vector<std::string>& heard, int most, std::size_t unit, bool complete) {
@@ -526,6 +527,7 @@ TEST_CASE("steps: each awaitable is cancelled, and destroyed, after step 0, 1, 2
 
 TEST_CASE("steps: both ends are cancelled, and destroyed, after step 0, 1, 2, ...") {
     everywhere([](over way, const scenario& plan, ws::role near) {
+        if (near == ws::role::client) return; // it is disturbed as the far end
         for (const disturbance how : {disturbance::cancel, disturbance::destroy}) {
             bool finished = false;
             for (int steps = 0; !finished && steps < 3000; ++steps) {
