@@ -1860,9 +1860,7 @@ private:
     std::coroutine_handle<> x_parent;
     std::size_t x_running = 0;
     std::size_t x_winner = nobody; // the first to end in a race; the first to throw otherwise
-#if defined(__cpp_exceptions)
     std::exception_ptr x_failure;
-#endif
     bool x_race;
     bool x_interrupted = false;
 };
@@ -2601,9 +2599,7 @@ public:
 protected:
     struct empty {};
     std::optional<std::conditional_t<std::is_void_v<Value>, empty, Value>> x_value;
-#if defined(__cpp_exceptions)
     std::exception_ptr x_exception;
-#endif
 };
 
 template <class Value, class Function, class... Arguments>
@@ -2781,9 +2777,7 @@ private:
     enum class content : unsigned char { nothing, value, exception };
     union {
         T x_value;
-#if defined(__cpp_exceptions)
         std::exception_ptr x_exception;
-#endif
     };
     content x_content = content::nothing;
 };
@@ -2805,9 +2799,7 @@ public:
     }
 
 private:
-#if defined(__cpp_exceptions)
     std::exception_ptr x_exception;
-#endif
 };
 
 } // namespace detail
@@ -2991,9 +2983,7 @@ private:
     list<child::promise_type> x_children;
     std::size_t x_count = 0;
     waiter* x_joiner = nullptr;
-#if defined(__cpp_exceptions)
     std::exception_ptr x_failure;
-#endif
 };
 
 } // namespace weir::inline v0
@@ -5779,7 +5769,8 @@ namespace weir::inline v0::ws {
         return {errc::bad_websocket_version, status::upgrade_required, "Sec-WebSocket-Version must be 13."};
     if (got.count("Sec-WebSocket-Key") != 1 || !is_handshake_key(*got.get("Sec-WebSocket-Key")))
         return {errc::bad_websocket_key, status::bad_request, "Sec-WebSocket-Key must be 16 bytes in base64."};
-    if (got.count("Transfer-Encoding") != 0 || got.get("Content-Length").value_or("0") != "0")
+    if (got.count("Transfer-Encoding") != 0 || got.count("Content-Length") > 1 ||
+        got.get("Content-Length").value_or("0") != "0")
         return {errc::bad_framing, status::bad_request, "A WebSocket handshake has no body."};
     if (!got.each_element("Sec-WebSocket-Protocol", [](std::string_view each) { return http::is_token(each); }))
         return {errc::bad_subprotocol, status::bad_request, "Sec-WebSocket-Protocol must be a list of tokens."};
@@ -6716,9 +6707,9 @@ public:
         const activation active(*this);
         x_now = x_backend->now(); // nothing has turned for a while
         context root(*this);
+        const ending last(*this, main);
         if (main.suspend(std::noop_coroutine(), &root))
             while (!main.done()) turn();
-        while (!x_lingering.empty()) turn();
         return main.await_resume();
     }
 
@@ -6803,6 +6794,22 @@ private:
     private:
         scheduler* x_scheduler;
         frame_pool* x_frames;
+    };
+
+    // Once the main task has given its outcome: destroys its frame, and turns until what it dropped is closed.
+    template <class T>
+    class ending {
+    public:
+        ending(loop& on, task<T>& main) noexcept : x_loop(on), x_main(main) {}
+        ending(const ending&) = delete;
+        ~ending() {
+            x_main = {};
+            while (!x_loop.x_lingering.empty()) x_loop.turn();
+        }
+
+    private:
+        loop& x_loop;
+        task<T>& x_main;
     };
 
     void take_remote() noexcept {
@@ -6933,10 +6940,13 @@ public:
 
     signal_watch(loop& on, function tell, void* who) noexcept : x_loop(on), x_tell(tell), x_who(who) {
         on.add(*this);
+        bool placed = false;
         for (std::atomic<signal_watch*>& slot : table().slots) {
             signal_watch* none = nullptr;
-            if (slot.compare_exchange_strong(none, this)) break;
+            placed = slot.compare_exchange_strong(none, this);
+            if (placed) break;
         }
+        assert(placed && "more than 64 programs' worth of signal watches at once");
         const std::lock_guard<std::mutex> lock(table().mutex);
         if (table().watches++ == 0) {
             struct sigaction action {};
@@ -8407,6 +8417,7 @@ public:
     }
 
 private:
+    static constexpr std::size_t first_step = 4 * 1024;
     static constexpr std::size_t assembly_step = 64 * 1024;
 
     void hand_out(bytes_view payload, const ws::event& from) noexcept {
@@ -8432,7 +8443,10 @@ private:
         x_view_type = next.type;
         if (next.payload.empty()) return;
         const std::size_t size = next.payload.size();
-        const std::size_t step_bytes = size > assembly_step ? size : assembly_step;
+        // Grows with what has come, and not with what a header promises.
+        const std::size_t held = x_assembly.size() > first_step ? x_assembly.size() : first_step;
+        const std::size_t step = held < assembly_step ? held : assembly_step;
+        const std::size_t step_bytes = size > step ? size : step;
         const std::uint64_t wanted = size + next.frame_remaining;
         std::byte* to = x_assembly.prepare(wanted < step_bytes ? static_cast<std::size_t>(wanted) : step_bytes);
         assert(to && "this buffer has no bound of its own");
@@ -8809,14 +8823,15 @@ struct websocket_options {
     std::uint32_t message_fragments = 65536;
 
     // Longer messages are sent in frames of this size, so that pings and closes pass between them. Smaller frames
-    // make those quicker and long messages dearer.
+    // make those quicker and long messages dearer. At least 1.
     std::size_t frame_bytes = 64 * 1024;
 
     // A send whose message is queued above this waits until half of it has left. Higher: fewer waits; lower: less
     // memory for slow readers.
     std::size_t high_water_bytes = 256 * 1024;
 
-    // Above this `overflow` decides. One message is always taken when nothing is queued before it.
+    // Above this `overflow` decides. One message is always taken when nothing is queued before it. While a message is
+    // sent by pieces it holds for that message and for those that wait behind it, each by itself.
     std::size_t queue_bytes = 16 * 1024 * 1024;
     overflow_policy overflow = overflow_policy::close;
 
@@ -8830,7 +8845,8 @@ struct websocket_options {
     // The connection is given up when a ping has left and nothing at all has been received for this long.
     std::chrono::nanoseconds ping_timeout = std::chrono::seconds(20);
 
-    // How long the closing handshake may take before the connection is broken off.
+    // How long the peer may take to answer our close frame, and after that to end the stream, before the connection is
+    // broken off.
     std::chrono::nanoseconds close_timeout = std::chrono::seconds(5);
 
     // Who hears of what happens to the connection; nobody by default.
@@ -8888,8 +8904,8 @@ public:
     }
 
     // Queues a ping or pong; over the bound of the control lane they are not queued (RFC 6455, 5.5.3).
-    errc send_control(ws::sender& from, ws::opcode type, bytes_view payload) noexcept {
-        if (x_outbox.control().size() > control_lane_bytes) return errc::buffer_full;
+    errc send_control(ws::sender& from, ws::opcode type, bytes_view payload, bool always = false) noexcept {
+        if (!always && x_outbox.control().size() > control_lane_bytes) return errc::buffer_full;
         return from.encode_control(x_outbox.control(), type, payload, next_key(from)());
     }
 
@@ -9170,6 +9186,7 @@ protected:
         : x_scheduler(around.runs_on), x_options(std::move(options)), x_stream(std::move(over)),
           x_inbox(side, around.blocks, ws::limits{.message_fragments = x_options->message_fragments}, std::move(first), rest),
           x_out(around.blocks, around.random, *x_options), x_keepalive(x_scheduler.now()), x_ending(x_scheduler.now()) {
+        assert(x_options->frame_bytes > 0 && "frame_bytes of a connection must be at least 1");
         static std::atomic<std::uint64_t> count{0};
         x_number = ++count;
     }
@@ -9493,11 +9510,12 @@ protected:
         if (x_out.control_empty()) x_keepalive.control_left(x_scheduler.now());
     }
 
-    // Queues a ping.
-    errc ping(bytes_view payload) noexcept {
+    // Queues a ping. `always`: also where pongs have filled the control lane; for the keepalive, of which one ping waits at
+    // the most. Otherwise a peer that never reads could keep it from ever asking.
+    errc ping(bytes_view payload, bool always = false) noexcept {
         if (!can_send()) return errc::closed;
         if (payload.size() > ws::max_control_bytes) return errc::long_control;
-        const errc refused = x_out.send_control(x_inbox.protocol(), ws::opcode::ping, payload);
+        const errc refused = x_out.send_control(x_inbox.protocol(), ws::opcode::ping, payload, always);
         if (refused != errc{}) return refused;
         x_keepalive.ping_queued();
         flush_later();
@@ -9512,7 +9530,7 @@ protected:
         const keepalive::decision next = x_keepalive.decide(x_scheduler.now(), x_out.bytes_out(), listening,
                                                             *x_options->ping_interval, x_options->ping_timeout);
         if (next.what == keepalive::verdict::lost) return silent_peer();
-        if (next.what == keepalive::verdict::ping) ping({});
+        if (next.what == keepalive::verdict::ping) ping({}, true);
         x_scheduler.arm(*this, next.again);
     }
 
@@ -9820,13 +9838,13 @@ public:
     explicit websocket_handle(std::shared_ptr<detail::remote_port> port) noexcept : x_port(std::move(port)) {}
 
     // Has the loop send a copy of the message, in the order of the posts. True when it is queued; false when the
-    // connection is gone, or when more than its `queue_bytes` wait to be taken over by the loop. That a message was
+    // connection is closing or gone, or when more than its `queue_bytes` wait to be taken over by the loop. That a message was
     // queued does not promise that it arrives.
     bool post(std::string_view text) const { return x_port && x_port->post(text, true); }
     bool post(bytes_view binary) const { return x_port && x_port->post(as_text(binary), false); }
     bool post(const message& any) const { return x_port && x_port->post(any.text(), any.is_text()); }
 
-    // Whether the connection was still there just now.
+    // Whether the connection was still open just now.
     bool connected() const { return x_port && x_port->connected(); }
 
 private:
@@ -9845,7 +9863,7 @@ private:
 // Everything happens on the thread of the loop that the connection belongs to; `handle()` is for other threads. One
 // coroutine may read at a time, any number may send, at any time. A websocket may be moved, but not while an operation
 // on it is awaited. One that is dropped is closed in the background (1000, or 1011 while an exception unwinds), within
-// its close timeout, and the loop does not end before that.
+// two close timeouts, and the loop does not end before that.
 
 namespace weir::inline v0 {
 
@@ -10164,7 +10182,8 @@ struct server_options {
     // A socket that listens already, of a supervisor for instance, in place of host and port. It is taken over.
     std::optional<int> descriptor = {};
 
-    // How long a client may take to send the head of its first request. Slow clients beyond it get 408.
+    // How long a client may take to send the head of its first request, and to take in each 64 KiB of an answer. One
+    // that is slower to send gets 408, one that is slower to read is broken off.
     std::chrono::nanoseconds handshake_timeout = std::chrono::seconds(10);
 
     // How long an HTTP connection is kept for another request.
@@ -10535,7 +10554,10 @@ private:
         return x_stream.fill(x_lease);
     }
 
-    void wait_at_most(std::chrono::nanoseconds time) noexcept { x_until = x_waiting.runs_on().now() + time; }
+    void wait_at_most(std::chrono::nanoseconds time) noexcept {
+        constexpr std::chrono::nanoseconds longest = std::chrono::hours(24 * 365); // as the loop's
+        x_until = x_waiting.runs_on().now() + (time < longest ? time : longest);
+    }
     std::chrono::nanoseconds left() const noexcept { return x_until - x_waiting.runs_on().now(); }
 
     // --- deciding: each prepares x_step, and x_text if there is something to say ---
@@ -10832,7 +10854,7 @@ private:
     [[gnu::cold]] static void close(websocket& ws) noexcept { ws.close(ws::close_code::going_away, "the server is stopping"); }
 
     [[gnu::cold]] void begin_stop() noexcept {
-        x_loop.arm(*this, x_stops.grace());
+        x_loop.arm(*this, x_stops.requested() ? x_stops.grace() : x_server.options.stop_grace);
         if (std::exchange(x_stopping, true)) return;
         x_listener.close();
         x_waiting.cancel();
@@ -10911,7 +10933,7 @@ public:
 
     // GET and HEAD requests for `path` are answered by `handler(request)`, which returns a `response` (or what makes
     // one) or a task of it; or always by the same response. The request is valid until the task has ended. What a
-    // handler throws becomes 500.
+    // handler throws becomes 500. A task may wait; while it does the client is not watched, so bound what it waits for.
     template <class Handler>
         requires std::is_invocable_v<Handler&, const http::request_head&>
     void get(std::string_view path, Handler handler) {

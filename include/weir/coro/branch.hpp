@@ -96,9 +96,7 @@ private:
     std::coroutine_handle<> x_parent;
     std::size_t x_running = 0;
     std::size_t x_winner = nobody; // the first to end in a race; the first to throw otherwise
-#if defined(__cpp_exceptions)
     std::exception_ptr x_failure;
-#endif
     bool x_race;
     bool x_interrupted = false;
 };

@@ -103,9 +103,7 @@ public:
 protected:
     struct empty {};
     std::optional<std::conditional_t<std::is_void_v<Value>, empty, Value>> x_value;
-#if defined(__cpp_exceptions)
     std::exception_ptr x_exception;
-#endif
 };
 
 template <class Value, class Function, class... Arguments>

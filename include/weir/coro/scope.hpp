@@ -131,9 +131,7 @@ private:
     list<child::promise_type> x_children;
     std::size_t x_count = 0;
     waiter* x_joiner = nullptr;
-#if defined(__cpp_exceptions)
     std::exception_ptr x_failure;
-#endif
 };
 
 } // namespace weir::inline v0

@@ -101,9 +101,7 @@ private:
     enum class content : unsigned char { nothing, value, exception };
     union {
         T x_value;
-#if defined(__cpp_exceptions)
         std::exception_ptr x_exception;
-#endif
     };
     content x_content = content::nothing;
 };
@@ -125,9 +123,7 @@ public:
     }
 
 private:
-#if defined(__cpp_exceptions)
     std::exception_ptr x_exception;
-#endif
 };
 
 } // namespace detail

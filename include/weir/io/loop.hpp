@@ -49,9 +49,9 @@ public:
         const activation active(*this);
         x_now = x_backend->now(); // nothing has turned for a while
         context root(*this);
+        const ending last(*this, main);
         if (main.suspend(std::noop_coroutine(), &root))
             while (!main.done()) turn();
-        while (!x_lingering.empty()) turn();
         return main.await_resume();
     }
 
@@ -136,6 +136,22 @@ private:
     private:
         scheduler* x_scheduler;
         frame_pool* x_frames;
+    };
+
+    // Once the main task has given its outcome: destroys its frame, and turns until what it dropped is closed.
+    template <class T>
+    class ending {
+    public:
+        ending(loop& on, task<T>& main) noexcept : x_loop(on), x_main(main) {}
+        ending(const ending&) = delete;
+        ~ending() {
+            x_main = {};
+            while (!x_loop.x_lingering.empty()) x_loop.turn();
+        }
+
+    private:
+        loop& x_loop;
+        task<T>& x_main;
     };
 
     void take_remote() noexcept {

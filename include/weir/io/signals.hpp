@@ -19,10 +19,13 @@ public:
 
     signal_watch(loop& on, function tell, void* who) noexcept : x_loop(on), x_tell(tell), x_who(who) {
         on.add(*this);
+        bool placed = false;
         for (std::atomic<signal_watch*>& slot : table().slots) {
             signal_watch* none = nullptr;
-            if (slot.compare_exchange_strong(none, this)) break;
+            placed = slot.compare_exchange_strong(none, this);
+            if (placed) break;
         }
+        assert(placed && "more than 64 programs' worth of signal watches at once");
         const std::lock_guard<std::mutex> lock(table().mutex);
         if (table().watches++ == 0) {
             struct sigaction action {};

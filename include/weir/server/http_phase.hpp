@@ -173,7 +173,10 @@ private:
         return x_stream.fill(x_lease);
     }
 
-    void wait_at_most(std::chrono::nanoseconds time) noexcept { x_until = x_waiting.runs_on().now() + time; }
+    void wait_at_most(std::chrono::nanoseconds time) noexcept {
+        constexpr std::chrono::nanoseconds longest = std::chrono::hours(24 * 365); // as the loop's
+        x_until = x_waiting.runs_on().now() + (time < longest ? time : longest);
+    }
     std::chrono::nanoseconds left() const noexcept { return x_until - x_waiting.runs_on().now(); }
 
     // --- deciding: each prepares x_step, and x_text if there is something to say ---

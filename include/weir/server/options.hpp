@@ -23,7 +23,8 @@ struct server_options {
     // A socket that listens already, of a supervisor for instance, in place of host and port. It is taken over.
     std::optional<int> descriptor = {};
 
-    // How long a client may take to send the head of its first request. Slow clients beyond it get 408.
+    // How long a client may take to send the head of its first request, and to take in each 64 KiB of an answer. One
+    // that is slower to send gets 408, one that is slower to read is broken off.
     std::chrono::nanoseconds handshake_timeout = std::chrono::seconds(10);
 
     // How long an HTTP connection is kept for another request.

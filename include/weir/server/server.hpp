@@ -47,7 +47,7 @@ public:
 
     // GET and HEAD requests for `path` are answered by `handler(request)`, which returns a `response` (or what makes
     // one) or a task of it; or always by the same response. The request is valid until the task has ended. What a
-    // handler throws becomes 500.
+    // handler throws becomes 500. A task may wait; while it does the client is not watched, so bound what it waits for.
     template <class Handler>
         requires std::is_invocable_v<Handler&, const http::request_head&>
     void get(std::string_view path, Handler handler) {

@@ -96,7 +96,7 @@ private:
     [[gnu::cold]] static void close(websocket& ws) noexcept { ws.close(ws::close_code::going_away, "the server is stopping"); }
 
     [[gnu::cold]] void begin_stop() noexcept {
-        x_loop.arm(*this, x_stops.grace());
+        x_loop.arm(*this, x_stops.requested() ? x_stops.grace() : x_server.options.stop_grace);
         if (std::exchange(x_stopping, true)) return;
         x_listener.close();
         x_waiting.cancel();

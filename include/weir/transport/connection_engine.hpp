@@ -161,11 +161,12 @@ protected:
         if (x_out.control_empty()) x_keepalive.control_left(x_scheduler.now());
     }
 
-    // Queues a ping.
-    errc ping(bytes_view payload) noexcept {
+    // Queues a ping. `always`: also where pongs have filled the control lane; for the keepalive, of which one ping waits at
+    // the most. Otherwise a peer that never reads could keep it from ever asking.
+    errc ping(bytes_view payload, bool always = false) noexcept {
         if (!can_send()) return errc::closed;
         if (payload.size() > ws::max_control_bytes) return errc::long_control;
-        const errc refused = x_out.send_control(x_inbox.protocol(), ws::opcode::ping, payload);
+        const errc refused = x_out.send_control(x_inbox.protocol(), ws::opcode::ping, payload, always);
         if (refused != errc{}) return refused;
         x_keepalive.ping_queued();
         flush_later();
@@ -180,7 +181,7 @@ protected:
         const keepalive::decision next = x_keepalive.decide(x_scheduler.now(), x_out.bytes_out(), listening,
                                                             *x_options->ping_interval, x_options->ping_timeout);
         if (next.what == keepalive::verdict::lost) return silent_peer();
-        if (next.what == keepalive::verdict::ping) ping({});
+        if (next.what == keepalive::verdict::ping) ping({}, true);
         x_scheduler.arm(*this, next.again);
     }
 

@@ -59,6 +59,7 @@ protected:
         : x_scheduler(around.runs_on), x_options(std::move(options)), x_stream(std::move(over)),
           x_inbox(side, around.blocks, ws::limits{.message_fragments = x_options->message_fragments}, std::move(first), rest),
           x_out(around.blocks, around.random, *x_options), x_keepalive(x_scheduler.now()), x_ending(x_scheduler.now()) {
+        assert(x_options->frame_bytes > 0 && "frame_bytes of a connection must be at least 1");
         static std::atomic<std::uint64_t> count{0};
         x_number = ++count;
     }

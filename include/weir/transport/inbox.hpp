@@ -139,6 +139,7 @@ public:
     }
 
 private:
+    static constexpr std::size_t first_step = 4 * 1024;
     static constexpr std::size_t assembly_step = 64 * 1024;
 
     void hand_out(bytes_view payload, const ws::event& from) noexcept {
@@ -164,7 +165,10 @@ private:
         x_view_type = next.type;
         if (next.payload.empty()) return;
         const std::size_t size = next.payload.size();
-        const std::size_t step_bytes = size > assembly_step ? size : assembly_step;
+        // Grows with what has come, and not with what a header promises.
+        const std::size_t held = x_assembly.size() > first_step ? x_assembly.size() : first_step;
+        const std::size_t step = held < assembly_step ? held : assembly_step;
+        const std::size_t step_bytes = size > step ? size : step;
         const std::uint64_t wanted = size + next.frame_remaining;
         std::byte* to = x_assembly.prepare(wanted < step_bytes ? static_cast<std::size_t>(wanted) : step_bytes);
         assert(to && "this buffer has no bound of its own");

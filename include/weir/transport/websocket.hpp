@@ -6,7 +6,7 @@
 // Everything happens on the thread of the loop that the connection belongs to; `handle()` is for other threads. One
 // coroutine may read at a time, any number may send, at any time. A websocket may be moved, but not while an operation
 // on it is awaited. One that is dropped is closed in the background (1000, or 1011 while an exception unwinds), within
-// its close timeout, and the loop does not end before that.
+// two close timeouts, and the loop does not end before that.
 #pragma once
 
 #include <weir/coro/bounded.hpp>

@@ -26,14 +26,15 @@ struct websocket_options {
     std::uint32_t message_fragments = 65536;
 
     // Longer messages are sent in frames of this size, so that pings and closes pass between them. Smaller frames
-    // make those quicker and long messages dearer.
+    // make those quicker and long messages dearer. At least 1.
     std::size_t frame_bytes = 64 * 1024;
 
     // A send whose message is queued above this waits until half of it has left. Higher: fewer waits; lower: less
     // memory for slow readers.
     std::size_t high_water_bytes = 256 * 1024;
 
-    // Above this `overflow` decides. One message is always taken when nothing is queued before it.
+    // Above this `overflow` decides. One message is always taken when nothing is queued before it. While a message is
+    // sent by pieces it holds for that message and for those that wait behind it, each by itself.
     std::size_t queue_bytes = 16 * 1024 * 1024;
     overflow_policy overflow = overflow_policy::close;
 
@@ -47,7 +48,8 @@ struct websocket_options {
     // The connection is given up when a ping has left and nothing at all has been received for this long.
     std::chrono::nanoseconds ping_timeout = std::chrono::seconds(20);
 
-    // How long the closing handshake may take before the connection is broken off.
+    // How long the peer may take to answer our close frame, and after that to end the stream, before the connection is
+    // broken off.
     std::chrono::nanoseconds close_timeout = std::chrono::seconds(5);
 
     // Who hears of what happens to the connection; nobody by default.

@@ -37,7 +37,8 @@ namespace weir::inline v0::ws {
         return {errc::bad_websocket_version, status::upgrade_required, "Sec-WebSocket-Version must be 13."};
     if (got.count("Sec-WebSocket-Key") != 1 || !is_handshake_key(*got.get("Sec-WebSocket-Key")))
         return {errc::bad_websocket_key, status::bad_request, "Sec-WebSocket-Key must be 16 bytes in base64."};
-    if (got.count("Transfer-Encoding") != 0 || got.get("Content-Length").value_or("0") != "0")
+    if (got.count("Transfer-Encoding") != 0 || got.count("Content-Length") > 1 ||
+        got.get("Content-Length").value_or("0") != "0")
         return {errc::bad_framing, status::bad_request, "A WebSocket handshake has no body."};
     if (!got.each_element("Sec-WebSocket-Protocol", [](std::string_view each) { return http::is_token(each); }))
         return {errc::bad_subprotocol, status::bad_request, "Sec-WebSocket-Protocol must be a list of tokens."};
