@@ -75,6 +75,11 @@ TEST_CASE("RFC 6455 4.2.1 and 4.4: requests that must be refused, each with its 
         {errc::bad_websocket_key, status::bad_request,
          [](auto& r) { r.fields.add("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="); }},
         {errc::bad_framing, status::bad_request, [](auto& r) { r.fields.add("Content-Length", "5"); }},
+        {errc::bad_framing, status::bad_request,
+         [](auto& r) {
+             r.fields.add("Content-Length", "0");
+             r.fields.add("Content-Length", "5");
+         }},
         {errc::bad_framing, status::bad_request, [](auto& r) { r.fields.add("Transfer-Encoding", "chunked"); }},
         {errc::bad_subprotocol, status::bad_request,
          [](auto& r) { r.fields.set("Sec-WebSocket-Protocol", "chat, super chat"); }},
