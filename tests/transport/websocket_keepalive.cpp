@@ -105,6 +105,24 @@ task<> stuck_ping(websocket_world& world, websocket& ws) {
     CHECK(world.now() - start < 40100ms);
 }
 
+// Pings until no more pongs are kept for it, then nothing: neither reads nor sends. Our own ping is queued all the same.
+task<> flood_of_pings(websocket_world& world, websocket& ws) {
+    const std::string ping = frame(from_client, opcode::ping, std::string(125, 'p'));
+    for (int i = 0; i < 300; ++i) {
+        CHECK(world.peer().send_now(ping) == ping.size());
+        auto slept = co_await sleep(1ms);
+        (void)slept;
+    }
+    const auto start = world.now();
+    auto refused = co_await ws.ping("one more");
+    CHECK(refused.error() == errc::buffer_full);
+    auto got = co_await ws.read().within(10min);
+    CHECK(got.error() == errc::timed_out);
+    CHECK(ws.closed().cause == close_cause::timeout);
+    CHECK(world.now() - start >= 39s);
+    CHECK(world.now() - start < 40100ms);
+}
+
 // More than is kept for a handler that does not read: the peer cannot say anything, and is not blamed.
 task<> deaf(websocket_world& world, websocket& ws) {
     const std::string message = text_frame(from_client, std::string(990, 'm'));
@@ -173,6 +191,12 @@ TEST_CASE("keepalive: the clock starts when the ping leaves; one that cannot lea
         websocket ws = world.make(ws::role::server);
         world.run(scenario(world, ws));
     }
+}
+
+TEST_CASE("keepalive: a peer that fills the control lane and falls silent is found") {
+    websocket_world world(over::memory, {.pipe_bytes = 1000});
+    websocket ws = world.make(ws::role::server);
+    world.run(flood_of_pings(world, ws));
 }
 
 TEST_CASE("keepalive: suspended while enough is received ahead") {
