@@ -272,6 +272,20 @@ TEST_CASE("a client that sends nothing is let go, one that trickles is told so")
     });
 }
 
+TEST_CASE("a handshake timeout without end") {
+    server of;
+    add_routes(of);
+    in_memory(of, [](net::endpoint at) -> task<> {
+        (void)co_await weir::sleep(1s); // the clock does not stand at 0
+        std::unique_ptr<raw_peer> peer = co_await dial(at);
+        (void)co_await weir::sleep(24h);
+        co_await peer->send(plain("GET /healthz HTTP/1.1", "Connection: close\r\n"));
+        const std::string got = co_await peer->read_all();
+        CHECK(got.starts_with("HTTP/1.1 200 OK\r\n"));
+        CHECK(got.ends_with("ok"));
+    }, {.handshake_timeout = std::chrono::nanoseconds::max()});
+}
+
 TEST_CASE("half a request and the end") {
     server of;
     add_routes(of);

@@ -509,3 +509,23 @@ TEST_CASE("the handler's context is cancelled when the peer is lost while nobody
     websocket ws = world.make(ws::role::server);
     world.run(lose_peer_with_unread(world, ws));
 }
+
+namespace {
+
+task<> owning_main(websocket ws) {
+    auto sent = co_await ws.send("bye");
+    CHECK(sent);
+}
+
+} // namespace
+
+TEST_CASE("a websocket that a parameter of the main coroutine owns is closed before the loop ends") {
+    websocket_world world;
+    auto [server, client] = world.pair();
+    const auto before = world.now();
+    world.loop().run(owning_main(std::move(server))); // nothing around the task
+    CHECK_FALSE(client.is_open());
+    CHECK(client.closed().cause == close_cause::peer);
+    CHECK(client.closed().code == ws::close_code::normal);
+    CHECK(world.now() - before < 1s);
+}
