@@ -68,6 +68,7 @@ class Amalgamation:
         out += [("// " + line).rstrip() for line in licence]
         body = self.expand("weir.hpp", self.system)
         out += ["#pragma once", "#ifndef WEIR_SINGLE_HEADER", "#define WEIR_SINGLE_HEADER", ""]
+        out += ["#if !defined(__cplusplus) || __cplusplus < 202002L", '#error "weir needs C++20: compile with -std=c++20"', "#endif", ""]
         out += [f"#include <{each}>" for each in sorted(self.system)] + [""] + body
         for leaf, macro in LEAVES.items():
             if not (self.root / "include" / leaf).exists():

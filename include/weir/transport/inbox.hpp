@@ -167,8 +167,8 @@ private:
         const std::size_t size = next.payload.size();
         // Grows with what has come, and not with what a header promises.
         const std::size_t held = x_assembly.size() > first_step ? x_assembly.size() : first_step;
-        const std::size_t step = held < assembly_step ? held : assembly_step;
-        const std::size_t step_bytes = size > step ? size : step;
+        const std::size_t growth = held < assembly_step ? held : assembly_step;
+        const std::size_t step_bytes = size > growth ? size : growth;
         const std::uint64_t wanted = size + next.frame_remaining;
         std::byte* to = x_assembly.prepare(wanted < step_bytes ? static_cast<std::size_t>(wanted) : step_bytes);
         assert(to && "this buffer has no bound of its own");
