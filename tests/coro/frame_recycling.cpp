@@ -58,7 +58,7 @@ weir::task<> round(weir::channel<int>& there, weir::channel<int>& back, weir::ev
     co_await some.join();
 }
 
-weir::task<> rounds(int count, long& steady) {
+[[maybe_unused]] weir::task<> rounds(int count, long& steady) {
     weir::channel<int> there(1), back(1);
     weir::event never;
     weir::scope helpers;

@@ -51,7 +51,7 @@ weir::task<> burst(weir::websocket& ws, const std::string& half, int& sent, weir
         require(!none && none.error() == weir::errc::timed_out, "an answer to half a message");
     }
     if (++sent == in_burst) all_sent.set();
-    co_await go.wait();
+    (void)co_await go.wait();
     co_await ws.send_frame(half, true);
     auto reply = co_await ws.read();
     if (!reply) require(false, ws.closed().message());
@@ -113,7 +113,7 @@ weir::task<> all(const server_process& server) {
         const auto which = static_cast<std::size_t>(i * (connections / in_burst));
         work.spawn(burst(*clients[which], half, sent, all_sent, go));
     }
-    co_await all_sent.wait();
+    (void)co_await all_sent.wait();
     const usage peak = co_await use_of(server, *gauge);
     go.set();
     co_await work.join();

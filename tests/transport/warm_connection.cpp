@@ -145,7 +145,7 @@ std::pair<std::unique_ptr<io::stream>, std::unique_ptr<io::stream>> connected(io
     return {std::move(*a), std::move(*b)};
 }
 
-void try_size(bool in_memory, std::size_t size) {
+[[maybe_unused]] void try_size(bool in_memory, std::size_t size) {
     io::memory* network = nullptr;
     std::unique_ptr<io::backend> events;
     if (in_memory) {

@@ -19,7 +19,7 @@ http::request_head request(std::initializer_list<http::field> fields, unsigned m
     return head;
 }
 
-http::response_head response(unsigned code, std::initializer_list<http::field> fields, unsigned minor = 1) {
+http::response_head answer(unsigned code, std::initializer_list<http::field> fields, unsigned minor = 1) {
     http::response_head head;
     head.status = static_cast<http::status>(code);
     head.version_minor = minor;
@@ -73,17 +73,17 @@ TEST_CASE("RFC 9112 6.1: transfer codings that smuggle, or are unknown") {
 
 TEST_CASE("RFC 9112 6.3: the length of a response's body") {
     const http::field length = {"Content-Length", "5"};
-    CHECK(http::framing_of(response(200, {length}), "GET")->length == 5);
-    CHECK(http::framing_of(response(200, {}), "GET")->kind == body_kind::until_close);
-    CHECK(http::framing_of(response(200, {{"Content-Length", "0"}}), "GET")->kind == body_kind::none);
-    CHECK(http::framing_of(response(200, {{"Transfer-Encoding", "chunked"}}), "GET")->kind == body_kind::chunked);
-    CHECK(http::framing_of(response(200, {length}), "HEAD")->kind == body_kind::none);
+    CHECK(http::framing_of(answer(200, {length}), "GET")->length == 5);
+    CHECK(http::framing_of(answer(200, {}), "GET")->kind == body_kind::until_close);
+    CHECK(http::framing_of(answer(200, {{"Content-Length", "0"}}), "GET")->kind == body_kind::none);
+    CHECK(http::framing_of(answer(200, {{"Transfer-Encoding", "chunked"}}), "GET")->kind == body_kind::chunked);
+    CHECK(http::framing_of(answer(200, {length}), "HEAD")->kind == body_kind::none);
     for (const unsigned code : {100u, 101u, 204u, 304u})
-        CHECK(http::framing_of(response(code, {length}), "GET")->kind == body_kind::none);
-    CHECK(http::framing_of(response(200, {length}), "CONNECT")->kind == body_kind::none);
-    CHECK(http::framing_of(response(407, {length}), "CONNECT")->length == 5);
-    CHECK(http::framing_of(response(200, {length, {"Transfer-Encoding", "chunked"}}), "GET").error() ==
+        CHECK(http::framing_of(answer(code, {length}), "GET")->kind == body_kind::none);
+    CHECK(http::framing_of(answer(200, {length}), "CONNECT")->kind == body_kind::none);
+    CHECK(http::framing_of(answer(407, {length}), "CONNECT")->length == 5);
+    CHECK(http::framing_of(answer(200, {length, {"Transfer-Encoding", "chunked"}}), "GET").error() ==
           errc::bad_framing);
-    CHECK(http::framing_of(response(200, {{"Transfer-Encoding", "gzip"}}), "GET").error() == errc::unknown_coding);
-    CHECK(http::framing_of(response(200, {{"Transfer-Encoding", "chunked"}}, 0), "GET").error() == errc::bad_framing);
+    CHECK(http::framing_of(answer(200, {{"Transfer-Encoding", "gzip"}}), "GET").error() == errc::unknown_coding);
+    CHECK(http::framing_of(answer(200, {{"Transfer-Encoding", "chunked"}}, 0), "GET").error() == errc::bad_framing);
 }
