@@ -14,6 +14,7 @@ import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 LIMITED, SECONDS, MEGABYTES, REFERENCE = "echo_server.cpp", 6.0, 340, 0.56
+HEAD_ROOM = 1.1  # CPU time swings by that much on a machine that does other things as well
 
 
 def cost_of(command):
@@ -35,7 +36,7 @@ def main():
         single = (ROOT / "single_include" / "weir.hpp").read_text().split("\n// ====")[0]
         alone.write_text("".join(line + "\n" for line in single.splitlines() if line.startswith("#include <")))
         reference = min(cost_of([compiler, "-std=c++20", "-O2", "-c", str(alone), "-o", f"{folder}/o"])[1] for _ in range(3))
-        limit = SECONDS * max(1.0, reference / REFERENCE)
+        limit = SECONDS * HEAD_ROOM * max(1.0, reference / REFERENCE)
         print(f"the standard headers alone: {reference:.2f} s; limit for {LIMITED}: {limit:.1f} s", flush=True)
         for example in examples:
             command = [compiler, "-std=c++20", "-O2", "-I", f"{ROOT}/single_include", str(example), "-o", f"{folder}/program"]
