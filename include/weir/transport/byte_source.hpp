@@ -1,11 +1,10 @@
-// Received bytes, for whoever reads a stream step by step in a coroutine: the HTTP side of a connection.
+// Received bytes, for whoever reads a stream step by step in a coroutine: a client's handshake.
 //
 // Holds one lease at a time. What is left of it can be handed on together with the stream, so that nothing that came
 // behind a handshake is lost. Loop thread only; the stream must outlive it.
 #pragma once
 
 #include <weir/coro/task.hpp>
-#include <weir/coro/yield.hpp>
 #include <weir/io/stream_signal.hpp>
 #include <weir/protocol/http/head_parser.hpp>
 
@@ -64,19 +63,6 @@ public:
             if (!got) co_return got.error();
             if (!*got && parser.started()) co_return error(errc::end_of_stream, "in the middle of an HTTP head");
             if (!*got) co_return errc::end_of_stream;
-        }
-    }
-
-    // Ends our direction and discards what comes until the peer has ended its own: a socket that is closed with
-    // bytes unread would take back what was just written. Wants a deadline, and leaves others their turn meanwhile.
-    task<result<>> finish() {
-        x_stream.shutdown_write();
-        for (;;) {
-            const result<bool> got = co_await more();
-            if (!got) co_return got.error();
-            if (!*got) co_return result<>();
-            const result<> go_on = co_await yield();
-            if (!go_on) co_return go_on.error();
         }
     }
 
