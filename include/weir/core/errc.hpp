@@ -72,6 +72,7 @@ enum class errc {
     message_too_large,   // a message over the limit
     frame_too_large,     // a frame over the limit
     too_many_fragments,  // a message of more frames than the limit
+    too_many_controls,   // more pings and pongs than the limit
     data_after_close,    // a frame after the close frame
     send_out_of_order,   // sending a piece that does not continue the message under way
 
@@ -149,6 +150,7 @@ namespace detail {
     case errc::message_too_large: return "message over the limit";
     case errc::frame_too_large: return "frame over the limit";
     case errc::too_many_fragments: return "message in too many frames";
+    case errc::too_many_controls: return "too many pings and pongs";
     case errc::data_after_close: return "frame after the close frame";
     case errc::send_out_of_order: return "a piece that does not continue the message being sent";
     case errc::name_not_found: return "name not found";
@@ -175,7 +177,8 @@ inline condition kind_of(errc code) noexcept {
     case errc::no_thread:
     case errc::message_too_large:
     case errc::frame_too_large:
-    case errc::too_many_fragments: return condition::limit;
+    case errc::too_many_fragments:
+    case errc::too_many_controls: return condition::limit;
     case errc::busy:
     case errc::unsupported:
     case errc::no_loop:

@@ -61,6 +61,8 @@ protected:
             retry_later();
             return false;
         }
+        if (x_listening) x_controls.caught_up(x_scheduler.now());
+        x_controls.resume(x_scheduler.now(), x_options->control_frames_per_second);
         switch (x_stream->fill(into)) {
         case io::status::ready:
             x_drained = x_filled_turn != x_scheduler.turn_number() && into.bytes.size() < into.backing.size;
@@ -71,6 +73,7 @@ protected:
         case io::status::blocked:
             if (x_mute) lost_stream(x_stream->failure()); // what arrived before has been read
             x_listening = true;
+            x_controls.caught_up(x_scheduler.now());
             return false;
         case io::status::end: ended_by_peer(); return false;
         case io::status::failed: lost_stream(x_stream->failure()); return false;
@@ -96,7 +99,10 @@ protected:
     bool may_receive_ahead() noexcept {
         if (x_broken || x_phase >= phase::draining) return false;
         if (x_inbox.ahead_bytes() < x_options->read_ahead_bytes) return true;
-        if (x_phase == phase::open) return false;
+        if (x_phase == phase::open) {
+            x_controls.pause(x_scheduler.now());
+            return false;
+        }
         x_inbox.discard_from_now();
         return true;
     }
@@ -127,9 +133,13 @@ protected:
         const ws::connection& protocol = x_inbox.protocol();
         switch (next.what) {
         case ws::event::kind::ping:
+            if (!x_controls.ping(x_scheduler.now(), x_options->control_frames_per_second)) return too_many_controls();
             if (can_send() && x_out.send_control(x_inbox.protocol(), ws::opcode::pong, next.payload) == errc{}) flush_later();
             break;
-        case ws::event::kind::pong: x_keepalive.pong(x_scheduler.now()); break;
+        case ws::event::kind::pong:
+            if (!x_controls.pong(x_scheduler.now(), x_options->control_frames_per_second)) return too_many_controls();
+            x_keepalive.pong(keepalive::mark_of(next.payload), x_scheduler.now());
+            break;
         case ws::event::kind::close: closed_by_peer(next.code, as_text(next.payload)); break;
         case ws::event::kind::failed:
             fail(protocol.failure(), protocol.failure_reason(), protocol.failure_close_code());
@@ -137,6 +147,15 @@ protected:
         case ws::event::kind::need_more:
         case ws::event::kind::data: break;
         }
+    }
+
+    [[gnu::cold]] void too_many_controls() noexcept {
+        const auto within = std::chrono::duration_cast<std::chrono::milliseconds>(x_scheduler.now() - x_controls.began());
+        fail(errc::too_many_controls,
+             concat({number_text(x_controls.count()), " pings and pongs within ",
+                     number_text(static_cast<std::uint64_t>(within.count())), " ms over the limit of ",
+                     number_text(x_options->control_frames_per_second), " a second"}),
+             ws::close_code::policy_violation);
     }
 
     // --- sending ---
@@ -168,7 +187,8 @@ protected:
         if (payload.size() > ws::max_control_bytes) return errc::long_control;
         const errc refused = x_out.send_control(x_inbox.protocol(), ws::opcode::ping, payload, always);
         if (refused != errc{}) return refused;
-        x_keepalive.ping_queued();
+        x_keepalive.ping_queued(keepalive::mark_of(payload));
+        x_controls.ping_queued();
         flush_later();
         return {};
     }
@@ -181,7 +201,10 @@ protected:
         const keepalive::decision next = x_keepalive.decide(x_scheduler.now(), x_out.bytes_out(), listening,
                                                             *x_options->ping_interval, x_options->ping_timeout);
         if (next.what == keepalive::verdict::lost) return silent_peer();
-        if (next.what == keepalive::verdict::ping) ping({}, true);
+        if (next.what == keepalive::verdict::ping) { // a payload that no pong has by chance
+            const std::uint32_t mark = x_out.random().next_32();
+            ping(std::as_bytes(std::span(&mark, 1)), true);
+        }
         x_scheduler.arm(*this, next.again);
     }
 
@@ -248,7 +271,7 @@ protected:
     // --- what the stream and the loop tell ---
 
     void on_readable() noexcept override {
-        x_listening = false;
+        if (std::exchange(x_listening, false)) x_controls.caught_up(x_scheduler.now());
         if (x_phase == phase::draining) return drain();
         if (over() || x_broken) return;
         if (!x_reader) return receive_ahead();

@@ -6,6 +6,7 @@
 // Loop thread only.
 #pragma once
 
+#include <weir/transport/control_budget.hpp>
 #include <weir/transport/ending.hpp>
 #include <weir/transport/inbox.hpp>
 #include <weir/transport/keepalive.hpp>
@@ -57,8 +58,12 @@ protected:
     connection_state(ws::role side, std::unique_ptr<io::stream> over, io::lease&& first, mutable_bytes rest,
                      const connection_environment& around, std::shared_ptr<const websocket_options> options) noexcept
         : x_scheduler(around.runs_on), x_options(std::move(options)), x_stream(std::move(over)),
-          x_inbox(side, around.blocks, ws::limits{.message_fragments = x_options->message_fragments}, std::move(first), rest),
-          x_out(around.blocks, around.random, *x_options), x_keepalive(x_scheduler.now()), x_ending(x_scheduler.now()) {
+          x_inbox(side, around.blocks,
+                  ws::limits{.frame_bytes = x_options->received_frame_bytes,
+                             .message_fragments = x_options->message_fragments},
+                  std::move(first), rest),
+          x_out(around.blocks, around.random, *x_options), x_keepalive(x_scheduler.now()),
+          x_controls(x_scheduler.now()), x_ending(x_scheduler.now()) {
         assert(x_options->frame_bytes > 0 && "frame_bytes of a connection must be at least 1");
         static std::atomic<std::uint64_t> count{0};
         x_number = ++count;
@@ -115,7 +120,7 @@ protected:
     [[gnu::cold]] void fail(errc rule, std::string_view reason, ws::close_code code) noexcept {
         if (x_phase >= phase::draining || std::exchange(x_failed, true)) return;
         const bool limit = rule == errc::message_too_large || rule == errc::frame_too_large ||
-                           rule == errc::too_many_fragments || rule == errc::buffer_full;
+                           rule == errc::too_many_fragments || rule == errc::too_many_controls || rule == errc::buffer_full;
         x_ending.note(limit ? close_cause::limit : close_cause::protocol_error, code, reason, make_error_code(rule));
         note(log_level::warning, reason);
         if (!x_mute) x_out.send_close_at_once(x_inbox.protocol(), code, reason);
@@ -197,6 +202,7 @@ protected:
     context* x_context = nullptr;
     std::shared_ptr<remote_port> x_port;
     keepalive x_keepalive;
+    control_budget x_controls;
     ending x_ending;
     std::uint64_t x_number;
     std::uint64_t x_bytes_in = 0;

@@ -47,9 +47,10 @@ public:
             if (has_ahead()) {
                 next = x_ahead->next();
             } else {
-                if (x_rest.empty()) return step::exhausted;
-                next = x_protocol.receive(x_rest);
-                if (next.what == ws::event::kind::need_more) return step::exhausted;
+                if (x_rest.empty() || (next = x_protocol.receive(x_rest)).what == ws::event::kind::need_more) {
+                    if (how == reading::whole && promises_over(message_bytes, next)) return step::too_large;
+                    return step::exhausted;
+                }
                 if (next.what != ws::event::kind::data) return step::control;
                 if (x_discards) continue;
             }
@@ -177,6 +178,13 @@ private:
     }
     void begin_gathering(bool first) noexcept {
         if (!std::exchange(x_gathering, true)) x_gathered_first = first;
+    }
+
+    // Whether the header of the frame under way says that the message will be too large.
+    bool promises_over(std::size_t message_bytes, ws::event& next) const noexcept {
+        if (x_discards || x_protocol.message_bits()) return false; // what an extension makes of it is not known yet
+        next.frame_remaining = x_assembly.size() + x_protocol.frame_remaining();
+        return next.frame_remaining > message_bytes;
     }
 
     // A piece was found for a reader that went away, and now a whole message is wanted.

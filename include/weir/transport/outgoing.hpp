@@ -82,6 +82,8 @@ public:
     }
     void unblock() noexcept { x_blocked = false; }
 
+    entropy& random() noexcept { return x_random; }
+
     // Nothing can be sent any more.
     void clear() noexcept {
         x_outbox.clear();

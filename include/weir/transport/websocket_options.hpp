@@ -25,6 +25,16 @@ struct websocket_options {
     // The most frames that one message may come in.
     std::uint32_t message_fragments = 65536;
 
+    // The largest frame that is received; a larger one closes the connection with 1009, at its header. By default what
+    // RFC 6455 allows: a frame is never held as a whole, so this costs no memory. For whoever wants peers to cut
+    // what they send.
+    std::uint64_t received_frame_bytes = 0x7FFF'FFFF'FFFF'FFFF;
+
+    // How many pings and pongs the peer may send in a second, on an average of ten seconds; more close the connection
+    // with 1008 and both figures in the reason. Pongs that answer our pings are not counted. Each costs us about as
+    // much as a small message, and no handler ever sees it. At least 1.
+    std::uint32_t control_frames_per_second = 200;
+
     // Longer messages are sent in frames of this size, so that pings and closes pass between them. Smaller frames
     // make those quicker and long messages dearer. At least 1.
     std::size_t frame_bytes = 64 * 1024;

@@ -85,6 +85,13 @@ public:
         }
     }
 
+    // How much of the data frame under way has not come yet. Known as soon as its header is there, whether or not
+    // anything of its payload is.
+    std::uint64_t frame_remaining() const noexcept { return x_stage == stage::data ? x_remaining : 0; }
+
+    // The reserved bits of the message under way, or of the last one.
+    std::uint8_t message_bits() const noexcept { return x_message_bits; }
+
     // Whether the peer's close frame has been seen.
     bool close_received() const noexcept { return x_close_received; }
 
