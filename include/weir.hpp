@@ -107,6 +107,7 @@
 #include <weir/transport/connection_core.hpp>
 #include <weir/transport/connection_engine.hpp>
 #include <weir/transport/connection_state.hpp>
+#include <weir/transport/control_budget.hpp>
 #include <weir/transport/ending.hpp>
 #include <weir/transport/inbox.hpp>
 #include <weir/transport/keepalive.hpp>

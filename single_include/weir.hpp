@@ -592,6 +592,7 @@ enum class errc {
     message_too_large,   // a message over the limit
     frame_too_large,     // a frame over the limit
     too_many_fragments,  // a message of more frames than the limit
+    too_many_controls,   // more pings and pongs than the limit
     data_after_close,    // a frame after the close frame
     send_out_of_order,   // sending a piece that does not continue the message under way
 
@@ -669,6 +670,7 @@ namespace detail {
     case errc::message_too_large: return "message over the limit";
     case errc::frame_too_large: return "frame over the limit";
     case errc::too_many_fragments: return "message in too many frames";
+    case errc::too_many_controls: return "too many pings and pongs";
     case errc::data_after_close: return "frame after the close frame";
     case errc::send_out_of_order: return "a piece that does not continue the message being sent";
     case errc::name_not_found: return "name not found";
@@ -695,7 +697,8 @@ inline condition kind_of(errc code) noexcept {
     case errc::no_thread:
     case errc::message_too_large:
     case errc::frame_too_large:
-    case errc::too_many_fragments: return condition::limit;
+    case errc::too_many_fragments:
+    case errc::too_many_controls: return condition::limit;
     case errc::busy:
     case errc::unsupported:
     case errc::no_loop:
@@ -5440,6 +5443,13 @@ public:
         }
     }
 
+    // How much of the data frame under way has not come yet. Known as soon as its header is there, whether or not
+    // anything of its payload is.
+    std::uint64_t frame_remaining() const noexcept { return x_stage == stage::data ? x_remaining : 0; }
+
+    // The reserved bits of the message under way, or of the last one.
+    std::uint8_t message_bits() const noexcept { return x_message_bits; }
+
     // Whether the peer's close frame has been seen.
     bool close_received() const noexcept { return x_close_received; }
 
@@ -8125,6 +8135,70 @@ struct close_info {
 
 } // namespace weir::inline v0
 
+// ==== weir/transport/control_budget.hpp ==============================================================================
+
+// How many pings and pongs a peer has sent, against how many it may send.
+//
+// A window of ten seconds holds ten seconds' worth, however they are spread over it. It stays open, and what it may
+// hold grows, until we have seen everything that the peer sent: a loop that was busy does not blame the peer. For the
+// time in which we did not want to hear anything, because enough was received ahead, the peer keeps what it might have
+// sent. A pong that answers a ping of ours is not counted. The clock is that of the loop, and there is no timer.
+
+namespace weir::inline v0::detail {
+
+class control_budget {
+    using time = std::chrono::nanoseconds;
+
+public:
+    static constexpr time window = std::chrono::seconds(10);
+
+    explicit control_budget(time now) noexcept : x_began(now) {}
+
+    // Everything that the peer has sent before now has been seen.
+    void caught_up(time now) noexcept {
+        if (now - x_began < window) return;
+        x_began = now;
+        if (x_count > 0) x_count = 0;
+    }
+
+    // We look no longer; and we look again.
+    void pause(time now) noexcept {
+        if (x_paused < time(0)) x_paused = now;
+    }
+    void resume(time now, std::uint32_t a_second) noexcept {
+        if (x_paused < time(0)) return;
+        const time away = now - std::exchange(x_paused, time(-1));
+        x_began += away;
+        x_count -= away / std::chrono::seconds(1) * std::int64_t{a_second};
+    }
+
+    // A ping of ours: one pong is due.
+    void ping_queued() noexcept { ++x_due; }
+
+    // A ping, or a pong, has come. False when there are more than `a_second` allows.
+    bool ping(time now, std::uint32_t a_second) noexcept {
+        const time open = now - x_began < window ? window : now - x_began;
+        return ++x_count <= open / std::chrono::seconds(1) * std::int64_t{a_second};
+    }
+    bool pong(time now, std::uint32_t a_second) noexcept {
+        if (!x_due) return ping(now, a_second);
+        --x_due;
+        return true;
+    }
+
+    // How many were counted, and since when: of interest once there were too many.
+    std::uint64_t count() const noexcept { return static_cast<std::uint64_t>(x_count); }
+    time began() const noexcept { return x_began; }
+
+private:
+    time x_began;
+    time x_paused{-1};        // since when we do not look
+    std::int64_t x_count = 0; // negative: what was kept
+    std::uint32_t x_due = 0;
+};
+
+} // namespace weir::inline v0::detail
+
 // ==== weir/transport/ending.hpp ======================================================================================
 
 // Why and how a connection ended: what `close_info` is made from.
@@ -8316,9 +8390,10 @@ public:
             if (has_ahead()) {
                 next = x_ahead->next();
             } else {
-                if (x_rest.empty()) return step::exhausted;
-                next = x_protocol.receive(x_rest);
-                if (next.what == ws::event::kind::need_more) return step::exhausted;
+                if (x_rest.empty() || (next = x_protocol.receive(x_rest)).what == ws::event::kind::need_more) {
+                    if (how == reading::whole && promises_over(message_bytes, next)) return step::too_large;
+                    return step::exhausted;
+                }
                 if (next.what != ws::event::kind::data) return step::control;
                 if (x_discards) continue;
             }
@@ -8448,6 +8523,13 @@ private:
         if (!std::exchange(x_gathering, true)) x_gathered_first = first;
     }
 
+    // Whether the header of the frame under way says that the message will be too large.
+    bool promises_over(std::size_t message_bytes, ws::event& next) const noexcept {
+        if (x_discards || x_protocol.message_bits()) return false; // what an extension makes of it is not known yet
+        next.frame_remaining = x_assembly.size() + x_protocol.frame_remaining();
+        return next.frame_remaining > message_bytes;
+    }
+
     // A piece was found for a reader that went away, and now a whole message is wanted.
     void put_back() noexcept {
         x_found = false;
@@ -8494,6 +8576,9 @@ private:
 // due when nothing has been received for an interval; the peer is lost when a ping has left and nothing at all has come
 // within the timeout, or when the ping cannot even leave and nothing else does for that long. Any byte is a sign of
 // life. While we do not listen, because enough was received ahead, silence is our own and proves nothing.
+//
+// The round trip is from when a ping has left to the pong with its payload. Of several pings under way the oldest and the
+// newest are known, since a peer may answer the newest alone (RFC 6455, 5.5.3).
 
 namespace weir::inline v0::detail {
 
@@ -8515,17 +8600,35 @@ public:
     }
     time last_received() const noexcept { return x_received; }
 
+    // What tells the payload of one ping from that of others.
+    static std::uint64_t mark_of(bytes_view payload) noexcept {
+        std::uint64_t mark = 14695981039346656037u; // FNV-1a
+        for (const std::byte each : payload) mark = (mark ^ std::to_integer<unsigned>(each)) * 1099511628211u;
+        return mark;
+    }
+
     // A ping was queued, and later: everything that was queued with it has left.
-    void ping_queued() noexcept { x_queued = true; }
+    void ping_queued(std::uint64_t mark) noexcept {
+        x_queued = true;
+        if (x_under_way < 2) ++x_under_way;
+        x_pings[x_under_way - 1] = {mark, unsent};
+    }
     void control_left(time now) noexcept {
         if (!std::exchange(x_queued, false)) return;
         if (!std::exchange(x_awaited, true)) x_left = now;
-        if (!std::exchange(x_pong_due, true)) x_sent = now; // of several pings under way, the oldest is measured
+        for (ping_under_way& each : x_pings)
+            if (each.left == unsent) each.left = now;
     }
 
     // One that was not asked for is a sign of life like any other (RFC 6455, 5.5.3).
-    void pong(time now) noexcept {
-        if (std::exchange(x_pong_due, false)) x_round_trip = now - x_sent;
+    void pong(std::uint64_t mark, time now) noexcept {
+        for (unsigned i = 0; i < x_under_way; ++i) {
+            if (x_pings[i].mark != mark || x_pings[i].left == unsent) continue;
+            x_round_trip = now - x_pings[i].left;
+            x_pings[0] = x_pings[1];
+            x_under_way -= i + 1;
+            return;
+        }
     }
     time round_trip() const noexcept { return x_round_trip; }
 
@@ -8552,15 +8655,21 @@ public:
     }
 
 private:
+    static constexpr time unsent{-1};
+    struct ping_under_way {
+        std::uint64_t mark;
+        time left;
+    };
+
     time x_received;
     time x_left{0};   // when the ping left that nothing was received after
-    time x_sent{0};   // when the ping left whose pong is due
     time x_marked{0}; // since when x_mark bytes have left, while a ping is queued
     std::uint64_t x_mark = ~std::uint64_t{0};
     time x_round_trip{-1};
+    ping_under_way x_pings[2] = {}; // the oldest and the newest, of which x_under_way are there
+    unsigned x_under_way = 0;
     bool x_queued = false;
     bool x_awaited = false;
-    bool x_pong_due = false;
 };
 
 } // namespace weir::inline v0::detail
@@ -8813,6 +8922,16 @@ struct websocket_options {
     // The most frames that one message may come in.
     std::uint32_t message_fragments = 65536;
 
+    // The largest frame that is received; a larger one closes the connection with 1009, at its header. By default what
+    // RFC 6455 allows: a frame is never held as a whole, so this costs no memory. For whoever wants peers to cut
+    // what they send.
+    std::uint64_t received_frame_bytes = 0x7FFF'FFFF'FFFF'FFFF;
+
+    // How many pings and pongs the peer may send in a second, on an average of ten seconds; more close the connection
+    // with 1008 and both figures in the reason. Pongs that answer our pings are not counted. Each costs us about as
+    // much as a small message, and no handler ever sees it. At least 1.
+    std::uint32_t control_frames_per_second = 200;
+
     // Longer messages are sent in frames of this size, so that pings and closes pass between them. Smaller frames
     // make those quicker and long messages dearer. At least 1.
     std::size_t frame_bytes = 64 * 1024;
@@ -8924,6 +9043,8 @@ public:
         if (queued_bytes() <= x_options.high_water_bytes / 2) wake(x_senders, errc{});
     }
     void unblock() noexcept { x_blocked = false; }
+
+    entropy& random() noexcept { return x_random; }
 
     // Nothing can be sent any more.
     void clear() noexcept {
@@ -9175,8 +9296,12 @@ protected:
     connection_state(ws::role side, std::unique_ptr<io::stream> over, io::lease&& first, mutable_bytes rest,
                      const connection_environment& around, std::shared_ptr<const websocket_options> options) noexcept
         : x_scheduler(around.runs_on), x_options(std::move(options)), x_stream(std::move(over)),
-          x_inbox(side, around.blocks, ws::limits{.message_fragments = x_options->message_fragments}, std::move(first), rest),
-          x_out(around.blocks, around.random, *x_options), x_keepalive(x_scheduler.now()), x_ending(x_scheduler.now()) {
+          x_inbox(side, around.blocks,
+                  ws::limits{.frame_bytes = x_options->received_frame_bytes,
+                             .message_fragments = x_options->message_fragments},
+                  std::move(first), rest),
+          x_out(around.blocks, around.random, *x_options), x_keepalive(x_scheduler.now()),
+          x_controls(x_scheduler.now()), x_ending(x_scheduler.now()) {
         assert(x_options->frame_bytes > 0 && "frame_bytes of a connection must be at least 1");
         static std::atomic<std::uint64_t> count{0};
         x_number = ++count;
@@ -9233,7 +9358,7 @@ protected:
     [[gnu::cold]] void fail(errc rule, std::string_view reason, ws::close_code code) noexcept {
         if (x_phase >= phase::draining || std::exchange(x_failed, true)) return;
         const bool limit = rule == errc::message_too_large || rule == errc::frame_too_large ||
-                           rule == errc::too_many_fragments || rule == errc::buffer_full;
+                           rule == errc::too_many_fragments || rule == errc::too_many_controls || rule == errc::buffer_full;
         x_ending.note(limit ? close_cause::limit : close_cause::protocol_error, code, reason, make_error_code(rule));
         note(log_level::warning, reason);
         if (!x_mute) x_out.send_close_at_once(x_inbox.protocol(), code, reason);
@@ -9315,6 +9440,7 @@ protected:
     context* x_context = nullptr;
     std::shared_ptr<remote_port> x_port;
     keepalive x_keepalive;
+    control_budget x_controls;
     ending x_ending;
     std::uint64_t x_number;
     std::uint64_t x_bytes_in = 0;
@@ -9401,6 +9527,8 @@ protected:
             retry_later();
             return false;
         }
+        if (x_listening) x_controls.caught_up(x_scheduler.now());
+        x_controls.resume(x_scheduler.now(), x_options->control_frames_per_second);
         switch (x_stream->fill(into)) {
         case io::status::ready:
             x_drained = x_filled_turn != x_scheduler.turn_number() && into.bytes.size() < into.backing.size;
@@ -9411,6 +9539,7 @@ protected:
         case io::status::blocked:
             if (x_mute) lost_stream(x_stream->failure()); // what arrived before has been read
             x_listening = true;
+            x_controls.caught_up(x_scheduler.now());
             return false;
         case io::status::end: ended_by_peer(); return false;
         case io::status::failed: lost_stream(x_stream->failure()); return false;
@@ -9436,7 +9565,10 @@ protected:
     bool may_receive_ahead() noexcept {
         if (x_broken || x_phase >= phase::draining) return false;
         if (x_inbox.ahead_bytes() < x_options->read_ahead_bytes) return true;
-        if (x_phase == phase::open) return false;
+        if (x_phase == phase::open) {
+            x_controls.pause(x_scheduler.now());
+            return false;
+        }
         x_inbox.discard_from_now();
         return true;
     }
@@ -9467,9 +9599,13 @@ protected:
         const ws::connection& protocol = x_inbox.protocol();
         switch (next.what) {
         case ws::event::kind::ping:
+            if (!x_controls.ping(x_scheduler.now(), x_options->control_frames_per_second)) return too_many_controls();
             if (can_send() && x_out.send_control(x_inbox.protocol(), ws::opcode::pong, next.payload) == errc{}) flush_later();
             break;
-        case ws::event::kind::pong: x_keepalive.pong(x_scheduler.now()); break;
+        case ws::event::kind::pong:
+            if (!x_controls.pong(x_scheduler.now(), x_options->control_frames_per_second)) return too_many_controls();
+            x_keepalive.pong(keepalive::mark_of(next.payload), x_scheduler.now());
+            break;
         case ws::event::kind::close: closed_by_peer(next.code, as_text(next.payload)); break;
         case ws::event::kind::failed:
             fail(protocol.failure(), protocol.failure_reason(), protocol.failure_close_code());
@@ -9477,6 +9613,15 @@ protected:
         case ws::event::kind::need_more:
         case ws::event::kind::data: break;
         }
+    }
+
+    [[gnu::cold]] void too_many_controls() noexcept {
+        const auto within = std::chrono::duration_cast<std::chrono::milliseconds>(x_scheduler.now() - x_controls.began());
+        fail(errc::too_many_controls,
+             concat({number_text(x_controls.count()), " pings and pongs within ",
+                     number_text(static_cast<std::uint64_t>(within.count())), " ms over the limit of ",
+                     number_text(x_options->control_frames_per_second), " a second"}),
+             ws::close_code::policy_violation);
     }
 
     // --- sending ---
@@ -9508,7 +9653,8 @@ protected:
         if (payload.size() > ws::max_control_bytes) return errc::long_control;
         const errc refused = x_out.send_control(x_inbox.protocol(), ws::opcode::ping, payload, always);
         if (refused != errc{}) return refused;
-        x_keepalive.ping_queued();
+        x_keepalive.ping_queued(keepalive::mark_of(payload));
+        x_controls.ping_queued();
         flush_later();
         return {};
     }
@@ -9521,7 +9667,10 @@ protected:
         const keepalive::decision next = x_keepalive.decide(x_scheduler.now(), x_out.bytes_out(), listening,
                                                             *x_options->ping_interval, x_options->ping_timeout);
         if (next.what == keepalive::verdict::lost) return silent_peer();
-        if (next.what == keepalive::verdict::ping) ping({}, true);
+        if (next.what == keepalive::verdict::ping) { // a payload that no pong has by chance
+            const std::uint32_t mark = x_out.random().next_32();
+            ping(std::as_bytes(std::span(&mark, 1)), true);
+        }
         x_scheduler.arm(*this, next.again);
     }
 
@@ -9588,7 +9737,7 @@ protected:
     // --- what the stream and the loop tell ---
 
     void on_readable() noexcept override {
-        x_listening = false;
+        if (std::exchange(x_listening, false)) x_controls.caught_up(x_scheduler.now());
         if (x_phase == phase::draining) return drain();
         if (over() || x_broken) return;
         if (!x_reader) return receive_ahead();
