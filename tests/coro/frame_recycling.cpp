@@ -74,6 +74,7 @@ weir::task<> round(weir::channel<int>& there, weir::channel<int>& back, weir::ev
 
 int main() {
 #if defined(WEIR_DETAIL_ADDRESS_SANITIZER)
+    std::puts("under AddressSanitizer memory is not recycled, on purpose");
     return 77;
 #else
     long steady = -1;

@@ -17,7 +17,8 @@ tried = subprocess.run(["strace", "-o", "/dev/null", "true"], capture_output=Tru
 if tried.returncode:
     skip("tracing is forbidden here: " + tried.stderr.strip()[-200:])
 
-TRACED = "trace=network,desc,epoll_wait,epoll_pwait"  # all but those for memory
+TRACED = "trace=network,desc,epoll_wait,epoll_pwait"
+FOR_MEMORY = "mmap"  # counts as one with a descriptor; the address sanitizer calls it
 
 
 class Calls(unittest.TestCase):
@@ -41,7 +42,7 @@ class Calls(unittest.TestCase):
                 continue
             if "END" in line and found[1].startswith("recv"):
                 return names
-            if begun:
+            if begun and found[1] != FOR_MEMORY:
                 names.append(found[1])
             begun = begun or ("BEGIN" in line and found[1].startswith("send"))
         raise AssertionError(f"no marks in the trace: {lines[-20:]}")
