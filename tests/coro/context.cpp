@@ -1,10 +1,13 @@
 #include <weir/coro/context.hpp>
 
 #include "../support/manual_scheduler.hpp"
+#include <weir/coro/channel.hpp>
 #include <weir/coro/event.hpp>
+#include <weir/coro/offload.hpp>
 #include <weir/coro/scope.hpp>
 #include <weir/coro/shield.hpp>
 #include <weir/coro/this_context.hpp>
+#include <weir/coro/when_any.hpp>
 
 #include <doctest/doctest.h>
 
@@ -134,4 +137,54 @@ TEST_CASE("a shielded operation ends with the frame") {
     CHECK(alive.use_count() == 1);
     go.set();
     loop.run();
+}
+
+namespace {
+
+int nothing_much() { return 1; }
+
+// Awaits what `begin` gives again and again, whatever comes of it.
+template <class Begin>
+task<> heedless(Begin begin, int& rounds, const bool& enough) {
+    while (!enough && rounds < 1000) {
+        (void)co_await begin();
+        ++rounds;
+    }
+}
+
+// How often such a loop comes round in five turns.
+template <class Begin>
+int rounds_in_five_turns(bool canceled, Begin begin) {
+    tests::manual_scheduler loop;
+    int rounds = 0;
+    bool enough = false;
+    weir::scope all;
+    all.spawn(heedless(begin, rounds, enough));
+    if (canceled) all.cancel();
+    for (int i = 0; i < 5; ++i) loop.turn();
+    const int seen = rounds;
+    enough = true;
+    loop.run();
+    CHECK(all.size() == 0);
+    return seen;
+}
+
+} // namespace
+
+TEST_CASE("a loop that does not heed its cancellation gives way at each wait") {
+    weir::event never;
+    weir::channel<int> empty(1), full(1), closed(1);
+    REQUIRE(full.try_send(1));
+    closed.close();
+    CHECK(rounds_in_five_turns(true, [&] { return never.wait(); }) == 4);
+    CHECK(rounds_in_five_turns(true, [&] { return empty.receive(); }) == 4);
+    CHECK(rounds_in_five_turns(true, [&] { return full.send(2); }) == 4);
+    CHECK(rounds_in_five_turns(true, [&] { return weir::offload(nothing_much); }) == 4);
+    CHECK(rounds_in_five_turns(true, [&] { return never.wait().within(1s); }) == 4);
+    CHECK(rounds_in_five_turns(true, [&] { return weir::when_any(never.wait(), empty.receive()); }) == 4);
+    // The same with a channel that is closed, cancelled or not.
+    for (const bool canceled : {false, true}) {
+        CHECK(rounds_in_five_turns(canceled, [&] { return closed.receive(); }) == 4);
+        CHECK(rounds_in_five_turns(canceled, [&] { return closed.send(2); }) == 4);
+    }
 }

@@ -188,3 +188,34 @@ TEST_CASE("a scope may be made before and used outside of coroutines, and spawns
     loop.run();
     CHECK(depth == 100);
 }
+
+TEST_CASE("abandon destroys who does not heed cancellation, and join completes") {
+    tests::manual_scheduler loop;
+    weir::event never;
+    auto alive = std::make_shared<int>(0);
+    auto deaf = [&](std::shared_ptr<int>) -> task<> {
+        for (;;) (void)co_await never.wait();
+    };
+    bool joined = false;
+    weir::scope all;
+    CHECK(all.abandon() == 0);
+    auto join = [&]() -> task<> {
+        co_await all.join();
+        joined = true;
+    };
+    weir::scope joiner;
+    all.spawn(deaf, alive);
+    all.spawn(deaf, alive);
+    joiner.spawn(join());
+    loop.run();
+    CHECK(!joined);
+    all.cancel();
+    for (int i = 0; i < 10; ++i) loop.turn();
+    CHECK(!joined);
+    CHECK(all.abandon() == 2);
+    CHECK(alive.use_count() == 1);
+    CHECK(all.size() == 0);
+    CHECK(all.abandon() == 0);
+    loop.run();
+    CHECK(joined);
+}

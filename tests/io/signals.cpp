@@ -8,6 +8,9 @@
 #include <vector>
 
 #include <signal.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
 
 using namespace weir;
 
@@ -111,4 +114,38 @@ TEST_CASE("signals: while threads begin and end watching") {
     over = true;
     for (std::thread& each : watchers) each.join();
     CHECK(told >= 20);
+}
+
+namespace {
+
+// How a process ends that is sent SIGTERM for three seconds, a hundred a second, while it turns a loop or does not.
+pid_t bombarded(bool turns) {
+    const pid_t child = ::fork();
+    if (child != 0) return child;
+    io::loop loop(make_epoll());
+    int told = 0;
+    const io::signal_watch watch(loop, add_one, &told);
+    for (int i = 0; i < 300; ++i) {
+        ::raise(SIGTERM);
+        if (turns) loop.turn();
+        const timespec pause{0, 10'000'000};
+        ::nanosleep(&pause, nullptr);
+    }
+    ::_exit(told == 300 ? 0 : 1);
+}
+int status_of(pid_t child) {
+    int status = -1;
+    REQUIRE(::waitpid(child, &status, 0) == child);
+    return status;
+}
+
+} // namespace
+
+TEST_CASE("signals: the third one ends a process whose loop has not looked for a second") {
+    const pid_t stuck = bombarded(false), at_work = bombarded(true);
+    const int killed = status_of(stuck), ended = status_of(at_work);
+    CHECK(WIFSIGNALED(killed));
+    CHECK(WTERMSIG(killed) == SIGTERM);
+    CHECK(WIFEXITED(ended));
+    CHECK(WEXITSTATUS(ended) == 0);
 }

@@ -91,6 +91,29 @@ TEST_CASE("sleep: cancelled, and destroyed") {
     loop.run(dropper());
 }
 
+TEST_CASE("sleep: a loop that ignores its cancellation gives way, and time goes on if turns take time") {
+    tests::memory_loop loop({.busy_turn = 1ms});
+    int rounds = 0;
+    bool enough = false;
+    auto heedless = [&]() -> task<> {
+        while (!enough && rounds < 1'000'000) {
+            (void)co_await sleep(1h);
+            ++rounds;
+        }
+    };
+    auto work = [&]() -> task<> {
+        scope all;
+        all.spawn(heedless());
+        all.cancel();
+        (void)co_await sleep(1s);
+        enough = true;
+        co_await all.join();
+    };
+    loop.run(work());
+    CHECK(rounds > 1000);
+    CHECK(rounds < 100'000);
+}
+
 TEST_CASE("sleep: a few milliseconds on epoll") {
     auto events = io::epoll::make();
     REQUIRE(events);

@@ -142,6 +142,39 @@ TEST_CASE("run: SIGTERM and SIGINT end it; another one at once") {
     CHECK((after.sa_handler == before.sa_handler)); // as it was
 }
 
+TEST_CASE("run: a third signal ends it, whatever its handlers do") {
+    server of;
+    of.websocket("/spin", [](websocket& ws) -> task<> {
+        for (;;) {
+            (void)co_await weir::sleep(100ms);
+            ws.send("x");
+        }
+    });
+    of.websocket("/shielded", [](websocket&) -> task<> { (void)co_await shield(weir::sleep(1h)); });
+    announcement here;
+    int code = -1;
+    std::thread serving(
+        [&] { code = of.run({.host = "127.0.0.1", .stop_grace = 1h, .cancel_grace = 1h, .log = here.hook()}); });
+    const net::endpoint at = net::endpoint::loopback_ipv4(static_cast<std::uint16_t>(here.wait()));
+    auto client = [&]() -> task<> {
+        std::unique_ptr<raw_peer> one = co_await dial(at), two = co_await dial(at);
+        co_await one->send(handshake("/spin"));
+        co_await two->send(handshake("/shielded"));
+        (void)co_await one->read_response();
+        (void)co_await two->read_response();
+        ::raise(SIGTERM);
+        const std::string told = co_await two->read_to("is stopping"); // its close frame
+        CHECK(told.starts_with("\x88"));
+        ::raise(SIGTERM);
+        (void)co_await one->read_all(); // until it is reset
+        (void)co_await two->read_all();
+        ::raise(SIGTERM);
+    };
+    CHECK(weir::run(client()) == 0);
+    serving.join();
+    CHECK(code == 0);
+}
+
 TEST_CASE("run: gives 1 and a line on stderr when it cannot listen") {
     server first, second;
     first.websocket("/echo", echo);

@@ -102,7 +102,7 @@ TEST_CASE("stop: handlers are cancelled after the grace, and waited for") {
         of.websocket("/stubborn", stubborn);
         of.websocket("/deaf", deaf);
         of.get("/slow", slow);
-        running it(of, {.websocket = {.close_timeout = 100s}});
+        running it(of, {.cancel_grace = 1min, .websocket = {.close_timeout = 100s}});
         auto one = co_await open(it.at, "/stubborn");
         auto two = co_await open(it.at, "/deaf");
         std::unique_ptr<raw_peer> mute = co_await dial(it.at); // does not answer the close frame
@@ -127,6 +127,116 @@ TEST_CASE("stop: handlers are cancelled after the grace, and waited for") {
     };
     tests::memory_loop loop;
     loop.run(work());
+}
+
+namespace {
+
+// Handlers that heed no cancellation. The counter says how many of them there are.
+struct alive {
+    explicit alive(int& of) : count(of) { ++count; }
+    ~alive() { --count; }
+    int& count;
+};
+task<> send_on(websocket& ws, int& count) {
+    const alive here(count);
+    for (;;) {
+        (void)co_await weir::sleep(100ms);
+        ws.send("x");
+    }
+}
+task<> send_only(websocket& ws, int& count) {
+    const alive here(count);
+    for (;;) co_await ws.send("x");
+}
+task<> read_on(websocket& ws, int& count) {
+    const alive here(count);
+    for (;;) (void)co_await ws.read();
+}
+task<> do_not_disturb(websocket&, int& count) {
+    const alive here(count);
+    (void)co_await shield(weir::sleep(1h));
+}
+using deaf_handler = task<> (*)(websocket&, int&);
+constexpr deaf_handler deaf_handlers[] = {send_on, send_only, read_on, do_not_disturb};
+
+} // namespace
+
+TEST_CASE("stop: handlers that do not heed their cancellation are given up") {
+    for (const bool hurried : {false, true}) {
+        journal log;
+        tests::memory_loop loop({.busy_turn = 1ms});
+        int running_now = 0;
+        auto work = [&]() -> task<> {
+            server of;
+            of.websocket("/0", [&](websocket& ws) { return send_on(ws, running_now); });
+            of.websocket("/1", [&](websocket& ws) { return send_only(ws, running_now); });
+            of.websocket("/2", [&](websocket& ws) { return read_on(ws, running_now); });
+            of.websocket("/3", [&](websocket& ws) { return do_not_disturb(ws, running_now); });
+            of.get("/slow", [&](const http::request_head&) -> task<response> {
+                const alive here(running_now);
+                for (;;) (void)co_await weir::sleep(1ms);
+            });
+            running it(of, {.log = log.hook()});
+            std::vector<std::unique_ptr<raw_peer>> peers;
+            for (int i = 0; i < 4; ++i) {
+                peers.push_back(co_await dial(it.at));
+                co_await peers.back()->send(handshake("/" + std::to_string(i)));
+                (void)co_await peers.back()->read_response();
+            }
+            peers.push_back(co_await dial(it.at));
+            co_await peers.back()->send("GET /slow HTTP/1.1\r\nHost: here\r\n\r\n");
+            (void)co_await weir::sleep(1s);
+            CHECK(running_now == 5);
+            const auto began = now();
+            of.stop();
+            if (hurried) {
+                of.stop(0s);
+                (void)co_await weir::sleep(100ms);
+                CHECK(running_now == 5);
+                of.stop(0s);
+            }
+            co_await it.all.join();
+            CHECK(it.outcome);
+            CHECK(running_now == 0);
+            CHECK(of.connections() == 0);
+            CHECK(now() - began >= (hurried ? 100ms : 8s));
+            CHECK(now() - began < (hurried ? 200ms : 9s));
+        };
+        loop.run(work());
+        CHECK(log.has("3 gave up 5 handlers that did not end when cancelled [/0]\n"));
+    }
+}
+
+TEST_CASE("serve: a handler that does not notice that its peer is gone keeps nobody waiting") {
+    for (const deaf_handler deaf : deaf_handlers) {
+        tests::memory_loop loop({.busy_turn = 1ms});
+        int running_now = 0;
+        auto work = [&]() -> task<> {
+            server of;
+            of.websocket("/deaf", [&](websocket& ws) { return deaf(ws, running_now); });
+            of.websocket("/echo", echo);
+            running it(of, {.stop_grace = 0s});
+            std::unique_ptr<raw_peer> peer = co_await dial(it.at);
+            co_await peer->send(handshake("/deaf"));
+            (void)co_await peer->read_response();
+            peer->stream().reset();
+            peer.reset();
+            (void)co_await weir::sleep(1s);
+            CHECK(running_now == 1);
+            auto ws = co_await open(it.at);
+            for (int i = 0; i < 10; ++i) {
+                const auto began = now();
+                co_await ws->send("here");
+                const auto echoed = co_await ws->read();
+                CHECK(echoed);
+                CHECK(now() - began < 50ms);
+            }
+            of.stop(0s);
+            co_await it.all.join();
+            CHECK(running_now == 0);
+        };
+        loop.run(work());
+    }
 }
 
 TEST_CASE("stop: a second one begins a new grace, so it can end at once") {

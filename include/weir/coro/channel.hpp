@@ -75,12 +75,14 @@ public:
         }
 
         bool await_ready() {
-            if (x_channel->x_closed) return true;
+            if (x_channel->x_closed) return false;
             return x_sent = static_cast<bool>(x_channel->try_send(std::move(x_value)));
         }
         bool suspend(std::coroutine_handle<> who, context* in) noexcept {
-            if (!x_waiter.suspend(who, in)) return false;
-            x_channel->x_senders.push_back(*this);
+            if (x_channel->x_closed)
+                x_waiter.bounce(who, errc::closed);
+            else if (x_waiter.suspend(who, in))
+                x_channel->x_senders.push_back(*this);
             return true;
         }
         result<> await_resume() const noexcept {
@@ -113,10 +115,10 @@ public:
 
         bool await_ready() const noexcept {
             if (x_channel->x_promised_count != 0) return false; // these were here before
-            return x_channel->x_size != 0 || x_channel->x_closed;
+            return x_channel->x_size != 0;
         }
         bool suspend(std::coroutine_handle<> who, context* in) noexcept {
-            if (!x_waiter.suspend(who, in)) return false;
+            if (!x_waiter.suspend(who, in)) return true;
             x_channel->x_receivers.push_back(*this);
             x_channel->settle();
             return true;

@@ -1,9 +1,9 @@
 // Where a coroutine runs: its scheduler and its place in the tree of cancellation.
 //
 // Each promise of weir carries a pointer to a context and inherits it from whoever awaits it. Cancelling a context
-// cancels everything below it and is level-triggered: what waits in it is woken with `errc::canceled`, and whatever
-// would wait in it later does not wait. A context without a parent is a shield. Loop thread only; nothing is resumed
-// inside `cancel()`, only posted.
+// cancels everything below it and is level-triggered: what waits in it is woken with `errc::canceled`, and so is, at
+// once, whatever would wait in it later: it only lets the others run first. A context without a parent is a shield.
+// Loop thread only; nothing is resumed inside `cancel()`, only posted.
 #pragma once
 
 #include <weir/coro/scheduler.hpp>

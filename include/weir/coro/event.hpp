@@ -36,8 +36,7 @@ public:
 
         bool await_ready() const noexcept { return x_event->x_set; }
         bool suspend(std::coroutine_handle<> who, context* in) noexcept {
-            if (!x_waiter.suspend(who, in)) return false;
-            x_event->x_waiting.push_back(x_waiter);
+            if (x_waiter.suspend(who, in)) x_event->x_waiting.push_back(x_waiter);
             return true;
         }
         result<> await_resume() const noexcept { return x_waiter.outcome(); }

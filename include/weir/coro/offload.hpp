@@ -154,8 +154,7 @@ public:
 
     bool await_ready() const noexcept { return false; }
     bool suspend(std::coroutine_handle<> who, context* in) {
-        if (!x_waiter.suspend(who, in)) return false;
-        if (!x_work->begin(x_waiter)) x_waiter.wake(errc::no_thread);
+        if (x_waiter.suspend(who, in) && !x_work->begin(x_waiter)) x_waiter.wake(errc::no_thread);
         return true;
     }
     result_type await_resume() {

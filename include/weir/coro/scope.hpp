@@ -77,6 +77,15 @@ public:
     // Cancels what runs in the scope, now and later. `join` still has to be awaited to see it end.
     void cancel() noexcept { x_context.cancel(); }
 
+    // Destroys the tasks that have not ended, where they are suspended, and has `join` complete. For those that do not heed
+    // cancellation. Gives how many there were. Not to be called by one of them.
+    std::size_t abandon() noexcept {
+        const std::size_t abandoned = std::exchange(x_count, 0);
+        while (child::promise_type* each = x_children.front()) each->destroy();
+        if (abandoned > 0 && x_joiner) x_joiner->wake();
+        return abandoned;
+    }
+
     class join_awaiter : public awaitable<join_awaiter> {
     public:
         explicit join_awaiter(scope& joined) noexcept : x_scope(&joined) {}

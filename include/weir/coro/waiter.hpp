@@ -17,19 +17,26 @@ class waiter final : public ready_item, private cancel_hook {
 public:
     waiter() noexcept = default;
 
-    // Notes who waits, in which context. False, with the outcome `canceled`, when the context is cancelled already:
-    // then the coroutine must not suspend. `in` may be null for a coroutine of a foreign type.
+    // Notes who waits, in which context; the coroutine suspends in any case. False when the context is cancelled already:
+    // then the waiter is woken with `canceled`, and there is nothing to wait for. So a coroutine that goes on in
+    // a cancelled context gives way to the others at each wait. `in` may be null for a coroutine of a foreign type.
     bool suspend(std::coroutine_handle<> who, context* in) noexcept {
-        if (in && in->canceled()) {
-            x_outcome = errc::canceled;
-            return false;
-        }
         x_who = who;
         x_outcome = errc{};
         x_scheduler = in ? &in->runs_on() : scheduler::current();
         assert(x_scheduler && "an operation of weir was awaited on a thread that runs no loop");
+        if (in && in->canceled()) {
+            wake(errc::canceled);
+            return false;
+        }
         if (in) in->add(*this);
         return true;
+    }
+
+    // Suspends only to give way: the coroutine is resumed with this outcome, cancelled or not.
+    void bounce(std::coroutine_handle<> who, errc outcome = errc{}) noexcept {
+        suspend(who, nullptr);
+        wake(outcome);
     }
 
     // Leaves whatever it waits in and has the coroutine resumed from the ready list. The outcome is `errc{}` or why

@@ -20,8 +20,7 @@ public:
     bool await_ready() const noexcept { return false; }
     bool suspend(std::coroutine_handle<> who, context* in) noexcept {
         x_context = in;
-        x_waiter.suspend(who, nullptr); // not cancelled: it is resumed in any case
-        x_waiter.wake();
+        x_waiter.bounce(who);
         return true;
     }
     result<> await_resume() const noexcept { return x_context && x_context->canceled() ? errc::canceled : errc{}; }

@@ -2,8 +2,8 @@
 //
 // Part of the test kit; see io/memory.hpp. Everything but `wake` is for the loop's thread.
 //
-// The clock stands still while anything is due, and otherwise jumps to what comes first: something under way in a pipe,
-// or the loop's next deadline. It stands still as well while functions that were given to `offload` run. It would jump
+// The clock stands still while anything is due (but see `busy_turn`, for tests of what never waits), and otherwise jumps
+// to what comes first: something under way in a pipe, or the loop's next deadline. It stands still as well while functions that were given to `offload` run. It would jump
 // past the answer of any other thread, so whoever waits for one holds the clock meanwhile (`hold`): the loop then
 // really waits, until it is woken.
 #pragma once
@@ -31,6 +31,7 @@ struct memory_options {
     bool fragment = false;                      // fills and writes are cut at pseudo-random sizes up to those two
     std::uint64_t seed = 1;                     // where the pseudo-random sizes begin
     std::chrono::nanoseconds latency{0};        // how long bytes, ends and resets are under way
+    std::chrono::nanoseconds busy_turn{0};      // how long a turn takes that finds something ready
     std::chrono::milliseconds stall_after{1000};  // real time without an event that counts as a stall
     std::chrono::milliseconds held_after{60'000}; // the same while the clock is held for other threads
 };
@@ -130,7 +131,10 @@ public:
 
     void wait(std::chrono::nanoseconds timeout) noexcept override {
         collect();
-        if (!x_due.empty() || woken() || timeout <= std::chrono::nanoseconds(0)) return;
+        if (!x_due.empty() || woken() || timeout <= std::chrono::nanoseconds(0)) {
+            x_now += x_options.busy_turn;
+            return;
+        }
         if (x_holds > 0) {
             if (!wait_for_wake(x_options.held_after)) stalled();
             return;

@@ -1,4 +1,7 @@
 // SIGINT and SIGTERM, as interrupts of a loop.
+//
+// A loop whose thread is stuck, in a handler that computes for ever or blocks, cannot look at its interrupts. So a third
+// signal ends the process, as if nobody watched, when one that came a second before it has not been looked at.
 #pragma once
 
 #include <weir/io/loop.hpp>
@@ -7,6 +10,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <time.h>
 
 namespace weir::inline v0::io {
 
@@ -65,20 +69,42 @@ private:
         return only;
     }
 
-    static void on_signal(int) {
+    static void on_signal(int number) {
         const int saved = errno;
+        bool stuck = false;
         table().handling.fetch_add(1);
-        for (std::atomic<signal_watch*>& slot : table().slots)
-            if (signal_watch* each = slot.load()) each->x_loop.raise(*each);
+        for (std::atomic<signal_watch*>& slot : table().slots) {
+            signal_watch* const each = slot.load();
+            if (!each) continue;
+            stuck = each->is_stuck() || stuck;
+            each->x_loop.raise(*each);
+        }
         table().handling.fetch_sub(1);
+        if (stuck) { // takes effect when this handler returns
+            ::signal(number, SIG_DFL);
+            ::raise(number);
+        }
         errno = saved;
     }
 
-    void on_interrupt() noexcept override { x_tell(x_who); }
+    // Counts a signal. Whether it is the third that the loop has not looked at, the first of them a second ago.
+    bool is_stuck() noexcept {
+        timespec now{};
+        ::clock_gettime(CLOCK_MONOTONIC, &now);
+        if (x_unseen.fetch_add(1) == 0) x_since.store(now.tv_sec);
+        return x_unseen.load() >= 3 && now.tv_sec - x_since.load() >= 2; // so a second ago at least
+    }
+
+    void on_interrupt() noexcept override {
+        x_unseen.store(0);
+        x_tell(x_who);
+    }
 
     loop& x_loop;
     function x_tell;
     void* x_who;
+    std::atomic<int> x_unseen{0};
+    std::atomic<std::int64_t> x_since{0}; // seconds
 };
 
 } // namespace weir::inline v0::io

@@ -14,8 +14,7 @@ public:
 
     bool await_ready() const noexcept { return false; }
     bool suspend(std::coroutine_handle<> who, context* in) noexcept {
-        if (!x_waiter.suspend(who, in)) return false;
-        x_waiter.runs_on().arm(*this, x_duration);
+        if (x_waiter.suspend(who, in)) x_waiter.runs_on().arm(*this, x_duration);
         return true;
     }
     result<> await_resume() noexcept {

@@ -46,8 +46,7 @@ public:
                 x_busy = true;
                 return false;
             }
-            if (!x_waiter.suspend(who, in)) return false;
-            x_side->waits = &x_waiter;
+            if (x_waiter.suspend(who, in)) x_side->waits = &x_waiter;
             return true;
         }
         result<> await_resume() noexcept {

@@ -137,9 +137,13 @@ public:
 
     bool await_ready() const noexcept { return false; }
     bool suspend(std::coroutine_handle<> who, context* in) {
-        if (x_from->x_waiting || (in && in->canceled())) {
-            x_failure = x_from->x_waiting ? errc::busy : errc::canceled;
+        if (x_from->x_waiting) {
+            x_failure = errc::busy;
             return false;
+        }
+        if (in && in->canceled()) {
+            x_waiter.suspend(who, in);
+            return true;
         }
         scheduler* const on = in ? &in->runs_on() : scheduler::current();
         assert(on && "an operation of weir was awaited on a thread that runs no loop");

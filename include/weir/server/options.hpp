@@ -30,10 +30,16 @@ struct server_options {
     // How long an HTTP connection is kept for another request.
     std::chrono::nanoseconds keep_alive_timeout = std::chrono::seconds(20);
 
-    // How long connections have to end after a signal, before they are broken off.
+    // How long connections have to end after a signal, before they are broken off and their handlers cancelled.
     std::chrono::nanoseconds stop_grace = std::chrono::seconds(5);
 
-    // Whether `run` ends the server on SIGINT and SIGTERM; a second signal ends it at once.
+    // How long handlers have to end once they are cancelled, before they are given up: destroyed where they wait, without
+    // running to their end. Longer for those that save something then, behind a shield; but a container is mostly killed
+    // 10 s after SIGTERM, grace included.
+    std::chrono::nanoseconds cancel_grace = std::chrono::seconds(3);
+
+    // Whether `run` ends the server on SIGINT and SIGTERM. A second signal cancels the handlers at once; a third gives
+    // those up that have not ended by then.
     bool handle_signals = true;
 
     // Which source of events `run` uses.

@@ -93,8 +93,8 @@ public:
     }
 
     // Accepts and serves connections until `stop`, and until every handler has ended. `listen` must have succeeded.
-    // Fails when accepting does for good. Cancelling it breaks every connection off at once; it ends when every
-    // handler has.
+    // Fails when accepting does for good. Cancelling it breaks every connection off and cancels the handlers at once; it
+    // ends when they have, after `cancel_grace` at the latest.
     [[gnu::cold]] task<result<>> serve() {
         assert(x_listener && "serve() without listen()");
         result<> outcome;
@@ -108,8 +108,10 @@ public:
     }
 
     // Has the server end: it accepts nobody any more, closes every connection with 1001, and after `grace` cancels the
-    // handlers and breaks off what is left. From any thread; async-signal-safe. Calling it again begins a new grace.
-    // Before `run` it makes the next `run` end at once.
+    // handlers and breaks off what is left. Handlers that have not ended `cancel_grace` after that are destroyed where
+    // they wait. From any thread; async-signal-safe. Calling it again puts `grace` in the place of what is left: until
+    // the handlers are cancelled or, when they are, until they are destroyed. Before `run` it makes the next `run` end
+    // at once.
     void stop(std::chrono::nanoseconds grace = std::chrono::seconds(5)) noexcept { x_stops.request(grace); }
 
     // Where it listens; no address before `listen` and after the end.
@@ -141,7 +143,7 @@ private:
         co_return 0;
     }
 
-    // A second signal ends it at once.
+    // A second signal ends the grace at once, a third one the patience with handlers that do not heed that.
     [[gnu::cold]] static void on_signal(void* self) noexcept {
         server& of = *static_cast<server*>(self);
         of.stop(of.x_stops.requested() ? std::chrono::nanoseconds(0) : of.x_setup.options.stop_grace);

@@ -1,8 +1,9 @@
 // A server while it serves: accepts, has each connection served, and stops.
 //
-// Each connection is a coroutine in one scope. Stopping goes in two steps: first nobody is accepted any more, who waits
-// for a request is let go, and every WebSocket connection is closed with 1001; then, after the grace, contexts
-// are cancelled and sockets reset. A handler that does not heed cancellation is waited for. Loop thread only.
+// Each connection is a coroutine in one scope. Stopping goes in three steps: first nobody is accepted any more, who waits
+// for a request is let go, and every WebSocket connection is closed with 1001; after the grace, contexts are cancelled
+// and sockets reset; and after `cancel_grace`, handlers that have not heeded that are destroyed where they are
+// suspended. Loop thread only.
 #pragma once
 
 #include <weir/coro/scope.hpp>
@@ -45,7 +46,7 @@ public:
             x_clients.spawn(serve(std::move(*stream)));
         }
         if (!outcome) x_server.note(log_level::error, "no longer accepting", {}, outcome.error());
-        begin_stop();
+        if (!x_stopping) begin_stop();
         co_await x_clients.join();
         co_return outcome;
     }
@@ -95,6 +96,7 @@ private:
 
     [[gnu::cold]] static void close(websocket& ws) noexcept { ws.close(ws::close_code::going_away, "the server is stopping"); }
 
+    // The first step; once it is done, a new time until the next one.
     [[gnu::cold]] void begin_stop() noexcept {
         x_loop.arm(*this, x_stops.requested() ? x_stops.grace() : x_server.options.stop_grace);
         if (std::exchange(x_stopping, true)) return;
@@ -104,12 +106,23 @@ private:
     }
 
     [[gnu::cold]] void break_off() noexcept {
+        x_broken_off = true;
+        x_loop.arm(*this, x_server.options.cancel_grace);
         x_clients.cancel();
         for (open_connection* each = x_open.front(); each; each = x_open.after(*each)) each->ws().reset();
     }
 
+    [[gnu::cold]] void give_up() noexcept {
+        const std::size_t left = x_clients.size();
+        if (left == 0) return;
+        const std::string_view where = x_open.front() ? x_open.front()->ws().target() : std::string_view();
+        x_server.note(log_level::error, concat({"gave up ", number_text(left), left == 1 ? " handler" : " handlers",
+                                                " that did not end when cancelled"}), where);
+        x_clients.abandon();
+    }
+
     void stop_requested() noexcept override { begin_stop(); }
-    void expire() noexcept override { break_off(); }
+    [[gnu::cold]] void expire() noexcept override { x_broken_off ? give_up() : break_off(); }
     [[gnu::cold]] void on_cancel() noexcept override {
         begin_stop();
         break_off();
@@ -127,6 +140,7 @@ private:
     std::size_t& x_open_count;
     context x_waiting; // of those who wait for a request, and need not be waited for
     bool x_stopping = false;
+    bool x_broken_off = false;
     scope x_clients; // last: its coroutines use the rest
 };
 

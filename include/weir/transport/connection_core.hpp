@@ -58,10 +58,10 @@ public:
     errc wait_readable(reading how, std::coroutine_handle<> who, context* in) noexcept {
         if (x_reader) return errc::busy;
         const bool enough = std::exchange(x_streak, 0) > messages_in_a_row;
-        if (!x_read_waiter.suspend(who, in)) return errc::canceled;
         x_reading = how;
         x_reader = true;
-        if (enough && advance(how)) wake_reader(); // enough for one turn: let the others run, then go on
+        const bool waits = x_read_waiter.suspend(who, in);
+        if (waits && enough && advance(how)) wake_reader(); // enough for one turn: let the others run, then go on
         return {};
     }
 
@@ -107,6 +107,13 @@ public:
     // Whether a send, or a send of a piece, need not wait now; and for those who wait.
     bool sendable() const noexcept { return x_out.sendable() || !can_send(); }
     bool frame_sendable() const noexcept { return x_out.frame_sendable() || !can_send(); }
+
+    // Whether it is time that somebody whose sends are refused lets others run: for loops that look at no result.
+    [[gnu::cold]] bool too_eager() noexcept {
+        if (++x_streak <= messages_in_a_row) return false;
+        x_streak = 0;
+        return true;
+    }
     void wait_sendable(waiter& sender) noexcept { x_out.wait_sendable(sender); }
     void wait_frame_sendable(waiter& sender) noexcept { x_out.wait_frame_sendable(sender); }
 

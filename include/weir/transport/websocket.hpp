@@ -63,12 +63,14 @@ public:
         if (x_waiting) x_waiter.~waiter();
     }
 
-    bool await_ready() const noexcept { return x_refused != errc{} || (x_core->*Ready)(); }
+    bool await_ready() const noexcept { return x_refused != errc{} ? !x_core->too_eager() : (x_core->*Ready)(); }
     bool suspend(std::coroutine_handle<> who, context* in) noexcept {
         new (&x_waiter) waiter;
         x_waiting = true;
-        if (!x_waiter.suspend(who, in)) return false;
-        (x_core->*Wait)(x_waiter);
+        if (x_refused != errc{})
+            x_waiter.bounce(who, x_refused);
+        else if (x_waiter.suspend(who, in))
+            (x_core->*Wait)(x_waiter);
         return true;
     }
     send_status await_resume() const noexcept { return x_waiting ? x_waiter.outcome() : x_refused; }
