@@ -528,3 +528,33 @@ TEST_CASE("serve: fails when accepting does for good") {
     loop.run(work());
     CHECK(log.has("3 no longer accepting: Bad file descriptor\n"));
 }
+
+TEST_CASE("serve: when accepting fails for good, connections get 1001 and the grace") {
+    auto work = []() -> task<> {
+        server of;
+        of.websocket("/echo", echo);
+        of.websocket("/hang", [](websocket&) -> task<> { (void)co_await weir::sleep(1h); });
+        running it(of, {.stop_grace = 7s, .websocket = {.close_timeout = 1h}});
+        auto ws = co_await open(it.at);
+        std::unique_ptr<raw_peer> mute = co_await dial(it.at); // does not answer the close frame
+        co_await mute->send(handshake("/hang"));
+        (void)co_await mute->read_response();
+        const auto began = now();
+        static_cast<io::memory&>(io::loop::current()->events()).fail_next_accept(EBADF);
+        (void)co_await net::connect(it.at); // whoever it is
+        const auto end = co_await ws->read();
+        CHECK(!end);
+        CHECK(ws->closed().code == ws::close_code::going_away);
+        CHECK(ws->closed().cause == close_cause::peer);
+        co_await it.all.join();
+        CHECK(!it.outcome);
+        CHECK(now() - began >= 7s);
+        CHECK(now() - began < 8s);
+        const std::string bye = co_await mute->read_all();
+        CHECK(bye.starts_with("\x88"));
+        CHECK(bye.substr(2, 2) == "\x03\xe9");
+        CHECK(mute->failure() == std::errc::connection_reset);
+    };
+    tests::memory_loop loop;
+    loop.run(work());
+}
