@@ -1471,9 +1471,9 @@ protected:
 // Where a coroutine runs: its scheduler and its place in the tree of cancellation.
 //
 // Each promise of weir carries a pointer to a context and inherits it from whoever awaits it. Cancelling a context
-// cancels everything below it and is level-triggered: what waits in it is woken with `errc::canceled`, and whatever
-// would wait in it later does not wait. A context without a parent is a shield. Loop thread only; nothing is resumed
-// inside `cancel()`, only posted.
+// cancels everything below it and is level-triggered: what waits in it is woken with `errc::canceled`, and so is, at
+// once, whatever would wait in it later: it only lets the others run first. A context without a parent is a shield.
+// Loop thread only; nothing is resumed inside `cancel()`, only posted.
 
 namespace weir::inline v0 {
 
@@ -2025,19 +2025,26 @@ class waiter final : public ready_item, private cancel_hook {
 public:
     waiter() noexcept = default;
 
-    // Notes who waits, in which context. False, with the outcome `canceled`, when the context is cancelled already:
-    // then the coroutine must not suspend. `in` may be null for a coroutine of a foreign type.
+    // Notes who waits, in which context; the coroutine suspends in any case. False when the context is cancelled already:
+    // then the waiter is woken with `canceled`, and there is nothing to wait for. So a coroutine that goes on in
+    // a cancelled context gives way to the others at each wait. `in` may be null for a coroutine of a foreign type.
     bool suspend(std::coroutine_handle<> who, context* in) noexcept {
-        if (in && in->canceled()) {
-            x_outcome = errc::canceled;
-            return false;
-        }
         x_who = who;
         x_outcome = errc{};
         x_scheduler = in ? &in->runs_on() : scheduler::current();
         assert(x_scheduler && "an operation of weir was awaited on a thread that runs no loop");
+        if (in && in->canceled()) {
+            wake(errc::canceled);
+            return false;
+        }
         if (in) in->add(*this);
         return true;
+    }
+
+    // Suspends only to give way: the coroutine is resumed with this outcome, cancelled or not.
+    void bounce(std::coroutine_handle<> who, errc outcome = errc{}) noexcept {
+        suspend(who, nullptr);
+        wake(outcome);
     }
 
     // Leaves whatever it waits in and has the coroutine resumed from the ready list. The outcome is `errc{}` or why
@@ -2153,12 +2160,14 @@ public:
         }
 
         bool await_ready() {
-            if (x_channel->x_closed) return true;
+            if (x_channel->x_closed) return false;
             return x_sent = static_cast<bool>(x_channel->try_send(std::move(x_value)));
         }
         bool suspend(std::coroutine_handle<> who, context* in) noexcept {
-            if (!x_waiter.suspend(who, in)) return false;
-            x_channel->x_senders.push_back(*this);
+            if (x_channel->x_closed)
+                x_waiter.bounce(who, errc::closed);
+            else if (x_waiter.suspend(who, in))
+                x_channel->x_senders.push_back(*this);
             return true;
         }
         result<> await_resume() const noexcept {
@@ -2191,10 +2200,10 @@ public:
 
         bool await_ready() const noexcept {
             if (x_channel->x_promised_count != 0) return false; // these were here before
-            return x_channel->x_size != 0 || x_channel->x_closed;
+            return x_channel->x_size != 0;
         }
         bool suspend(std::coroutine_handle<> who, context* in) noexcept {
-            if (!x_waiter.suspend(who, in)) return false;
+            if (!x_waiter.suspend(who, in)) return true;
             x_channel->x_receivers.push_back(*this);
             x_channel->settle();
             return true;
@@ -2334,8 +2343,7 @@ public:
 
         bool await_ready() const noexcept { return x_event->x_set; }
         bool suspend(std::coroutine_handle<> who, context* in) noexcept {
-            if (!x_waiter.suspend(who, in)) return false;
-            x_event->x_waiting.push_back(x_waiter);
+            if (x_waiter.suspend(who, in)) x_event->x_waiting.push_back(x_waiter);
             return true;
         }
         result<> await_resume() const noexcept { return x_waiter.outcome(); }
@@ -2657,8 +2665,7 @@ public:
 
     bool await_ready() const noexcept { return false; }
     bool suspend(std::coroutine_handle<> who, context* in) {
-        if (!x_waiter.suspend(who, in)) return false;
-        if (!x_work->begin(x_waiter)) x_waiter.wake(errc::no_thread);
+        if (x_waiter.suspend(who, in) && !x_work->begin(x_waiter)) x_waiter.wake(errc::no_thread);
         return true;
     }
     result_type await_resume() {
@@ -2935,6 +2942,15 @@ public:
 
     // Cancels what runs in the scope, now and later. `join` still has to be awaited to see it end.
     void cancel() noexcept { x_context.cancel(); }
+
+    // Destroys the tasks that have not ended, where they are suspended, and has `join` complete. For those that do not heed
+    // cancellation. Gives how many there were. Not to be called by one of them.
+    std::size_t abandon() noexcept {
+        const std::size_t abandoned = std::exchange(x_count, 0);
+        while (child::promise_type* each = x_children.front()) each->destroy();
+        if (abandoned > 0 && x_joiner) x_joiner->wake();
+        return abandoned;
+    }
 
     class join_awaiter : public awaitable<join_awaiter> {
     public:
@@ -3263,8 +3279,7 @@ public:
     bool await_ready() const noexcept { return false; }
     bool suspend(std::coroutine_handle<> who, context* in) noexcept {
         x_context = in;
-        x_waiter.suspend(who, nullptr); // not cancelled: it is resumed in any case
-        x_waiter.wake();
+        x_waiter.bounce(who);
         return true;
     }
     result<> await_resume() const noexcept { return x_context && x_context->canceled() ? errc::canceled : errc{}; }
@@ -6942,6 +6957,9 @@ inline int run(task<int> main, backend_kind kind = backend_kind::automatic) {
 // ==== weir/io/signals.hpp ============================================================================================
 
 // SIGINT and SIGTERM, as interrupts of a loop.
+//
+// A loop whose thread is stuck, in a handler that computes for ever or blocks, cannot look at its interrupts. So a third
+// signal ends the process, as if nobody watched, when one that came a second before it has not been looked at.
 
 namespace weir::inline v0::io {
 
@@ -7000,20 +7018,42 @@ private:
         return only;
     }
 
-    static void on_signal(int) {
+    static void on_signal(int number) {
         const int saved = errno;
+        bool stuck = false;
         table().handling.fetch_add(1);
-        for (std::atomic<signal_watch*>& slot : table().slots)
-            if (signal_watch* each = slot.load()) each->x_loop.raise(*each);
+        for (std::atomic<signal_watch*>& slot : table().slots) {
+            signal_watch* const each = slot.load();
+            if (!each) continue;
+            stuck = each->is_stuck() || stuck;
+            each->x_loop.raise(*each);
+        }
         table().handling.fetch_sub(1);
+        if (stuck) { // takes effect when this handler returns
+            ::signal(number, SIG_DFL);
+            ::raise(number);
+        }
         errno = saved;
     }
 
-    void on_interrupt() noexcept override { x_tell(x_who); }
+    // Counts a signal. Whether it is the third that the loop has not looked at, the first of them a second ago.
+    bool is_stuck() noexcept {
+        timespec now{};
+        ::clock_gettime(CLOCK_MONOTONIC, &now);
+        if (x_unseen.fetch_add(1) == 0) x_since.store(now.tv_sec);
+        return x_unseen.load() >= 3 && now.tv_sec - x_since.load() >= 2; // so a second ago at least
+    }
+
+    void on_interrupt() noexcept override {
+        x_unseen.store(0);
+        x_tell(x_who);
+    }
 
     loop& x_loop;
     function x_tell;
     void* x_who;
+    std::atomic<int> x_unseen{0};
+    std::atomic<std::int64_t> x_since{0}; // seconds
 };
 
 } // namespace weir::inline v0::io
@@ -7032,8 +7072,7 @@ public:
 
     bool await_ready() const noexcept { return false; }
     bool suspend(std::coroutine_handle<> who, context* in) noexcept {
-        if (!x_waiter.suspend(who, in)) return false;
-        x_waiter.runs_on().arm(*this, x_duration);
+        if (x_waiter.suspend(who, in)) x_waiter.runs_on().arm(*this, x_duration);
         return true;
     }
     result<> await_resume() noexcept {
@@ -7099,8 +7138,7 @@ public:
                 x_busy = true;
                 return false;
             }
-            if (!x_waiter.suspend(who, in)) return false;
-            x_side->waits = &x_waiter;
+            if (x_waiter.suspend(who, in)) x_side->waits = &x_waiter;
             return true;
         }
         result<> await_resume() noexcept {
@@ -7802,9 +7840,13 @@ public:
 
     bool await_ready() const noexcept { return false; }
     bool suspend(std::coroutine_handle<> who, context* in) {
-        if (x_from->x_waiting || (in && in->canceled())) {
-            x_failure = x_from->x_waiting ? errc::busy : errc::canceled;
+        if (x_from->x_waiting) {
+            x_failure = errc::busy;
             return false;
+        }
+        if (in && in->canceled()) {
+            x_waiter.suspend(who, in);
+            return true;
         }
         scheduler* const on = in ? &in->runs_on() : scheduler::current();
         assert(on && "an operation of weir was awaited on a thread that runs no loop");
@@ -9822,10 +9864,10 @@ public:
     errc wait_readable(reading how, std::coroutine_handle<> who, context* in) noexcept {
         if (x_reader) return errc::busy;
         const bool enough = std::exchange(x_streak, 0) > messages_in_a_row;
-        if (!x_read_waiter.suspend(who, in)) return errc::canceled;
         x_reading = how;
         x_reader = true;
-        if (enough && advance(how)) wake_reader(); // enough for one turn: let the others run, then go on
+        const bool waits = x_read_waiter.suspend(who, in);
+        if (waits && enough && advance(how)) wake_reader(); // enough for one turn: let the others run, then go on
         return {};
     }
 
@@ -9871,6 +9913,13 @@ public:
     // Whether a send, or a send of a piece, need not wait now; and for those who wait.
     bool sendable() const noexcept { return x_out.sendable() || !can_send(); }
     bool frame_sendable() const noexcept { return x_out.frame_sendable() || !can_send(); }
+
+    // Whether it is time that somebody whose sends are refused lets others run: for loops that look at no result.
+    [[gnu::cold]] bool too_eager() noexcept {
+        if (++x_streak <= messages_in_a_row) return false;
+        x_streak = 0;
+        return true;
+    }
     void wait_sendable(waiter& sender) noexcept { x_out.wait_sendable(sender); }
     void wait_frame_sendable(waiter& sender) noexcept { x_out.wait_frame_sendable(sender); }
 
@@ -10051,12 +10100,14 @@ public:
         if (x_waiting) x_waiter.~waiter();
     }
 
-    bool await_ready() const noexcept { return x_refused != errc{} || (x_core->*Ready)(); }
+    bool await_ready() const noexcept { return x_refused != errc{} ? !x_core->too_eager() : (x_core->*Ready)(); }
     bool suspend(std::coroutine_handle<> who, context* in) noexcept {
         new (&x_waiter) waiter;
         x_waiting = true;
-        if (!x_waiter.suspend(who, in)) return false;
-        (x_core->*Wait)(x_waiter);
+        if (x_refused != errc{})
+            x_waiter.bounce(who, x_refused);
+        else if (x_waiter.suspend(who, in))
+            (x_core->*Wait)(x_waiter);
         return true;
     }
     send_status await_resume() const noexcept { return x_waiting ? x_waiter.outcome() : x_refused; }
@@ -10329,10 +10380,16 @@ struct server_options {
     // How long an HTTP connection is kept for another request.
     std::chrono::nanoseconds keep_alive_timeout = std::chrono::seconds(20);
 
-    // How long connections have to end after a signal, before they are broken off.
+    // How long connections have to end after a signal, before they are broken off and their handlers cancelled.
     std::chrono::nanoseconds stop_grace = std::chrono::seconds(5);
 
-    // Whether `run` ends the server on SIGINT and SIGTERM; a second signal ends it at once.
+    // How long handlers have to end once they are cancelled, before they are given up: destroyed where they wait, without
+    // running to their end. Longer for those that save something then, behind a shield; but a container is mostly killed
+    // 10 s after SIGTERM, grace included.
+    std::chrono::nanoseconds cancel_grace = std::chrono::seconds(3);
+
+    // Whether `run` ends the server on SIGINT and SIGTERM. A second signal cancels the handlers at once; a third gives
+    // those up that have not ended by then.
     bool handle_signals = true;
 
     // Which source of events `run` uses.
@@ -10907,9 +10964,10 @@ private:
 
 // A server while it serves: accepts, has each connection served, and stops.
 //
-// Each connection is a coroutine in one scope. Stopping goes in two steps: first nobody is accepted any more, who waits
-// for a request is let go, and every WebSocket connection is closed with 1001; then, after the grace, contexts
-// are cancelled and sockets reset. A handler that does not heed cancellation is waited for. Loop thread only.
+// Each connection is a coroutine in one scope. Stopping goes in three steps: first nobody is accepted any more, who waits
+// for a request is let go, and every WebSocket connection is closed with 1001; after the grace, contexts are cancelled
+// and sockets reset; and after `cancel_grace`, handlers that have not heeded that are destroyed where they are
+// suspended. Loop thread only.
 
 namespace weir::inline v0::detail {
 
@@ -10943,7 +11001,7 @@ public:
             x_clients.spawn(serve(std::move(*stream)));
         }
         if (!outcome) x_server.note(log_level::error, "no longer accepting", {}, outcome.error());
-        begin_stop();
+        if (!x_stopping) begin_stop();
         co_await x_clients.join();
         co_return outcome;
     }
@@ -10993,6 +11051,7 @@ private:
 
     [[gnu::cold]] static void close(websocket& ws) noexcept { ws.close(ws::close_code::going_away, "the server is stopping"); }
 
+    // The first step; once it is done, a new time until the next one.
     [[gnu::cold]] void begin_stop() noexcept {
         x_loop.arm(*this, x_stops.requested() ? x_stops.grace() : x_server.options.stop_grace);
         if (std::exchange(x_stopping, true)) return;
@@ -11002,12 +11061,23 @@ private:
     }
 
     [[gnu::cold]] void break_off() noexcept {
+        x_broken_off = true;
+        x_loop.arm(*this, x_server.options.cancel_grace);
         x_clients.cancel();
         for (open_connection* each = x_open.front(); each; each = x_open.after(*each)) each->ws().reset();
     }
 
+    [[gnu::cold]] void give_up() noexcept {
+        const std::size_t left = x_clients.size();
+        if (left == 0) return;
+        const std::string_view where = x_open.front() ? x_open.front()->ws().target() : std::string_view();
+        x_server.note(log_level::error, concat({"gave up ", number_text(left), left == 1 ? " handler" : " handlers",
+                                                " that did not end when cancelled"}), where);
+        x_clients.abandon();
+    }
+
     void stop_requested() noexcept override { begin_stop(); }
-    void expire() noexcept override { break_off(); }
+    [[gnu::cold]] void expire() noexcept override { x_broken_off ? give_up() : break_off(); }
     [[gnu::cold]] void on_cancel() noexcept override {
         begin_stop();
         break_off();
@@ -11025,6 +11095,7 @@ private:
     std::size_t& x_open_count;
     context x_waiting; // of those who wait for a request, and need not be waited for
     bool x_stopping = false;
+    bool x_broken_off = false;
     scope x_clients; // last: its coroutines use the rest
 };
 
@@ -11119,8 +11190,8 @@ public:
     }
 
     // Accepts and serves connections until `stop`, and until every handler has ended. `listen` must have succeeded.
-    // Fails when accepting does for good. Cancelling it breaks every connection off at once; it ends when every
-    // handler has.
+    // Fails when accepting does for good. Cancelling it breaks every connection off and cancels the handlers at once; it
+    // ends when they have, after `cancel_grace` at the latest.
     [[gnu::cold]] task<result<>> serve() {
         assert(x_listener && "serve() without listen()");
         result<> outcome;
@@ -11134,8 +11205,10 @@ public:
     }
 
     // Has the server end: it accepts nobody any more, closes every connection with 1001, and after `grace` cancels the
-    // handlers and breaks off what is left. From any thread; async-signal-safe. Calling it again begins a new grace.
-    // Before `run` it makes the next `run` end at once.
+    // handlers and breaks off what is left. Handlers that have not ended `cancel_grace` after that are destroyed where
+    // they wait. From any thread; async-signal-safe. Calling it again puts `grace` in the place of what is left: until
+    // the handlers are cancelled or, when they are, until they are destroyed. Before `run` it makes the next `run` end
+    // at once.
     void stop(std::chrono::nanoseconds grace = std::chrono::seconds(5)) noexcept { x_stops.request(grace); }
 
     // Where it listens; no address before `listen` and after the end.
@@ -11167,7 +11240,7 @@ private:
         co_return 0;
     }
 
-    // A second signal ends it at once.
+    // A second signal ends the grace at once, a third one the patience with handlers that do not heed that.
     [[gnu::cold]] static void on_signal(void* self) noexcept {
         server& of = *static_cast<server*>(self);
         of.stop(of.x_stops.requested() ? std::chrono::nanoseconds(0) : of.x_setup.options.stop_grace);
@@ -11512,8 +11585,8 @@ private:
 //
 // Part of the test kit; see io/memory.hpp. Everything but `wake` is for the loop's thread.
 //
-// The clock stands still while anything is due, and otherwise jumps to what comes first: something under way in a pipe,
-// or the loop's next deadline. It stands still as well while functions that were given to `offload` run. It would jump
+// The clock stands still while anything is due (but see `busy_turn`, for tests of what never waits), and otherwise jumps
+// to what comes first: something under way in a pipe, or the loop's next deadline. It stands still as well while functions that were given to `offload` run. It would jump
 // past the answer of any other thread, so whoever waits for one holds the clock meanwhile (`hold`): the loop then
 // really waits, until it is woken.
 
@@ -11526,6 +11599,7 @@ struct memory_options {
     bool fragment = false;                      // fills and writes are cut at pseudo-random sizes up to those two
     std::uint64_t seed = 1;                     // where the pseudo-random sizes begin
     std::chrono::nanoseconds latency{0};        // how long bytes, ends and resets are under way
+    std::chrono::nanoseconds busy_turn{0};      // how long a turn takes that finds something ready
     std::chrono::milliseconds stall_after{1000};  // real time without an event that counts as a stall
     std::chrono::milliseconds held_after{60'000}; // the same while the clock is held for other threads
 };
@@ -11625,7 +11699,10 @@ public:
 
     void wait(std::chrono::nanoseconds timeout) noexcept override {
         collect();
-        if (!x_due.empty() || woken() || timeout <= std::chrono::nanoseconds(0)) return;
+        if (!x_due.empty() || woken() || timeout <= std::chrono::nanoseconds(0)) {
+            x_now += x_options.busy_turn;
+            return;
+        }
         if (x_holds > 0) {
             if (!wait_for_wake(x_options.held_after)) stalled();
             return;
