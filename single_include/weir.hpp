@@ -11586,9 +11586,9 @@ private:
 // Part of the test kit; see io/memory.hpp. Everything but `wake` is for the loop's thread.
 //
 // The clock stands still while anything is due (but see `busy_turn`, for tests of what never waits), and otherwise jumps
-// to what comes first: something under way in a pipe, or the loop's next deadline. It stands still as well while functions that were given to `offload` run. It would jump
-// past the answer of any other thread, so whoever waits for one holds the clock meanwhile (`hold`): the loop then
-// really waits, until it is woken.
+// to what comes first: something under way in a pipe, or the loop's next deadline. It stands still as well while
+// functions that were given to `offload` run. It would jump past the answer of any other thread, so whoever waits for
+// one holds the clock meanwhile (`hold`): the loop then really waits, until it is woken.
 
 namespace weir::inline v0::io {
 
