@@ -19,6 +19,13 @@ for layer in LAYERS:
         name = str(path.relative_to(ROOT / "tests"))[:-4]
         if name not in tests:
             problems.append(f"tests/meson.build:1: lacks '{name}.cpp'")
+fuzzed = (ROOT / "tests" / "fuzz" / "meson.build").read_text(encoding="utf-8")
+replayed = (ROOT / "tests" / "fuzz" / "replay.cpp").read_text(encoding="utf-8")
+for path in sorted((ROOT / "tests" / "fuzz").glob("*.cpp")):
+    if path.stem != "replay" and f"'{path.stem}'" not in fuzzed:
+        problems.append(f"tests/fuzz/meson.build:1: lacks '{path.stem}'")
+    if path.stem != "replay" and f'#include "{path.name}"' not in replayed:
+        problems.append(f"tests/fuzz/replay.cpp:1: lacks '{path.name}'")
 listed = (ROOT / "examples" / "meson.build").read_text(encoding="utf-8").split("example_names = [")[1].split("]")[0]
 for path in sorted((ROOT / "examples").glob("*.cpp")):
     if f"'{path.stem}'" not in listed:

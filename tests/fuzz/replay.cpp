@@ -1,0 +1,72 @@
+// Runs the fuzz targets on the inputs that were kept, without a fuzzer, with any compiler: one executable for all.
+//
+//     fuzz_replay TARGET FILE-OR-FOLDER...
+#include "support.hpp"
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+#define LLVMFuzzerTestOneInput frame_header
+#include "frame_header.cpp"
+#undef LLVMFuzzerTestOneInput
+#define LLVMFuzzerTestOneInput http_body
+#include "http_body.cpp"
+#undef LLVMFuzzerTestOneInput
+#define LLVMFuzzerTestOneInput http_head
+#include "http_head.cpp"
+#undef LLVMFuzzerTestOneInput
+#define LLVMFuzzerTestOneInput url
+#include "url.cpp"
+#undef LLVMFuzzerTestOneInput
+#define LLVMFuzzerTestOneInput utf8
+#include "utf8.cpp"
+#undef LLVMFuzzerTestOneInput
+#define LLVMFuzzerTestOneInput ws_connection
+#include "ws_connection.cpp"
+#undef LLVMFuzzerTestOneInput
+
+namespace {
+
+struct target {
+    std::string_view name;
+    int (*run)(const std::uint8_t*, std::size_t);
+};
+
+constexpr target targets[] = {
+    {"frame_header", frame_header}, {"http_body", http_body}, {"http_head", http_head},
+    {"url", url},                   {"utf8", utf8},           {"ws_connection", ws_connection},
+};
+
+void run(const target& which, const std::filesystem::path& file) {
+    std::ifstream from(file, std::ios::binary);
+    const std::string text{std::istreambuf_iterator<char>(from), std::istreambuf_iterator<char>()};
+    const std::vector<std::uint8_t> bytes(text.begin(), text.end());
+    std::fprintf(stderr, "%s\n", file.c_str()); // the last one is the one to blame
+    which.run(bytes.data(), bytes.size());
+}
+
+} // namespace
+
+int main(int count, char** arguments) {
+    for (const target& each : targets) {
+        if (count < 2 || each.name != arguments[1]) continue;
+        each.run(nullptr, 0);
+        std::size_t inputs = 0;
+        for (int i = 2; i < count; ++i) {
+            if (!std::filesystem::is_directory(arguments[i])) {
+                run(each, arguments[i]);
+                ++inputs;
+                continue;
+            }
+            for (const auto& file : std::filesystem::directory_iterator(arguments[i])) {
+                run(each, file.path());
+                ++inputs;
+            }
+        }
+        std::printf("%s: %zu inputs\n", arguments[1], inputs);
+        return 0;
+    }
+    std::fputs("usage: fuzz_replay TARGET FILE-OR-FOLDER...\n", stderr);
+    return 2;
+}
