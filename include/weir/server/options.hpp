@@ -23,6 +23,17 @@ struct server_options {
     // A socket that listens already, of a supervisor for instance, in place of host and port. It is taken over.
     std::optional<int> descriptor = {};
 
+    // How many connections there may be at once, HTTP ones included. More are answered 503 with a Retry-After, without
+    // a look at their request. Without a value: the soft limit of descriptors (`ulimit -n`) at the start, less 128 (a
+    // quarter of a small one) for files, connections that handlers make, and those that are refused. With fewer
+    // descriptors than connections, new clients would wait until somebody leaves.
+    std::optional<std::size_t> connections = {};
+
+    // How many of them may come from one address, likewise; for IPv6 from one /64 network, which is what a customer has.
+    // Unix sockets are not counted. None by default: behind a reverse proxy all come from its address, and whole offices
+    // and phone networks share one. Set it where clients connect directly, with room for those.
+    std::optional<std::uint32_t> connections_per_address = {};
+
     // How long a client may take to send the head of its first request, and to take in each 64 KiB of an answer. One
     // that is slower to send gets 408, one that is slower to read is broken off.
     std::chrono::nanoseconds handshake_timeout = std::chrono::seconds(10);

@@ -10,6 +10,7 @@
 #include <weir/coro/shield.hpp>
 #include <weir/coro/this_context.hpp>
 #include <weir/net/listener.hpp>
+#include <weir/server/admission.hpp>
 #include <weir/server/http_phase.hpp>
 #include <weir/server/stop_switch.hpp>
 #include <weir/transport/websocket.hpp>
@@ -21,7 +22,7 @@ public:
     // On a loop's thread. `open` is where the number of WebSocket connections stands.
     service(const server_setup& of, stop_switch& stops, net::listener listening, std::size_t& open)
         : x_server(of), x_stops(stops), x_listener(std::move(listening)), x_loop(*io::loop::current()),
-          x_open_count(open), x_waiting(x_loop) {
+          x_open_count(open), x_waiting(x_loop), x_admission(of, x_loop, x_loop.random()) {
         x_open_count = 0;
         x_listener.on_trouble(accepting_pauses, this);
         x_stops.attach(x_loop, *this);
@@ -43,7 +44,8 @@ public:
                     outcome = std::move(stream).error();
                 break;
             }
-            x_clients.spawn(serve(std::move(*stream)));
+            admission::place here = x_admission.admit(*stream);
+            if (here) x_clients.spawn(serve(std::move(*stream), std::move(here)));
         }
         if (!outcome) x_server.note(log_level::error, "no longer accepting", {}, outcome.error());
         if (!x_stopping) begin_stop();
@@ -67,7 +69,7 @@ private:
         websocket& x_ws;
     };
 
-    task<> serve(std::unique_ptr<io::stream> stream) {
+    task<> serve(std::unique_ptr<io::stream> stream, [[maybe_unused]] admission::place here) {
         std::string thrown;
         upgrade to;
         const bool talked = co_await caught(http_phase::run(x_server, *stream, x_waiting, to), thrown);
@@ -79,7 +81,7 @@ private:
         ws.agreed(to.subprotocol, to.request->target);
         to.subprotocol = {};
         if (!to.route->wants_request()) *to.request = {};
-        const open_connection here(*this, ws);
+        const open_connection entry(*this, ws);
         if (x_stopping) close(ws);
 
         context own(*co_await this_context());
@@ -139,6 +141,7 @@ private:
     list<open_connection> x_open;
     std::size_t& x_open_count;
     context x_waiting; // of those who wait for a request, and need not be waited for
+    admission x_admission;
     bool x_stopping = false;
     bool x_broken_off = false;
     scope x_clients; // last: its coroutines use the rest
