@@ -76,6 +76,7 @@
 // io: the loop, its backends, streams and timers
 #include <weir/io/acceptor.hpp>
 #include <weir/io/backend.hpp>
+#include <weir/io/descriptor_limit.hpp>
 #include <weir/io/epoll.hpp>
 #include <weir/io/interrupt.hpp>
 #include <weir/io/loop.hpp>
@@ -94,6 +95,7 @@
 #include <weir/io/unique_descriptor.hpp>
 
 // net: addresses and sockets
+#include <weir/net/address_block.hpp>
 #include <weir/net/connect.hpp>
 #include <weir/net/endpoint.hpp>
 #include <weir/net/listen.hpp>
@@ -122,6 +124,9 @@
 #include <weir/transport/websocket_options.hpp>
 
 // server: listening and routing
+#include <weir/server/address_counts.hpp>
+#include <weir/server/admission.hpp>
+#include <weir/server/farewell.hpp>
 #include <weir/server/handler.hpp>
 #include <weir/server/http_phase.hpp>
 #include <weir/server/options.hpp>

@@ -65,6 +65,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -6046,6 +6047,22 @@ private:
 
 } // namespace weir::inline v0::io
 
+// ==== weir/io/descriptor_limit.hpp ===================================================================================
+
+// How many descriptors this process may have open.
+
+namespace weir::inline v0::io {
+
+// The soft limit of RLIMIT_NOFILE (`ulimit -n`) at the time; about a million where there is none.
+[[gnu::cold]] inline std::size_t descriptor_limit() noexcept {
+    constexpr std::size_t most = 1024 * 1024;
+    rlimit bound{};
+    if (::getrlimit(RLIMIT_NOFILE, &bound) != 0 || bound.rlim_cur > most) return most;
+    return static_cast<std::size_t>(bound.rlim_cur);
+}
+
+} // namespace weir::inline v0::io
+
 // ==== weir/io/unique_descriptor.hpp ==================================================================================
 
 // A file descriptor that closes itself.
@@ -7469,6 +7486,36 @@ private:
     unsigned char x_size = 0;
 };
 static_assert(std::is_trivially_copyable_v<endpoint>);
+
+} // namespace weir::inline v0::net
+
+// ==== weir/net/address_block.hpp =====================================================================================
+
+// Which addresses count as one client.
+
+namespace weir::inline v0::net {
+
+// A number that addresses of one client have in common, whatever their ports: an IPv4 address by itself, also as IPv6
+// shows it, and the 2^64 IPv6 addresses of one network (/64), since that is what one customer is given. None for a
+// Unix socket, and where there is no address.
+[[gnu::cold]] inline std::optional<std::uint64_t> address_block(const endpoint& of) noexcept {
+    const endpoint plain = of.unmapped();
+    const bytes_view bytes = plain.bytes();
+    switch (plain.family()) {
+    case family::ipv4: { // beside no IPv6 network: those that begin so are for multicasts
+        std::uint32_t address;
+        std::memcpy(&address, bytes.data() + offsetof(sockaddr_in, sin_addr), sizeof address);
+        return 0xFFFF'FFFF'0000'0000u | ntohl(address);
+    }
+    case family::ipv6: {
+        std::uint64_t network;
+        std::memcpy(&network, bytes.data() + offsetof(sockaddr_in6, sin6_addr), sizeof network);
+        return std::uint64_t{ntohl(static_cast<std::uint32_t>(network))} << 32 |
+               ntohl(static_cast<std::uint32_t>(network >> 32));
+    }
+    default: return std::nullopt;
+    }
+}
 
 } // namespace weir::inline v0::net
 
@@ -10247,6 +10294,209 @@ private:
 
 } // namespace weir::inline v0
 
+// ==== weir/server/address_counts.hpp =================================================================================
+
+// How many connections there are from each address.
+//
+// A hash table in one array, at most half full, that shrinks again: at most eight slots of 16 bytes for each address
+// (and sixteen at all). Clients choose their addresses, so the hash is keyed. Not synchronized.
+
+namespace weir::inline v0::detail {
+
+class address_counts {
+public:
+    // `key` is unpredictable.
+    explicit address_counts(std::uint64_t key) noexcept : x_key(key) {}
+
+    std::uint32_t count(std::uint64_t address) const noexcept {
+        return x_slots.empty() ? 0 : x_slots[find(address)].count;
+    }
+
+    void add(std::uint64_t address) {
+        if ((x_used + 1) * 2 > x_slots.size()) resize(x_slots.empty() ? smallest : x_slots.size() * 2);
+        slot& at = x_slots[find(address)];
+        if (at.count++) return;
+        at.address = address;
+        ++x_used;
+    }
+
+    // Takes back an `add`.
+    void remove(std::uint64_t address) {
+        std::size_t gap = find(address);
+        assert(x_slots[gap].count && "no connection is counted at this address");
+        if (--x_slots[gap].count) return;
+        --x_used;
+        const std::size_t mask = x_slots.size() - 1;
+        for (std::size_t at = gap;;) { // what stands behind a gap, and belongs before it, moves up
+            at = (at + 1) & mask;
+            if (!x_slots[at].count) break;
+            if (((at - home(x_slots[at].address)) & mask) < ((at - gap) & mask)) continue;
+            x_slots[gap] = std::exchange(x_slots[at], slot());
+            gap = at;
+        }
+        if (x_slots.size() > smallest && x_used * 8 < x_slots.size()) resize(x_slots.size() / 2);
+    }
+
+    // How many addresses there are, and how much memory is held for them.
+    std::size_t size() const noexcept { return x_used; }
+    std::size_t slots() const noexcept { return x_slots.size(); }
+
+private:
+    static constexpr std::size_t smallest = 16;
+
+    struct slot {
+        std::uint64_t address = 0;
+        std::uint32_t count = 0; // 0: the slot is free
+    };
+
+    std::size_t home(std::uint64_t address) const noexcept {
+        std::uint64_t hash = address ^ x_key; // the finish of MurmurHash3, keyed before and between
+        hash = (hash ^ hash >> 33) * 0xFF51AFD7ED558CCDu;
+        hash = ((hash ^ x_key) ^ hash >> 33) * 0xC4CEB9FE1A85EC53u;
+        return static_cast<std::size_t>(hash >> 33) & (x_slots.size() - 1);
+    }
+
+    // The slot of the address, or the free one where it would be.
+    std::size_t find(std::uint64_t address) const noexcept {
+        std::size_t at = home(address);
+        while (x_slots[at].count && x_slots[at].address != address) at = (at + 1) & (x_slots.size() - 1);
+        return at;
+    }
+
+    void resize(std::size_t size) {
+        std::vector<slot> old(size);
+        old.swap(x_slots);
+        for (const slot& each : old)
+            if (each.count) x_slots[find(each.address)] = each;
+    }
+
+    std::uint64_t x_key;
+    std::vector<slot> x_slots;
+    std::size_t x_used = 0;
+};
+
+} // namespace weir::inline v0::detail
+
+// ==== weir/server/farewell.hpp =======================================================================================
+
+// Hears a connection out that was answered before it had said anything.
+//
+// A socket that is closed with bytes unread, or before they come, is reset, and the reset takes back what was just
+// written. So what the peer says is thrown away until it ends, for a little while. Owns the stream; destroys itself
+// when it is through. Loop thread only.
+
+namespace weir::inline v0::detail {
+
+class farewell final : public list_node<farewell>, private io::stream_observer, private timer, private ready_item {
+public:
+    static constexpr std::chrono::nanoseconds patience = std::chrono::seconds(2);
+
+    // Writes `words`, as far as they fit at once, and ends this side. `count` is one more as long as it lives.
+    farewell(std::unique_ptr<io::stream> stream, bytes_view words, scheduler& on, std::size_t& count) noexcept
+        : x_stream(std::move(stream)), x_scheduler(on), x_count(count) {
+        ++x_count;
+        x_stream->observe(this);
+        x_stream->write({&words, 1});
+        x_stream->shutdown_write();
+        x_scheduler.arm(*this, patience);
+        on_readable();
+    }
+    ~farewell() {
+        x_stream->close();
+        --x_count;
+    }
+
+private:
+    static constexpr int most_fills = 16;
+
+    void on_readable() noexcept override {
+        for (;;) {
+            io::lease heard;
+            const io::status what = x_fills++ < most_fills ? x_stream->fill(heard) : io::status::end;
+            if (what == io::status::blocked) return;
+            x_stream->release(std::move(heard));
+            if (what != io::status::ready) return x_scheduler.post(*this); // not from within the stream's call
+        }
+    }
+    void on_writable() noexcept override {}
+    void run() noexcept override { delete this; }
+    void expire() noexcept override { delete this; }
+
+    std::unique_ptr<io::stream> x_stream;
+    scheduler& x_scheduler;
+    std::size_t& x_count;
+    int x_fills = 0;
+};
+
+} // namespace weir::inline v0::detail
+
+// ==== weir/server/options.hpp ========================================================================================
+
+// The settings of a server.
+
+namespace weir::inline v0 {
+
+// Nothing here is kept by reference but what `log.self` points at.
+struct server_options {
+    // Where to listen: an address, "localhost", or "unix:/path". Empty: all addresses of this machine, IPv4 and IPv6.
+    std::string_view host = {};
+
+    // The TCP port, up to 65535; 0 has the system pick a free one, which `local_endpoint()` tells.
+    int port = 0;
+
+    // A socket that listens already, of a supervisor for instance, in place of host and port. It is taken over.
+    std::optional<int> descriptor = {};
+
+    // How many connections there may be at once, HTTP ones included. More are answered 503 with a Retry-After, without
+    // a look at their request. Without a value: the soft limit of descriptors (`ulimit -n`) at the start, less 128 (a
+    // quarter of a small one) for files, connections that handlers make, and those that are refused. With fewer
+    // descriptors than connections, new clients would wait until somebody leaves.
+    std::optional<std::size_t> connections = {};
+
+    // How many of them may come from one address, likewise; for IPv6 from one /64 network, which is what a customer has.
+    // Unix sockets are not counted. None by default: behind a reverse proxy all come from its address, and whole offices
+    // and phone networks share one. Set it where clients connect directly, with room for those.
+    std::optional<std::uint32_t> connections_per_address = {};
+
+    // How long a client may take to send the head of its first request, and to take in each 64 KiB of an answer. One
+    // that is slower to send gets 408, one that is slower to read is broken off.
+    std::chrono::nanoseconds handshake_timeout = std::chrono::seconds(10);
+
+    // How long an HTTP connection is kept for another request.
+    std::chrono::nanoseconds keep_alive_timeout = std::chrono::seconds(20);
+
+    // How long connections have to end after a signal, before they are broken off and their handlers cancelled.
+    std::chrono::nanoseconds stop_grace = std::chrono::seconds(5);
+
+    // How long handlers have to end once they are cancelled, before they are given up: destroyed where they wait, without
+    // running to their end. Longer for those that save something then, behind a shield; but a container is mostly killed
+    // 10 s after SIGTERM, grace included.
+    std::chrono::nanoseconds cancel_grace = std::chrono::seconds(3);
+
+    // Whether `run` ends the server on SIGINT and SIGTERM. A second signal cancels the handlers at once; a third gives
+    // those up that have not ended by then.
+    bool handle_signals = true;
+
+    // Which source of events `run` uses.
+    backend_kind backend = backend_kind::automatic;
+
+    // Bounds for request heads.
+    http::head_limits head = {};
+
+    // The socket's own settings.
+    io::listen_options listening = {};
+
+    // The settings of WebSocket connections. Without a log hook of their own they use `log`.
+    websocket_options websocket = {};
+
+    // Who hears of what happens; nobody by default. `weir::print_log` prints.
+    log_hook log = {};
+};
+
+static_assert(std::is_trivially_copyable_v<server_options> && std::is_trivially_destructible_v<server_options>);
+
+} // namespace weir::inline v0
+
 // ==== weir/server/handler.hpp ========================================================================================
 
 // What an application gives a server to call, behind one virtual call.
@@ -10353,62 +10603,6 @@ private:
 };
 
 } // namespace detail
-
-} // namespace weir::inline v0
-
-// ==== weir/server/options.hpp ========================================================================================
-
-// The settings of a server.
-
-namespace weir::inline v0 {
-
-// Nothing here is kept by reference but what `log.self` points at.
-struct server_options {
-    // Where to listen: an address, "localhost", or "unix:/path". Empty: all addresses of this machine, IPv4 and IPv6.
-    std::string_view host = {};
-
-    // The TCP port, up to 65535; 0 has the system pick a free one, which `local_endpoint()` tells.
-    int port = 0;
-
-    // A socket that listens already, of a supervisor for instance, in place of host and port. It is taken over.
-    std::optional<int> descriptor = {};
-
-    // How long a client may take to send the head of its first request, and to take in each 64 KiB of an answer. One
-    // that is slower to send gets 408, one that is slower to read is broken off.
-    std::chrono::nanoseconds handshake_timeout = std::chrono::seconds(10);
-
-    // How long an HTTP connection is kept for another request.
-    std::chrono::nanoseconds keep_alive_timeout = std::chrono::seconds(20);
-
-    // How long connections have to end after a signal, before they are broken off and their handlers cancelled.
-    std::chrono::nanoseconds stop_grace = std::chrono::seconds(5);
-
-    // How long handlers have to end once they are cancelled, before they are given up: destroyed where they wait, without
-    // running to their end. Longer for those that save something then, behind a shield; but a container is mostly killed
-    // 10 s after SIGTERM, grace included.
-    std::chrono::nanoseconds cancel_grace = std::chrono::seconds(3);
-
-    // Whether `run` ends the server on SIGINT and SIGTERM. A second signal cancels the handlers at once; a third gives
-    // those up that have not ended by then.
-    bool handle_signals = true;
-
-    // Which source of events `run` uses.
-    backend_kind backend = backend_kind::automatic;
-
-    // Bounds for request heads.
-    http::head_limits head = {};
-
-    // The socket's own settings.
-    io::listen_options listening = {};
-
-    // The settings of WebSocket connections. Without a log hook of their own they use `log`.
-    websocket_options websocket = {};
-
-    // Who hears of what happens; nobody by default. `weir::print_log` prints.
-    log_hook log = {};
-};
-
-static_assert(std::is_trivially_copyable_v<server_options> && std::is_trivially_destructible_v<server_options>);
 
 } // namespace weir::inline v0
 
@@ -10582,6 +10776,118 @@ struct server_setup {
     void note(log_level level, std::string_view what, std::string_view at = {}, std::error_code why = {}) const {
         options.log({level, what, at, why, 0});
     }
+};
+
+} // namespace weir::inline v0::detail
+
+// ==== weir/server/admission.hpp ======================================================================================
+
+// Whom a server lets in: as many connections as it may have, at all and from one address.
+//
+// Who is refused gets a short answer that costs one write and neither a coroutine nor a look at the request. A few of
+// those at a time are heard out, so that the answer arrives; when there are more they are closed at once. Owned by the
+// service; the places that it gives may not outlive it. Loop thread only.
+
+namespace weir::inline v0::detail {
+
+class admission {
+public:
+    admission(const server_setup& of, scheduler& on, entropy& random) noexcept
+        : x_server(of), x_scheduler(on), x_addresses(random.next_64()), x_most(limit(of.options.connections)) {}
+    admission(const admission&) = delete;
+    admission& operator=(const admission&) = delete;
+    ~admission() {
+        assert(!x_taken && "a connection outlived its server");
+        while (farewell* each = x_leaving.front()) delete each;
+    }
+
+    // A connection that was let in, for as long as it lasts.
+    class [[nodiscard]] place {
+    public:
+        place() noexcept = default;
+        place(place&& other) noexcept : x_of(std::exchange(other.x_of, nullptr)), x_address(other.x_address) {}
+        place& operator=(place&&) = delete;
+        ~place() {
+            if (!x_of) return;
+            --x_of->x_taken;
+            if (x_address) x_of->x_addresses.remove(*x_address);
+        }
+        explicit operator bool() const noexcept { return x_of != nullptr; }
+
+    private:
+        friend class admission;
+        place(admission& of, std::optional<std::uint64_t> address) noexcept : x_of(&of), x_address(address) {
+            ++of.x_taken;
+        }
+
+        admission* x_of = nullptr;
+        std::optional<std::uint64_t> x_address;
+    };
+
+    // Lets the connection in; or answers it, takes it away, and gives no place.
+    place admit(std::unique_ptr<io::stream>& stream) {
+        if (x_taken >= x_most) return turn_away(stream, too_many, x_most, {});
+        const std::optional<std::uint32_t>& each = x_server.options.connections_per_address;
+        if (!each) return place(*this, {});
+        const net::endpoint peer = net::peer_endpoint(*stream);
+        const std::optional<std::uint64_t> address = net::address_block(peer);
+        if (address) {
+            if (x_addresses.count(*address) >= *each) return turn_away(stream, too_many_of_yours, *each, peer);
+            x_addresses.add(*address);
+        }
+        return place(*this, address);
+    }
+
+private:
+    static constexpr std::size_t heard_out = 32; // at a time
+    static constexpr std::chrono::nanoseconds between_notes = std::chrono::seconds(1);
+
+    static constexpr std::string_view too_many =
+        "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 74\r\n"
+        "Retry-After: 5\r\nConnection: close\r\n\r\n"
+        "This server has as many connections as it can have. Try again in a while.\n";
+    static constexpr std::string_view too_many_of_yours =
+        "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 68\r\n"
+        "Retry-After: 5\r\nConnection: close\r\n\r\n"
+        "Your address has as many connections to this server as it may have.\n";
+
+    // Without a setting: what the system allows, less room for files and for those that are refused.
+    [[gnu::cold]] static std::size_t limit(const std::optional<std::size_t>& wanted) noexcept {
+        if (wanted) return *wanted;
+        const std::size_t all = io::descriptor_limit();
+        return all - (all / 4 < 128 ? all / 4 : 128);
+    }
+
+    [[gnu::cold]] place turn_away(std::unique_ptr<io::stream>& stream, std::string_view words, std::size_t most,
+                                  const net::endpoint& peer) {
+        ++x_refused;
+        if (const std::chrono::nanoseconds now = x_scheduler.now(); !x_noted || now - *x_noted >= between_notes) {
+            x_noted = now;
+            const std::string who = peer ? peer.address() : std::string();
+            x_server.note(log_level::warning,
+                          concat({number_text(std::exchange(x_refused, 0)), " refused: there are ", number_text(most),
+                                  " connections", peer ? " from " : "", who, ", which is the limit"}));
+        }
+        if (x_heard < heard_out) {
+            x_leaving.push_back(*new farewell(std::move(stream), as_bytes(words), x_scheduler, x_heard));
+        } else {
+            const bytes_view bytes = as_bytes(words);
+            stream->write({&bytes, 1});
+            stream->close();
+            stream.reset();
+        }
+        return {};
+    }
+
+    const server_setup& x_server;
+    scheduler& x_scheduler;
+    address_counts x_addresses;
+    list<farewell> x_leaving;
+    std::size_t x_most;
+    std::size_t x_taken = 0;
+    std::size_t x_heard = 0;   // farewells that go on
+    std::size_t x_refused = 0; // since the last note
+    std::optional<std::chrono::nanoseconds> x_noted;
 };
 
 } // namespace weir::inline v0::detail
@@ -10976,7 +11282,7 @@ public:
     // On a loop's thread. `open` is where the number of WebSocket connections stands.
     service(const server_setup& of, stop_switch& stops, net::listener listening, std::size_t& open)
         : x_server(of), x_stops(stops), x_listener(std::move(listening)), x_loop(*io::loop::current()),
-          x_open_count(open), x_waiting(x_loop) {
+          x_open_count(open), x_waiting(x_loop), x_admission(of, x_loop, x_loop.random()) {
         x_open_count = 0;
         x_listener.on_trouble(accepting_pauses, this);
         x_stops.attach(x_loop, *this);
@@ -10998,7 +11304,8 @@ public:
                     outcome = std::move(stream).error();
                 break;
             }
-            x_clients.spawn(serve(std::move(*stream)));
+            admission::place here = x_admission.admit(*stream);
+            if (here) x_clients.spawn(serve(std::move(*stream), std::move(here)));
         }
         if (!outcome) x_server.note(log_level::error, "no longer accepting", {}, outcome.error());
         if (!x_stopping) begin_stop();
@@ -11022,7 +11329,7 @@ private:
         websocket& x_ws;
     };
 
-    task<> serve(std::unique_ptr<io::stream> stream) {
+    task<> serve(std::unique_ptr<io::stream> stream, [[maybe_unused]] admission::place here) {
         std::string thrown;
         upgrade to;
         const bool talked = co_await caught(http_phase::run(x_server, *stream, x_waiting, to), thrown);
@@ -11034,7 +11341,7 @@ private:
         ws.agreed(to.subprotocol, to.request->target);
         to.subprotocol = {};
         if (!to.route->wants_request()) *to.request = {};
-        const open_connection here(*this, ws);
+        const open_connection entry(*this, ws);
         if (x_stopping) close(ws);
 
         context own(*co_await this_context());
@@ -11094,6 +11401,7 @@ private:
     list<open_connection> x_open;
     std::size_t& x_open_count;
     context x_waiting; // of those who wait for a request, and need not be waited for
+    admission x_admission;
     bool x_stopping = false;
     bool x_broken_off = false;
     scope x_clients; // last: its coroutines use the rest
