@@ -19,6 +19,21 @@ def scenario(function):
     return run
 
 
+class Ticker(ServerTest):
+    PROGRAM = [EXAMPLES / "ticker", 0]
+
+    @scenario
+    async def test_pushes(self):
+        async with websockets.connect(f"ws://127.0.0.1:{self.server.port}/", compression=None) as ws:
+            first, second = await ws.recv(), await ws.recv()
+            self.assertRegex(first, r"^\d\d:\d\d:\d\d$")
+            self.assertNotEqual(first, second)
+
+    def test_page(self):
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.server.port}/", timeout=PATIENCE) as answer:
+            self.assertIn(b"new WebSocket(", answer.read())
+
+
 class Tour(ServerTest):
     PROGRAM = [EXAMPLES / "tour", 0]
 

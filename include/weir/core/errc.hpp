@@ -23,6 +23,7 @@ enum class errc {
     unsupported,         // not available in this build or on this system; the detail names what is missing
     no_loop,             // an asynchronous operation was started on a thread that runs no loop
     no_thread,           // a helper thread was needed and could not be started
+    task_threw,          // an exception ended a task that was to run beside a server's connections
 
     // URLs (RFC 3986, RFC 6455 section 3)
     bad_url = 100,       // not a URL, or a character that a URL may not hold
@@ -109,6 +110,7 @@ namespace detail {
     case errc::unsupported: return "not supported here";
     case errc::no_loop: return "no loop runs on this thread";
     case errc::no_thread: return "a thread could not be started";
+    case errc::task_threw: return "an exception ended a task of the server";
     case errc::bad_url: return "malformed URL";
     case errc::bad_scheme: return "URL scheme not supported";
     case errc::bad_host: return "malformed host in URL";
@@ -182,6 +184,7 @@ inline condition kind_of(errc code) noexcept {
     case errc::busy:
     case errc::unsupported:
     case errc::no_loop:
+    case errc::task_threw:
     case errc::bad_url:
     case errc::bad_scheme:
     case errc::bad_host:

@@ -58,6 +58,32 @@ public:
         get(path, [always = std::move(always)](const http::request_head&) { return always; });
     }
 
+    // --- tasks beside the connections ---
+
+    // Has `work` run while the server serves: a ticker, a feed, a program that ends with `stop`.
+    //
+    //     server.spawn(tick(lobby));                    // task<> tick(weir::room&)
+    //
+    // It starts with `run`, or at once when the server runs, and then this is for the loop's thread. When the server stops,
+    // it is cancelled as soon as the last handler has ended, or with the handlers; and given up like them if it does not
+    // heed that. The server waits for it. It may end before. If an exception leaves it, the server stops, and fails with
+    // `errc::task_threw`: nobody would do its work any more. What it was given by reference must outlive the server.
+    template <std::same_as<task<>> Task>
+    void spawn(Task work) {
+        task<> attended = attend(std::move(work));
+        if (x_running)
+            x_running->spawn(std::move(attended));
+        else
+            x_tasks.push_back(std::move(attended));
+    }
+
+    // The same with a function, for instance a lambda that captures, and its arguments, which are kept as long.
+    template <class Function, class... Arguments>
+        requires std::is_invocable_r_v<task<>, Function&, Arguments&...>
+    void spawn(Function function, Arguments... arguments) {
+        spawn(call(std::move(function), std::move(arguments)...));
+    }
+
     // --- running ---
 
     // Listens and serves on a loop of its own until `stop`, or a signal, and until every handler has ended. Gives the
@@ -93,16 +119,20 @@ public:
     }
 
     // Accepts and serves connections until `stop`, and until every handler has ended. `listen` must have succeeded.
-    // Fails when accepting does for good. Cancelling it breaks every connection off and cancels the handlers at once; it
+    // Fails when accepting does for good, or a task throws. Cancelling it breaks every connection off and cancels the handlers at once; it
     // ends when they have, after `cancel_grace` at the latest.
     [[gnu::cold]] task<result<>> serve() {
         assert(x_listener && "serve() without listen()");
+        x_task_threw = {};
         result<> outcome;
         {
             const closing_time afterwards(*this);
             detail::service running(x_setup, x_stops, *std::exchange(x_listener, std::nullopt), x_open_count);
+            x_running = &running;
+            for (task<>& each : std::exchange(x_tasks, {})) running.spawn(std::move(each));
             outcome = co_await running.run();
         }
+        if (x_task_threw) outcome = std::exchange(x_task_threw, {});
         x_setup.note(log_level::info, "stopped");
         co_return outcome;
     }
@@ -124,9 +154,26 @@ private:
     // However serving ends, the server listens nowhere after it.
     struct closing_time {
         explicit closing_time(server& of) noexcept : x_server(of) {}
-        ~closing_time() { x_server.x_local = {}; }
+        ~closing_time() {
+            x_server.x_local = {};
+            x_server.x_running = nullptr;
+        }
         server& x_server;
     };
+
+    template <std::same_as<task<>> Task>
+    Task attend(Task work) {
+        std::string thrown;
+        const bool done = co_await caught(std::move(work), thrown);
+        if (done) co_return;
+        x_setup.note(log_level::error, concat({"a task threw: ", thrown}));
+        if (!x_task_threw) x_task_threw = error(errc::task_threw, thrown);
+        if (!x_stops.requested()) stop(x_setup.options.stop_grace);
+    }
+    template <class Function, class... Arguments>
+    static task<> call(Function function, Arguments... arguments) {
+        co_await function(arguments...);
+    }
 
     [[gnu::cold]] static int fail(const error& why) {
         std::fprintf(stderr, "weir: %s\n", why.message().c_str());
@@ -161,6 +208,9 @@ private:
     std::optional<net::listener> x_listener; // between `listen` and `serve`
     net::endpoint x_local;
     std::size_t x_open_count = 0;
+    std::vector<task<>> x_tasks; // that are to start
+    detail::service* x_running = nullptr;
+    error x_task_threw;
 };
 
 } // namespace weir::inline v0

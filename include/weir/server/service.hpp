@@ -1,6 +1,7 @@
 // A server while it serves: accepts, has each connection served, and stops.
 //
-// Each connection is a coroutine in one scope. Stopping goes in three steps: first nobody is accepted any more, who waits
+// Each connection is a coroutine in one scope; the tasks beside them, which are cancelled when the last connection has
+// ended, have another. Stopping goes in three steps: first nobody is accepted any more, who waits
 // for a request is let go, and every WebSocket connection is closed with 1001; after the grace, contexts are cancelled
 // and sockets reset; and after `cancel_grace`, handlers that have not heeded that are destroyed where they are
 // suspended. Loop thread only.
@@ -29,6 +30,12 @@ public:
     }
     ~service() { x_stops.detach(); }
 
+    // Starts a task that lasts, at most, as long as the server serves.
+    [[gnu::cold]] void spawn(task<> work) {
+        assert(io::loop::current() == &x_loop && "spawn() from another thread than the running server's");
+        x_tasks.spawn(std::move(work));
+    }
+
     // Serves until it is stopped and every handler has ended. Cancelling it breaks everything off at once. Fails when
     // nobody can be accepted any more.
     [[gnu::cold]] task<result<>> run() {
@@ -50,6 +57,8 @@ public:
         if (!outcome) x_server.note(log_level::error, "no longer accepting", {}, outcome.error());
         if (!x_stopping) begin_stop();
         co_await x_clients.join();
+        if (x_tasks.size() > 0) break_off(); // only they are left
+        co_await x_tasks.join();
         co_return outcome;
     }
 
@@ -111,16 +120,20 @@ private:
         x_broken_off = true;
         x_loop.arm(*this, x_server.options.cancel_grace);
         x_clients.cancel();
+        x_tasks.cancel();
         for (open_connection* each = x_open.front(); each; each = x_open.after(*each)) each->ws().reset();
     }
 
     [[gnu::cold]] void give_up() noexcept {
-        const std::size_t left = x_clients.size();
+        give_up(x_clients, "handler", x_open.front() ? x_open.front()->ws().target() : std::string_view());
+        give_up(x_tasks, "task", {});
+    }
+    [[gnu::cold]] void give_up(scope& those, std::string_view what, std::string_view where) noexcept {
+        const std::size_t left = those.size();
         if (left == 0) return;
-        const std::string_view where = x_open.front() ? x_open.front()->ws().target() : std::string_view();
-        x_server.note(log_level::error, concat({"gave up ", number_text(left), left == 1 ? " handler" : " handlers",
+        x_server.note(log_level::error, concat({"gave up ", number_text(left), " ", what, left == 1 ? "" : "s",
                                                 " that did not end when cancelled"}), where);
-        x_clients.abandon();
+        those.abandon();
     }
 
     void stop_requested() noexcept override { begin_stop(); }
@@ -144,6 +157,7 @@ private:
     admission x_admission;
     bool x_stopping = false;
     bool x_broken_off = false;
+    scope x_tasks;
     scope x_clients; // last: its coroutines use the rest
 };
 
