@@ -544,6 +544,7 @@ enum class errc {
     unsupported,         // not available in this build or on this system; the detail names what is missing
     no_loop,             // an asynchronous operation was started on a thread that runs no loop
     no_thread,           // a helper thread was needed and could not be started
+    task_threw,          // an exception ended a task that was to run beside a server's connections
 
     // URLs (RFC 3986, RFC 6455 section 3)
     bad_url = 100,       // not a URL, or a character that a URL may not hold
@@ -630,6 +631,7 @@ namespace detail {
     case errc::unsupported: return "not supported here";
     case errc::no_loop: return "no loop runs on this thread";
     case errc::no_thread: return "a thread could not be started";
+    case errc::task_threw: return "an exception ended a task of the server";
     case errc::bad_url: return "malformed URL";
     case errc::bad_scheme: return "URL scheme not supported";
     case errc::bad_host: return "malformed host in URL";
@@ -703,6 +705,7 @@ inline condition kind_of(errc code) noexcept {
     case errc::busy:
     case errc::unsupported:
     case errc::no_loop:
+    case errc::task_threw:
     case errc::bad_url:
     case errc::bad_scheme:
     case errc::bad_host:
@@ -11270,7 +11273,8 @@ private:
 
 // A server while it serves: accepts, has each connection served, and stops.
 //
-// Each connection is a coroutine in one scope. Stopping goes in three steps: first nobody is accepted any more, who waits
+// Each connection is a coroutine in one scope; the tasks beside them, which are cancelled when the last connection has
+// ended, have another. Stopping goes in three steps: first nobody is accepted any more, who waits
 // for a request is let go, and every WebSocket connection is closed with 1001; after the grace, contexts are cancelled
 // and sockets reset; and after `cancel_grace`, handlers that have not heeded that are destroyed where they are
 // suspended. Loop thread only.
@@ -11288,6 +11292,12 @@ public:
         x_stops.attach(x_loop, *this);
     }
     ~service() { x_stops.detach(); }
+
+    // Starts a task that lasts, at most, as long as the server serves.
+    [[gnu::cold]] void spawn(task<> work) {
+        assert(io::loop::current() == &x_loop && "spawn() from another thread than the running server's");
+        x_tasks.spawn(std::move(work));
+    }
 
     // Serves until it is stopped and every handler has ended. Cancelling it breaks everything off at once. Fails when
     // nobody can be accepted any more.
@@ -11310,6 +11320,8 @@ public:
         if (!outcome) x_server.note(log_level::error, "no longer accepting", {}, outcome.error());
         if (!x_stopping) begin_stop();
         co_await x_clients.join();
+        if (x_tasks.size() > 0) break_off(); // only they are left
+        co_await x_tasks.join();
         co_return outcome;
     }
 
@@ -11371,16 +11383,20 @@ private:
         x_broken_off = true;
         x_loop.arm(*this, x_server.options.cancel_grace);
         x_clients.cancel();
+        x_tasks.cancel();
         for (open_connection* each = x_open.front(); each; each = x_open.after(*each)) each->ws().reset();
     }
 
     [[gnu::cold]] void give_up() noexcept {
-        const std::size_t left = x_clients.size();
+        give_up(x_clients, "handler", x_open.front() ? x_open.front()->ws().target() : std::string_view());
+        give_up(x_tasks, "task", {});
+    }
+    [[gnu::cold]] void give_up(scope& those, std::string_view what, std::string_view where) noexcept {
+        const std::size_t left = those.size();
         if (left == 0) return;
-        const std::string_view where = x_open.front() ? x_open.front()->ws().target() : std::string_view();
-        x_server.note(log_level::error, concat({"gave up ", number_text(left), left == 1 ? " handler" : " handlers",
+        x_server.note(log_level::error, concat({"gave up ", number_text(left), " ", what, left == 1 ? "" : "s",
                                                 " that did not end when cancelled"}), where);
-        x_clients.abandon();
+        those.abandon();
     }
 
     void stop_requested() noexcept override { begin_stop(); }
@@ -11404,6 +11420,7 @@ private:
     admission x_admission;
     bool x_stopping = false;
     bool x_broken_off = false;
+    scope x_tasks;
     scope x_clients; // last: its coroutines use the rest
 };
 
@@ -11463,6 +11480,32 @@ public:
         get(path, [always = std::move(always)](const http::request_head&) { return always; });
     }
 
+    // --- tasks beside the connections ---
+
+    // Has `work` run while the server serves: a ticker, a feed, a program that ends with `stop`.
+    //
+    //     server.spawn(tick(lobby));                    // task<> tick(weir::room&)
+    //
+    // It starts with `run`, or at once when the server runs, and then this is for the loop's thread. When the server stops,
+    // it is cancelled as soon as the last handler has ended, or with the handlers; and given up like them if it does not
+    // heed that. The server waits for it. It may end before. If an exception leaves it, the server stops, and fails with
+    // `errc::task_threw`: nobody would do its work any more. What it was given by reference must outlive the server.
+    template <std::same_as<task<>> Task>
+    void spawn(Task work) {
+        task<> attended = attend(std::move(work));
+        if (x_running)
+            x_running->spawn(std::move(attended));
+        else
+            x_tasks.push_back(std::move(attended));
+    }
+
+    // The same with a function, for instance a lambda that captures, and its arguments, which are kept as long.
+    template <class Function, class... Arguments>
+        requires std::is_invocable_r_v<task<>, Function&, Arguments&...>
+    void spawn(Function function, Arguments... arguments) {
+        spawn(call(std::move(function), std::move(arguments)...));
+    }
+
     // --- running ---
 
     // Listens and serves on a loop of its own until `stop`, or a signal, and until every handler has ended. Gives the
@@ -11498,16 +11541,20 @@ public:
     }
 
     // Accepts and serves connections until `stop`, and until every handler has ended. `listen` must have succeeded.
-    // Fails when accepting does for good. Cancelling it breaks every connection off and cancels the handlers at once; it
+    // Fails when accepting does for good, or a task throws. Cancelling it breaks every connection off and cancels the handlers at once; it
     // ends when they have, after `cancel_grace` at the latest.
     [[gnu::cold]] task<result<>> serve() {
         assert(x_listener && "serve() without listen()");
+        x_task_threw = {};
         result<> outcome;
         {
             const closing_time afterwards(*this);
             detail::service running(x_setup, x_stops, *std::exchange(x_listener, std::nullopt), x_open_count);
+            x_running = &running;
+            for (task<>& each : std::exchange(x_tasks, {})) running.spawn(std::move(each));
             outcome = co_await running.run();
         }
+        if (x_task_threw) outcome = std::exchange(x_task_threw, {});
         x_setup.note(log_level::info, "stopped");
         co_return outcome;
     }
@@ -11529,9 +11576,26 @@ private:
     // However serving ends, the server listens nowhere after it.
     struct closing_time {
         explicit closing_time(server& of) noexcept : x_server(of) {}
-        ~closing_time() { x_server.x_local = {}; }
+        ~closing_time() {
+            x_server.x_local = {};
+            x_server.x_running = nullptr;
+        }
         server& x_server;
     };
+
+    template <std::same_as<task<>> Task>
+    Task attend(Task work) {
+        std::string thrown;
+        const bool done = co_await caught(std::move(work), thrown);
+        if (done) co_return;
+        x_setup.note(log_level::error, concat({"a task threw: ", thrown}));
+        if (!x_task_threw) x_task_threw = error(errc::task_threw, thrown);
+        if (!x_stops.requested()) stop(x_setup.options.stop_grace);
+    }
+    template <class Function, class... Arguments>
+    static task<> call(Function function, Arguments... arguments) {
+        co_await function(arguments...);
+    }
 
     [[gnu::cold]] static int fail(const error& why) {
         std::fprintf(stderr, "weir: %s\n", why.message().c_str());
@@ -11566,6 +11630,9 @@ private:
     std::optional<net::listener> x_listener; // between `listen` and `serve`
     net::endpoint x_local;
     std::size_t x_open_count = 0;
+    std::vector<task<>> x_tasks; // that are to start
+    detail::service* x_running = nullptr;
+    error x_task_threw;
 };
 
 } // namespace weir::inline v0
