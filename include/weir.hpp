@@ -58,14 +58,18 @@
 #include <weir/protocol/ws/append_frame.hpp>
 #include <weir/protocol/ws/client_handshake.hpp>
 #include <weir/protocol/ws/close_code.hpp>
+#include <weir/protocol/ws/compression_options.hpp>
 #include <weir/protocol/ws/connection.hpp>
+#include <weir/protocol/ws/deflate_parameters.hpp>
 #include <weir/protocol/ws/event.hpp>
+#include <weir/protocol/ws/extension.hpp>
 #include <weir/protocol/ws/frame_header.hpp>
 #include <weir/protocol/ws/handshake_fields.hpp>
 #include <weir/protocol/ws/handshake_refusal.hpp>
 #include <weir/protocol/ws/limits.hpp>
 #include <weir/protocol/ws/masking.hpp>
 #include <weir/protocol/ws/masking_key.hpp>
+#include <weir/protocol/ws/message_codec.hpp>
 #include <weir/protocol/ws/opcode.hpp>
 #include <weir/protocol/ws/origin.hpp>
 #include <weir/protocol/ws/role.hpp>
@@ -112,6 +116,7 @@
 #include <weir/transport/control_budget.hpp>
 #include <weir/transport/ending.hpp>
 #include <weir/transport/inbox.hpp>
+#include <weir/transport/inflation.hpp>
 #include <weir/transport/keepalive.hpp>
 #include <weir/transport/message.hpp>
 #include <weir/transport/outbox.hpp>

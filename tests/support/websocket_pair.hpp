@@ -161,11 +161,32 @@ public:
     }
     raw_peer& peer() { return *x_peer; }
 
+    // Both ends, and what their handshakes would have agreed upon about compression.
     std::pair<weir::websocket, weir::websocket> pair(const weir::websocket_options& options = {}) {
+        return pair(options, options);
+    }
+    std::pair<weir::websocket, weir::websocket> pair(const weir::websocket_options& of_server,
+                                                     const weir::websocket_options& of_client) {
         auto both = streams();
-        auto server = wrap(weir::ws::role::server, std::move(both.first), options);
-        auto client = wrap(weir::ws::role::client, std::move(both.second), options);
+        auto server = wrap(weir::ws::role::server, std::move(both.first), of_server);
+        auto client = wrap(weir::ws::role::client, std::move(both.second), of_client);
+        if (of_server.compression.method && of_client.compression.method)
+            agree(server, of_server.compression, client, of_client.compression);
         return {std::move(server), std::move(client)};
+    }
+
+    static void agree(weir::websocket& server, const weir::compression_options& of_server, weir::websocket& client,
+                      const weir::compression_options& of_client) {
+        weir::http::fields request, response;
+        REQUIRE(request.add("Sec-WebSocket-Extensions", of_client.method->offer(of_client)));
+        auto accepted = of_server.method->accept(request, of_server);
+        REQUIRE(accepted);
+        REQUIRE(response.add("Sec-WebSocket-Extensions", accepted->agreed()));
+        auto confirmed = of_client.method->confirm(response, of_client);
+        REQUIRE(confirmed);
+        REQUIRE(*confirmed);
+        server.compress(std::move(accepted));
+        client.compress(std::move(*confirmed));
     }
 
     template <class T>

@@ -51,9 +51,11 @@ inline result<opening> prepare(std::string_view text, const connect_options& opt
     std::array<std::byte, 16> random;
     on->random().fill(random);
     const std::string host = url->host_field();
-    result<http::request_head> request = ws::make_request(
-        {.host = host, .target = url->target(), .subprotocols = options.subprotocols, .fields = options.headers},
-        random);
+    const compression_options& compressed = options.websocket.compression;
+    const std::string extensions = compressed.method ? compressed.method->offer(compressed) : std::string();
+    result<http::request_head> request = ws::make_request({.host = host, .target = url->target(),
+                                                           .subprotocols = options.subprotocols,
+                                                           .fields = options.headers, .extensions = extensions}, random);
     if (!request) return explained(request.error(), where, request.error().context());
     return opening{std::move(*url), std::move(*request), options, std::move(where)};
 }
@@ -136,10 +138,18 @@ task<result<websocket>> shake_hands(std::unique_ptr<io::stream> stream, opening&
         co_return error(errc::unexpected_status, std::move(context));
     }
     if (!subprotocol) co_return explained(subprotocol.error(), "the server answered 101", subprotocol.error().context());
+    const compression_options& compressed = what.options.websocket.compression;
+    std::unique_ptr<ws::message_codec> codec;
+    if (compressed.method) {
+        result<std::unique_ptr<ws::message_codec>> agreed = compressed.method->confirm(head->fields, compressed);
+        if (!agreed) co_return explained(agreed.error(), "the server answered 101", agreed.error().context());
+        codec = std::move(*agreed);
+    }
     const mutable_bytes rest = source.rest();
     websocket ws(ws::role::client, std::move(stream), source.take_lease(), rest, {on, on.blocks(), on.random()},
                  std::make_shared<const websocket_options>(what.options.websocket));
     ws.agreed(*subprotocol, what.request.target);
+    ws.compress(std::move(codec));
     co_return std::move(ws);
 }
 

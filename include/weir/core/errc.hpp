@@ -53,8 +53,9 @@ enum class errc {
     bad_accept_key,      // Sec-WebSocket-Accept does not match the key that was sent
     unexpected_status,   // the server did not answer 101
     bad_subprotocol,     // a subprotocol that was not offered, or several
-    bad_extension,       // an extension that was not offered, or parameters that make no sense
+    bad_extension,       // an extension that was not offered
     origin_refused,      // the Origin is not one that the server serves
+    bad_extension_parameters, // extensions that are malformed, or whose parameters make no sense or were not offered
 
     // WebSocket frames (RFC 6455 sections 5 to 8)
     reserved_bits = 400, // RSV1, RSV2 or RSV3 set without an extension that defines it
@@ -76,6 +77,7 @@ enum class errc {
     too_many_controls,   // more pings and pongs than the limit
     data_after_close,    // a frame after the close frame
     send_out_of_order,   // sending a piece that does not continue the message under way
+    bad_compression,     // a message that is marked as compressed and cannot be decompressed (RFC 7692)
 
     // names and addresses
     name_not_found = 500, // the name does not resolve
@@ -136,6 +138,7 @@ namespace detail {
     case errc::bad_subprotocol: return "the server chose a subprotocol that was not offered";
     case errc::bad_extension: return "the server chose an extension that was not offered";
     case errc::origin_refused: return "origin not allowed";
+    case errc::bad_extension_parameters: return "malformed extensions, or parameters that do not fit";
     case errc::reserved_bits: return "reserved bits set";
     case errc::reserved_opcode: return "reserved opcode";
     case errc::fragmented_control: return "fragmented control frame";
@@ -155,6 +158,7 @@ namespace detail {
     case errc::too_many_controls: return "too many pings and pongs";
     case errc::data_after_close: return "frame after the close frame";
     case errc::send_out_of_order: return "a piece that does not continue the message being sent";
+    case errc::bad_compression: return "message cannot be decompressed";
     case errc::name_not_found: return "name not found";
     case errc::name_unavailable: return "name resolution failed for now";
     case errc::bad_address: return "malformed address";

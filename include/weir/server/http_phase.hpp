@@ -16,6 +16,7 @@
 #include <weir/protocol/http/body_framing.hpp>
 #include <weir/protocol/http/head_parser.hpp>
 #include <weir/protocol/http/writer.hpp>
+#include <weir/protocol/ws/message_codec.hpp>
 #include <weir/protocol/ws/server_handshake.hpp>
 #include <weir/server/routes.hpp>
 
@@ -26,6 +27,7 @@ struct upgrade {
     websocket_route* route = nullptr; // null: there was no handshake, or it was refused
     std::unique_ptr<http::request_head> request;
     std::string subprotocol;
+    std::unique_ptr<ws::message_codec> codec; // null: messages are not compressed
     io::lease lease; // of the stream, with what came behind the handshake in `rest`
     mutable_bytes rest;
 };
@@ -254,7 +256,10 @@ private:
         if (x_waiting.canceled()) return refuse(http::status::service_unavailable, "The server is stopping.");
         const std::vector<std::string_view> supported = x_step.route->supported();
         const std::string_view subprotocol = ws::choose_subprotocol(x_head, supported);
-        const result<http::response_head> accepted = ws::make_response(x_head, subprotocol);
+        const compression_options& compressed = x_server.websocket->compression;
+        if (compressed.method) x_to.codec = compressed.method->accept(x_head.fields, compressed);
+        const result<http::response_head> accepted =
+            ws::make_response(x_head, subprotocol, {}, x_to.codec ? x_to.codec->agreed() : std::string_view());
         if (!accepted || !http::append_head(x_text, *accepted)) return;
         x_to.subprotocol = subprotocol;
         x_step.upgraded = true;

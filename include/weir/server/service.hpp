@@ -88,6 +88,7 @@ private:
         websocket ws(ws::role::server, std::move(stream), std::move(to.lease), to.rest,
                      {x_loop, x_loop.blocks(), x_loop.random()}, x_server.websocket);
         ws.agreed(to.subprotocol, to.request->target);
+        ws.compress(std::move(to.codec));
         to.subprotocol = {};
         if (!to.route->wants_request()) *to.request = {};
         const open_connection entry(*this, ws);

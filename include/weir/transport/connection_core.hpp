@@ -91,17 +91,17 @@ public:
     using connection_engine::ping;
 
     // Queues a message, encoded messages, a piece of a message. errc{}, or why it was not taken.
-    errc send(ws::opcode type, bytes_view payload) noexcept {
+    errc send(ws::opcode type, bytes_view payload, compression how) noexcept {
         if (!can_send()) return errc::closed;
-        return sent(x_out.send(x_inbox.protocol(), *x_stream, type, payload));
+        return sent(x_out.send(x_inbox.protocol(), *x_stream, type, payload, how));
     }
     errc send_encoded(bytes_view frames) noexcept {
         if (!can_send()) return errc::closed;
         return sent(x_out.send_encoded(x_inbox.protocol(), frames));
     }
-    errc send_frame(ws::opcode type, bytes_view payload, bool last) noexcept {
+    errc send_frame(ws::opcode type, bytes_view payload, bool last, compression how) noexcept {
         if (!can_send()) return errc::closed;
-        return sent(x_out.send_frame(x_inbox.protocol(), type, payload, last));
+        return sent(x_out.send_frame(x_inbox.protocol(), type, payload, last, how));
     }
 
     // Whether a send, or a send of a piece, need not wait now; and for those who wait.
@@ -155,6 +155,16 @@ public:
         return x_port;
     }
 
+    // Messages are compressed from now on, in both directions. Before anything was received or sent.
+    [[gnu::cold]] void compress(std::unique_ptr<ws::message_codec> by) {
+        x_out.compress(by.get());
+        x_inbox.decompress(std::move(by));
+    }
+    std::string_view extensions() const noexcept {
+        const ws::message_codec* const codec = x_inbox.codec();
+        return codec ? codec->agreed() : std::string_view();
+    }
+
     // What the handshake agreed upon: a subprotocol, and the request's target. One allocation, or none.
     [[gnu::cold]] void agreed(std::string_view subprotocol, std::string_view target) {
         x_subprotocol_bytes = static_cast<std::uint32_t>(subprotocol.size());
@@ -174,7 +184,8 @@ private:
     void abandon() noexcept override { delete this; }
 
     void send_posted(const owned_message& posted) noexcept override {
-        send(posted.is_text ? ws::opcode::text : ws::opcode::binary, as_bytes(posted.data));
+        send(posted.is_text ? ws::opcode::text : ws::opcode::binary, as_bytes(posted.data),
+             compression::automatic);
     }
 
     std::unique_ptr<char[]> x_agreed;

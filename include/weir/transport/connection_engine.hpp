@@ -30,6 +30,10 @@ protected:
                 x_inbox.forget_unread();
                 fail({errc::message_too_large, next.frame_remaining, x_options->message_bytes});
                 break;
+            case inbox::step::corrupt:
+                x_inbox.forget_unread();
+                fail({x_inbox.corruption()});
+                break;
             case inbox::step::exhausted:
                 if (!refill()) return stopped();
                 continue;
@@ -40,7 +44,7 @@ protected:
 
     // Whether nothing more will ever be handed out.
     bool stopped() const noexcept {
-        if (x_inbox.has_ahead() || x_inbox.has_rest()) return false;
+        if (x_inbox.has_ahead() || x_inbox.has_rest() || x_inbox.is_inflating()) return false;
         return x_inbox.protocol().close_received() || x_failed || x_phase >= phase::draining || x_broken;
     }
 

@@ -4,10 +4,14 @@
 // of x_assembly when they came in parts. While nobody does, pieces are copied to x_ahead, so that what stands behind
 // them is seen. What was found stays until it is taken, so a reader that goes away loses nothing. Control frames are
 // given to the caller as they come. The caller does the I/O and sees to bounds.
+//
+// Compressed pieces are kept as they came. They are decompressed when somebody reads: to x_assembly, step by step, so
+// that the message limit, or the size of a piece, bounds what one read makes of them.
 #pragma once
 
 #include <weir/io/stream.hpp>
 #include <weir/protocol/ws/connection.hpp>
+#include <weir/transport/inflation.hpp>
 #include <weir/transport/read_ahead.hpp>
 
 #include <cassert>
@@ -26,6 +30,7 @@ public:
         control,   // a control frame, or a failure of the peer
         too_large, // a message over the limit: frame_remaining of the event is its size, as far as it is known
         exhausted, // more bytes are needed
+        corrupt,   // a compressed message is not what it should be: `corruption` says what
     };
 
     // `rest`, a part of the lease `first`, is to be parsed.
@@ -34,6 +39,14 @@ public:
 
     ws::connection& protocol() noexcept { return x_protocol; }
     const ws::connection& protocol() const noexcept { return x_protocol; }
+
+    // From now on messages may come compressed.
+    [[gnu::cold]] void decompress(std::unique_ptr<ws::message_codec> by) {
+        x_inflation = std::make_unique<inflation>(std::move(by));
+        x_protocol.allow_reserved_bits(ws::message_codec::reserved_bits);
+    }
+    ws::message_codec* codec() const noexcept { return x_inflation ? &x_inflation->codec() : nullptr; }
+    errc corruption() const noexcept { return x_corruption; }
 
     // Goes on until there is something for a reader, or the caller has to do something.
     step advance(reading how, std::size_t message_bytes, ws::event& next) noexcept {
@@ -44,6 +57,9 @@ public:
         release_view();
         if (how == reading::by_pieces && x_gathering && !x_assembly.empty()) return hand_out_gathered();
         for (;;) {
+            if (is_inflating()) [[unlikely]] {
+                if (const step outcome = inflate(how, message_bytes, next); outcome != step::exhausted) return outcome;
+            }
             if (has_ahead()) {
                 next = x_ahead->next();
             } else {
@@ -53,6 +69,10 @@ public:
                 }
                 if (next.what != ws::event::kind::data) return step::control;
                 if (x_discards) continue;
+            }
+            if (next.reserved_bits) [[unlikely]] {
+                x_inflation->feed(next);
+                continue;
             }
             if (how == reading::by_pieces) {
                 if (std::exchange(x_gathering, false)) next.first = x_gathered_first;
@@ -102,7 +122,9 @@ public:
         assert(x_rest.empty());
         return std::exchange(x_lease, {});
     }
-    bool lease_is_unused() const noexcept { return x_lease.backing.data && x_rest.empty() && !x_view.data(); }
+    bool lease_is_unused() const noexcept {
+        return x_lease.backing.data && x_rest.empty() && !x_view.data() && !is_inflating();
+    }
 
     // What was found, once.
     bool found() const noexcept { return x_found; }
@@ -115,10 +137,13 @@ public:
     // Bytes that nobody has looked at.
     bool has_rest() const noexcept { return !x_rest.empty(); }
 
+    // Whether a piece of a compressed message waits to be decompressed for a reader.
+    bool is_inflating() const noexcept { return x_inflation && x_inflation->pending(); }
+
     // What waits for a reader to come.
     bool has_ahead() const noexcept { return x_ahead && !x_ahead->empty(); }
     std::size_t ahead_bytes() const noexcept { return x_ahead ? x_ahead->size() : 0; }
-    bool has_unread() const noexcept { return x_found || has_ahead() || has_rest(); }
+    bool has_unread() const noexcept { return x_found || has_ahead() || has_rest() || is_inflating(); }
 
     // From now on, pieces of messages are dropped as they are parsed. Those that were kept stay.
     void discard_from_now() noexcept { x_discards = true; }
@@ -132,6 +157,7 @@ public:
     // Nobody will read what was kept.
     void forget_unread() noexcept {
         x_found = false;
+        if (x_inflation) x_inflation->forget();
         release_view();
         x_gathering = false;
         x_assembly.clear();
@@ -142,6 +168,7 @@ public:
 private:
     static constexpr std::size_t first_step = 4 * 1024;
     static constexpr std::size_t assembly_step = 64 * 1024;
+    static constexpr std::size_t inflated_piece_bytes = 16 * 1024;
 
     void hand_out(bytes_view payload, const ws::event& from) noexcept {
         x_view = payload;
@@ -158,6 +185,7 @@ private:
         x_view_assembled = true;
         x_gathering = false;
         x_found = true;
+        if (x_inflation) x_inflation->handed_out();
         return step::found;
     }
 
@@ -167,14 +195,16 @@ private:
         if (next.payload.empty()) return;
         const std::size_t size = next.payload.size();
         // Grows with what has come, and not with what a header promises.
-        const std::size_t held = x_assembly.size() > first_step ? x_assembly.size() : first_step;
-        const std::size_t growth = held < assembly_step ? held : assembly_step;
-        const std::size_t step_bytes = size > growth ? size : growth;
+        const std::size_t step_bytes = size > growth() ? size : growth();
         const std::uint64_t wanted = size + next.frame_remaining;
         std::byte* to = x_assembly.prepare(wanted < step_bytes ? static_cast<std::size_t>(wanted) : step_bytes);
         assert(to && "this buffer has no bound of its own");
         std::memcpy(to, next.payload.data(), size);
         x_assembly.commit(size);
+    }
+    std::size_t growth() const noexcept {
+        const std::size_t held = x_assembly.size() > first_step ? x_assembly.size() : first_step;
+        return held < assembly_step ? held : assembly_step;
     }
     void begin_gathering(bool first) noexcept {
         if (!std::exchange(x_gathering, true)) x_gathered_first = first;
@@ -185,6 +215,44 @@ private:
         if (x_discards || x_protocol.message_bits()) return false; // what an extension makes of it is not known yet
         next.frame_remaining = x_assembly.size() + x_protocol.frame_remaining();
         return next.frame_remaining > message_bytes;
+    }
+
+    // Decompresses what is pending. `exhausted`: nothing is any more.
+    [[gnu::noinline]] step inflate(reading how, std::size_t message_bytes, ws::event& next) noexcept {
+        const bool whole = how == reading::whole;
+        if (whole) {
+            begin_gathering(x_inflation->first());
+        } else {
+            x_gathering = false;
+            x_gathered_first = x_inflation->first();
+        }
+        while (x_inflation->pending()) {
+            std::size_t room = inflated_piece_bytes;
+            if (whole) { // one byte over the limit is as far as it goes
+                const std::size_t left = x_assembly.size() < message_bytes ? message_bytes - x_assembly.size() : 0;
+                room = left < growth() ? left + 1 : growth();
+            }
+            std::byte* const to = x_assembly.prepare(room);
+            assert(to && "this buffer has no bound of its own");
+            const inflation::output made = x_inflation->inflate({to, room});
+            if (made.failure != errc{}) {
+                x_corruption = made.failure;
+                return step::corrupt;
+            }
+            x_assembly.commit(made.size);
+            if (whole && x_assembly.size() > message_bytes) {
+                next.frame_remaining = x_assembly.size();
+                return step::too_large;
+            }
+            if (!made.last && (whole || !made.size)) continue;
+            x_view_type = x_inflation->type();
+            hand_out_gathered();
+            x_view_last = made.last;
+            return step::found;
+        }
+        x_view_type = x_inflation->type();
+        x_assembly.consume(0); // gives back what holds nothing
+        return step::exhausted;
     }
 
     // A piece was found for a reader that went away, and now a whole message is wanted.
@@ -204,7 +272,7 @@ private:
     void release_view() noexcept {
         x_view = {};
         if (std::exchange(x_view_assembled, false)) x_assembly.clear();
-        if (x_ahead) x_ahead->release();
+        if (x_ahead && !is_inflating()) x_ahead->release();
     }
 
     ws::connection x_protocol;
@@ -212,6 +280,7 @@ private:
     mutable_bytes x_rest;                // what of the lease has not been parsed
     buffer x_assembly;                   // a message that comes in parts, or was handed out last
     std::unique_ptr<read_ahead> x_ahead; // made when it is needed first
+    std::unique_ptr<inflation> x_inflation; // only where compression was agreed upon
     bytes_view x_view;                   // what was handed out last, or is to be
     ws::opcode x_view_type = ws::opcode::text;
     bool x_found = false; // x_view is to be handed out
@@ -221,6 +290,7 @@ private:
     bool x_gathering = false;      // x_assembly is the beginning of a message that goes on, perhaps an empty one
     bool x_gathered_first = false; // and nothing of that message was handed out before
     bool x_discards = false;
+    errc x_corruption{};
 };
 
 } // namespace weir::inline v0::detail

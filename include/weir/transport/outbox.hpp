@@ -108,14 +108,14 @@ public:
     }
 
     // Appends a whole message to `into` (the data or the deferred lane) in frames of at most `frame_bytes`. `next_key`
-    // gives a fresh masking key for each frame of a client.
+    // gives a fresh masking key for each frame of a client. The first has `reserved_bits`.
     template <class NextKey>
     static void append_message(buffer& into, ws::opcode type, bytes_view payload, std::size_t frame_bytes, bool masked,
-                               NextKey next_key) noexcept {
-        for (bool more = true; more; type = ws::opcode::continuation) {
+                               NextKey next_key, std::uint8_t reserved_bits = 0) noexcept {
+        for (bool more = true; more; type = ws::opcode::continuation, reserved_bits = 0) {
             const std::size_t size = payload.size() < frame_bytes ? payload.size() : frame_bytes;
             more = size < payload.size();
-            const ws::frame_header header{size, type, 0, !more, masked, masked ? next_key() : ws::masking_key{}};
+            const ws::frame_header header{size, type, reserved_bits, !more, masked, masked ? next_key() : ws::masking_key{}};
             [[maybe_unused]] const bool fits = ws::append_frame(into, header, payload.first(size));
             assert(fits && "the lanes have no bound of their own");
             payload = payload.subspan(size);

@@ -4,10 +4,14 @@
 // who wait for back-pressure to end are woken when half of the high-water mark is left: senders of messages by all that
 // is queued, and whoever sends a message by pieces by what stands before the next piece, since what is deferred waits
 // for the end of that very message. Whether anything may be sent, and when to flush, is the caller's business.
+//
+// A message is compressed when it is queued, and only once it is certain that it will be, so that the peer's state
+// follows ours. One that is deferred may not refer to the message before it, which is not complete.
 #pragma once
 
 #include <weir/core/entropy.hpp>
 #include <weir/coro/waiter.hpp>
+#include <weir/protocol/ws/message_codec.hpp>
 #include <weir/protocol/ws/sender.hpp>
 #include <weir/transport/outbox.hpp>
 #include <weir/transport/websocket_options.hpp>
@@ -21,9 +25,13 @@ public:
     outgoing(block_pool& pool, entropy& random, const websocket_options& options) noexcept
         : x_outbox(pool), x_random(random), x_options(options) {}
 
+    // From now on messages are compressed, by a codec that outlives this.
+    void compress(ws::message_codec* by) noexcept { x_codec = by; }
+
     // Encodes a whole message. errc{}, or `buffer_full` over the cap.
-    errc send(ws::sender& from, io::stream& over, ws::opcode type, bytes_view payload) noexcept {
+    errc send(ws::sender& from, io::stream& over, ws::opcode type, bytes_view payload, compression how) noexcept {
         if (!fits(queued_bytes(), payload.size())) return errc::buffer_full;
+        if (x_codec && how == compression::automatic && send_compressed(from, type, payload)) return {};
         const bool masked = from.role() == ws::role::client;
         if (from.sending_message()) { // behind the end of the message that is being sent by pieces
             outbox::append_message(x_outbox.deferred(), type, payload, x_options.frame_bytes, masked, next_key(from));
@@ -44,9 +52,14 @@ public:
     }
 
     // Encodes one piece of a message as a frame.
-    errc send_frame(ws::sender& from, ws::opcode type, bytes_view payload, bool last) noexcept {
+    // Compressed or not is the whole message, as its first piece was.
+    errc send_frame(ws::sender& from, ws::opcode type, bytes_view payload, bool last, compression how) noexcept {
         if (!fits(x_outbox.data().size(), payload.size())) return errc::buffer_full;
-        const errc refused = from.encode_frame(x_outbox.data(), type, payload, last, next_key(from)());
+        if (x_codec && !from.sending_message())
+            x_compresses = how == compression::automatic &&
+                           (!last || payload.size() >= x_options.compression.threshold_bytes);
+        const errc refused = x_compresses ? compress_frame(from, type, payload, last)
+                                          : from.encode_frame(x_outbox.data(), type, payload, last, next_key(from)());
         if (refused == errc{} && last) x_outbox.end_deferral();
         return refused;
     }
@@ -123,6 +136,25 @@ private:
         return {from.role() == ws::role::client ? &x_random : nullptr};
     }
 
+    // False when the message is better sent as it is.
+    [[gnu::noinline]] bool send_compressed(ws::sender& from, ws::opcode type, bytes_view payload) noexcept {
+        if (payload.size() < x_options.compression.threshold_bytes) return false;
+        buffer made(x_outbox.data().pool());
+        if (!x_codec->compress(payload, made)) return false;
+        buffer& into = from.sending_message() ? x_outbox.deferred() : x_outbox.data();
+        outbox::append_message(into, type, made.view(), x_options.frame_bytes, from.role() == ws::role::client,
+                               next_key(from), ws::message_codec::reserved_bits);
+        return true;
+    }
+
+    [[gnu::noinline]] errc compress_frame(ws::sender& from, ws::opcode type, bytes_view payload, bool last) noexcept {
+        if (const errc refused = from.may_send(type); refused != errc{}) return refused;
+        buffer made(x_outbox.data().pool());
+        x_codec->compress_piece(payload, last, made);
+        return from.encode_frame(x_outbox.data(), type, made.view(), last, next_key(from)(),
+                                 ws::message_codec::reserved_bits);
+    }
+
     // One message is always taken when nothing is queued before it.
     bool fits(std::size_t queued, std::size_t more) const noexcept {
         return !queued || (queued <= x_options.queue_bytes && more <= x_options.queue_bytes - queued);
@@ -142,9 +174,11 @@ private:
     outbox x_outbox;
     entropy& x_random;
     const websocket_options& x_options;
+    ws::message_codec* x_codec = nullptr; // null where compression was not agreed upon
     list<ready_item> x_senders;
     list<ready_item> x_streamers;
     std::uint64_t x_bytes_out = 0;
+    bool x_compresses = false; // the message that is sent by pieces is compressed
     bool x_blocked = false; // the stream takes nothing until it says so
 };
 

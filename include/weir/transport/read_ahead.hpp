@@ -26,7 +26,7 @@ public:
     void keep(const ws::event& piece) noexcept {
         const std::uint64_t remaining = piece.frame_remaining < no_more ? piece.frame_remaining : no_more;
         const record head{static_cast<std::uint32_t>(piece.payload.size()), static_cast<std::uint32_t>(remaining), piece.type,
-                          piece.first, piece.last};
+                          piece.reserved_bits, piece.first, piece.last};
         std::byte* to = x_arriving.prepare(sizeof head + piece.payload.size());
         assert(to && "these buffers have no bound of their own");
         std::memcpy(to, &head, sizeof head);
@@ -44,6 +44,7 @@ public:
         ws::event piece;
         piece.what = ws::event::kind::data;
         piece.type = head.type;
+        piece.reserved_bits = head.reserved_bits;
         piece.first = head.first;
         piece.last = head.last;
         piece.frame_remaining = head.remaining;
@@ -68,6 +69,7 @@ private:
         std::uint32_t bytes;
         std::uint32_t remaining; // of the frame, 4 GiB at the most
         ws::opcode type;
+        std::uint8_t reserved_bits;
         bool first;
         bool last;
     };

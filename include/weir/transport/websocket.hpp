@@ -128,28 +128,31 @@ public:
     // and `payload` may go as soon as the call returns. Awaiting it is for back-pressure only: it completes at once
     // while less than `high_water_bytes` wait, and otherwise when half of that has left. Cancelling the wait does not
     // take the message back. `errc::closed` when the connection is no longer open, `errc::buffer_full` above
-    // `queue_bytes`.
-    send_awaiter send(std::string_view text) noexcept {
+    // `queue_bytes`. `compression::off` sends it as it is where compression was agreed upon.
+    send_awaiter send(std::string_view text, compression how = compression::automatic) noexcept {
         assert(is_utf8(as_bytes(text)) && "text messages must be UTF-8; send bytes as binary");
-        return {*x_core, x_core->send(ws::opcode::text, as_bytes(text))};
+        return {*x_core, x_core->send(ws::opcode::text, as_bytes(text), how)};
     }
-    send_awaiter send(bytes_view binary) noexcept { return {*x_core, x_core->send(ws::opcode::binary, binary)}; }
-    send_awaiter send(const message& any) noexcept {
-        return {*x_core, x_core->send(any.is_text() ? ws::opcode::text : ws::opcode::binary, any.bytes())};
+    send_awaiter send(bytes_view binary, compression how = compression::automatic) noexcept {
+        return {*x_core, x_core->send(ws::opcode::binary, binary, how)};
+    }
+    send_awaiter send(const message& any, compression how = compression::automatic) noexcept {
+        return {*x_core, x_core->send(any.is_text() ? ws::opcode::text : ws::opcode::binary, any.bytes(), how)};
     }
 
     // Sends one piece of a message as a frame; `last` ends the message. Other messages that are sent meanwhile go
-    // out behind its end. The pieces of a text must be UTF-8 together. Otherwise like `send`.
-    frame_awaiter send_frame(std::string_view text, bool last) noexcept {
-        return {*x_core, x_core->send_frame(ws::opcode::text, as_bytes(text), last)};
+    // out behind its end. The pieces of a text must be UTF-8 together. Whether the message is compressed says its first
+    // piece. Otherwise like `send`.
+    frame_awaiter send_frame(std::string_view text, bool last, compression how = compression::automatic) noexcept {
+        return {*x_core, x_core->send_frame(ws::opcode::text, as_bytes(text), last, how)};
     }
-    frame_awaiter send_frame(bytes_view binary, bool last) noexcept {
-        return {*x_core, x_core->send_frame(ws::opcode::binary, binary, last)};
+    frame_awaiter send_frame(bytes_view binary, bool last, compression how = compression::automatic) noexcept {
+        return {*x_core, x_core->send_frame(ws::opcode::binary, binary, last, how)};
     }
 
     // The same without anything to await, for those who never wait for a slow peer: whether the message was taken.
-    bool try_send(const message& any) noexcept {
-        return x_core->send(any.is_text() ? ws::opcode::text : ws::opcode::binary, any.bytes()) == errc{};
+    bool try_send(const message& any, compression how = compression::automatic) noexcept {
+        return x_core->send(any.is_text() ? ws::opcode::text : ws::opcode::binary, any.bytes(), how) == errc{};
     }
 
     // Sends frames that were encoded, unmasked, by somebody who sends them to many: see hub/room.hpp. Servers only.
@@ -183,6 +186,10 @@ public:
     std::string_view subprotocol() const noexcept { return x_core->subprotocol(); }
     std::string_view target() const noexcept { return x_core->target(); }
 
+    // The extensions agreed upon, as the server wrote them: "permessage-deflate; server_no_context_takeover"; empty when
+    // there are none. Valid as long as the connection.
+    std::string_view extensions() const noexcept { return x_core->extensions(); }
+
     // Of the last ping that was answered; negative before that.
     std::chrono::nanoseconds round_trip() const noexcept { return x_core->round_trip(); }
 
@@ -199,6 +206,11 @@ public:
 
     // Notes what the handshake agreed upon; for those who make connections.
     void agreed(std::string_view subprotocol, std::string_view target) { x_core->agreed(subprotocol, target); }
+
+    // Compresses messages as was agreed upon, from the first one on; null for not at all. For those who make connections.
+    void compress(std::unique_ptr<ws::message_codec> by) {
+        if (by) x_core->compress(std::move(by));
+    }
 
     // Has `handler` cancelled when the peer is lost while nobody reads; null for nobody. For servers.
     void guard(context* handler) noexcept { x_core->guard(handler); }

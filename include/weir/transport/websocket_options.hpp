@@ -2,6 +2,7 @@
 #pragma once
 
 #include <weir/core/log.hpp>
+#include <weir/protocol/ws/compression_options.hpp>
 
 #include <chrono>
 #include <cstddef>
@@ -61,6 +62,10 @@ struct websocket_options {
     // How long the peer may take to answer our close frame, and after that to end the stream, before the connection is
     // broken off.
     std::chrono::nanoseconds close_timeout = std::chrono::seconds(5);
+
+    // How messages are compressed, if the other side agrees: `weir::permessage_deflate` of protocol/ws/deflate.hpp, or
+    // that with settings of one's own. Not at all by default.
+    compression_options compression = {};
 
     // Who hears of what happens to the connection; nobody by default.
     log_hook log = {};

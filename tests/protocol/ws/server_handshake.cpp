@@ -83,6 +83,8 @@ TEST_CASE("RFC 6455 4.2.1 and 4.4: requests that must be refused, each with its 
         {errc::bad_framing, status::bad_request, [](auto& r) { r.fields.add("Transfer-Encoding", "chunked"); }},
         {errc::bad_subprotocol, status::bad_request,
          [](auto& r) { r.fields.set("Sec-WebSocket-Protocol", "chat, super chat"); }},
+        {errc::bad_extension_parameters, status::bad_request,
+         [](auto& r) { r.fields.set("Sec-WebSocket-Extensions", "foo; a=\"1"); }},
     };
     for (const auto& each : cases) {
         http::request_head request = sample_request();

@@ -30,14 +30,19 @@ public:
 
     ws::role role() const noexcept { return x_role; }
 
+    // Whether a frame of this type may be sent now: errc{}, or what `encode_frame` would say.
+    [[nodiscard]] errc may_send(opcode type) const noexcept {
+        if (x_close_sent) return errc::closed;
+        return sending_message() && type != x_sending ? errc::send_out_of_order : errc{};
+    }
+
     // A frame of a text or binary message. While a message is under way (the last frame was not `last`), it continues
     // that message, and a `type` other than the message's is `send_out_of_order`. Text must be UTF-8: it is not
     // checked. `reserved_bits` go with the first frame of a message, when an extension was agreed upon.
     [[nodiscard]] errc encode_frame(buffer& out, opcode type, bytes_view payload, bool last, masking_key key = {},
                                     std::uint8_t reserved_bits = 0) noexcept {
         assert(type == opcode::text || type == opcode::binary);
-        if (x_close_sent) return errc::closed;
-        if (sending_message() && type != x_sending) return errc::send_out_of_order;
+        if (const errc refused = may_send(type); refused != errc{}) return refused;
         const frame_header header = next_header(type, payload.size(), last, key, reserved_bits);
         if (!append_frame(out, header, payload)) return errc::buffer_full;
         x_sending = last ? opcode::continuation : type;

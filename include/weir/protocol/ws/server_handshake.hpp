@@ -7,6 +7,7 @@
 #include <weir/protocol/http/request_head.hpp>
 #include <weir/protocol/http/response_head.hpp>
 #include <weir/protocol/ws/accept_key.hpp>
+#include <weir/protocol/ws/extension.hpp>
 #include <weir/protocol/ws/handshake_fields.hpp>
 #include <weir/protocol/ws/handshake_refusal.hpp>
 
@@ -42,6 +43,8 @@ namespace weir::inline v0::ws {
         return {errc::bad_framing, status::bad_request, "A WebSocket handshake has no body."};
     if (!got.each_element("Sec-WebSocket-Protocol", [](std::string_view each) { return http::is_token(each); }))
         return {errc::bad_subprotocol, status::bad_request, "Sec-WebSocket-Protocol must be a list of tokens."};
+    if (!extensions_well_formed(got)) // RFC 6455, section 9.1
+        return {errc::bad_extension_parameters, status::bad_request, "Sec-WebSocket-Extensions is malformed."};
     return {};
 }
 

@@ -20,7 +20,8 @@ struct violation {
     // The code that the connection is to be closed with (RFC 6455, section 7.4.1).
     close_code code() const noexcept {
         switch (rule) {
-        case errc::bad_utf8: return close_code::invalid_payload;
+        case errc::bad_utf8:
+        case errc::bad_compression: return close_code::invalid_payload;
         case errc::frame_too_large:
         case errc::too_many_fragments:
         case errc::message_too_large: return close_code::message_too_big;
@@ -52,6 +53,7 @@ struct violation {
         case errc::bad_utf8:
             return number == 8 ? "close reason is not valid UTF-8 (RFC 6455 5.5.1)"
                                : "text is not valid UTF-8 (RFC 6455 8.1)";
+        case errc::bad_compression: return "message cannot be decompressed (RFC 7692 7.2.2)";
         case errc::bad_close_payload: return "close payload of 1 byte (RFC 6455 5.5.1)";
         case errc::bad_close_code: return with_figure("close code ", " may not be sent (RFC 6455 7.4)");
         case errc::frame_too_large: return concat({"frame of ", figure, " bytes over the limit of ", most});
