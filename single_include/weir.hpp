@@ -574,8 +574,9 @@ enum class errc {
     bad_accept_key,      // Sec-WebSocket-Accept does not match the key that was sent
     unexpected_status,   // the server did not answer 101
     bad_subprotocol,     // a subprotocol that was not offered, or several
-    bad_extension,       // an extension that was not offered, or parameters that make no sense
+    bad_extension,       // an extension that was not offered
     origin_refused,      // the Origin is not one that the server serves
+    bad_extension_parameters, // extensions that are malformed, or whose parameters make no sense or were not offered
 
     // WebSocket frames (RFC 6455 sections 5 to 8)
     reserved_bits = 400, // RSV1, RSV2 or RSV3 set without an extension that defines it
@@ -597,6 +598,7 @@ enum class errc {
     too_many_controls,   // more pings and pongs than the limit
     data_after_close,    // a frame after the close frame
     send_out_of_order,   // sending a piece that does not continue the message under way
+    bad_compression,     // a message that is marked as compressed and cannot be decompressed (RFC 7692)
 
     // names and addresses
     name_not_found = 500, // the name does not resolve
@@ -657,6 +659,7 @@ namespace detail {
     case errc::bad_subprotocol: return "the server chose a subprotocol that was not offered";
     case errc::bad_extension: return "the server chose an extension that was not offered";
     case errc::origin_refused: return "origin not allowed";
+    case errc::bad_extension_parameters: return "malformed extensions, or parameters that do not fit";
     case errc::reserved_bits: return "reserved bits set";
     case errc::reserved_opcode: return "reserved opcode";
     case errc::fragmented_control: return "fragmented control frame";
@@ -676,6 +679,7 @@ namespace detail {
     case errc::too_many_controls: return "too many pings and pongs";
     case errc::data_after_close: return "frame after the close frame";
     case errc::send_out_of_order: return "a piece that does not continue the message being sent";
+    case errc::bad_compression: return "message cannot be decompressed";
     case errc::name_not_found: return "name not found";
     case errc::name_unavailable: return "name resolution failed for now";
     case errc::bad_address: return "malformed address";
@@ -5173,6 +5177,58 @@ constexpr const char* describe(close_code code) noexcept {
 
 } // namespace weir::inline v0::ws
 
+// ==== weir/protocol/ws/compression_options.hpp =======================================================================
+
+// How messages are compressed. Nothing is, unless a method is set: `weir::permessage_deflate` of the leaf header
+// protocol/ws/deflate.hpp makes options with one.
+
+namespace weir::inline v0 {
+
+namespace ws {
+class compression_method;
+}
+
+// For a single message.
+enum class compression : unsigned char {
+    automatic, // as the options of the connection say
+    off,       // the message goes out as it is: it is compressed already, or holds a secret beside what others choose
+};
+
+// "Own" is what this side sends, "peer" what the other side does, whichever of them is the server. A window is as far as
+// compressed data may refer back. 15 bits are 32 KiB; a deflating state takes about 8 KiB + 2^(bits + 2) +
+// 2^(memory_level + 9) bytes, an inflating one about 8 KiB + 2^bits.
+struct compression_options {
+    // Shorter messages go out as they are, in bytes. Lower saves little, and costs time for each message. Messages that are
+    // sent by pieces have no size beforehand and are compressed whatever it is, unless the first piece is the last.
+    std::size_t threshold_bytes = 256;
+
+    // Time against size, 1 to 9.
+    int level = 4;
+
+    // The memory for compressing, 1 to 9: see above. Lower is smaller, and also faster for short messages.
+    int memory_level = 7;
+
+    // The window of what this side sends, 8 to 15 bits. The peer may ask for a smaller one.
+    int window_bits = 15;
+
+    // The window that the peer is asked to keep to, 8 to 15 bits. A server can ask only clients that offer it.
+    int peer_window_bits = 15;
+
+    // Whether a message may refer to earlier ones, which makes similar short messages much smaller. Then each connection
+    // keeps a state of its own for as long as it lives; otherwise the loop's connections share a few. With it, whoever
+    // can have chosen text sent beside a secret can learn the secret from the sizes.
+    bool context_takeover = false;
+    bool peer_context_takeover = false;
+
+    // What compresses; null for nothing.
+    const ws::compression_method* method = nullptr;
+};
+
+static_assert(std::is_trivially_copyable_v<compression_options> &&
+              std::is_trivially_destructible_v<compression_options>);
+
+} // namespace weir::inline v0
+
 // ==== weir/protocol/ws/event.hpp =====================================================================================
 
 // What a connection saw in the bytes of its peer.
@@ -5255,14 +5311,19 @@ public:
 
     ws::role role() const noexcept { return x_role; }
 
+    // Whether a frame of this type may be sent now: errc{}, or what `encode_frame` would say.
+    [[nodiscard]] errc may_send(opcode type) const noexcept {
+        if (x_close_sent) return errc::closed;
+        return sending_message() && type != x_sending ? errc::send_out_of_order : errc{};
+    }
+
     // A frame of a text or binary message. While a message is under way (the last frame was not `last`), it continues
     // that message, and a `type` other than the message's is `send_out_of_order`. Text must be UTF-8: it is not
     // checked. `reserved_bits` go with the first frame of a message, when an extension was agreed upon.
     [[nodiscard]] errc encode_frame(buffer& out, opcode type, bytes_view payload, bool last, masking_key key = {},
                                     std::uint8_t reserved_bits = 0) noexcept {
         assert(type == opcode::text || type == opcode::binary);
-        if (x_close_sent) return errc::closed;
-        if (sending_message() && type != x_sending) return errc::send_out_of_order;
+        if (const errc refused = may_send(type); refused != errc{}) return refused;
         const frame_header header = next_header(type, payload.size(), last, key, reserved_bits);
         if (!append_frame(out, header, payload)) return errc::buffer_full;
         x_sending = last ? opcode::continuation : type;
@@ -5349,7 +5410,8 @@ struct violation {
     // The code that the connection is to be closed with (RFC 6455, section 7.4.1).
     close_code code() const noexcept {
         switch (rule) {
-        case errc::bad_utf8: return close_code::invalid_payload;
+        case errc::bad_utf8:
+        case errc::bad_compression: return close_code::invalid_payload;
         case errc::frame_too_large:
         case errc::too_many_fragments:
         case errc::message_too_large: return close_code::message_too_big;
@@ -5381,6 +5443,7 @@ struct violation {
         case errc::bad_utf8:
             return number == 8 ? "close reason is not valid UTF-8 (RFC 6455 5.5.1)"
                                : "text is not valid UTF-8 (RFC 6455 8.1)";
+        case errc::bad_compression: return "message cannot be decompressed (RFC 7692 7.2.2)";
         case errc::bad_close_payload: return "close payload of 1 byte (RFC 6455 5.5.1)";
         case errc::bad_close_code: return with_figure("close code ", " may not be sent (RFC 6455 7.4)");
         case errc::frame_too_large: return concat({"frame of ", figure, " bytes over the limit of ", most});
@@ -5710,6 +5773,243 @@ private:
 
 } // namespace weir::inline v0::ws
 
+// ==== weir/protocol/ws/extension.hpp =================================================================================
+
+// The grammar of Sec-WebSocket-Extensions (RFC 6455, section 9.1): the name of an extension and its parameters.
+//
+// Knows no extension. Works on one element of the field's list, as `http::fields::each_element` gives it, which also
+// joins several field lines. Nothing here is bounded by itself: the head of the message was, and each byte is seen once.
+
+namespace weir::inline v0::ws {
+
+inline constexpr std::string_view extensions_field = "Sec-WebSocket-Extensions";
+
+struct extension_parameter {
+    std::string_view name;
+    std::string value; // without quotes
+    bool has_value = false;
+};
+
+// Reads `permessage-deflate; server_max_window_bits=10; client_max_window_bits`. A view: the text must live as long.
+class extension_reader {
+public:
+    explicit extension_reader(std::string_view element) noexcept : x_rest(element), x_name(take_token()) {
+        x_malformed = x_name.empty();
+    }
+
+    std::string_view name() const noexcept { return x_name; }
+
+    // The next parameter. False when there is none left, or when the text is malformed.
+    [[gnu::cold]] bool next(extension_parameter& into) {
+        x_rest = http::trim(x_rest);
+        if (x_malformed || x_rest.empty()) return false;
+        x_malformed = true; // until all of the parameter was seen
+        if (!take(';')) return false;
+        into.name = take_token();
+        into.value.clear();
+        into.has_value = take('=');
+        if (into.name.empty()) return false;
+        if (into.has_value) {
+            x_rest = http::trim(x_rest);
+            if (!x_rest.starts_with('"'))
+                into.value = take_token();
+            else if (!take_quoted(into.value))
+                return false;
+            if (!http::is_token(into.value)) return false; // a quoted one has to be a token too
+        }
+        x_malformed = false;
+        return true;
+    }
+
+    // Whether the text breaks the grammar, as far as it was read.
+    bool malformed() const noexcept { return x_malformed; }
+
+private:
+    bool take(char c) noexcept {
+        x_rest = http::trim(x_rest);
+        if (!x_rest.starts_with(c)) return false;
+        x_rest.remove_prefix(1);
+        return true;
+    }
+
+    std::string_view take_token() noexcept {
+        x_rest = http::trim(x_rest);
+        std::size_t size = 0;
+        while (size < x_rest.size() && http::is_token_character(x_rest[size])) ++size;
+        const std::string_view token = x_rest.substr(0, size);
+        x_rest.remove_prefix(size);
+        return token;
+    }
+
+    // RFC 9110, section 5.6.4.
+    bool take_quoted(std::string& into) {
+        for (std::size_t i = 1; i < x_rest.size(); ++i) {
+            if (x_rest[i] == '"') {
+                x_rest.remove_prefix(i + 1);
+                return true;
+            }
+            if (x_rest[i] == '\\' && ++i == x_rest.size()) break;
+            into += x_rest[i];
+        }
+        return false;
+    }
+
+    std::string_view x_rest;
+    std::string_view x_name;
+    bool x_malformed;
+};
+
+// Whether all such fields keep to the grammar; none at all do as well.
+[[gnu::cold]] inline bool extensions_well_formed(const http::fields& fields) {
+    return fields.each_element(extensions_field, [](std::string_view element) {
+        extension_reader reader(element);
+        extension_parameter each;
+        while (reader.next(each)) {}
+        return !reader.malformed();
+    });
+}
+
+} // namespace weir::inline v0::ws
+
+// ==== weir/protocol/ws/deflate_parameters.hpp ========================================================================
+
+// The parameters of permessage-deflate and how the two sides agree on them (RFC 7692, section 7.1). Needs no zlib.
+
+namespace weir::inline v0::ws {
+
+// Of an offer, or of the answer to one. Window bits that are absent leave the window at 15.
+struct deflate_parameters {
+    static constexpr std::string_view name = "permessage-deflate";
+
+    bool server_no_context_takeover = false;
+    bool client_no_context_takeover = false;
+    std::optional<int> server_max_window_bits = {}; // 8 to 15
+    std::optional<int> client_max_window_bits = {}; // an offer without a value is one with 15
+
+    friend bool operator==(const deflate_parameters&, const deflate_parameters&) noexcept = default;
+};
+
+// As it is sent. `client_max_window_bits` of 15 is written without its value, as an offer has it, if `in_offer`.
+[[gnu::cold]] inline std::string to_text(const deflate_parameters& all, bool in_offer) {
+    std::string text(deflate_parameters::name);
+    if (all.server_no_context_takeover) text += "; server_no_context_takeover";
+    if (all.client_no_context_takeover) text += "; client_no_context_takeover";
+    if (all.server_max_window_bits)
+        text.append("; server_max_window_bits=").append(std::to_string(*all.server_max_window_bits));
+    if (all.client_max_window_bits) {
+        text += "; client_max_window_bits";
+        if (!in_offer || *all.client_max_window_bits < 15)
+            text.append("=").append(std::to_string(*all.client_max_window_bits));
+    }
+    return text;
+}
+
+// Reads one element of the field. `bad_extension_parameters` for malformed, unknown and repeated parameters and for values that
+// they may not have, as the context tells (RFC 7692, section 7.1: such an offer is declined, such an answer fails).
+[[gnu::cold]] inline result<deflate_parameters> parse_deflate(std::string_view element, bool in_offer) {
+    const auto refused = [](const extension_parameter& what, std::string_view why) {
+        return error(errc::bad_extension_parameters,
+                     concat({"permessage-deflate: ", what.name, what.has_value ? "=" : "", what.value, why}));
+    };
+    deflate_parameters all;
+    extension_reader reader(element);
+    extension_parameter each;
+    while (reader.next(each)) {
+        const bool server = each.name == "server_max_window_bits";
+        if (server || each.name == "client_max_window_bits") {
+            std::optional<int>& bits = server ? all.server_max_window_bits : all.client_max_window_bits;
+            if (bits) return refused(each, " is the second of its name");
+            bits = 15;
+            if (!each.has_value && (server || !in_offer)) return refused(each, " has no value");
+            if (!each.has_value) continue;
+            const std::string_view value = each.value; // decimal, without leading zeros
+            if (value.size() == 1 && (value == "8" || value == "9"))
+                bits = value[0] - '0';
+            else if (value.size() == 2 && value[0] == '1' && value[1] >= '0' && value[1] <= '5')
+                bits = 10 + value[1] - '0';
+            else
+                return refused(each, " is not one of 8 to 15");
+        } else if (each.name == "server_no_context_takeover" || each.name == "client_no_context_takeover") {
+            bool& flag = each.name[0] == 's' ? all.server_no_context_takeover : all.client_no_context_takeover;
+            if (each.has_value) return refused(each, " has a value");
+            if (flag) return refused(each, " is the second of its name");
+            flag = true;
+        } else {
+            return refused(each, " is unknown");
+        }
+    }
+    if (reader.malformed()) return error(errc::bad_extension_parameters, "malformed: " + std::string(element));
+    return all;
+}
+
+// A server's answer to one offer.
+[[gnu::cold]] inline deflate_parameters answer_deflate(const deflate_parameters& offer,
+                                                       const compression_options& how) noexcept {
+    const auto smaller = [](int a, int b) { return a < b ? a : b; };
+    deflate_parameters answer;
+    answer.server_no_context_takeover = offer.server_no_context_takeover || !how.context_takeover;
+    answer.client_no_context_takeover = offer.client_no_context_takeover || !how.peer_context_takeover;
+    if (offer.server_max_window_bits)
+        answer.server_max_window_bits = smaller(*offer.server_max_window_bits, how.window_bits);
+    if (offer.client_max_window_bits && smaller(*offer.client_max_window_bits, how.peer_window_bits) < 15)
+        answer.client_max_window_bits = smaller(*offer.client_max_window_bits, how.peer_window_bits);
+    return answer;
+}
+
+// A server's answer to a request: to the first offer that it can take; nothing if there is none.
+[[gnu::cold]] inline std::optional<deflate_parameters> accept_deflate(const http::fields& request,
+                                                                      const compression_options& how) {
+    std::optional<deflate_parameters> answer;
+    request.each_element(extensions_field, [&](std::string_view element) {
+        if (extension_reader(element).name() != deflate_parameters::name) return true;
+        if (const result<deflate_parameters> offer = parse_deflate(element, true)) answer = answer_deflate(*offer, how);
+        return !answer;
+    });
+    return answer;
+}
+
+// What a client offers. It asks for no more than it wants, and tells what it will do anyway.
+[[gnu::cold]] inline deflate_parameters offer_deflate(const compression_options& how) noexcept {
+    deflate_parameters offer;
+    offer.server_no_context_takeover = !how.peer_context_takeover;
+    offer.client_no_context_takeover = !how.context_takeover;
+    if (how.peer_window_bits < 15) offer.server_max_window_bits = how.peer_window_bits;
+    offer.client_max_window_bits = how.window_bits;
+    return offer;
+}
+
+// What a server took of `offer`; nothing if it took nothing. `bad_extension` for another extension and
+// `bad_extension_parameters` for an answer that does not fit, as the context tells.
+[[gnu::cold]] inline result<std::optional<deflate_parameters>> confirm_deflate(const http::fields& response,
+                                                                               const deflate_parameters& offer) {
+    std::optional<deflate_parameters> agreed;
+    error wrong;
+    response.each_element(extensions_field, [&](std::string_view element) {
+        const std::string text(element);
+        if (extension_reader(element).name() != deflate_parameters::name) {
+            wrong = error(errc::bad_extension, "not offered: " + text);
+        } else if (agreed) {
+            wrong = error(errc::bad_extension_parameters, "a second answer: " + text);
+        } else if (result<deflate_parameters> answer = parse_deflate(element, false); !answer) {
+            wrong = std::move(answer).error();
+        } else if (offer.server_no_context_takeover && !answer->server_no_context_takeover) { // section 7.1.1.1
+            wrong = error(errc::bad_extension_parameters, "without the server_no_context_takeover that was asked for: " + text);
+        } else if (offer.server_max_window_bits &&
+                   answer->server_max_window_bits.value_or(15) > *offer.server_max_window_bits) { // section 7.1.2.1
+            wrong = error(errc::bad_extension_parameters, "a larger server_max_window_bits than was asked for: " + text);
+        } else if (answer->client_max_window_bits.value_or(0) > offer.client_max_window_bits.value_or(0)) { // 7.1.2.2
+            wrong = error(errc::bad_extension_parameters, "a client_max_window_bits that was not offered: " + text);
+        } else {
+            agreed = *answer;
+        }
+        return !wrong;
+    });
+    if (wrong) return wrong;
+    return agreed;
+}
+
+} // namespace weir::inline v0::ws
+
 // ==== weir/protocol/ws/handshake_refusal.hpp =========================================================================
 
 // How a server refuses a handshake: the reason for its own log, and the HTTP response that tells the client.
@@ -5736,6 +6036,75 @@ struct handshake_refusal {
         }
         return response;
     }
+};
+
+} // namespace weir::inline v0::ws
+
+// ==== weir/protocol/ws/message_codec.hpp =============================================================================
+
+// What compresses the messages of a connection, and how that is agreed upon: the seam between the connection and
+// whatever library does it. The one there is: protocol/ws/deflate.hpp.
+//
+// One thread at a time. Nothing that a peer sends makes it throw, or allocate without bound.
+
+namespace weir::inline v0::ws {
+
+// The compression of one connection, both directions. Holds state only while a message is under way, or if it was agreed
+// that messages refer to earlier ones.
+class message_codec {
+public:
+    virtual ~message_codec() = default;
+
+    // The bits that mark the first frame of a compressed message.
+    static constexpr std::uint8_t reserved_bits = 4; // RSV1
+
+    // What was agreed upon, as the server wrote it.
+    virtual std::string_view agreed() const noexcept = 0;
+
+    // --- sending ---
+
+    // Appends a whole message, compressed, to `out`. False, and nothing appended, when it is better sent as it is: it
+    // would not become smaller, or a message by pieces is under way to which it may not refer.
+    [[nodiscard]] virtual bool compress(bytes_view payload, buffer& out) noexcept = 0;
+
+    // Appends the next piece of a message, such that the peer can decompress all of it at once.
+    virtual void compress_piece(bytes_view payload, bool last, buffer& out) noexcept = 0;
+
+    // --- receiving ---
+
+    enum class progress : unsigned char {
+        more_input, // all input was used, and everything that can be made of it was given out
+        more_room,  // there may be more output
+        complete,   // the message has ended
+        corrupt,    // the input is not what the method makes; nothing can be decompressed any more
+    };
+    struct decompressed {
+        std::size_t size; // bytes that were written
+        progress state;
+    };
+
+    // Decompresses from the front of `input`, which it advances, to `out`, which is not empty. `last`: with `input` the
+    // message ends.
+    [[nodiscard]] virtual decompressed decompress(bytes_view& input, bool last, mutable_bytes out) noexcept = 0;
+};
+
+// A way to compress. The options outlive nothing: what is needed of them is copied.
+class compression_method {
+public:
+    // Server: the codec for what the client offers in its request; null when none of it can be taken.
+    virtual std::unique_ptr<message_codec> accept(const http::fields& request,
+                                                  const compression_options& how) const = 0;
+
+    // Client: the field to send.
+    virtual std::string offer(const compression_options& how) const = 0;
+
+    // Client: the codec for what the server took of that; null for nothing. `bad_extension` or
+    // `bad_extension_parameters` for an answer that does not fit, as the context tells.
+    virtual result<std::unique_ptr<message_codec>> confirm(const http::fields& response,
+                                                           const compression_options& how) const = 0;
+
+protected:
+    ~compression_method() = default;
 };
 
 } // namespace weir::inline v0::ws
@@ -5807,6 +6176,8 @@ namespace weir::inline v0::ws {
         return {errc::bad_framing, status::bad_request, "A WebSocket handshake has no body."};
     if (!got.each_element("Sec-WebSocket-Protocol", [](std::string_view each) { return http::is_token(each); }))
         return {errc::bad_subprotocol, status::bad_request, "Sec-WebSocket-Protocol must be a list of tokens."};
+    if (!extensions_well_formed(got)) // RFC 6455, section 9.1
+        return {errc::bad_extension_parameters, status::bad_request, "Sec-WebSocket-Extensions is malformed."};
     return {};
 }
 
@@ -8365,6 +8736,74 @@ private:
 
 } // namespace weir::inline v0::detail
 
+// ==== weir/transport/inflation.hpp ===================================================================================
+
+// A compressed message on its way in: what of its last piece is still to be decompressed, and how far it is valid.
+//
+// Part of the inbox of a connection that has agreed on compression; owns the codec, which the sending side uses too. The
+// piece that it was fed stays where it is until it is no longer `pending`.
+
+namespace weir::inline v0::detail {
+
+class inflation {
+public:
+    explicit inflation(std::unique_ptr<ws::message_codec> codec) noexcept : x_codec(std::move(codec)) {}
+
+    ws::message_codec& codec() noexcept { return *x_codec; }
+    const ws::message_codec& codec() const noexcept { return *x_codec; }
+
+    // Takes the next piece of a message; there must be none pending.
+    void feed(const ws::event& piece) noexcept {
+        x_input = piece.payload;
+        x_input_last = piece.last;
+        x_pending = true;
+        if (!piece.first) return;
+        x_type = piece.type;
+        x_first = true;
+        x_utf8.reset();
+    }
+
+    // Whether there may be output without a further piece.
+    bool pending() const noexcept { return x_pending; }
+    void forget() noexcept { x_pending = false; }
+
+    ws::opcode type() const noexcept { return x_type; }
+
+    // Whether nothing of the message has been handed out.
+    bool first() const noexcept { return x_first; }
+    void handed_out() noexcept { x_first = false; }
+
+    struct output {
+        std::size_t size; // bytes that were written
+        bool last;        // the message ends with them
+        errc failure;
+    };
+
+    // Decompresses into `room`, which is not empty. A failure is for good.
+    output inflate(mutable_bytes room) noexcept {
+        const ws::message_codec::decompressed got = x_codec->decompress(x_input, x_input_last, room);
+        const bool last = got.state == ws::message_codec::progress::complete;
+        errc failure{};
+        if (got.state == ws::message_codec::progress::corrupt)
+            failure = errc::bad_compression;
+        else if (x_type == ws::opcode::text && (!x_utf8.update(room.first(got.size)) || (last && !x_utf8.complete())))
+            failure = errc::bad_utf8;
+        x_pending = got.state == ws::message_codec::progress::more_room && failure == errc{};
+        return {got.size, last, failure};
+    }
+
+private:
+    std::unique_ptr<ws::message_codec> x_codec;
+    bytes_view x_input; // not yet decompressed
+    utf8_validator x_utf8;
+    ws::opcode x_type = ws::opcode::text;
+    bool x_input_last = false;
+    bool x_pending = false;
+    bool x_first = false;
+};
+
+} // namespace weir::inline v0::detail
+
 // ==== weir/transport/read_ahead.hpp ==================================================================================
 
 // Pieces of messages that arrived while nobody was reading.
@@ -8387,7 +8826,7 @@ public:
     void keep(const ws::event& piece) noexcept {
         const std::uint64_t remaining = piece.frame_remaining < no_more ? piece.frame_remaining : no_more;
         const record head{static_cast<std::uint32_t>(piece.payload.size()), static_cast<std::uint32_t>(remaining), piece.type,
-                          piece.first, piece.last};
+                          piece.reserved_bits, piece.first, piece.last};
         std::byte* to = x_arriving.prepare(sizeof head + piece.payload.size());
         assert(to && "these buffers have no bound of their own");
         std::memcpy(to, &head, sizeof head);
@@ -8405,6 +8844,7 @@ public:
         ws::event piece;
         piece.what = ws::event::kind::data;
         piece.type = head.type;
+        piece.reserved_bits = head.reserved_bits;
         piece.first = head.first;
         piece.last = head.last;
         piece.frame_remaining = head.remaining;
@@ -8429,6 +8869,7 @@ private:
         std::uint32_t bytes;
         std::uint32_t remaining; // of the frame, 4 GiB at the most
         ws::opcode type;
+        std::uint8_t reserved_bits;
         bool first;
         bool last;
     };
@@ -8448,6 +8889,9 @@ private:
 // of x_assembly when they came in parts. While nobody does, pieces are copied to x_ahead, so that what stands behind
 // them is seen. What was found stays until it is taken, so a reader that goes away loses nothing. Control frames are
 // given to the caller as they come. The caller does the I/O and sees to bounds.
+//
+// Compressed pieces are kept as they came. They are decompressed when somebody reads: to x_assembly, step by step, so
+// that the message limit, or the size of a piece, bounds what one read makes of them.
 
 namespace weir::inline v0::detail {
 
@@ -8461,6 +8905,7 @@ public:
         control,   // a control frame, or a failure of the peer
         too_large, // a message over the limit: frame_remaining of the event is its size, as far as it is known
         exhausted, // more bytes are needed
+        corrupt,   // a compressed message is not what it should be: `corruption` says what
     };
 
     // `rest`, a part of the lease `first`, is to be parsed.
@@ -8469,6 +8914,14 @@ public:
 
     ws::connection& protocol() noexcept { return x_protocol; }
     const ws::connection& protocol() const noexcept { return x_protocol; }
+
+    // From now on messages may come compressed.
+    [[gnu::cold]] void decompress(std::unique_ptr<ws::message_codec> by) {
+        x_inflation = std::make_unique<inflation>(std::move(by));
+        x_protocol.allow_reserved_bits(ws::message_codec::reserved_bits);
+    }
+    ws::message_codec* codec() const noexcept { return x_inflation ? &x_inflation->codec() : nullptr; }
+    errc corruption() const noexcept { return x_corruption; }
 
     // Goes on until there is something for a reader, or the caller has to do something.
     step advance(reading how, std::size_t message_bytes, ws::event& next) noexcept {
@@ -8479,6 +8932,9 @@ public:
         release_view();
         if (how == reading::by_pieces && x_gathering && !x_assembly.empty()) return hand_out_gathered();
         for (;;) {
+            if (is_inflating()) [[unlikely]] {
+                if (const step outcome = inflate(how, message_bytes, next); outcome != step::exhausted) return outcome;
+            }
             if (has_ahead()) {
                 next = x_ahead->next();
             } else {
@@ -8488,6 +8944,10 @@ public:
                 }
                 if (next.what != ws::event::kind::data) return step::control;
                 if (x_discards) continue;
+            }
+            if (next.reserved_bits) [[unlikely]] {
+                x_inflation->feed(next);
+                continue;
             }
             if (how == reading::by_pieces) {
                 if (std::exchange(x_gathering, false)) next.first = x_gathered_first;
@@ -8537,7 +8997,9 @@ public:
         assert(x_rest.empty());
         return std::exchange(x_lease, {});
     }
-    bool lease_is_unused() const noexcept { return x_lease.backing.data && x_rest.empty() && !x_view.data(); }
+    bool lease_is_unused() const noexcept {
+        return x_lease.backing.data && x_rest.empty() && !x_view.data() && !is_inflating();
+    }
 
     // What was found, once.
     bool found() const noexcept { return x_found; }
@@ -8550,10 +9012,13 @@ public:
     // Bytes that nobody has looked at.
     bool has_rest() const noexcept { return !x_rest.empty(); }
 
+    // Whether a piece of a compressed message waits to be decompressed for a reader.
+    bool is_inflating() const noexcept { return x_inflation && x_inflation->pending(); }
+
     // What waits for a reader to come.
     bool has_ahead() const noexcept { return x_ahead && !x_ahead->empty(); }
     std::size_t ahead_bytes() const noexcept { return x_ahead ? x_ahead->size() : 0; }
-    bool has_unread() const noexcept { return x_found || has_ahead() || has_rest(); }
+    bool has_unread() const noexcept { return x_found || has_ahead() || has_rest() || is_inflating(); }
 
     // From now on, pieces of messages are dropped as they are parsed. Those that were kept stay.
     void discard_from_now() noexcept { x_discards = true; }
@@ -8567,6 +9032,7 @@ public:
     // Nobody will read what was kept.
     void forget_unread() noexcept {
         x_found = false;
+        if (x_inflation) x_inflation->forget();
         release_view();
         x_gathering = false;
         x_assembly.clear();
@@ -8577,6 +9043,7 @@ public:
 private:
     static constexpr std::size_t first_step = 4 * 1024;
     static constexpr std::size_t assembly_step = 64 * 1024;
+    static constexpr std::size_t inflated_piece_bytes = 16 * 1024;
 
     void hand_out(bytes_view payload, const ws::event& from) noexcept {
         x_view = payload;
@@ -8593,6 +9060,7 @@ private:
         x_view_assembled = true;
         x_gathering = false;
         x_found = true;
+        if (x_inflation) x_inflation->handed_out();
         return step::found;
     }
 
@@ -8602,14 +9070,16 @@ private:
         if (next.payload.empty()) return;
         const std::size_t size = next.payload.size();
         // Grows with what has come, and not with what a header promises.
-        const std::size_t held = x_assembly.size() > first_step ? x_assembly.size() : first_step;
-        const std::size_t growth = held < assembly_step ? held : assembly_step;
-        const std::size_t step_bytes = size > growth ? size : growth;
+        const std::size_t step_bytes = size > growth() ? size : growth();
         const std::uint64_t wanted = size + next.frame_remaining;
         std::byte* to = x_assembly.prepare(wanted < step_bytes ? static_cast<std::size_t>(wanted) : step_bytes);
         assert(to && "this buffer has no bound of its own");
         std::memcpy(to, next.payload.data(), size);
         x_assembly.commit(size);
+    }
+    std::size_t growth() const noexcept {
+        const std::size_t held = x_assembly.size() > first_step ? x_assembly.size() : first_step;
+        return held < assembly_step ? held : assembly_step;
     }
     void begin_gathering(bool first) noexcept {
         if (!std::exchange(x_gathering, true)) x_gathered_first = first;
@@ -8620,6 +9090,44 @@ private:
         if (x_discards || x_protocol.message_bits()) return false; // what an extension makes of it is not known yet
         next.frame_remaining = x_assembly.size() + x_protocol.frame_remaining();
         return next.frame_remaining > message_bytes;
+    }
+
+    // Decompresses what is pending. `exhausted`: nothing is any more.
+    [[gnu::noinline]] step inflate(reading how, std::size_t message_bytes, ws::event& next) noexcept {
+        const bool whole = how == reading::whole;
+        if (whole) {
+            begin_gathering(x_inflation->first());
+        } else {
+            x_gathering = false;
+            x_gathered_first = x_inflation->first();
+        }
+        while (x_inflation->pending()) {
+            std::size_t room = inflated_piece_bytes;
+            if (whole) { // one byte over the limit is as far as it goes
+                const std::size_t left = x_assembly.size() < message_bytes ? message_bytes - x_assembly.size() : 0;
+                room = left < growth() ? left + 1 : growth();
+            }
+            std::byte* const to = x_assembly.prepare(room);
+            assert(to && "this buffer has no bound of its own");
+            const inflation::output made = x_inflation->inflate({to, room});
+            if (made.failure != errc{}) {
+                x_corruption = made.failure;
+                return step::corrupt;
+            }
+            x_assembly.commit(made.size);
+            if (whole && x_assembly.size() > message_bytes) {
+                next.frame_remaining = x_assembly.size();
+                return step::too_large;
+            }
+            if (!made.last && (whole || !made.size)) continue;
+            x_view_type = x_inflation->type();
+            hand_out_gathered();
+            x_view_last = made.last;
+            return step::found;
+        }
+        x_view_type = x_inflation->type();
+        x_assembly.consume(0); // gives back what holds nothing
+        return step::exhausted;
     }
 
     // A piece was found for a reader that went away, and now a whole message is wanted.
@@ -8639,7 +9147,7 @@ private:
     void release_view() noexcept {
         x_view = {};
         if (std::exchange(x_view_assembled, false)) x_assembly.clear();
-        if (x_ahead) x_ahead->release();
+        if (x_ahead && !is_inflating()) x_ahead->release();
     }
 
     ws::connection x_protocol;
@@ -8647,6 +9155,7 @@ private:
     mutable_bytes x_rest;                // what of the lease has not been parsed
     buffer x_assembly;                   // a message that comes in parts, or was handed out last
     std::unique_ptr<read_ahead> x_ahead; // made when it is needed first
+    std::unique_ptr<inflation> x_inflation; // only where compression was agreed upon
     bytes_view x_view;                   // what was handed out last, or is to be
     ws::opcode x_view_type = ws::opcode::text;
     bool x_found = false; // x_view is to be handed out
@@ -8656,6 +9165,7 @@ private:
     bool x_gathering = false;      // x_assembly is the beginning of a message that goes on, perhaps an empty one
     bool x_gathered_first = false; // and nothing of that message was handed out before
     bool x_discards = false;
+    errc x_corruption{};
 };
 
 } // namespace weir::inline v0::detail
@@ -8869,14 +9379,14 @@ public:
     }
 
     // Appends a whole message to `into` (the data or the deferred lane) in frames of at most `frame_bytes`. `next_key`
-    // gives a fresh masking key for each frame of a client.
+    // gives a fresh masking key for each frame of a client. The first has `reserved_bits`.
     template <class NextKey>
     static void append_message(buffer& into, ws::opcode type, bytes_view payload, std::size_t frame_bytes, bool masked,
-                               NextKey next_key) noexcept {
-        for (bool more = true; more; type = ws::opcode::continuation) {
+                               NextKey next_key, std::uint8_t reserved_bits = 0) noexcept {
+        for (bool more = true; more; type = ws::opcode::continuation, reserved_bits = 0) {
             const std::size_t size = payload.size() < frame_bytes ? payload.size() : frame_bytes;
             more = size < payload.size();
-            const ws::frame_header header{size, type, 0, !more, masked, masked ? next_key() : ws::masking_key{}};
+            const ws::frame_header header{size, type, reserved_bits, !more, masked, masked ? next_key() : ws::masking_key{}};
             [[maybe_unused]] const bool fits = ws::append_frame(into, header, payload.first(size));
             assert(fits && "the lanes have no bound of their own");
             payload = payload.subspan(size);
@@ -9051,6 +9561,10 @@ struct websocket_options {
     // broken off.
     std::chrono::nanoseconds close_timeout = std::chrono::seconds(5);
 
+    // How messages are compressed, if the other side agrees: `weir::permessage_deflate` of protocol/ws/deflate.hpp, or
+    // that with settings of one's own. Not at all by default.
+    compression_options compression = {};
+
     // Who hears of what happens to the connection; nobody by default.
     log_hook log = {};
 };
@@ -9067,6 +9581,9 @@ static_assert(std::is_trivially_copyable_v<websocket_options> && std::is_trivial
 // who wait for back-pressure to end are woken when half of the high-water mark is left: senders of messages by all that
 // is queued, and whoever sends a message by pieces by what stands before the next piece, since what is deferred waits
 // for the end of that very message. Whether anything may be sent, and when to flush, is the caller's business.
+//
+// A message is compressed when it is queued, and only once it is certain that it will be, so that the peer's state
+// follows ours. One that is deferred may not refer to the message before it, which is not complete.
 
 namespace weir::inline v0::detail {
 
@@ -9075,9 +9592,13 @@ public:
     outgoing(block_pool& pool, entropy& random, const websocket_options& options) noexcept
         : x_outbox(pool), x_random(random), x_options(options) {}
 
+    // From now on messages are compressed, by a codec that outlives this.
+    void compress(ws::message_codec* by) noexcept { x_codec = by; }
+
     // Encodes a whole message. errc{}, or `buffer_full` over the cap.
-    errc send(ws::sender& from, io::stream& over, ws::opcode type, bytes_view payload) noexcept {
+    errc send(ws::sender& from, io::stream& over, ws::opcode type, bytes_view payload, compression how) noexcept {
         if (!fits(queued_bytes(), payload.size())) return errc::buffer_full;
+        if (x_codec && how == compression::automatic && send_compressed(from, type, payload)) return {};
         const bool masked = from.role() == ws::role::client;
         if (from.sending_message()) { // behind the end of the message that is being sent by pieces
             outbox::append_message(x_outbox.deferred(), type, payload, x_options.frame_bytes, masked, next_key(from));
@@ -9098,9 +9619,14 @@ public:
     }
 
     // Encodes one piece of a message as a frame.
-    errc send_frame(ws::sender& from, ws::opcode type, bytes_view payload, bool last) noexcept {
+    // Compressed or not is the whole message, as its first piece was.
+    errc send_frame(ws::sender& from, ws::opcode type, bytes_view payload, bool last, compression how) noexcept {
         if (!fits(x_outbox.data().size(), payload.size())) return errc::buffer_full;
-        const errc refused = from.encode_frame(x_outbox.data(), type, payload, last, next_key(from)());
+        if (x_codec && !from.sending_message())
+            x_compresses = how == compression::automatic &&
+                           (!last || payload.size() >= x_options.compression.threshold_bytes);
+        const errc refused = x_compresses ? compress_frame(from, type, payload, last)
+                                          : from.encode_frame(x_outbox.data(), type, payload, last, next_key(from)());
         if (refused == errc{} && last) x_outbox.end_deferral();
         return refused;
     }
@@ -9177,6 +9703,25 @@ private:
         return {from.role() == ws::role::client ? &x_random : nullptr};
     }
 
+    // False when the message is better sent as it is.
+    [[gnu::noinline]] bool send_compressed(ws::sender& from, ws::opcode type, bytes_view payload) noexcept {
+        if (payload.size() < x_options.compression.threshold_bytes) return false;
+        buffer made(x_outbox.data().pool());
+        if (!x_codec->compress(payload, made)) return false;
+        buffer& into = from.sending_message() ? x_outbox.deferred() : x_outbox.data();
+        outbox::append_message(into, type, made.view(), x_options.frame_bytes, from.role() == ws::role::client,
+                               next_key(from), ws::message_codec::reserved_bits);
+        return true;
+    }
+
+    [[gnu::noinline]] errc compress_frame(ws::sender& from, ws::opcode type, bytes_view payload, bool last) noexcept {
+        if (const errc refused = from.may_send(type); refused != errc{}) return refused;
+        buffer made(x_outbox.data().pool());
+        x_codec->compress_piece(payload, last, made);
+        return from.encode_frame(x_outbox.data(), type, made.view(), last, next_key(from)(),
+                                 ws::message_codec::reserved_bits);
+    }
+
     // One message is always taken when nothing is queued before it.
     bool fits(std::size_t queued, std::size_t more) const noexcept {
         return !queued || (queued <= x_options.queue_bytes && more <= x_options.queue_bytes - queued);
@@ -9196,9 +9741,11 @@ private:
     outbox x_outbox;
     entropy& x_random;
     const websocket_options& x_options;
+    ws::message_codec* x_codec = nullptr; // null where compression was not agreed upon
     list<ready_item> x_senders;
     list<ready_item> x_streamers;
     std::uint64_t x_bytes_out = 0;
+    bool x_compresses = false; // the message that is sent by pieces is compressed
     bool x_blocked = false; // the stream takes nothing until it says so
 };
 
@@ -9588,6 +10135,10 @@ protected:
                 x_inbox.forget_unread();
                 fail({errc::message_too_large, next.frame_remaining, x_options->message_bytes});
                 break;
+            case inbox::step::corrupt:
+                x_inbox.forget_unread();
+                fail({x_inbox.corruption()});
+                break;
             case inbox::step::exhausted:
                 if (!refill()) return stopped();
                 continue;
@@ -9598,7 +10149,7 @@ protected:
 
     // Whether nothing more will ever be handed out.
     bool stopped() const noexcept {
-        if (x_inbox.has_ahead() || x_inbox.has_rest()) return false;
+        if (x_inbox.has_ahead() || x_inbox.has_rest() || x_inbox.is_inflating()) return false;
         return x_inbox.protocol().close_received() || x_failed || x_phase >= phase::draining || x_broken;
     }
 
@@ -9947,17 +10498,17 @@ public:
     using connection_engine::ping;
 
     // Queues a message, encoded messages, a piece of a message. errc{}, or why it was not taken.
-    errc send(ws::opcode type, bytes_view payload) noexcept {
+    errc send(ws::opcode type, bytes_view payload, compression how) noexcept {
         if (!can_send()) return errc::closed;
-        return sent(x_out.send(x_inbox.protocol(), *x_stream, type, payload));
+        return sent(x_out.send(x_inbox.protocol(), *x_stream, type, payload, how));
     }
     errc send_encoded(bytes_view frames) noexcept {
         if (!can_send()) return errc::closed;
         return sent(x_out.send_encoded(x_inbox.protocol(), frames));
     }
-    errc send_frame(ws::opcode type, bytes_view payload, bool last) noexcept {
+    errc send_frame(ws::opcode type, bytes_view payload, bool last, compression how) noexcept {
         if (!can_send()) return errc::closed;
-        return sent(x_out.send_frame(x_inbox.protocol(), type, payload, last));
+        return sent(x_out.send_frame(x_inbox.protocol(), type, payload, last, how));
     }
 
     // Whether a send, or a send of a piece, need not wait now; and for those who wait.
@@ -10011,6 +10562,16 @@ public:
         return x_port;
     }
 
+    // Messages are compressed from now on, in both directions. Before anything was received or sent.
+    [[gnu::cold]] void compress(std::unique_ptr<ws::message_codec> by) {
+        x_out.compress(by.get());
+        x_inbox.decompress(std::move(by));
+    }
+    std::string_view extensions() const noexcept {
+        const ws::message_codec* const codec = x_inbox.codec();
+        return codec ? codec->agreed() : std::string_view();
+    }
+
     // What the handshake agreed upon: a subprotocol, and the request's target. One allocation, or none.
     [[gnu::cold]] void agreed(std::string_view subprotocol, std::string_view target) {
         x_subprotocol_bytes = static_cast<std::uint32_t>(subprotocol.size());
@@ -10030,7 +10591,8 @@ private:
     void abandon() noexcept override { delete this; }
 
     void send_posted(const owned_message& posted) noexcept override {
-        send(posted.is_text ? ws::opcode::text : ws::opcode::binary, as_bytes(posted.data));
+        send(posted.is_text ? ws::opcode::text : ws::opcode::binary, as_bytes(posted.data),
+             compression::automatic);
     }
 
     std::unique_ptr<char[]> x_agreed;
@@ -10215,28 +10777,31 @@ public:
     // and `payload` may go as soon as the call returns. Awaiting it is for back-pressure only: it completes at once
     // while less than `high_water_bytes` wait, and otherwise when half of that has left. Cancelling the wait does not
     // take the message back. `errc::closed` when the connection is no longer open, `errc::buffer_full` above
-    // `queue_bytes`.
-    send_awaiter send(std::string_view text) noexcept {
+    // `queue_bytes`. `compression::off` sends it as it is where compression was agreed upon.
+    send_awaiter send(std::string_view text, compression how = compression::automatic) noexcept {
         assert(is_utf8(as_bytes(text)) && "text messages must be UTF-8; send bytes as binary");
-        return {*x_core, x_core->send(ws::opcode::text, as_bytes(text))};
+        return {*x_core, x_core->send(ws::opcode::text, as_bytes(text), how)};
     }
-    send_awaiter send(bytes_view binary) noexcept { return {*x_core, x_core->send(ws::opcode::binary, binary)}; }
-    send_awaiter send(const message& any) noexcept {
-        return {*x_core, x_core->send(any.is_text() ? ws::opcode::text : ws::opcode::binary, any.bytes())};
+    send_awaiter send(bytes_view binary, compression how = compression::automatic) noexcept {
+        return {*x_core, x_core->send(ws::opcode::binary, binary, how)};
+    }
+    send_awaiter send(const message& any, compression how = compression::automatic) noexcept {
+        return {*x_core, x_core->send(any.is_text() ? ws::opcode::text : ws::opcode::binary, any.bytes(), how)};
     }
 
     // Sends one piece of a message as a frame; `last` ends the message. Other messages that are sent meanwhile go
-    // out behind its end. The pieces of a text must be UTF-8 together. Otherwise like `send`.
-    frame_awaiter send_frame(std::string_view text, bool last) noexcept {
-        return {*x_core, x_core->send_frame(ws::opcode::text, as_bytes(text), last)};
+    // out behind its end. The pieces of a text must be UTF-8 together. Whether the message is compressed says its first
+    // piece. Otherwise like `send`.
+    frame_awaiter send_frame(std::string_view text, bool last, compression how = compression::automatic) noexcept {
+        return {*x_core, x_core->send_frame(ws::opcode::text, as_bytes(text), last, how)};
     }
-    frame_awaiter send_frame(bytes_view binary, bool last) noexcept {
-        return {*x_core, x_core->send_frame(ws::opcode::binary, binary, last)};
+    frame_awaiter send_frame(bytes_view binary, bool last, compression how = compression::automatic) noexcept {
+        return {*x_core, x_core->send_frame(ws::opcode::binary, binary, last, how)};
     }
 
     // The same without anything to await, for those who never wait for a slow peer: whether the message was taken.
-    bool try_send(const message& any) noexcept {
-        return x_core->send(any.is_text() ? ws::opcode::text : ws::opcode::binary, any.bytes()) == errc{};
+    bool try_send(const message& any, compression how = compression::automatic) noexcept {
+        return x_core->send(any.is_text() ? ws::opcode::text : ws::opcode::binary, any.bytes(), how) == errc{};
     }
 
     // Sends frames that were encoded, unmasked, by somebody who sends them to many: see hub/room.hpp. Servers only.
@@ -10270,6 +10835,10 @@ public:
     std::string_view subprotocol() const noexcept { return x_core->subprotocol(); }
     std::string_view target() const noexcept { return x_core->target(); }
 
+    // The extensions agreed upon, as the server wrote them: "permessage-deflate; server_no_context_takeover"; empty when
+    // there are none. Valid as long as the connection.
+    std::string_view extensions() const noexcept { return x_core->extensions(); }
+
     // Of the last ping that was answered; negative before that.
     std::chrono::nanoseconds round_trip() const noexcept { return x_core->round_trip(); }
 
@@ -10286,6 +10855,11 @@ public:
 
     // Notes what the handshake agreed upon; for those who make connections.
     void agreed(std::string_view subprotocol, std::string_view target) { x_core->agreed(subprotocol, target); }
+
+    // Compresses messages as was agreed upon, from the first one on; null for not at all. For those who make connections.
+    void compress(std::unique_ptr<ws::message_codec> by) {
+        if (by) x_core->compress(std::move(by));
+    }
 
     // Has `handler` cancelled when the peer is lost while nobody reads; null for nobody. For servers.
     void guard(context* handler) noexcept { x_core->guard(handler); }
@@ -10913,6 +11487,7 @@ struct upgrade {
     websocket_route* route = nullptr; // null: there was no handshake, or it was refused
     std::unique_ptr<http::request_head> request;
     std::string subprotocol;
+    std::unique_ptr<ws::message_codec> codec; // null: messages are not compressed
     io::lease lease; // of the stream, with what came behind the handshake in `rest`
     mutable_bytes rest;
 };
@@ -11141,7 +11716,10 @@ private:
         if (x_waiting.canceled()) return refuse(http::status::service_unavailable, "The server is stopping.");
         const std::vector<std::string_view> supported = x_step.route->supported();
         const std::string_view subprotocol = ws::choose_subprotocol(x_head, supported);
-        const result<http::response_head> accepted = ws::make_response(x_head, subprotocol);
+        const compression_options& compressed = x_server.websocket->compression;
+        if (compressed.method) x_to.codec = compressed.method->accept(x_head.fields, compressed);
+        const result<http::response_head> accepted =
+            ws::make_response(x_head, subprotocol, {}, x_to.codec ? x_to.codec->agreed() : std::string_view());
         if (!accepted || !http::append_head(x_text, *accepted)) return;
         x_to.subprotocol = subprotocol;
         x_step.upgraded = true;
@@ -11351,6 +11929,7 @@ private:
         websocket ws(ws::role::server, std::move(stream), std::move(to.lease), to.rest,
                      {x_loop, x_loop.blocks(), x_loop.random()}, x_server.websocket);
         ws.agreed(to.subprotocol, to.request->target);
+        ws.compress(std::move(to.codec));
         to.subprotocol = {};
         if (!to.route->wants_request()) *to.request = {};
         const open_connection entry(*this, ws);
@@ -11726,9 +12305,11 @@ inline result<opening> prepare(std::string_view text, const connect_options& opt
     std::array<std::byte, 16> random;
     on->random().fill(random);
     const std::string host = url->host_field();
-    result<http::request_head> request = ws::make_request(
-        {.host = host, .target = url->target(), .subprotocols = options.subprotocols, .fields = options.headers},
-        random);
+    const compression_options& compressed = options.websocket.compression;
+    const std::string extensions = compressed.method ? compressed.method->offer(compressed) : std::string();
+    result<http::request_head> request = ws::make_request({.host = host, .target = url->target(),
+                                                           .subprotocols = options.subprotocols,
+                                                           .fields = options.headers, .extensions = extensions}, random);
     if (!request) return explained(request.error(), where, request.error().context());
     return opening{std::move(*url), std::move(*request), options, std::move(where)};
 }
@@ -11811,10 +12392,18 @@ task<result<websocket>> shake_hands(std::unique_ptr<io::stream> stream, opening&
         co_return error(errc::unexpected_status, std::move(context));
     }
     if (!subprotocol) co_return explained(subprotocol.error(), "the server answered 101", subprotocol.error().context());
+    const compression_options& compressed = what.options.websocket.compression;
+    std::unique_ptr<ws::message_codec> codec;
+    if (compressed.method) {
+        result<std::unique_ptr<ws::message_codec>> agreed = compressed.method->confirm(head->fields, compressed);
+        if (!agreed) co_return explained(agreed.error(), "the server answered 101", agreed.error().context());
+        codec = std::move(*agreed);
+    }
     const mutable_bytes rest = source.rest();
     websocket ws(ws::role::client, std::move(stream), source.take_lease(), rest, {on, on.blocks(), on.random()},
                  std::make_shared<const websocket_options>(what.options.websocket));
     ws.agreed(*subprotocol, what.request.target);
+    ws.compress(std::move(codec));
     co_return std::move(ws);
 }
 
@@ -12631,5 +13220,351 @@ private:
 } // namespace weir::inline v0::io
 
 #endif // WEIR_WITH_MEMORY
+
+#if defined(WEIR_WITH_ZLIB)
+#include <zlib.h>
+
+// ==== weir/protocol/ws/deflate.hpp ===================================================================================
+
+// Compression of messages by permessage-deflate (RFC 7692), with zlib: a leaf header, which only programs include.
+//
+//     server.run({.port = 9001, .websocket = {.compression = weir::permessage_deflate}});
+//     connect(url, {.websocket = {.compression = weir::permessage_deflate({.level = 1})}});
+//
+// Where the states come from: those that the connections of a thread borrow for a message are kept for the next one, a
+// few of each kind, by a pool that these connections own together; it goes with the last of them. Where a message may
+// refer to earlier ones, the connection keeps its own. Memory comes from `operator new`; running out of it ends the program.
+
+#if !__has_include(<zlib.h>)
+#error "weir/protocol/ws/deflate.hpp needs zlib, whose zlib.h is not there (Debian: zlib1g-dev; link with -lz)"
+#endif
+
+namespace weir::inline v0 {
+
+namespace ws::detail {
+
+inline void* zlib_take(void*, uInt count, uInt size) noexcept { return ::operator new(std::size_t{count} * size); }
+inline void zlib_give(void*, void* memory) noexcept { ::operator delete(memory); }
+
+// zlib's counts are 32 bits wide.
+constexpr uInt zlib_size(std::size_t size) noexcept {
+    constexpr std::size_t most = 1u << 30;
+    return static_cast<uInt>(size < most ? size : most);
+}
+inline Bytef* zlib_bytes(const std::byte* from) noexcept {
+    return reinterpret_cast<Bytef*>(const_cast<std::byte*>(from)); // zlib writes nothing where it reads
+}
+
+// A state that compresses. Does not move: zlib points back at it.
+class deflater {
+public:
+    struct settings {
+        int window_bits;
+        int level;
+        int memory_level;
+        friend bool operator==(const settings&, const settings&) noexcept = default;
+    };
+
+    explicit deflater(const settings& how) noexcept : x_settings(how) {
+        x_stream.zalloc = zlib_take;
+        x_stream.zfree = zlib_give;
+        // zlib has no window of 256 bytes for raw data. With one of 512 it refers back by 250 bytes at the most (the
+        // window less the longest match and a little), which is what a peer with 256 can follow.
+        const int bits = how.window_bits == 8 ? 9 : how.window_bits;
+        [[maybe_unused]] const int made =
+            deflateInit2(&x_stream, how.level, Z_DEFLATED, -bits, how.memory_level, Z_DEFAULT_STRATEGY);
+        assert(made == Z_OK);
+    }
+    deflater(const deflater&) = delete;
+    deflater& operator=(const deflater&) = delete;
+    ~deflater() { deflateEnd(&x_stream); }
+
+    const settings& made_for() const noexcept { return x_settings; }
+    void reset() noexcept { deflateReset(&x_stream); }
+
+    // Appends all of `input`, compressed, and says how many bytes that were: whole up to the empty block that ends it,
+    // 00 00 FF FF. Stops, without having finished, when it has become more than `most`.
+    std::size_t run(bytes_view input, buffer& out, std::size_t most) noexcept {
+        std::size_t made = 0;
+        do {
+            x_stream.next_in = zlib_bytes(input.data());
+            x_stream.avail_in = zlib_size(input.size());
+            input = input.subspan(x_stream.avail_in);
+            do {
+                const std::size_t room = made ? later_room : room_for(x_stream.avail_in);
+                std::byte* const to = out.prepare(room);
+                assert(to && "this buffer has no bound of its own");
+                x_stream.next_out = zlib_bytes(to);
+                x_stream.avail_out = static_cast<uInt>(room);
+                deflate(&x_stream, input.empty() ? Z_SYNC_FLUSH : Z_NO_FLUSH);
+                out.commit(room - x_stream.avail_out);
+                made += room - x_stream.avail_out;
+            } while (!x_stream.avail_out && made <= most);
+        } while (!input.empty() && made <= most);
+        return made;
+    }
+
+private:
+    static constexpr std::size_t later_room = 16 * 1024;
+
+    // Enough for whatever is short, and for what most texts become.
+    static std::size_t room_for(std::size_t input) noexcept {
+        constexpr std::size_t most = 64 * 1024;
+        if (input <= later_room) return input + 64;
+        return input / 2 < most ? input / 2 : most;
+    }
+
+    z_stream x_stream{};
+    settings x_settings;
+};
+
+// A state that decompresses. Does not move either.
+class inflater {
+public:
+    struct settings {
+        int window_bits;
+        friend bool operator==(const settings&, const settings&) noexcept = default;
+    };
+
+    explicit inflater(const settings& how) noexcept : x_settings(how) {
+        x_stream.zalloc = zlib_take;
+        x_stream.zfree = zlib_give;
+        [[maybe_unused]] const int made = inflateInit2(&x_stream, -how.window_bits);
+        assert(made == Z_OK);
+    }
+    inflater(const inflater&) = delete;
+    inflater& operator=(const inflater&) = delete;
+    ~inflater() { inflateEnd(&x_stream); }
+
+    const settings& made_for() const noexcept { return x_settings; }
+    void reset() noexcept {
+        inflateReset(&x_stream);
+        x_whole = true;
+    }
+
+    // Whether what was taken in so far ends at the end of a block, and of a byte.
+    bool whole() const noexcept { return x_whole; }
+
+    // Takes from the front of both what it used. False when the input is corrupt.
+    bool run(bytes_view& input, mutable_bytes& out) noexcept {
+        x_stream.next_in = zlib_bytes(input.data());
+        const uInt given = x_stream.avail_in = zlib_size(input.size());
+        x_stream.next_out = zlib_bytes(out.data());
+        const uInt room = x_stream.avail_out = zlib_size(out.size());
+        const int outcome = inflate(&x_stream, Z_SYNC_FLUSH);
+        input = input.subspan(given - x_stream.avail_in);
+        out = out.subspan(room - x_stream.avail_out);
+        if (outcome == Z_STREAM_END) { // a block with BFINAL set: goes on with the same window (RFC 7692, 7.2.3.4)
+            inflateResetKeep(&x_stream);
+            x_whole = true;
+            return true;
+        }
+        constexpr int at_end_of_block = 128, unused_bits = 63;
+        x_whole = (x_stream.data_type & at_end_of_block) && !(x_stream.data_type & unused_bits);
+        return outcome == Z_OK || outcome == Z_BUF_ERROR; // the latter: nothing to be done
+    }
+
+private:
+    z_stream x_stream{};
+    settings x_settings;
+    bool x_whole = true;
+};
+
+// States that nobody uses now, the most recent first. A state of the right settings is reset when it is taken.
+template <class State>
+class idle_states {
+public:
+    idle_states() noexcept = default;
+    idle_states(const idle_states&) = delete;
+    idle_states& operator=(const idle_states&) = delete;
+    ~idle_states() {
+        for (State* each : x_states) delete each;
+    }
+
+    State* take(const typename State::settings& how) noexcept {
+        for (std::size_t i = 0; i < most; ++i) {
+            if (!x_states[i] || x_states[i]->made_for() != how) continue;
+            State* const found = x_states[i];
+            for (; i + 1 < most; ++i) x_states[i] = x_states[i + 1];
+            x_states[most - 1] = nullptr;
+            found->reset();
+            return found;
+        }
+        return new State(how);
+    }
+
+    void give(State* unused) noexcept {
+        if (!unused) return;
+        delete x_states[most - 1]; // the one that was not wanted for longest
+        for (std::size_t i = most - 1; i; --i) x_states[i] = x_states[i - 1];
+        x_states[0] = unused;
+    }
+
+private:
+    static constexpr std::size_t most = 4;
+
+    State* x_states[most] = {};
+};
+
+// The states of a thread, as long as somebody there has a use for them.
+struct deflate_states {
+    idle_states<deflater> deflaters;
+    idle_states<inflater> inflaters;
+    std::size_t users = 0;
+
+    static deflate_states& join() {
+        deflate_states*& here = of_thread();
+        if (!here) here = new deflate_states;
+        ++here->users;
+        return *here;
+    }
+    void leave() noexcept {
+        if (--users) return;
+        if (of_thread() == this) of_thread() = nullptr;
+        delete this;
+    }
+
+private:
+    static deflate_states*& of_thread() noexcept {
+        static constinit thread_local deflate_states* states = nullptr;
+        return states;
+    }
+};
+
+} // namespace ws::detail
+
+namespace ws {
+
+class deflate_codec final : public message_codec {
+public:
+    deflate_codec(role side, const deflate_parameters& agreed, const compression_options& how)
+        : x_states(detail::deflate_states::join()), x_agreed(to_text(agreed, false)) {
+        const bool server = side == role::server;
+        const int own_bits = (server ? agreed.server_max_window_bits : agreed.client_max_window_bits).value_or(15);
+        const int peer_bits = (server ? agreed.client_max_window_bits : agreed.server_max_window_bits).value_or(15);
+        x_out_settings = {own_bits < how.window_bits ? own_bits : how.window_bits, how.level, how.memory_level};
+        x_in_settings = {peer_bits};
+        x_keeps_out = how.context_takeover &&
+                      !(server ? agreed.server_no_context_takeover : agreed.client_no_context_takeover);
+        x_keeps_in = !(server ? agreed.client_no_context_takeover : agreed.server_no_context_takeover);
+    }
+    ~deflate_codec() override {
+        x_states.deflaters.give(x_out);
+        x_states.inflaters.give(x_in);
+        x_states.leave();
+    }
+
+    std::string_view agreed() const noexcept override { return x_agreed; }
+
+    [[nodiscard]] bool compress(bytes_view payload, buffer& out) noexcept override {
+        if (x_keeps_out) {
+            if (x_streaming) return false;
+            compress_piece(payload, true, out);
+            return true;
+        }
+        detail::deflater* const with = x_states.deflaters.take(x_out_settings);
+        const std::size_t most = payload.size() + sizeof tail - 1;
+        const std::size_t made = with->run(payload, out, most);
+        x_states.deflaters.give(with);
+        out.retract(made > most ? made : sizeof tail);
+        return made <= most;
+    }
+
+    void compress_piece(bytes_view payload, bool last, buffer& out) noexcept override {
+        if (!x_out) x_out = x_states.deflaters.take(x_out_settings);
+        const std::size_t made = x_out->run(payload, out, static_cast<std::size_t>(-1));
+        x_streaming = !last;
+        if (!last) return;
+        if (made) {
+            out.retract(sizeof tail); // RFC 7692, section 7.2.1
+        } else { // all of it was flushed before: the header of an empty block, whose rest is the tail (section 7.2.3.6)
+            [[maybe_unused]] const bool fits = out.append({tail, 1});
+            assert(fits && "this buffer has no bound of its own");
+        }
+        if (!x_keeps_out) x_states.deflaters.give(std::exchange(x_out, nullptr));
+    }
+
+    [[nodiscard]] decompressed decompress(bytes_view& input, bool last, mutable_bytes out) noexcept override {
+        assert(!out.empty());
+        if (!x_in) x_in = x_states.inflaters.take(x_in_settings);
+        mutable_bytes room = out;
+        const auto given = [&](progress state) { return decompressed{out.size() - room.size(), state}; };
+        for (;;) {
+            const bool at_tail = last && input.empty();
+            // Some send whole blocks and leave nothing for the tail to end.
+            if (at_tail && x_in->whole() && x_tail_used == 0) break;
+            bytes_view rest(tail + x_tail_used, sizeof tail - x_tail_used);
+            if (!x_in->run(at_tail ? rest : input, room)) return given(progress::corrupt);
+            if (at_tail) x_tail_used = sizeof tail - rest.size();
+            if (room.empty()) return given(progress::more_room);
+            if (!input.empty() || (at_tail && !rest.empty())) continue; // behind a last block
+            if (!last) return given(progress::more_input);
+            if (!at_tail) continue;
+            if (!x_in->whole()) return given(progress::corrupt);
+            break;
+        }
+        x_tail_used = 0;
+        if (!x_keeps_in) x_states.inflaters.give(std::exchange(x_in, nullptr));
+        return given(progress::complete);
+    }
+
+private:
+    // What ends a message and is not sent.
+    static constexpr std::byte tail[] = {std::byte{0}, std::byte{0}, std::byte{0xFF}, std::byte{0xFF}};
+
+    detail::deflate_states& x_states;
+    detail::deflater* x_out = nullptr; // for the message that is sent by pieces, or for good
+    detail::inflater* x_in = nullptr;  // for the message that comes, or for good
+    std::string x_agreed;
+    detail::deflater::settings x_out_settings{};
+    detail::inflater::settings x_in_settings{};
+    std::size_t x_tail_used = 0; // bytes of the tail that x_in has had
+    bool x_keeps_out = false;    // messages that are sent refer to earlier ones
+    bool x_keeps_in = false;     // those that come may
+    bool x_streaming = false;    // a message is being sent by pieces
+};
+
+class deflate_method final : public compression_method {
+public:
+    [[gnu::cold]] std::unique_ptr<message_codec> accept(const http::fields& request,
+                                                        const compression_options& how) const override {
+        const std::optional<deflate_parameters> answer = accept_deflate(request, how);
+        return answer ? std::make_unique<deflate_codec>(role::server, *answer, how) : nullptr;
+    }
+
+    [[gnu::cold]] std::string offer(const compression_options& how) const override {
+        return to_text(offer_deflate(how), true);
+    }
+
+    [[gnu::cold]] result<std::unique_ptr<message_codec>> confirm(const http::fields& response,
+                                                                 const compression_options& how) const override {
+        result<std::optional<deflate_parameters>> agreed = confirm_deflate(response, offer_deflate(how));
+        if (!agreed) return std::move(agreed).error();
+        std::unique_ptr<message_codec> made;
+        if (*agreed) made = std::make_unique<deflate_codec>(role::client, **agreed, how);
+        return made;
+    }
+};
+
+inline constexpr deflate_method deflate_messages{};
+
+} // namespace ws
+
+// For the options of servers and clients: `weir::permessage_deflate`, or with settings of one's own
+// `weir::permessage_deflate({.level = 1})`.
+struct permessage_deflate_type {
+    constexpr compression_options operator()(compression_options how = {}) const noexcept {
+        assert(how.level >= 1 && how.level <= 9 && how.memory_level >= 1 && how.memory_level <= 9);
+        assert(how.window_bits >= 8 && how.window_bits <= 15 && how.peer_window_bits >= 8 && how.peer_window_bits <= 15);
+        how.method = &ws::deflate_messages;
+        return how;
+    }
+    constexpr operator compression_options() const noexcept { return (*this)(); }
+};
+inline constexpr permessage_deflate_type permessage_deflate{};
+
+} // namespace weir::inline v0
+
+#endif // WEIR_WITH_ZLIB
 
 #endif // WEIR_SINGLE_HEADER
