@@ -284,3 +284,94 @@ TEST_CASE("control_frames_per_second: a peer is not blamed for what piles up whi
     websocket ws = world.make(ws::role::server, {.control_frames_per_second = 5, .read_ahead_bytes = 100});
     world.run(away(world, ws));
 }
+
+namespace {
+
+// `count` frames, the last one included, of one byte each but for empty ones in between.
+std::string fragments(int count, bool empty) {
+    std::string bytes = frame(from_client, opcode::text, "b", count == 1);
+    for (int i = 2; i <= count; ++i)
+        bytes += frame(from_client, opcode::continuation, empty && i < count ? "" : "x", i == count);
+    return bytes;
+}
+
+task<> fragmented(websocket_world& world, websocket& ws, bool empty, bool attentive) {
+    std::optional<result<message>> got;
+    scope work;
+    const auto read = [](websocket& of, std::optional<result<message>>& into) -> task<> { into = co_await of.read(); };
+    for (const int count : {1, 2, 10, 11}) {
+        if (attentive) work.spawn(read(ws, got));
+        const bool taken = co_await world.peer().send(fragments(count, empty));
+        CHECK(taken);
+        auto slept = co_await sleep(1ms);
+        (void)slept;
+        CHECK((attentive && count == 11) == !ws.is_open());
+        if (!attentive) work.spawn(read(ws, got));
+        co_await work.join();
+        REQUIRE(got);
+        if (count == 11) {
+            CHECK(got->error() == errc::too_many_fragments);
+        } else {
+            CHECK((*got && (*got)->size() == static_cast<std::size_t>(empty && count > 2 ? 2 : count)));
+        }
+    }
+    CHECK(ws.closed().cause == close_cause::limit);
+    CHECK(ws.closed().code == ws::close_code::message_too_big);
+    CHECK(ws.closed().reason == "message of more frames than the limit of 10");
+}
+
+task<> endless_fragments(websocket_world& world, websocket& ws) { // empty ones that give nothing to read
+    world.peer().send_now(frame(from_client, opcode::text, "b", false));
+    for (int i = 0; i < 9; ++i) world.peer().send_now(frame(from_client, opcode::continuation, "", false));
+    auto got = co_await ws.read().within(1ms);
+    CHECK(got.error() == errc::timed_out);
+    world.peer().send_now(frame(from_client, opcode::continuation, "", false));
+    got = co_await ws.read();
+    CHECK(got.error() == errc::too_many_fragments);
+}
+
+task<> fragmented_pieces(websocket_world& world, websocket& ws) {
+    std::size_t size = 0;
+    const std::string many = fragments(1000, false);
+    world.peer().send_now(many);
+    for (;;) {
+        auto piece = co_await ws.read_frame();
+        REQUIRE(piece);
+        size += piece->payload.size();
+        if (piece->last) break;
+    }
+    CHECK(size == 1000);
+    // The rest of a message that was begun by pieces has a limit of its own.
+    world.peer().send_now(fragments(30, false));
+    for (int i = 0; i < 20; ++i) {
+        auto piece = co_await ws.read_frame();
+        CHECK((piece && !piece->last));
+    }
+    auto rest = co_await ws.read();
+    CHECK((rest && rest->size() == 10));
+    world.peer().send_now(fragments(32, false));
+    for (int i = 0; i < 20; ++i) {
+        auto piece = co_await ws.read_frame();
+        CHECK((piece && !piece->last));
+    }
+    rest = co_await ws.read();
+    CHECK(rest.error() == errc::too_many_fragments);
+}
+
+} // namespace
+
+TEST_CASE("message_fragments: one frame more is refused, whether or not somebody waits for it, and pieces have no limit") {
+    for (const bool empty : {false, true})
+        for (const bool attentive : {false, true}) {
+            CAPTURE(empty);
+            CAPTURE(attentive);
+            websocket_world world;
+            websocket ws = world.make(ws::role::server, {.message_fragments = 10});
+            world.run(fragmented(world, ws, empty, attentive));
+        }
+    websocket_world world;
+    websocket ws = world.make(ws::role::server, {.message_fragments = 10});
+    world.run(endless_fragments(world, ws));
+    websocket other = world.make(ws::role::server, {.message_fragments = 10});
+    world.run(fragmented_pieces(world, other));
+}

@@ -223,6 +223,43 @@ task<> write_in_parts(websocket_world& world, websocket& ws) {
 
 } // namespace
 
+namespace {
+
+task<> pieces_in_parts(websocket_world& world, websocket& ws) {
+    std::string large(40'000, ' '), other(20'000, ' '), whole;
+    const auto fill = [](std::string& text, char from) {
+        for (std::size_t i = 0; i < text.size(); ++i) text[i] = static_cast<char>(from + i * 7 % 26);
+    };
+    fill(large, 'a');
+    fill(other, 'A');
+    whole = large + "small" + other + large;
+    ws.ping("ping");
+    ws.send_frame(std::string_view(large), false); // straight from here
+    ws.ping("pong");
+    ws.send_frame("small", false);
+    ws.send_frame(std::string_view(other), false); // behind what is queued
+    std::string received = co_await world.peer().receive(60'000);
+    auto settled = co_await sleep(1ms);
+    (void)settled;
+    ws.send(std::string_view(other)); // behind the end of what is sent by pieces
+    const std::string wrong(20'000, 'w');
+    auto refused = co_await ws.send_frame(as_bytes(wrong), true);
+    CHECK(refused.error() == errc::send_out_of_order);
+    ws.send_frame(std::string_view(large), true);
+    ws.close();
+    large.assign(large.size(), '?'); // the caller's memory is free at once
+    while (!world.peer().ended() && received.find("\x88\x02\x03\xe8") == std::string::npos) received += co_await world.peer().receive(1);
+    const parsed all = parse(received);
+    CHECK(all.whole);
+    CHECK(all.messages == std::vector<std::string>{whole, other});
+    CHECK(all.frames.front() == opcode::ping);
+    CHECK(all.frames.back() == opcode::close);
+    CHECK(all.longest == 40'000); // a piece is a frame
+    CHECK(received.size() == ws.closed().bytes_out);
+}
+
+} // namespace
+
 TEST_CASE("large payloads straight from the caller's memory, whatever a write takes") {
     std::vector<std::size_t> sizes;
     for (std::size_t size = 1; size < 40; ++size) sizes.push_back(size);
@@ -233,15 +270,34 @@ TEST_CASE("large payloads straight from the caller's memory, whatever a write ta
         websocket_world world(over::memory, {.write_bytes = size});
         websocket ws = world.make(ws::role::server, {.frame_bytes = 9000});
         world.run(write_in_parts(world, ws));
+        if (size % 3 != 0 && size < 100) continue;
+        websocket other = world.make(ws::role::server);
+        world.run(pieces_in_parts(world, other));
     }
     for (const std::uint64_t seed : {1, 2, 3, 4, 5, 6, 7, 8}) {
         websocket_world world(over::memory, {.pipe_bytes = 3000, .fragment = true, .seed = seed});
         websocket ws = world.make(ws::role::server, {.frame_bytes = 9000});
         world.run(write_in_parts(world, ws));
+        websocket other = world.make(ws::role::server);
+        world.run(pieces_in_parts(world, other));
     }
     websocket_world world(over::sockets);
     websocket ws = world.make(ws::role::server, {.frame_bytes = 9000});
     world.run(write_in_parts(world, ws));
+    websocket other = world.make(ws::role::server);
+    world.run(pieces_in_parts(world, other));
+
+    websocket_world wide(over::memory, {.pipe_bytes = 1'000'000});
+    websocket direct = wide.make(ws::role::server);
+    wide.run([](websocket& to) -> task<> {
+        const std::string large(16 * 1024, 'l');
+        to.send_frame(std::string_view(large), false);
+        CHECK(to.queued_bytes() == 0);
+        CHECK(to.closed().bytes_out == large.size() + 4);
+        to.send_frame(std::string_view(large).substr(1), true); // too small for that
+        CHECK(to.queued_bytes() == large.size() - 1 + 4);
+        co_return;
+    }(direct));
 }
 
 namespace {

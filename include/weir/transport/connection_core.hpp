@@ -101,7 +101,7 @@ public:
     }
     errc send_frame(ws::opcode type, bytes_view payload, bool last, compression how) noexcept {
         if (!can_send()) return errc::closed;
-        return sent(x_out.send_frame(x_inbox.protocol(), type, payload, last, how));
+        return sent(x_out.send_frame(x_inbox.protocol(), *x_stream, type, payload, last, how));
     }
 
     // Whether a send, or a send of a piece, need not wait now; and for those who wait.

@@ -23,7 +23,7 @@ protected:
     // to go on with (false).
     bool advance(reading how) noexcept {
         for (ws::event next;;) {
-            switch (x_inbox.advance(how, x_options->message_bytes, next)) {
+            switch (x_inbox.advance(how, x_options->message_bytes, x_options->message_fragments, next)) {
             case inbox::step::found: return true;
             case inbox::step::control: handle_control(next); break;
             case inbox::step::too_large:
@@ -33,6 +33,10 @@ protected:
             case inbox::step::corrupt:
                 x_inbox.forget_unread();
                 fail({x_inbox.corruption()});
+                break;
+            case inbox::step::too_many:
+                x_inbox.forget_unread();
+                fail({errc::too_many_fragments, 0, x_options->message_fragments});
                 break;
             case inbox::step::exhausted:
                 if (!refill()) return stopped();

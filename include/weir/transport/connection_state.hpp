@@ -59,8 +59,7 @@ protected:
                      const connection_environment& around, std::shared_ptr<const websocket_options> options) noexcept
         : x_scheduler(around.runs_on), x_options(std::move(options)), x_stream(std::move(over)),
           x_inbox(side, around.blocks,
-                  ws::limits{.frame_bytes = x_options->received_frame_bytes,
-                             .message_fragments = x_options->message_fragments},
+                  ws::limits{.frame_bytes = x_options->received_frame_bytes, .message_fragments = UINT32_MAX},
                   std::move(first), rest),
           x_out(around.blocks, around.random, *x_options), x_keepalive(x_scheduler.now()),
           x_controls(x_scheduler.now()), x_ending(x_scheduler.now()) {

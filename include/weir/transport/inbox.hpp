@@ -29,6 +29,7 @@ public:
         found,     // there is something to hand out
         control,   // a control frame, or a failure of the peer
         too_large, // a message over the limit: frame_remaining of the event is its size, as far as it is known
+        too_many,  // a message of more frames than the limit
         exhausted, // more bytes are needed
         corrupt,   // a compressed message is not what it should be: `corruption` says what
     };
@@ -49,7 +50,7 @@ public:
     errc corruption() const noexcept { return x_corruption; }
 
     // Goes on until there is something for a reader, or the caller has to do something.
-    step advance(reading how, std::size_t message_bytes, ws::event& next) noexcept {
+    step advance(reading how, std::size_t message_bytes, std::uint32_t message_fragments, ws::event& next) noexcept {
         if (x_found) {
             if (how == reading::by_pieces || x_view_last) return step::found;
             put_back();
@@ -64,12 +65,15 @@ public:
                 next = x_ahead->next();
             } else {
                 if (x_rest.empty() || (next = x_protocol.receive(x_rest)).what == ws::event::kind::need_more) {
-                    if (how == reading::whole && promises_over(message_bytes, next)) return step::too_large;
-                    return step::exhausted;
+                    if (how != reading::whole) return step::exhausted;
+                    if (too_many(x_protocol.fragments(), message_fragments)) return step::too_many;
+                    return promises_over(message_bytes, next) ? step::too_large : step::exhausted;
                 }
                 if (next.what != ws::event::kind::data) return step::control;
                 if (x_discards) continue;
             }
+            if (!x_gathering) x_gathered_from = next.fragment;
+            if (how == reading::whole && too_many(next.fragment, message_fragments)) return step::too_many;
             if (next.reserved_bits) [[unlikely]] {
                 x_inflation->feed(next);
                 continue;
@@ -210,6 +214,11 @@ private:
         if (!std::exchange(x_gathering, true)) x_gathered_first = first;
     }
 
+    // Whether a frame of this number is one too many for a message, or the rest of one, that is read as a whole.
+    bool too_many(std::uint32_t fragment, std::uint32_t most) const noexcept {
+        return fragment >= x_gathered_from && fragment - x_gathered_from >= most;
+    }
+
     // Whether the header of the frame under way says that the message will be too large.
     bool promises_over(std::size_t message_bytes, ws::event& next) const noexcept {
         if (x_discards || x_protocol.message_bits()) return false; // what an extension makes of it is not known yet
@@ -283,6 +292,7 @@ private:
     std::unique_ptr<inflation> x_inflation; // only where compression was agreed upon
     bytes_view x_view;                   // what was handed out last, or is to be
     ws::opcode x_view_type = ws::opcode::text;
+    std::uint32_t x_gathered_from = 1; // the frame in which began what is gathered, or was handed out last
     bool x_found = false; // x_view is to be handed out
     bool x_view_first = false;
     bool x_view_last = false;

@@ -107,6 +107,22 @@ public:
         return total;
     }
 
+    // The same with one frame, whose header is encoded already.
+    std::size_t write_frame_through(io::stream& to, bytes_view header, bytes_view payload) noexcept {
+        assert(x_data.empty());
+        segments all;
+        gather(all);
+        all.add(header, lane::caller);
+        all.add(payload, lane::caller);
+        const std::size_t total = to.write({all.pieces, all.count});
+        const std::size_t written = account(all, total);
+        const std::size_t of_header = written < header.size() ? written : header.size();
+        append(header.subspan(of_header));
+        append(payload.subspan(written - of_header));
+        if (written) x_to_boundary = x_data.size();
+        return total;
+    }
+
     // Appends a whole message to `into` (the data or the deferred lane) in frames of at most `frame_bytes`. `next_key`
     // gives a fresh masking key for each frame of a client. The first has `reserved_bits`.
     template <class NextKey>

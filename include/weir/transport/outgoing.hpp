@@ -53,13 +53,20 @@ public:
 
     // Encodes one piece of a message as a frame.
     // Compressed or not is the whole message, as its first piece was.
-    errc send_frame(ws::sender& from, ws::opcode type, bytes_view payload, bool last, compression how) noexcept {
+    errc send_frame(ws::sender& from, io::stream& over, ws::opcode type, bytes_view payload, bool last,
+                    compression how) noexcept {
         if (!fits(x_outbox.data().size(), payload.size())) return errc::buffer_full;
         if (x_codec && !from.sending_message())
             x_compresses = how == compression::automatic &&
                            (!last || payload.size() >= x_options.compression.threshold_bytes);
-        const errc refused = x_compresses ? compress_frame(from, type, payload, last)
-                                          : from.encode_frame(x_outbox.data(), type, payload, last, next_key(from)());
+        errc refused = {};
+        if (x_compresses)
+            refused = compress_frame(from, type, payload, last);
+        else if (payload.size() >= write_through_bytes && from.role() == ws::role::server && !x_blocked &&
+                 x_outbox.data().empty())
+            refused = write_frame_through(from, over, type, payload, last);
+        else
+            refused = from.encode_frame(x_outbox.data(), type, payload, last, next_key(from)());
         if (refused == errc{} && last) x_outbox.end_deferral();
         return refused;
     }
@@ -153,6 +160,16 @@ private:
         x_codec->compress_piece(payload, last, made);
         return from.encode_frame(x_outbox.data(), type, made.view(), last, next_key(from)(),
                                  ws::message_codec::reserved_bits);
+    }
+
+    [[gnu::noinline]] errc write_frame_through(ws::sender& from, io::stream& over, ws::opcode type, bytes_view payload,
+                                               bool last) noexcept {
+        if (const errc refused = from.may_send(type); refused != errc{}) return refused;
+        std::byte header[ws::frame_header::max_bytes];
+        const std::size_t size = from.encode_frame_header(header, type, payload.size(), last);
+        x_bytes_out += x_outbox.write_frame_through(over, {header, size}, payload);
+        x_blocked = !x_outbox.empty();
+        return {};
     }
 
     // One message is always taken when nothing is queued before it.

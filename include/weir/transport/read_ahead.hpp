@@ -25,8 +25,8 @@ public:
     // Keeps a copy of a piece of a message.
     void keep(const ws::event& piece) noexcept {
         const std::uint64_t remaining = piece.frame_remaining < no_more ? piece.frame_remaining : no_more;
-        const record head{static_cast<std::uint32_t>(piece.payload.size()), static_cast<std::uint32_t>(remaining), piece.type,
-                          piece.reserved_bits, piece.first, piece.last};
+        const record head{static_cast<std::uint32_t>(piece.payload.size()), static_cast<std::uint32_t>(remaining),
+                          piece.fragment, piece.type, piece.reserved_bits, piece.first, piece.last};
         std::byte* to = x_arriving.prepare(sizeof head + piece.payload.size());
         assert(to && "these buffers have no bound of their own");
         std::memcpy(to, &head, sizeof head);
@@ -47,6 +47,7 @@ public:
         piece.reserved_bits = head.reserved_bits;
         piece.first = head.first;
         piece.last = head.last;
+        piece.fragment = head.fragment;
         piece.frame_remaining = head.remaining;
         piece.payload = {x_reading.data() + sizeof head, head.bytes};
         return piece;
@@ -68,6 +69,7 @@ private:
     struct record {
         std::uint32_t bytes;
         std::uint32_t remaining; // of the frame, 4 GiB at the most
+        std::uint32_t fragment;
         ws::opcode type;
         std::uint8_t reserved_bits;
         bool first;

@@ -141,13 +141,16 @@ public:
     }
 
     // Sends one piece of a message as a frame; `last` ends the message. Other messages that are sent meanwhile go
-    // out behind its end. The pieces of a text must be UTF-8 together. Whether the message is compressed says its first
-    // piece. Otherwise like `send`.
+    // out behind its end. The pieces of a text must be UTF-8 together. Pings and closes pass between two pieces, so
+    // they should not be too large. Whether the message is compressed says its first piece. Otherwise like `send`.
     frame_awaiter send_frame(std::string_view text, bool last, compression how = compression::automatic) noexcept {
         return {*x_core, x_core->send_frame(ws::opcode::text, as_bytes(text), last, how)};
     }
     frame_awaiter send_frame(bytes_view binary, bool last, compression how = compression::automatic) noexcept {
         return {*x_core, x_core->send_frame(ws::opcode::binary, binary, last, how)};
+    }
+    frame_awaiter send_frame(const piece& any, compression how = compression::automatic) noexcept {
+        return {*x_core, x_core->send_frame(any.is_text ? ws::opcode::text : ws::opcode::binary, any.payload, any.last, how)};
     }
 
     // The same without anything to await, for those who never wait for a slow peer: whether the message was taken.
@@ -162,7 +165,7 @@ public:
     send_awaiter ping(std::string_view payload = {}) noexcept { return {*x_core, x_core->ping(as_bytes(payload))}; }
 
     // Begins to close the connection, behind everything that was sent; closing again does nothing. The code must be one
-    // that may be sent (RFC 6455, section 7.4); the reason is cut at 123 bytes. Awaiting it completes when the
+    // that may be sent (RFC 6455, section 7.4), or 1005 for none; the reason is cut at 123 bytes. Awaiting it completes when the
     // connection is over, after two close timeouts at the most.
     close_awaiter close(ws::close_code code = ws::close_code::normal, std::string_view reason = {}) noexcept {
         x_core->begin_close(code, reason);

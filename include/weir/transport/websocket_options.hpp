@@ -23,7 +23,7 @@ struct websocket_options {
     // reason. `read_frame` has no such limit.
     std::size_t message_bytes = 1024 * 1024;
 
-    // The most frames that one message may come in.
+    // The most frames in which a message may come that `read` gathers; likewise.
     std::uint32_t message_fragments = 65536;
 
     // The largest frame that is received; a larger one closes the connection with 1009, at its header. By default what

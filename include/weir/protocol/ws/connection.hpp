@@ -89,6 +89,9 @@ public:
     // anything of its payload is.
     std::uint64_t frame_remaining() const noexcept { return x_stage == stage::data ? x_remaining : 0; }
 
+    // How many frames of the message under way have begun; 0 where there is none.
+    std::uint32_t fragments() const noexcept { return x_message == opcode::continuation ? 0 : x_fragments; }
+
     // The reserved bits of the message under way, or of the last one.
     std::uint8_t message_bits() const noexcept { return x_message_bits; }
 
@@ -247,7 +250,7 @@ private:
         const opcode type = x_message;
         if (last) x_message = opcode::continuation;
         return {.what = event::kind::data, .type = type, .first = std::exchange(x_first, false), .last = last,
-                .reserved_bits = x_message_bits, .frame_remaining = x_remaining, .payload = payload};
+                .reserved_bits = x_message_bits, .fragment = x_fragments, .frame_remaining = x_remaining, .payload = payload};
     }
 
     // --- control ---

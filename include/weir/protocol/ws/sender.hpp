@@ -55,7 +55,7 @@ public:
     std::size_t encode_frame_header(std::byte* to, opcode type, std::uint64_t payload_bytes, bool last,
                                     masking_key key = {}, std::uint8_t reserved_bits = 0) noexcept {
         assert(type == opcode::text || type == opcode::binary);
-        assert(!x_close_sent && (!sending_message() || type == x_sending));
+        assert(may_send(type) == errc{});
         const frame_header header = next_header(type, payload_bytes, last, key, reserved_bits);
         x_sending = last ? opcode::continuation : type;
         return encode(header, to);
