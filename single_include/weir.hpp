@@ -5253,6 +5253,7 @@ struct event {
     bool last = false;                       // data: the message ends here
     std::uint8_t reserved_bits = 0;          // data: those of the message's first frame; RSV1 is 4
     close_code code = close_code::no_status; // close: the peer's, 1005 when there was none; failed: what to answer
+    std::uint32_t fragment = 1;              // data: the number of this frame in its message
     std::uint64_t frame_remaining = 0;       // data: bytes of this frame that have not been seen yet
     mutable_bytes payload = {};              // data, ping, pong: the bytes; close: the reason, which is UTF-8
 };
@@ -5271,7 +5272,7 @@ struct limits {
     // holds one, so this costs no memory; lower it where whoever gathers messages has no bound of its own.
     std::uint64_t frame_bytes = 0x7FFF'FFFF'FFFF'FFFF;
 
-    // Frames of one message. Bounds the work that a peer can cause by endless empty or tiny fragments.
+    // Frames of one message, however it is read. Bounds the work that a peer can cause by endless empty or tiny fragments.
     std::uint32_t message_fragments = 65536;
 };
 
@@ -5336,7 +5337,7 @@ public:
     std::size_t encode_frame_header(std::byte* to, opcode type, std::uint64_t payload_bytes, bool last,
                                     masking_key key = {}, std::uint8_t reserved_bits = 0) noexcept {
         assert(type == opcode::text || type == opcode::binary);
-        assert(!x_close_sent && (!sending_message() || type == x_sending));
+        assert(may_send(type) == errc{});
         const frame_header header = next_header(type, payload_bytes, last, key, reserved_bits);
         x_sending = last ? opcode::continuation : type;
         return encode(header, to);
@@ -5529,6 +5530,9 @@ public:
     // anything of its payload is.
     std::uint64_t frame_remaining() const noexcept { return x_stage == stage::data ? x_remaining : 0; }
 
+    // How many frames of the message under way have begun; 0 where there is none.
+    std::uint32_t fragments() const noexcept { return x_message == opcode::continuation ? 0 : x_fragments; }
+
     // The reserved bits of the message under way, or of the last one.
     std::uint8_t message_bits() const noexcept { return x_message_bits; }
 
@@ -5687,7 +5691,7 @@ private:
         const opcode type = x_message;
         if (last) x_message = opcode::continuation;
         return {.what = event::kind::data, .type = type, .first = std::exchange(x_first, false), .last = last,
-                .reserved_bits = x_message_bits, .frame_remaining = x_remaining, .payload = payload};
+                .reserved_bits = x_message_bits, .fragment = x_fragments, .frame_remaining = x_remaining, .payload = payload};
     }
 
     // --- control ---
@@ -8825,8 +8829,8 @@ public:
     // Keeps a copy of a piece of a message.
     void keep(const ws::event& piece) noexcept {
         const std::uint64_t remaining = piece.frame_remaining < no_more ? piece.frame_remaining : no_more;
-        const record head{static_cast<std::uint32_t>(piece.payload.size()), static_cast<std::uint32_t>(remaining), piece.type,
-                          piece.reserved_bits, piece.first, piece.last};
+        const record head{static_cast<std::uint32_t>(piece.payload.size()), static_cast<std::uint32_t>(remaining),
+                          piece.fragment, piece.type, piece.reserved_bits, piece.first, piece.last};
         std::byte* to = x_arriving.prepare(sizeof head + piece.payload.size());
         assert(to && "these buffers have no bound of their own");
         std::memcpy(to, &head, sizeof head);
@@ -8847,6 +8851,7 @@ public:
         piece.reserved_bits = head.reserved_bits;
         piece.first = head.first;
         piece.last = head.last;
+        piece.fragment = head.fragment;
         piece.frame_remaining = head.remaining;
         piece.payload = {x_reading.data() + sizeof head, head.bytes};
         return piece;
@@ -8868,6 +8873,7 @@ private:
     struct record {
         std::uint32_t bytes;
         std::uint32_t remaining; // of the frame, 4 GiB at the most
+        std::uint32_t fragment;
         ws::opcode type;
         std::uint8_t reserved_bits;
         bool first;
@@ -8904,6 +8910,7 @@ public:
         found,     // there is something to hand out
         control,   // a control frame, or a failure of the peer
         too_large, // a message over the limit: frame_remaining of the event is its size, as far as it is known
+        too_many,  // a message of more frames than the limit
         exhausted, // more bytes are needed
         corrupt,   // a compressed message is not what it should be: `corruption` says what
     };
@@ -8924,7 +8931,7 @@ public:
     errc corruption() const noexcept { return x_corruption; }
 
     // Goes on until there is something for a reader, or the caller has to do something.
-    step advance(reading how, std::size_t message_bytes, ws::event& next) noexcept {
+    step advance(reading how, std::size_t message_bytes, std::uint32_t message_fragments, ws::event& next) noexcept {
         if (x_found) {
             if (how == reading::by_pieces || x_view_last) return step::found;
             put_back();
@@ -8939,12 +8946,15 @@ public:
                 next = x_ahead->next();
             } else {
                 if (x_rest.empty() || (next = x_protocol.receive(x_rest)).what == ws::event::kind::need_more) {
-                    if (how == reading::whole && promises_over(message_bytes, next)) return step::too_large;
-                    return step::exhausted;
+                    if (how != reading::whole) return step::exhausted;
+                    if (too_many(x_protocol.fragments(), message_fragments)) return step::too_many;
+                    return promises_over(message_bytes, next) ? step::too_large : step::exhausted;
                 }
                 if (next.what != ws::event::kind::data) return step::control;
                 if (x_discards) continue;
             }
+            if (!x_gathering) x_gathered_from = next.fragment;
+            if (how == reading::whole && too_many(next.fragment, message_fragments)) return step::too_many;
             if (next.reserved_bits) [[unlikely]] {
                 x_inflation->feed(next);
                 continue;
@@ -9085,6 +9095,11 @@ private:
         if (!std::exchange(x_gathering, true)) x_gathered_first = first;
     }
 
+    // Whether a frame of this number is one too many for a message, or the rest of one, that is read as a whole.
+    bool too_many(std::uint32_t fragment, std::uint32_t most) const noexcept {
+        return fragment >= x_gathered_from && fragment - x_gathered_from >= most;
+    }
+
     // Whether the header of the frame under way says that the message will be too large.
     bool promises_over(std::size_t message_bytes, ws::event& next) const noexcept {
         if (x_discards || x_protocol.message_bits()) return false; // what an extension makes of it is not known yet
@@ -9158,6 +9173,7 @@ private:
     std::unique_ptr<inflation> x_inflation; // only where compression was agreed upon
     bytes_view x_view;                   // what was handed out last, or is to be
     ws::opcode x_view_type = ws::opcode::text;
+    std::uint32_t x_gathered_from = 1; // the frame in which began what is gathered, or was handed out last
     bool x_found = false; // x_view is to be handed out
     bool x_view_first = false;
     bool x_view_last = false;
@@ -9378,6 +9394,22 @@ public:
         return total;
     }
 
+    // The same with one frame, whose header is encoded already.
+    std::size_t write_frame_through(io::stream& to, bytes_view header, bytes_view payload) noexcept {
+        assert(x_data.empty());
+        segments all;
+        gather(all);
+        all.add(header, lane::caller);
+        all.add(payload, lane::caller);
+        const std::size_t total = to.write({all.pieces, all.count});
+        const std::size_t written = account(all, total);
+        const std::size_t of_header = written < header.size() ? written : header.size();
+        append(header.subspan(of_header));
+        append(payload.subspan(written - of_header));
+        if (written) x_to_boundary = x_data.size();
+        return total;
+    }
+
     // Appends a whole message to `into` (the data or the deferred lane) in frames of at most `frame_bytes`. `next_key`
     // gives a fresh masking key for each frame of a client. The first has `reserved_bits`.
     template <class NextKey>
@@ -9521,7 +9553,7 @@ struct websocket_options {
     // reason. `read_frame` has no such limit.
     std::size_t message_bytes = 1024 * 1024;
 
-    // The most frames that one message may come in.
+    // The most frames in which a message may come that `read` gathers; likewise.
     std::uint32_t message_fragments = 65536;
 
     // The largest frame that is received; a larger one closes the connection with 1009, at its header. By default what
@@ -9620,13 +9652,20 @@ public:
 
     // Encodes one piece of a message as a frame.
     // Compressed or not is the whole message, as its first piece was.
-    errc send_frame(ws::sender& from, ws::opcode type, bytes_view payload, bool last, compression how) noexcept {
+    errc send_frame(ws::sender& from, io::stream& over, ws::opcode type, bytes_view payload, bool last,
+                    compression how) noexcept {
         if (!fits(x_outbox.data().size(), payload.size())) return errc::buffer_full;
         if (x_codec && !from.sending_message())
             x_compresses = how == compression::automatic &&
                            (!last || payload.size() >= x_options.compression.threshold_bytes);
-        const errc refused = x_compresses ? compress_frame(from, type, payload, last)
-                                          : from.encode_frame(x_outbox.data(), type, payload, last, next_key(from)());
+        errc refused = {};
+        if (x_compresses)
+            refused = compress_frame(from, type, payload, last);
+        else if (payload.size() >= write_through_bytes && from.role() == ws::role::server && !x_blocked &&
+                 x_outbox.data().empty())
+            refused = write_frame_through(from, over, type, payload, last);
+        else
+            refused = from.encode_frame(x_outbox.data(), type, payload, last, next_key(from)());
         if (refused == errc{} && last) x_outbox.end_deferral();
         return refused;
     }
@@ -9720,6 +9759,16 @@ private:
         x_codec->compress_piece(payload, last, made);
         return from.encode_frame(x_outbox.data(), type, made.view(), last, next_key(from)(),
                                  ws::message_codec::reserved_bits);
+    }
+
+    [[gnu::noinline]] errc write_frame_through(ws::sender& from, io::stream& over, ws::opcode type, bytes_view payload,
+                                               bool last) noexcept {
+        if (const errc refused = from.may_send(type); refused != errc{}) return refused;
+        std::byte header[ws::frame_header::max_bytes];
+        const std::size_t size = from.encode_frame_header(header, type, payload.size(), last);
+        x_bytes_out += x_outbox.write_frame_through(over, {header, size}, payload);
+        x_blocked = !x_outbox.empty();
+        return {};
     }
 
     // One message is always taken when nothing is queued before it.
@@ -9936,8 +9985,7 @@ protected:
                      const connection_environment& around, std::shared_ptr<const websocket_options> options) noexcept
         : x_scheduler(around.runs_on), x_options(std::move(options)), x_stream(std::move(over)),
           x_inbox(side, around.blocks,
-                  ws::limits{.frame_bytes = x_options->received_frame_bytes,
-                             .message_fragments = x_options->message_fragments},
+                  ws::limits{.frame_bytes = x_options->received_frame_bytes, .message_fragments = UINT32_MAX},
                   std::move(first), rest),
           x_out(around.blocks, around.random, *x_options), x_keepalive(x_scheduler.now()),
           x_controls(x_scheduler.now()), x_ending(x_scheduler.now()) {
@@ -10128,7 +10176,7 @@ protected:
     // to go on with (false).
     bool advance(reading how) noexcept {
         for (ws::event next;;) {
-            switch (x_inbox.advance(how, x_options->message_bytes, next)) {
+            switch (x_inbox.advance(how, x_options->message_bytes, x_options->message_fragments, next)) {
             case inbox::step::found: return true;
             case inbox::step::control: handle_control(next); break;
             case inbox::step::too_large:
@@ -10138,6 +10186,10 @@ protected:
             case inbox::step::corrupt:
                 x_inbox.forget_unread();
                 fail({x_inbox.corruption()});
+                break;
+            case inbox::step::too_many:
+                x_inbox.forget_unread();
+                fail({errc::too_many_fragments, 0, x_options->message_fragments});
                 break;
             case inbox::step::exhausted:
                 if (!refill()) return stopped();
@@ -10508,7 +10560,7 @@ public:
     }
     errc send_frame(ws::opcode type, bytes_view payload, bool last, compression how) noexcept {
         if (!can_send()) return errc::closed;
-        return sent(x_out.send_frame(x_inbox.protocol(), type, payload, last, how));
+        return sent(x_out.send_frame(x_inbox.protocol(), *x_stream, type, payload, last, how));
     }
 
     // Whether a send, or a send of a piece, need not wait now; and for those who wait.
@@ -10790,13 +10842,16 @@ public:
     }
 
     // Sends one piece of a message as a frame; `last` ends the message. Other messages that are sent meanwhile go
-    // out behind its end. The pieces of a text must be UTF-8 together. Whether the message is compressed says its first
-    // piece. Otherwise like `send`.
+    // out behind its end. The pieces of a text must be UTF-8 together. Pings and closes pass between two pieces, so
+    // they should not be too large. Whether the message is compressed says its first piece. Otherwise like `send`.
     frame_awaiter send_frame(std::string_view text, bool last, compression how = compression::automatic) noexcept {
         return {*x_core, x_core->send_frame(ws::opcode::text, as_bytes(text), last, how)};
     }
     frame_awaiter send_frame(bytes_view binary, bool last, compression how = compression::automatic) noexcept {
         return {*x_core, x_core->send_frame(ws::opcode::binary, binary, last, how)};
+    }
+    frame_awaiter send_frame(const piece& any, compression how = compression::automatic) noexcept {
+        return {*x_core, x_core->send_frame(any.is_text ? ws::opcode::text : ws::opcode::binary, any.payload, any.last, how)};
     }
 
     // The same without anything to await, for those who never wait for a slow peer: whether the message was taken.
@@ -10811,7 +10866,7 @@ public:
     send_awaiter ping(std::string_view payload = {}) noexcept { return {*x_core, x_core->ping(as_bytes(payload))}; }
 
     // Begins to close the connection, behind everything that was sent; closing again does nothing. The code must be one
-    // that may be sent (RFC 6455, section 7.4); the reason is cut at 123 bytes. Awaiting it completes when the
+    // that may be sent (RFC 6455, section 7.4), or 1005 for none; the reason is cut at 123 bytes. Awaiting it completes when the
     // connection is over, after two close timeouts at the most.
     close_awaiter close(ws::close_code code = ws::close_code::normal, std::string_view reason = {}) noexcept {
         x_core->begin_close(code, reason);
