@@ -5,7 +5,7 @@ import re
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-LAYERS = ["core", "protocol", "coro", "io", "net", "transport", "server", "client", "hub", "interop", "load", "system"]
+LAYERS = ["core", "protocol", "coro", "io", "net", "transport", "server", "client", "hub", "interop", "load", "system", "conformance"]
 
 
 def listed_in(path, suffix):

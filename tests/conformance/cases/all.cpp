@@ -1,0 +1,15 @@
+// Every case, in the order of the report.
+#include "../case.hpp"
+
+namespace conformance {
+
+std::vector<test_case> all_cases(std::uint64_t message_limit) {
+    case_list cases;
+    add_framing(cases);
+    add_control(cases);
+    add_reserved(cases);
+    (void)message_limit;
+    return cases.take();
+}
+
+} // namespace conformance

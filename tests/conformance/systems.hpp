@@ -1,0 +1,17 @@
+// The systems under test that the suite brings along or drives.
+#pragma once
+
+#include "report.hpp"
+
+namespace conformance {
+
+// What is to be tried: each of the cases, cut in each of the ways.
+struct plan {
+    const std::vector<test_case>& cases;
+    std::vector<cutting> cuttings = {{}};
+    std::uint64_t message_limit = 16 * 1024 * 1024; // of the system under test
+};
+
+void try_weir_in_memory(const plan& what, report& into);
+
+} // namespace conformance
