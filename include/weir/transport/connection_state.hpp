@@ -122,7 +122,10 @@ protected:
                            rule == errc::too_many_fragments || rule == errc::too_many_controls || rule == errc::buffer_full;
         x_ending.note(limit ? close_cause::limit : close_cause::protocol_error, code, reason, make_error_code(rule));
         note(log_level::warning, reason);
-        if (!x_mute) x_out.send_close_at_once(x_inbox.protocol(), code, reason);
+        if (!x_mute) {
+            x_out.flush(*x_stream); // answers to what came before are owed, unless they would have to wait
+            x_out.send_close_at_once(x_inbox.protocol(), code, reason);
+        }
         x_inbox.stop_parsing();
         lost();
         if (x_phase == phase::open) enter_closing();
