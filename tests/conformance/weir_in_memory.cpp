@@ -79,7 +79,13 @@ private:
             return true;
         case weir::io::status::blocked: return false;
         case weir::io::status::end: x_judge.ended(); break;
-        case weir::io::status::failed: x_judge.broken(); break;
+        case weir::io::status::failed:
+            // What we wrote may have met a stream that had ended in order: a socket would have shown that end first.
+            if (x_stream.failure() == std::errc::broken_pipe)
+                x_judge.ended();
+            else
+                x_judge.broken();
+            break;
         }
         x_ended = true;
         return true;

@@ -18,7 +18,8 @@ void add_fragments(case_list& cases) {
               {send(text("a").fragment(), last("b"), binary("c").fragment(), last("d")), expect(text("ab"), binary("cd"))});
     cases.add("fragments/then-whole", "5.4",
               {send(text("a").fragment(), last("b"), text("c"), binary("d")), expect(text("ab"), text("c"), binary("d"))});
-    cases.add("fragments/binary-is-no-text", "5.4, 5.6", {send(binary(hex("FF")).fragment(), last(hex("FE"))), expect(binary(hex("FF FE")))});
+    cases.add("fragments/binary-is-no-text", "5.4, 5.6",
+              {send(binary(hex("FF")).fragment(), last(hex("FE"))), expect(binary(hex("FF FE")))});
     for (const std::size_t size : {125, 126, 127, 65535, 65536}) {
         const std::string number = std::to_string(size);
         cases.add("fragments/length/" + number, "5.2, 5.4",
@@ -57,7 +58,8 @@ void add_fragments(case_list& cases) {
                expect(pong("0"), pong("1"), pong("2"), pong("3"), pong("4"), pong("5"), pong("6"), pong("7"), pong("8"), pong("9"),
                       text("Hello"))});
     cases.add("fragments/pings-around", "5.4",
-              {send(ping("0"), text("Hel").fragment(), ping("1"), last("lo"), ping("2")), expect(pong("0"), pong("1"), text("Hello"), pong("2"))});
+              {send(ping("0"), text("Hel").fragment(), ping("1"), last("lo"), ping("2")),
+               expect(pong("0"), pong("1"), text("Hello"), pong("2"))});
     cases.add("fragments/ping-and-pong-between", "5.4",
               {send(text("Hel").fragment(), ping("a"), pong("unasked"), last("lo")), expect(pong("a"), text("Hello"))});
     cases.add("fragments/ping-between-empty", "5.4",

@@ -34,7 +34,8 @@ void add_masking(case_list& cases) {
         cases.add("masking/size/" + std::to_string(size), "5.3",
                   {send(binary(octets(size)), text(letters(size))), expect(binary(octets(size)), text(letters(size)))});
     cases.add("masking/key/another-in-each-fragment", "5.3",
-              {send(binary(octets(9)).with_key({1, 2, 3, 4}).fragment(), more(octets(7)).with_key({5, 6, 7, 8}), last(octets(5)).with_key({9, 9, 9, 9})),
+              {send(binary(octets(9)).with_key({1, 2, 3, 4}).fragment(), more(octets(7)).with_key({5, 6, 7, 8}),
+                    last(octets(5)).with_key({9, 9, 9, 9})),
                expect(binary(octets(9) + octets(7) + octets(5)))})
         .server_only();
 
