@@ -11,7 +11,7 @@
 #include "wire.hpp"
 
 #include <cstdint>
-#include <initializer_list>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -190,17 +190,18 @@ inline head response() {
 struct test_case {
     std::string name; // "category/of/it"
     std::string rfc;  // the sections it stands on; of RFC 6455 unless it says another
-    std::vector<step> steps;
+    std::vector<step> steps = {};
+    std::function<std::vector<step>()> large_steps = {}; // in place of `steps`: made only when they are played
     bool for_server = true; // roles of the system under test
     bool for_client = true;
     bool is_should = false; // the RFC recommends: other orderly ways are allowed, and anything out of order is not
-    bool is_table = false;  // of a table of sizes, and with no name of its own
+    bool is_table = false;  // one of a table, not counted among those that have a name of their own
     bool at_once = false;   // the first frames leave in one piece with the head of our handshake
     std::size_t step_bytes = 0; // it says itself in which pieces it is sent; 0: whatever the run says
-    std::uint64_t over_limit = 0; // it is about this many bytes over the limit for messages, which must be known
     std::optional<head> opening = {}; // our half of the handshake
 
     bool is_for(side role) const { return role == side::server ? for_server : for_client; }
+    bool may_be_cut() const { return !large_steps && !step_bytes; }
     std::string category() const { return name.substr(0, name.find('/')); }
 
     test_case& should() { return is_should = true, *this; }
@@ -217,15 +218,24 @@ public:
         x_all.push_back({.name = std::move(name), .rfc = std::move(rfc), .steps = std::move(steps)});
         return x_all.back();
     }
+
+    // One that takes so much memory that its steps are made when it is played. It is never cut but as it says itself.
+    test_case& add_large(std::string name, std::string rfc, std::function<std::vector<step>()> steps) {
+        x_all.push_back({.name = std::move(name), .rfc = std::move(rfc), .large_steps = std::move(steps)});
+        return x_all.back();
+    }
     std::vector<test_case> take() { return std::move(x_all); }
 
 private:
     std::vector<test_case> x_all;
 };
 
-// `message_limit`: the largest message that the system under test takes; 0 leaves out what is about it.
+// `message_limit`: the largest message that the system under test takes; 0, for one that is not known, leaves out what is
+// about it.
 std::vector<test_case> all_cases(std::uint64_t message_limit);
-std::vector<test_case> size_table();
+
+// Cases of a table that multiplies, with sizes up to the limit.
+std::vector<test_case> size_table(std::uint64_t message_limit);
 
 // One for each file of cases/.
 void add_framing(case_list& cases);

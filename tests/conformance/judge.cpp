@@ -84,9 +84,10 @@ static std::string describe(const std::vector<frame>& all) {
 }
 
 judge::judge(const test_case& of, side role, const surroundings& around)
-    : x_case(of), x_role(role), x_around(around), x_random(around.seed * 2 + 1), x_steps(of.steps) {
+    : x_case(of), x_role(role), x_around(around), x_random(around.seed * 2 + 1), x_steps(of.large_steps ? of.large_steps() : of.steps) {
+    const kind first = x_steps.empty() ? kind::send : x_steps.front().what;
     const kind last = x_steps.empty() ? kind::send : x_steps.back().what;
-    if (last != kind::fails && last != kind::closes && last != kind::ends && last != kind::waits && last != kind::refused) {
+    if (first != kind::refused && last != kind::fails && last != kind::closes && last != kind::ends && last != kind::waits) {
         x_steps.push_back(send(close(1000)));
         x_steps.push_back(closes(1000).or_else({no_code}));
     }
@@ -95,6 +96,7 @@ judge::judge(const test_case& of, side role, const surroundings& around)
     for (int i = 0; i < 16; ++i) bytes += static_cast<char>(random() & 0xFF);
     x_key = base64(bytes);
     x_output.push_back(filled((x_case.opening ? *x_case.opening : request()).bytes()));
+    x_key = field_of(x_output.back(), "Sec-WebSocket-Key").value_or(""); // the case may have one of its own
 }
 
 std::uint64_t judge::random() {
@@ -110,7 +112,12 @@ mask_key judge::next_key() {
 
 std::string judge::filled(std::string text) const {
     const std::pair<std::string_view, std::string> values[] = {
-        {"{host}", x_around.host}, {"{target}", x_around.target}, {"{key}", x_key}, {"{accept}", accept_for(x_key)}};
+        {"{host}", x_around.host},
+        {"{target}", x_around.target},
+        {"{key}", x_key},
+        {"{accept}", accept_for(x_key)},
+        {"{accept-in-lower-case}", lower(accept_for(x_key))},
+        {"{accept-without-padding}", accept_for(x_key).substr(0, 27)}};
     for (const auto& [name, value] : values)
         for (std::size_t at = 0; (at = text.find(name, at)) != text.npos; at += value.size()) text.replace(at, name.size(), value);
     return text;
@@ -207,10 +214,10 @@ bool judge::take_step() {
         else if (got.what != item::kind::end) return fail("nothing behind its close frame", describe(got.is)), false;
         return finish(), false;
     }
-    const step& now = x_steps[x_at];
+    step& now = x_steps[x_at];
     switch (now.what) {
     case kind::send:
-        for (const frame& each : now.frames) append(each);
+        for (frame& each : now.frames) append(std::move(each));
         break;
     case kind::hold: {
         const std::size_t size = header_size(now.frames[0], we_are_client()) + now.bytes;
@@ -245,8 +252,8 @@ bool judge::take_step() {
     return true;
 }
 
-bool judge::take_expected(const step& now) {
-    if (!std::exchange(x_began_step, true)) x_wanted = now.frames;
+bool judge::take_expected(step& now) {
+    if (!std::exchange(x_began_step, true)) x_wanted = std::move(now.frames);
     while (!x_wanted.empty()) {
         if (x_seen.empty()) return false;
         const item got = std::move(x_seen.front());
@@ -376,6 +383,9 @@ void judge::read_request(std::string_view got) {
     x_output.push_back(filled((x_case.opening ? *x_case.opening : response()).bytes()));
     x_new_piece = !x_case.at_once;
     x_stage = stage::steps;
+    if (!x_steps.empty() && x_steps[0].what == kind::refused) // sends what would show that it was not
+        for (std::size_t i = 1; i < x_steps.size(); ++i)
+            for (const frame& each : x_steps[i].frames) append(each);
 }
 
 void judge::read_response(std::string_view got) {
@@ -416,10 +426,10 @@ void judge::read_response(std::string_view got) {
 
 // --- frames ---
 
-void judge::append(const frame& what) {
+void judge::append(frame what) {
     if (what.opcode == close_code && !what.is_raw) x_close_sent = true;
     if (x_output.empty() || std::exchange(x_new_piece, false)) x_output.emplace_back();
-    x_output.back() += encode(what, we_are_client(), next_key());
+    append_frame(x_output.back(), std::move(what), we_are_client(), next_key());
 }
 
 void judge::read_frames() {

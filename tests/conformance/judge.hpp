@@ -69,7 +69,7 @@ private:
     bool we_are_client() const { return x_role == side::server; }
     void proceed();
     bool take_step();
-    bool take_expected(const step& now);
+    bool take_expected(step& now);
     bool take_end(const step& now);
     bool take_before(const item& got);
     bool is_refused(const step& now);
@@ -84,7 +84,7 @@ private:
     void take_frame(received_frame got);
     void add_message(frame whole);
 
-    void append(const frame& what);
+    void append(frame what);
     void conclude(verdict how, std::string expected, std::string got);
     void differs(std::string expected, std::string got) { // from what the case asks for, in an orderly way
         conclude(x_case.is_should ? verdict::allowed : verdict::failed, std::move(expected), std::move(got));

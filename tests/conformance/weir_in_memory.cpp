@@ -114,7 +114,7 @@ weir::websocket_options options(const plan& what) {
 task<> try_server(const plan& what, weir::net::endpoint at, report& into) {
     for (const cutting& how : what.cuttings)
         for (const test_case& each : what.cases) {
-            if (!each.is_for(side::server) || (how.seed + how.step && (each.is_table || each.step_bytes))) continue;
+            if (!each.is_for(side::server) || (how.seed + how.step && !each.may_be_cut())) continue;
             judge judging(each, side::server, {.host = at.to_string(), .target = "/echo", .seed = how.seed + 1});
             weir::result<std::unique_ptr<weir::io::stream>> stream = co_await weir::net::connect(at);
             if (!stream) std::abort();
@@ -144,7 +144,7 @@ task<> as_server(const plan& what, report& into) {
 task<> try_client(const plan& what, weir::net::listener& from, report& into) {
     for (const cutting& how : what.cuttings)
         for (const test_case& each : what.cases) {
-            if (!each.is_for(side::client) || (how.seed + how.step && (each.is_table || each.step_bytes))) continue;
+            if (!each.is_for(side::client) || (how.seed + how.step && !each.may_be_cut())) continue;
             judge judging(each, side::client, {.seed = how.seed + 1});
             weir::result<std::unique_ptr<weir::io::stream>> stream = co_await from.accept();
             if (!stream) std::abort();

@@ -33,20 +33,23 @@ std::size_t header_size(const frame& what, bool sender_masks) {
     return 2 + length_bytes_of(what) + (sender_masks != what.mask_wrong ? 4 : 0);
 }
 
-std::string encode(const frame& what, bool sender_masks, mask_key key) {
-    if (what.is_raw) return what.payload;
+void append_frame(std::string& to, frame what, bool sender_masks, mask_key key) {
+    if (what.is_raw) {
+        to += what.payload;
+        return;
+    }
     const bool is_masked = sender_masks != what.mask_wrong;
     const std::uint64_t length = what.claims.value_or(what.payload.size());
     const unsigned more = length_bytes_of(what);
-    std::string out;
-    out.reserve(what.payload.size() + 14);
-    out += static_cast<char>((what.fin ? 0x80 : 0) | what.bits << 4 | what.opcode);
-    out += static_cast<char>((is_masked ? 0x80 : 0) | (more == 0 ? static_cast<unsigned>(length) : more == 2 ? 126 : 127));
-    append_number(out, length, more);
-    if (!is_masked) return out += what.payload;
-    if (what.key) key = *what.key;
-    out.append(key.begin(), key.end());
-    return out += masked(what.payload, key);
+    to += static_cast<char>((what.fin ? 0x80 : 0) | what.bits << 4 | what.opcode);
+    to += static_cast<char>((is_masked ? 0x80 : 0) | (more == 0 ? static_cast<unsigned>(length) : more == 2 ? 126 : 127));
+    append_number(to, length, more);
+    if (is_masked) {
+        if (what.key) key = *what.key;
+        to.append(key.begin(), key.end());
+        what.payload = masked(std::move(what.payload), key);
+    }
+    to += what.payload;
 }
 
 std::optional<received_frame> frame_reader::next() {

@@ -45,8 +45,13 @@ struct frame {
     }
 };
 
-// The frame's bytes; masked with its own key or else with `key`, if the sender masks.
-std::string encode(const frame& what, bool sender_masks, mask_key key);
+// Appends the frame's bytes; masked with its own key or else with `key`, if the sender masks.
+void append_frame(std::string& to, frame what, bool sender_masks, mask_key key);
+inline std::string encode(const frame& what, bool sender_masks, mask_key key) {
+    std::string made;
+    append_frame(made, what, sender_masks, key);
+    return made;
+}
 
 // How many bytes stand before the payload.
 std::size_t header_size(const frame& what, bool sender_masks);

@@ -230,7 +230,9 @@ protected:
             if (std::exchange(x_came, false)) return arm_close();
             return cancel_handler();
         }
-        if (!x_inbox.protocol().close_received()) x_ending.note_unanswered(make_error_code(errc::timed_out), true);
+        const ws::connection& protocol = x_inbox.protocol();
+        if (x_phase == phase::draining && protocol.close_received()) return finish(); // a server that does not end it
+        if (!protocol.close_received()) x_ending.note_unanswered(make_error_code(errc::timed_out), true);
         break_off();
     }
 
@@ -266,7 +268,7 @@ protected:
         if (both && (protocol.role() == ws::role::server || x_mute)) return finish(); // RFC 6455, 7.1.1: the server first
         if (!both && !x_failed) return;
         if (x_mute) return break_off();
-        x_stream->shutdown_write();
+        if (!both) x_stream->shutdown_write(); // else a client, which leaves the end to the server
         x_phase = phase::draining;
         x_listening = false;
         arm_close();

@@ -1,6 +1,8 @@
 // Every case, in the order of the report.
 #include "../case.hpp"
 
+#include <iterator>
+
 namespace conformance {
 
 std::vector<test_case> all_cases(std::uint64_t message_limit) {
@@ -12,8 +14,12 @@ std::vector<test_case> all_cases(std::uint64_t message_limit) {
     add_utf8(cases);
     add_masking(cases);
     add_close(cases);
-    (void)message_limit;
-    return cases.take();
+    add_server_handshake(cases);
+    add_client_handshake(cases);
+    add_limits(cases, message_limit);
+    std::vector<test_case> all = cases.take(), table = size_table(message_limit);
+    all.insert(all.end(), std::make_move_iterator(table.begin()), std::make_move_iterator(table.end()));
+    return all;
 }
 
 } // namespace conformance
