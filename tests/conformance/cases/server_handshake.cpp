@@ -96,11 +96,13 @@ void add_server_handshake(case_list& cases) {
 
     // What is no HTTP.
     const step no_http = refused({400, 431, 414, 501, 505}).or_else({no_frame});
-    add("garbage/no-field", "RFC 7230 3", {.line = "", .fields = {}, .raw = "GET {target} HTTP/1.1\r\nthis is no field\r\n\r\n"}, {no_http});
+    add("garbage/no-field", "RFC 7230 3",
+        {.line = "", .fields = {}, .raw = "GET {target} HTTP/1.1\r\nthis is no field\r\n\r\n"}, {no_http});
     add("garbage/blank-in-a-name", "RFC 7230 3.2.4", good.plus("Up grade", "websocket"), {no_http});
     add("garbage/blank-before-the-colon", "RFC 7230 3.2.4", good.plus("X-Field ", "value"), {no_http});
     add("garbage/line", "RFC 7230 3.1", {.line = "", .fields = {}, .raw = "hello there\r\nHost: {host}\r\n\r\n"}, {no_http});
-    add("garbage/a-frame", "4.2.1", {.line = "", .fields = {}, .raw = from_hex("81 85 01 02 03 04 49 67 6F 68 6E") + "\r\n\r\n"}, {no_http});
+    add("garbage/a-frame", "4.2.1",
+        {.line = "", .fields = {}, .raw = from_hex("81 85 01 02 03 04 49 67 6F 68 6E") + "\r\n\r\n"}, {no_http});
     add("garbage/control-in-a-value", "RFC 7230 3.2", good.plus("X-Field", std::string("a\0b", 3)), {no_http});
 
     // A body, which a handshake has not.
