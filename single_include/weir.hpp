@@ -10048,7 +10048,10 @@ protected:
                            rule == errc::too_many_fragments || rule == errc::too_many_controls || rule == errc::buffer_full;
         x_ending.note(limit ? close_cause::limit : close_cause::protocol_error, code, reason, make_error_code(rule));
         note(log_level::warning, reason);
-        if (!x_mute) x_out.send_close_at_once(x_inbox.protocol(), code, reason);
+        if (!x_mute) {
+            x_out.flush(*x_stream); // answers to what came before are owed, unless they would have to wait
+            x_out.send_close_at_once(x_inbox.protocol(), code, reason);
+        }
         x_inbox.stop_parsing();
         lost();
         if (x_phase == phase::open) enter_closing();
@@ -10383,7 +10386,9 @@ protected:
             if (std::exchange(x_came, false)) return arm_close();
             return cancel_handler();
         }
-        if (!x_inbox.protocol().close_received()) x_ending.note_unanswered(make_error_code(errc::timed_out), true);
+        const ws::connection& protocol = x_inbox.protocol();
+        if (x_phase == phase::draining && protocol.close_received()) return finish(); // a server that does not end it
+        if (!protocol.close_received()) x_ending.note_unanswered(make_error_code(errc::timed_out), true);
         break_off();
     }
 
@@ -10419,7 +10424,7 @@ protected:
         if (both && (protocol.role() == ws::role::server || x_mute)) return finish(); // RFC 6455, 7.1.1: the server first
         if (!both && !x_failed) return;
         if (x_mute) return break_off();
-        x_stream->shutdown_write();
+        if (!both) x_stream->shutdown_write(); // else a client, which leaves the end to the server
         x_phase = phase::draining;
         x_listening = false;
         arm_close();
