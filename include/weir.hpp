@@ -13,6 +13,7 @@
 #include <weir/core/error.hpp>
 #include <weir/core/list.hpp>
 #include <weir/core/log.hpp>
+#include <weir/core/owned.hpp>
 #include <weir/core/result.hpp>
 #include <weir/core/sha1.hpp>
 #include <weir/core/utf8.hpp>

@@ -116,7 +116,7 @@ task<> try_server(const plan& what, weir::net::endpoint at, report& into) {
         for (const test_case& each : what.cases) {
             if (!each.is_for(side::server) || (how.seed + how.step && !each.may_be_cut())) continue;
             judge judging(each, side::server, {.host = at.to_string(), .target = "/echo", .seed = how.seed + 1});
-            weir::result<std::unique_ptr<weir::io::stream>> stream = co_await weir::net::connect(at);
+            weir::result<weir::owned<weir::io::stream>> stream = co_await weir::net::connect(at);
             if (!stream) std::abort();
             player playing(judging, **stream, cut_of(each, how));
             co_await playing.play();
@@ -146,7 +146,7 @@ task<> try_client(const plan& what, weir::net::listener& from, report& into) {
         for (const test_case& each : what.cases) {
             if (!each.is_for(side::client) || (how.seed + how.step && !each.may_be_cut())) continue;
             judge judging(each, side::client, {.seed = how.seed + 1});
-            weir::result<std::unique_ptr<weir::io::stream>> stream = co_await from.accept();
+            weir::result<weir::owned<weir::io::stream>> stream = co_await from.accept();
             if (!stream) std::abort();
             player playing(judging, **stream, cut_of(each, how));
             co_await playing.play();
@@ -179,7 +179,7 @@ task<> as_client(const plan& what, report& into) {
 void try_weir_in_memory(const plan& what, report& into) {
     for (const side role : {side::server, side::client}) {
         fixed_entropy random;
-        weir::io::loop loop(std::make_unique<weir::io::memory>(), &random);
+        weir::io::loop loop(weir::make_owned<weir::io::memory>(), &random);
         loop.run(role == side::server ? as_server(what, into) : as_client(what, into));
     }
 }

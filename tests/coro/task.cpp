@@ -30,7 +30,7 @@ task<int> later(int value) {
     CHECK(yielded);
     co_return value;
 }
-task<std::unique_ptr<int>> owned(int value) { co_return std::make_unique<int>(value); }
+task<std::unique_ptr<int>> on_heap(int value) { co_return std::make_unique<int>(value); }
 task<weir::result<int>> failing() { co_return weir::errc::closed; }
 task<> assign(int& to, int value) {
     to = value;
@@ -72,7 +72,7 @@ TEST_CASE("a task gives its value, at once or later") {
         int one = co_await number(1);
         int two = co_await later(2);
         CHECK(one + two == 3);
-        auto pointer = co_await owned(4);
+        auto pointer = co_await on_heap(4);
         CHECK(*pointer == 4);
         int assigned = 0;
         co_await assign(assigned, 5);

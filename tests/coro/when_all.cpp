@@ -17,7 +17,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-task<std::unique_ptr<int>> owned(int value) { co_return std::make_unique<int>(value); }
+task<std::unique_ptr<int>> on_heap(int value) { co_return std::make_unique<int>(value); }
 task<> none() { co_return; }
 task<int> after(weir::event& what) {
     auto waited = co_await what.wait();
@@ -43,7 +43,7 @@ struct fixture {
 TEST_CASE("when_all gives all results, at once when all are there") {
     fixture f;
     auto body = [&]() -> task<> {
-        auto results = co_await weir::when_all(owned(1), none(), owned(2));
+        auto results = co_await weir::when_all(on_heap(1), none(), on_heap(2));
         CHECK(*std::get<0>(results) == 1);
         CHECK(std::get<1>(results) == weir::nothing());
         CHECK(*std::get<2>(results) == 2);
@@ -107,7 +107,7 @@ TEST_CASE("when_all: cancelled from above") {
         auto results = co_await weir::when_all(f.never.wait(), none(), after(f.never));
         CHECK(std::get<0>(results).error() == errc::canceled);
         CHECK(std::get<2>(results) == -1);
-        auto again = co_await weir::when_all(f.never.wait(), owned(1));
+        auto again = co_await weir::when_all(f.never.wait(), on_heap(1));
         CHECK(std::get<0>(again).error() == errc::canceled);
         CHECK(*std::get<1>(again) == 1);
         f.ran = true;

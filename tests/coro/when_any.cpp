@@ -18,7 +18,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-task<std::unique_ptr<int>> owned(int value) { co_return std::make_unique<int>(value); }
+task<std::unique_ptr<int>> on_heap(int value) { co_return std::make_unique<int>(value); }
 task<int> after(weir::event& what, bool& ended) {
     auto waited = co_await what.wait();
     ended = true;
@@ -106,7 +106,7 @@ TEST_CASE("when_any: the exception of the winner is rethrown, that of a loser dr
             caught = std::string(error.what()) == "won";
         }
         CHECK(caught);
-        auto second = co_await weir::when_any(throwing(f.never), owned(3));
+        auto second = co_await weir::when_any(throwing(f.never), on_heap(3));
         CHECK(second.index == 1);
         CHECK_FALSE(std::get<0>(second.results));
         CHECK(**std::get<1>(second.results) == 3);

@@ -16,7 +16,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-std::unique_ptr<io::backend> make_epoll() {
+owned<io::backend> make_epoll() {
     auto made = io::epoll::make();
     REQUIRE(made);
     return std::move(*made);
@@ -202,7 +202,7 @@ TEST_CASE("loop: a turn waits for the next deadline, not longer than asked, and 
 }
 
 TEST_CASE("loop: on a clock that has run for years a deadline is as far away as asked") {
-    auto events = std::make_unique<io::memory>();
+    auto events = make_owned<io::memory>();
     events->advance(24h * 365 * 5);
     io::loop loop(std::move(events));
     const auto start = loop.now();
@@ -248,7 +248,7 @@ struct tick final : remote_item {
 TEST_CASE("loop: no post from another thread is lost or left lying") {
     // Each thread posts its next item when the last has run: a lost wake-up would hang here.
     for (const bool on_epoll : {true, false}) {
-        auto memory = std::make_unique<io::memory>();
+        auto memory = make_owned<io::memory>();
         io::memory& network = *memory;
         io::loop loop(on_epoll ? make_epoll() : std::move(memory));
         int count = 0;
@@ -348,7 +348,7 @@ void on_signal(int) { signalled_loop->raise(*signalled_bell); }
 
 TEST_CASE("loop: raised from a signal handler") {
     for (const bool on_epoll : {true, false}) {
-        io::loop loop(on_epoll ? make_epoll() : std::make_unique<io::memory>());
+        io::loop loop(on_epoll ? make_epoll() : make_owned<io::memory>());
         bell rung, silent;
         loop.add(silent);
         loop.add(rung);

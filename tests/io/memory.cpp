@@ -164,7 +164,7 @@ TEST_CASE("memory: who connects to a full backlog waits, and is refused when the
     REQUIRE(listening);
     counter told;
     (*listening)->observe(&told);
-    std::unique_ptr<io::stream> clients[3];
+    owned<io::stream> clients[3];
     for (auto& each : clients) {
         auto made = network.connect(as_bytes("here"));
         REQUIRE(made);
@@ -174,7 +174,7 @@ TEST_CASE("memory: who connects to a full backlog waits, and is refused when the
     CHECK(told.acceptable == 1);
     CHECK(clients[0]->connected() == io::status::ready);
     CHECK(clients[1]->connected() == io::status::blocked);
-    std::unique_ptr<io::stream> server;
+    owned<io::stream> server;
     std::error_code failure;
     network.fail_next_accept(EMFILE);
     CHECK((*listening)->accept(server, failure) == io::status::failed);

@@ -37,7 +37,7 @@ struct harmless {
 
 void add_one(void* to) noexcept { ++*static_cast<int*>(to); }
 
-std::unique_ptr<io::backend> make_epoll() { return std::move(*io::epoll::make()); }
+owned<io::backend> make_epoll() { return std::move(*io::epoll::make()); }
 
 } // namespace
 

@@ -51,7 +51,7 @@ struct destroyer : told {
         ++readable;
         if (victim) victim->reset();
     }
-    std::unique_ptr<io::stream>* victim = nullptr;
+    owned<io::stream>* victim = nullptr;
 };
 
 } // namespace
@@ -302,7 +302,7 @@ TEST_CASE_TEMPLATE("acceptor: connecting, accepting, talking", Fixture, ALL_STRE
     REQUIRE(listening);
     told of_it, of_client;
     (*listening)->observe(&of_it);
-    std::unique_ptr<io::stream> server;
+    owned<io::stream> server;
     std::error_code failure;
     CHECK((*listening)->accept(server, failure) == status::blocked);
     in.settle();
@@ -368,7 +368,7 @@ TEST_CASE_TEMPLATE("connecting may be given up at any time", Fixture, ALL_STREAM
         REQUIRE(client);
         for (int i = 0; i < turns; ++i) in.loop().turn(std::chrono::nanoseconds(0));
         client->reset();
-        std::unique_ptr<io::stream> server;
+        owned<io::stream> server;
         std::error_code failure;
         CHECK(in.until([&] { return (*listening)->accept(server, failure) == status::ready; }));
         CHECK(in.until([&] { return state_of(*server) != status::blocked; }));
@@ -428,7 +428,7 @@ TEST_CASE("socket_acceptor: out of descriptors, whoever waits is accepted later"
     ::close(next);
     const rlimit none{static_cast<rlim_t>(next), before.rlim_max};
     REQUIRE(::setrlimit(RLIMIT_NOFILE, &none) == 0);
-    std::unique_ptr<io::stream> server;
+    owned<io::stream> server;
     std::error_code failure;
     const status refused = (*listening)->accept(server, failure);
     const bool no_epoll = !io::epoll::make();

@@ -29,7 +29,7 @@ task<bool> write_all(io::stream& to, io::stream_signal& signal, std::string_view
 }
 
 // Echoes until the end.
-task<> echo(std::unique_ptr<io::stream> with, int& steps) {
+task<> echo(owned<io::stream> with, int& steps) {
     io::stream_signal signal(*with);
     for (;;) {
         ++steps;
@@ -79,7 +79,7 @@ struct outcome {
     bool ended = false;
 };
 
-task<> talk(std::unique_ptr<io::stream> with, outcome& of) {
+task<> talk(owned<io::stream> with, outcome& of) {
     io::stream_signal signal(*with);
     scope both;
     both.spawn(read_back(*with, signal, of.got, of.failed));
@@ -87,7 +87,7 @@ task<> talk(std::unique_ptr<io::stream> with, outcome& of) {
     co_await both.join();
 }
 
-task<> conversation(std::unique_ptr<io::stream> a, std::unique_ptr<io::stream> b, outcome& of) {
+task<> conversation(owned<io::stream> a, owned<io::stream> b, outcome& of) {
     scope both;
     both.spawn(talk(std::move(a), of));
     both.spawn(echo(std::move(b), of.steps));
@@ -108,7 +108,7 @@ task<> from_the_start(io::backend& events, outcome& of) {
             if (!news) co_return;
         }
     }
-    std::unique_ptr<io::stream> server;
+    owned<io::stream> server;
     std::error_code failure;
     if ((*client)->connected() != status::ready || (*listening)->accept(server, failure) != status::ready) co_return;
     co_await conversation(std::move(*client), std::move(server), of);

@@ -42,8 +42,8 @@ struct outcome {
 };
 
 task<> accept_all(net::listener* from, outcome* into) {
-    std::unique_ptr<io::stream> streams[connections];
-    for (std::unique_ptr<io::stream>& each : streams) {
+    owned<io::stream> streams[connections];
+    for (owned<io::stream>& each : streams) {
         const std::size_t before = allocations;
         auto accepted = co_await from->accept();
         if (!accepted) co_return;

@@ -244,7 +244,7 @@ TEST_CASE("connect: destroyed or cancelled after each turn") {
 
 TEST_CASE("connect: a failure at each operation is an error, not a hang") {
     for (std::uint64_t at = 0;; ++at) {
-        auto events = std::make_unique<io::memory>();
+        auto events = make_owned<io::memory>();
         io::memory& network = *events;
         bool injected = false;
         auto work = [&]() -> task<> {

@@ -13,7 +13,7 @@ std::string temporary_path(const char* name) {
 TEST_CASE("listen: IPv4, IPv6, Unix, in memory") {
     struct row {
         std::string at;
-        std::unique_ptr<io::backend> (*events)();
+        owned<io::backend> (*events)();
     };
     const std::string path = temporary_path("listen");
     const row rows[] = {

@@ -21,12 +21,12 @@ class scripted_acceptor final : public io::acceptor {
 public:
     scripted_acceptor(std::vector<int> script, int after) : x_script(std::move(script)), x_after(after) {}
 
-    io::status accept(std::unique_ptr<io::stream>& into, std::error_code& failure) noexcept override {
+    io::status accept(owned<io::stream>& into, std::error_code& failure) noexcept override {
         const int next = calls < x_script.size() ? x_script[calls] : x_after;
         ++calls;
         if (next < 0) return io::status::blocked;
         if (next == 0) {
-            into = std::make_unique<silent_stream>();
+            into = make_owned<silent_stream>();
             return io::status::ready;
         }
         failure = {next, std::system_category()};
@@ -46,7 +46,7 @@ private:
 struct scripted {
     explicit scripted(std::vector<int> script, int after = -1)
         : acceptor(new scripted_acceptor(std::move(script), after)),
-          listener(std::unique_ptr<io::acceptor>(acceptor)) {}
+          listener(owned<io::acceptor>(acceptor)) {}
     scripted_acceptor* acceptor;
     net::listener listener;
 };

@@ -21,13 +21,13 @@ using namespace weir;
 using namespace std::chrono_literals;
 using net::endpoint;
 
-using stream_result = result<std::unique_ptr<io::stream>>;
+using stream_result = result<owned<io::stream>>;
 
-inline std::unique_ptr<io::backend> make_epoll() { return std::move(*io::epoll::make()); }
-inline std::unique_ptr<io::backend> make_memory() { return std::make_unique<io::memory>(); }
+inline owned<io::backend> make_epoll() { return std::move(*io::epoll::make()); }
+inline owned<io::backend> make_memory() { return make_owned<io::memory>(); }
 
 // Runs `work` on a loop of its own.
-inline void run_on(std::unique_ptr<io::backend> events, task<> work) {
+inline void run_on(owned<io::backend> events, task<> work) {
     io::loop(std::move(events)).run(std::move(work));
 }
 
@@ -73,7 +73,7 @@ inline task<> expect_serves(net::listener& listener, endpoint to) {
 inline bool has_ipv6() {
     static const bool has = [] {
         io::loop loop(make_epoll());
-        const result<std::unique_ptr<io::acceptor>> made =
+        const result<owned<io::acceptor>> made =
             loop.events().listen(endpoint::loopback_ipv6(0).bytes(), io::listen_options());
         return made.has_value();
     }();

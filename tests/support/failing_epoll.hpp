@@ -1,8 +1,8 @@
 // The epoll backend with two things that tests want: a stream operation that fails, and a clock that nobody waits for.
 //
-//     auto owned = std::make_unique<tests::failing_epoll>();
-//     owned->fail_at(17);                     // the 18th fill or write of any stream: ECONNRESET
-//     io::loop loop(std::move(owned));
+//     auto made = weir::make_owned<tests::failing_epoll>();
+//     made->fail_at(17);                     // the 18th fill or write of any stream: ECONNRESET
+//     io::loop loop(std::move(made));
 //
 // Sockets are real. The clock is not: a turn takes 50 us of it, and a deadline within 10 ms comes as soon as nothing
 // else does; a later one comes the sooner the longer nothing happens. A loop that waits for ever ends the program.
@@ -37,17 +37,17 @@ public:
     std::size_t lent() noexcept { return blocks().lent() + x_inner->blocks().lent(); }
 
     std::string_view name() const noexcept override { return "failing epoll"; }
-    weir::result<std::unique_ptr<weir::io::stream>> connect(weir::bytes_view address) override {
+    weir::result<weir::owned<weir::io::stream>> connect(weir::bytes_view address) override {
         return wrap(x_inner->connect(address));
     }
-    weir::result<std::unique_ptr<weir::io::stream>> adopt_stream(int descriptor) override {
+    weir::result<weir::owned<weir::io::stream>> adopt_stream(int descriptor) override {
         return wrap(x_inner->adopt_stream(descriptor));
     }
-    weir::result<std::unique_ptr<weir::io::acceptor>> listen(weir::bytes_view address,
+    weir::result<weir::owned<weir::io::acceptor>> listen(weir::bytes_view address,
                                                              const weir::io::listen_options& options) override {
         return wrap(x_inner->listen(address, options));
     }
-    weir::result<std::unique_ptr<weir::io::acceptor>> adopt_acceptor(int descriptor) override {
+    weir::result<weir::owned<weir::io::acceptor>> adopt_acceptor(int descriptor) override {
         return wrap(x_inner->adopt_acceptor(descriptor));
     }
 
@@ -79,7 +79,7 @@ private:
         using status = weir::io::status;
 
     public:
-        failing_stream(failing_epoll& of, std::unique_ptr<weir::io::stream>&& inner) noexcept
+        failing_stream(failing_epoll& of, weir::owned<weir::io::stream>&& inner) noexcept
             : x_of(of), x_inner(std::move(inner)) {
             x_inner->observe(this);
         }
@@ -132,22 +132,22 @@ private:
         }
 
         failing_epoll& x_of;
-        std::unique_ptr<weir::io::stream> x_inner;
+        weir::owned<weir::io::stream> x_inner;
         bool x_write_failed = false; // what had arrived before may still be lent
     };
 
     class failing_acceptor final : public weir::io::acceptor, private weir::io::acceptor_observer {
     public:
-        failing_acceptor(failing_epoll& of, std::unique_ptr<weir::io::acceptor>&& inner) noexcept
+        failing_acceptor(failing_epoll& of, weir::owned<weir::io::acceptor>&& inner) noexcept
             : x_of(of), x_inner(std::move(inner)) {
             x_inner->observe(this);
         }
         ~failing_acceptor() { x_inner->observe(nullptr); }
 
-        weir::io::status accept(std::unique_ptr<weir::io::stream>& into, std::error_code& failure) noexcept override {
-            std::unique_ptr<weir::io::stream> made;
+        weir::io::status accept(weir::owned<weir::io::stream>& into, std::error_code& failure) noexcept override {
+            weir::owned<weir::io::stream> made;
             const weir::io::status got = x_inner->accept(made, failure);
-            if (made) into = std::make_unique<failing_stream>(x_of, std::move(made));
+            if (made) into = weir::make_owned<failing_stream>(x_of, std::move(made));
             return got;
         }
         weir::bytes_view local_address() const noexcept override { return x_inner->local_address(); }
@@ -159,21 +159,21 @@ private:
         }
 
         failing_epoll& x_of;
-        std::unique_ptr<weir::io::acceptor> x_inner;
+        weir::owned<weir::io::acceptor> x_inner;
     };
 
-    weir::result<std::unique_ptr<weir::io::stream>> wrap(weir::result<std::unique_ptr<weir::io::stream>>&& made) {
+    weir::result<weir::owned<weir::io::stream>> wrap(weir::result<weir::owned<weir::io::stream>>&& made) {
         if (!made) return std::move(made).error();
-        return std::unique_ptr<weir::io::stream>(new failing_stream(*this, std::move(*made)));
+        return weir::owned<weir::io::stream>(new failing_stream(*this, std::move(*made)));
     }
-    weir::result<std::unique_ptr<weir::io::acceptor>> wrap(weir::result<std::unique_ptr<weir::io::acceptor>>&& made) {
+    weir::result<weir::owned<weir::io::acceptor>> wrap(weir::result<weir::owned<weir::io::acceptor>>&& made) {
         if (!made) return std::move(made).error();
-        return std::unique_ptr<weir::io::acceptor>(new failing_acceptor(*this, std::move(*made)));
+        return weir::owned<weir::io::acceptor>(new failing_acceptor(*this, std::move(*made)));
     }
 
     bool fails() noexcept { return x_operations++ == x_fail_at; }
 
-    std::unique_ptr<weir::io::backend> x_inner;
+    weir::owned<weir::io::backend> x_inner;
     time x_now = std::chrono::hours(1);
     std::uint64_t x_operations = 0;
     std::uint64_t x_fail_at = ~std::uint64_t{0};

@@ -40,7 +40,7 @@ class memory_loop final : private weir::io::stall_observer {
 public:
     explicit memory_loop(const weir::io::memory_options& options = {}, std::uint64_t seed = 1)
         : x_entropy(seed), x_network(new weir::io::memory(options)),
-          x_loop(std::unique_ptr<weir::io::backend>(x_network), &x_entropy) {}
+          x_loop(weir::owned<weir::io::backend>(x_network), &x_entropy) {}
 
     weir::io::loop& loop() noexcept { return x_loop; }
     weir::io::memory& network() noexcept { return *x_network; }

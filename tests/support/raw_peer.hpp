@@ -15,7 +15,7 @@ namespace tests {
 
 class raw_peer {
 public:
-    explicit raw_peer(std::unique_ptr<weir::io::stream> over) : x_stream(std::move(over)), x_source(*x_stream) {}
+    explicit raw_peer(weir::owned<weir::io::stream> over) : x_stream(std::move(over)), x_source(*x_stream) {}
     raw_peer(const raw_peer&) = delete;
 
     weir::io::stream& stream() { return *x_stream; }
@@ -74,7 +74,7 @@ public:
     void end() { x_stream->shutdown_write(); }
 
 private:
-    std::unique_ptr<weir::io::stream> x_stream;
+    weir::owned<weir::io::stream> x_stream;
     weir::byte_source x_source;
     std::error_code x_failure;
     bool x_over = false;
@@ -82,7 +82,7 @@ private:
 
 // Connects to a server that is there.
 inline weir::task<std::unique_ptr<raw_peer>> dial(weir::net::endpoint to) {
-    weir::result<std::unique_ptr<weir::io::stream>> made = co_await weir::net::connect(to);
+    weir::result<weir::owned<weir::io::stream>> made = co_await weir::net::connect(to);
     REQUIRE_MESSAGE(made, made.error().message());
     co_return std::make_unique<raw_peer>(std::move(*made));
 }

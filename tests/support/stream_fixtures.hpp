@@ -18,7 +18,7 @@
 
 namespace tests {
 
-using stream_pair = std::pair<std::unique_ptr<weir::io::stream>, std::unique_ptr<weir::io::stream>>;
+using stream_pair = std::pair<weir::owned<weir::io::stream>, weir::owned<weir::io::stream>>;
 
 inline weir::bytes_view bytes_of(const void* address, std::size_t size) {
     return {static_cast<const std::byte*>(address), size};
@@ -26,7 +26,7 @@ inline weir::bytes_view bytes_of(const void* address, std::size_t size) {
 
 class stream_fixture {
 public:
-    explicit stream_fixture(std::unique_ptr<weir::io::backend> events)
+    explicit stream_fixture(weir::owned<weir::io::backend> events)
         : x_loop(std::make_unique<weir::io::loop>(std::move(events), &x_entropy)) {}
     virtual ~stream_fixture() = default;
 
@@ -53,7 +53,7 @@ public:
     }
 
 protected:
-    static std::unique_ptr<weir::io::backend> epoll() {
+    static weir::owned<weir::io::backend> epoll() {
         auto made = weir::io::epoll::make();
         REQUIRE(made);
         return std::move(*made);
@@ -67,7 +67,7 @@ private:
 class memory_fixture : public stream_fixture {
 public:
     explicit memory_fixture(const weir::io::memory_options& options = {})
-        : stream_fixture(std::make_unique<weir::io::memory>(options)) {}
+        : stream_fixture(weir::make_owned<weir::io::memory>(options)) {}
     weir::io::memory& network() { return static_cast<weir::io::memory&>(events()); }
     stream_pair pair() override { return network().pair(); }
     weir::bytes_view listening_address() override { return weir::as_bytes("somewhere"); }
@@ -121,7 +121,7 @@ public:
         REQUIRE(listening);
         auto client = events().connect((*listening)->local_address());
         REQUIRE(client);
-        std::unique_ptr<weir::io::stream> server;
+        weir::owned<weir::io::stream> server;
         std::error_code failure;
         REQUIRE(until([&] { return (*listening)->accept(server, failure) == weir::io::status::ready; }));
         REQUIRE(until([&] { return (*client)->connected() == weir::io::status::ready; }));

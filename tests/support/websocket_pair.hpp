@@ -52,7 +52,7 @@ inline std::string close_frame(weir::ws::role sender, unsigned code, std::string
 // The other end of a stream, without a protocol.
 class raw_peer {
 public:
-    explicit raw_peer(std::unique_ptr<weir::io::stream> stream) : x_stream(std::move(stream)), x_signal(*x_stream) {}
+    explicit raw_peer(weir::owned<weir::io::stream> stream) : x_stream(std::move(stream)), x_signal(*x_stream) {}
 
     // Sends all of it, waiting where it has to. False when the stream broke.
     weir::task<bool> send(std::string_view bytes) {
@@ -114,7 +114,7 @@ private:
         return false;
     }
 
-    std::unique_ptr<weir::io::stream> x_stream;
+    weir::owned<weir::io::stream> x_stream;
     weir::io::stream_signal x_signal;
     std::string x_received;
     bool x_ended = false;
@@ -136,7 +136,7 @@ public:
     weir::io::memory& network() { return x_memory->network(); }
     std::chrono::nanoseconds now() { return loop().events().now(); }
 
-    std::pair<std::unique_ptr<weir::io::stream>, std::unique_ptr<weir::io::stream>> streams() {
+    std::pair<weir::owned<weir::io::stream>, weir::owned<weir::io::stream>> streams() {
         if (x_memory) return x_memory->network().pair();
         int numbers[2];
         REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM, 0, numbers) == 0);
@@ -147,7 +147,7 @@ public:
         return {std::move(*a), std::move(*b)};
     }
 
-    weir::websocket wrap(weir::ws::role role, std::unique_ptr<weir::io::stream> stream,
+    weir::websocket wrap(weir::ws::role role, weir::owned<weir::io::stream> stream,
                          const weir::websocket_options& options = {}) {
         return weir::websocket(role, std::move(stream), {}, {}, {loop(), loop().blocks(), loop().random()},
                                std::make_shared<const weir::websocket_options>(options));

@@ -136,7 +136,7 @@ task<> run(websocket server, websocket client, std::size_t size, int messages, s
     co_await work.join();
 }
 
-std::pair<std::unique_ptr<io::stream>, std::unique_ptr<io::stream>> connected(io::loop& loop, io::memory* network) {
+std::pair<owned<io::stream>, owned<io::stream>> connected(io::loop& loop, io::memory* network) {
     if (network) return network->pair();
     int numbers[2];
     if (::socketpair(AF_UNIX, SOCK_STREAM, 0, numbers) != 0) std::abort();
@@ -147,7 +147,7 @@ std::pair<std::unique_ptr<io::stream>, std::unique_ptr<io::stream>> connected(io
 
 [[maybe_unused]] void try_size(bool in_memory, std::size_t size) {
     io::memory* network = nullptr;
-    std::unique_ptr<io::backend> events;
+    owned<io::backend> events;
     if (in_memory) {
         network = new io::memory;
         events.reset(network);

@@ -38,7 +38,7 @@ public:
         if (way == over::memory) {
             x_memory.emplace(options);
         } else {
-            auto events = std::make_unique<tests::failing_epoll>();
+            auto events = make_owned<tests::failing_epoll>();
             x_sockets = events.get();
             x_loop.emplace(std::move(events), &x_random);
         }
@@ -60,12 +60,12 @@ public:
     }
 
 private:
-    websocket wrap(ws::role role, std::unique_ptr<io::stream> stream, const websocket_options& options) {
+    websocket wrap(ws::role role, owned<io::stream> stream, const websocket_options& options) {
         return websocket(role, std::move(stream), {}, {}, {loop(), loop().blocks(), loop().random()},
                          std::make_shared<const websocket_options>(options));
     }
 
-    std::pair<std::unique_ptr<io::stream>, std::unique_ptr<io::stream>> streams() {
+    std::pair<owned<io::stream>, owned<io::stream>> streams() {
         if (x_memory) return x_memory->network().pair();
         int ends[2];
         if (x_way == over::unix_sockets)

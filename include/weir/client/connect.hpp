@@ -118,7 +118,7 @@ task<result<http::response_head>> read_answer(byte_source& from, const http::hea
 }
 
 template <class = void>
-task<result<websocket>> shake_hands(std::unique_ptr<io::stream> stream, opening& what) {
+task<result<websocket>> shake_hands(owned<io::stream> stream, opening& what) {
     io::loop& on = *io::loop::current();
     byte_source source(*stream);
     std::string text;
@@ -139,9 +139,9 @@ task<result<websocket>> shake_hands(std::unique_ptr<io::stream> stream, opening&
     }
     if (!subprotocol) co_return explained(subprotocol.error(), "the server answered 101", subprotocol.error().context());
     const compression_options& compressed = what.options.websocket.compression;
-    std::unique_ptr<ws::message_codec> codec;
+    owned<ws::message_codec> codec;
     if (compressed.method) {
-        result<std::unique_ptr<ws::message_codec>> agreed = compressed.method->confirm(head->fields, compressed);
+        result<owned<ws::message_codec>> agreed = compressed.method->confirm(head->fields, compressed);
         if (!agreed) co_return explained(agreed.error(), "the server answered 101", agreed.error().context());
         codec = std::move(*agreed);
     }
@@ -161,7 +161,7 @@ task<result<websocket>> reach(opening& what) {
     if (!found) co_return std::move(found).error();
     what.doing = "connecting to ";
     what.doing += found->size() == 1 ? found->front().to_string() : what.url.host_field();
-    result<std::unique_ptr<io::stream>> stream = co_await net::connect(std::move(*found));
+    result<owned<io::stream>> stream = co_await net::connect(std::move(*found));
     if (!stream) co_return std::move(stream).error();
     co_return co_await shake_hands(std::move(*stream), what);
 }

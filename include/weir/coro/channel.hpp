@@ -13,7 +13,6 @@
 #include <weir/coro/waiter.hpp>
 
 #include <cstddef>
-#include <memory>
 #include <utility>
 
 namespace weir::inline v0 {
@@ -36,6 +35,7 @@ public:
             each->x_channel = nullptr;
             each->x_promised = false;
         }
+        delete[] x_ring;
     }
 
     std::size_t size() const noexcept { return x_size; }
@@ -209,7 +209,7 @@ private:
         }
     }
 
-    std::unique_ptr<std::optional<T>[]> x_ring;
+    std::optional<T>* const x_ring;
     std::size_t x_capacity;
     std::size_t x_first = 0;
     std::size_t x_size = 0;

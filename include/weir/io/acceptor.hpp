@@ -4,9 +4,9 @@
 // somebody to accept. Destroying it stops listening.
 #pragma once
 
+#include <weir/core/owned.hpp>
 #include <weir/io/stream.hpp>
 
-#include <memory>
 
 namespace weir::inline v0::io {
 
@@ -28,7 +28,7 @@ public:
 
     // Accepts one connection. `failed`: `failure` says why this one could not be accepted (out of descriptors, for
     // instance); trying again later is right.
-    virtual status accept(std::unique_ptr<stream>& into, std::error_code& failure) noexcept = 0;
+    virtual status accept(owned<stream>& into, std::error_code& failure) noexcept = 0;
 
     // The address that it listens on, as the bytes of a socket address.
     virtual bytes_view local_address() const noexcept = 0;

@@ -7,12 +7,12 @@
 // passes on or compares but need not understand.
 #pragma once
 
+#include <weir/core/owned.hpp>
 #include <weir/core/result.hpp>
 #include <weir/io/acceptor.hpp>
 #include <weir/io/stream.hpp>
 
 #include <chrono>
-#include <memory>
 #include <string_view>
 
 namespace weir::inline v0::io {
@@ -37,15 +37,15 @@ public:
     virtual std::string_view name() const noexcept = 0;
 
     // Starts connecting to `address`. The stream's `connected()` is `blocked` until that has come to an end.
-    virtual result<std::unique_ptr<stream>> connect(bytes_view address) = 0;
+    virtual result<owned<stream>> connect(bytes_view address) = 0;
 
     // Listens on `address`.
-    virtual result<std::unique_ptr<acceptor>> listen(bytes_view address, const listen_options& options) = 0;
+    virtual result<owned<acceptor>> listen(bytes_view address, const listen_options& options) = 0;
 
     // Takes over a connected socket, or a socket that listens already. The descriptor is closed with the object, and
     // also when this fails.
-    virtual result<std::unique_ptr<stream>> adopt_stream(int descriptor) = 0;
-    virtual result<std::unique_ptr<acceptor>> adopt_acceptor(int descriptor) = 0;
+    virtual result<owned<stream>> adopt_stream(int descriptor) = 0;
+    virtual result<owned<acceptor>> adopt_acceptor(int descriptor) = 0;
 
     // Waits until something has happened, somebody called `wake`, or `timeout` has passed; not at all if it is zero.
     virtual void wait(std::chrono::nanoseconds timeout) noexcept = 0;

@@ -15,14 +15,14 @@ namespace weir::inline v0::io {
 class epoll final : public socket_backend {
 public:
     // Fails when the process is out of descriptors.
-    [[gnu::cold]] static result<std::unique_ptr<backend>> make() {
-        std::unique_ptr<epoll> made(new epoll);
+    [[gnu::cold]] static result<owned<backend>> make() {
+        owned<epoll> made(new epoll);
         if (!made->x_epoll || !made->x_wake) return last_error();
         epoll_event interest{};
         interest.events = EPOLLIN | EPOLLET;
         interest.data.ptr = nullptr;
         if (::epoll_ctl(made->x_epoll.get(), EPOLL_CTL_ADD, made->x_wake.get(), &interest) != 0) return last_error();
-        return std::unique_ptr<backend>(std::move(made));
+        return owned<backend>(std::move(made));
     }
 
     std::string_view name() const noexcept override { return "epoll"; }

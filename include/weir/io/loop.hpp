@@ -25,7 +25,7 @@ public:
 
     // Takes its events from `events`, and random bytes from the kernel unless told otherwise; `random` must then
     // outlive the loop.
-    explicit loop(std::unique_ptr<backend> events, entropy* random = nullptr) noexcept
+    explicit loop(owned<backend> events, entropy* random = nullptr) noexcept
         : x_backend(std::move(events)), x_random(random ? random : &x_os_entropy) {
         x_now = x_backend->now();
         x_wheel.advance(x_now);
@@ -195,7 +195,7 @@ private:
     }
 
     frame_pool x_frames;
-    std::unique_ptr<backend> x_backend;
+    owned<backend> x_backend;
     os_entropy x_os_entropy;
     entropy* x_random;
     timer_wheel x_wheel;

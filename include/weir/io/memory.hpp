@@ -1,8 +1,8 @@
 // A backend without a kernel, for tests: pipes in memory on a virtual clock.
 //
-//     auto owned = std::make_unique<io::memory>(memory_options{.pipe_bytes = 100, .fragment = true});
-//     io::memory& network = *owned;
-//     io::loop loop(std::move(owned));
+//     auto made = make_owned<io::memory>(memory_options{.pipe_bytes = 100, .fragment = true});
+//     io::memory& network = *made;
+//     io::loop loop(std::move(made));
 //     auto [a, b] = network.pair();
 //
 // Everything is deterministic and no time is really waited for: when nothing is due the clock jumps to the next deadline
@@ -23,14 +23,14 @@ public:
     explicit memory(const memory_options& options = memory_options()) noexcept : memory_backend(options) {}
 
     // Two connected streams. Not counted as an operation.
-    std::pair<std::unique_ptr<stream>, std::unique_ptr<stream>> pair() {
+    std::pair<owned<stream>, owned<stream>> pair() {
         memory_stream::both made = memory_stream::make(*this);
         return {std::move(made.first), std::move(made.second)};
     }
 
     std::string_view name() const noexcept override { return "memory"; }
 
-    result<std::unique_ptr<stream>> connect(bytes_view address) override {
+    result<owned<stream>> connect(bytes_view address) override {
         if (fails()) return errc::injected;
         memory_stream::both made = memory_stream::make(*this);
         made.first->start_connecting();
@@ -40,27 +40,27 @@ public:
             made.second.reset();
             made.first->refuse(now() + options().latency);
         }
-        return std::unique_ptr<stream>(std::move(made.first));
+        return owned<stream>(std::move(made.first));
     }
 
-    result<std::unique_ptr<acceptor>> listen(bytes_view address, const listen_options& options) override {
+    result<owned<acceptor>> listen(bytes_view address, const listen_options& options) override {
         if (fails()) return errc::injected;
         std::vector<std::byte> at(address.begin(), address.end());
         if (port_of(at) == 0) set_port(at, x_next_port++);
         for (memory_acceptor* each = x_acceptors.front(); each; each = x_acceptors.after(*each))
             if (same(each->local_address(), at) && !(options.reuse_port && each->options().reuse_port))
                 return std::error_code(EADDRINUSE, std::system_category());
-        auto made = std::make_unique<memory_acceptor>(*this, at, options);
+        auto made = make_owned<memory_acceptor>(*this, at, options);
         x_acceptors.push_back(*made);
-        return std::unique_ptr<acceptor>(std::move(made));
+        return owned<acceptor>(std::move(made));
     }
 
     // Descriptors are none of its business.
-    result<std::unique_ptr<stream>> adopt_stream(int descriptor) override {
+    result<owned<stream>> adopt_stream(int descriptor) override {
         ::close(descriptor);
         return errc::unsupported;
     }
-    result<std::unique_ptr<acceptor>> adopt_acceptor(int descriptor) override {
+    result<owned<acceptor>> adopt_acceptor(int descriptor) override {
         ::close(descriptor);
         return errc::unsupported;
     }

@@ -23,13 +23,13 @@ public:
     const listen_options& options() const noexcept { return x_options; }
 
     // Somebody connects: `server` is our end.
-    void enqueue(std::unique_ptr<memory_stream> server) {
+    void enqueue(owned<memory_stream> server) {
         const auto at = x_backend.now() + x_backend.options().latency;
         x_queue.push_back({std::move(server), at});
         if (x_queue.size() <= backlog()) admit(x_queue.back());
     }
 
-    status accept(std::unique_ptr<stream>& into, std::error_code& failure) noexcept override {
+    status accept(owned<stream>& into, std::error_code& failure) noexcept override {
         if (x_backend.fails()) {
             failure = errc::injected;
             return status::failed;
@@ -53,7 +53,7 @@ public:
 
 private:
     struct entry {
-        std::unique_ptr<memory_stream> server;
+        owned<memory_stream> server;
         std::chrono::nanoseconds at;
     };
 

@@ -52,13 +52,13 @@ class memory_stream final : public stream, private memory_event {
     };
 
 public:
-    using both = std::pair<std::unique_ptr<memory_stream>, std::unique_ptr<memory_stream>>;
+    using both = std::pair<owned<memory_stream>, owned<memory_stream>>;
 
     // Two connected ends.
     static both make(memory_backend& backend) {
         auto shared = std::make_shared<link>(backend);
-        return {std::unique_ptr<memory_stream>(new memory_stream(backend, shared, 0)),
-                std::unique_ptr<memory_stream>(new memory_stream(backend, shared, 1))};
+        return {owned<memory_stream>(new memory_stream(backend, shared, 0)),
+                owned<memory_stream>(new memory_stream(backend, shared, 1))};
     }
 
     ~memory_stream() {

@@ -17,7 +17,7 @@ enum class backend_kind : unsigned char {
 namespace io {
 
 // A backend of the kind asked for, or why there is none.
-inline result<std::unique_ptr<backend>> make_backend(backend_kind) { return epoll::make(); }
+inline result<owned<backend>> make_backend(backend_kind) { return epoll::make(); }
 
 } // namespace io
 
@@ -25,13 +25,13 @@ inline result<std::unique_ptr<backend>> make_backend(backend_kind) { return epol
 // is closed. Gives 0, or what the task returns, for `main` to return; 1 with a line on stderr when there is no
 // backend. What the task throws is thrown.
 inline int run(task<> main, backend_kind kind = backend_kind::automatic) {
-    result<std::unique_ptr<io::backend>> events = io::make_backend(kind);
+    result<owned<io::backend>> events = io::make_backend(kind);
     if (!events) return std::fprintf(stderr, "weir: %s\n", events.error().message().c_str()), 1;
     io::loop(std::move(*events)).run(std::move(main));
     return 0;
 }
 inline int run(task<int> main, backend_kind kind = backend_kind::automatic) {
-    result<std::unique_ptr<io::backend>> events = io::make_backend(kind);
+    result<owned<io::backend>> events = io::make_backend(kind);
     if (!events) return std::fprintf(stderr, "weir: %s\n", events.error().message().c_str()), 1;
     return io::loop(std::move(*events)).run(std::move(main));
 }

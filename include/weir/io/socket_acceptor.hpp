@@ -12,13 +12,13 @@ class socket_acceptor final : public acceptor, private watched {
 public:
     // Takes over a non-blocking socket that listens. `unlink_path`: it is a Unix socket that we bound, whose file goes
     // with it.
-    static result<std::unique_ptr<acceptor>> make(readiness_backend& backend, unique_descriptor&& socket, bool unlink_path) {
-        std::unique_ptr<socket_acceptor> made(new socket_acceptor(backend, std::move(socket), unlink_path));
+    static result<owned<acceptor>> make(readiness_backend& backend, unique_descriptor&& socket, bool unlink_path) {
+        owned<socket_acceptor> made(new socket_acceptor(backend, std::move(socket), unlink_path));
         if (const std::error_code failed = backend.watch(*made)) {
             made->x_watched = false;
             return failed;
         }
-        return std::unique_ptr<acceptor>(std::move(made));
+        return owned<acceptor>(std::move(made));
     }
 
     ~socket_acceptor() {
@@ -29,7 +29,7 @@ public:
         }
     }
 
-    status accept(std::unique_ptr<stream>& into, std::error_code& failure) noexcept override {
+    status accept(owned<stream>& into, std::error_code& failure) noexcept override {
         for (;;) {
             unique_descriptor next(::accept4(number(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
             if (!next) {
@@ -38,7 +38,7 @@ public:
                 failure = last_error();
                 return status::failed;
             }
-            result<std::unique_ptr<stream>> made = socket_stream::make(x_backend, std::move(next), false);
+            result<owned<stream>> made = socket_stream::make(x_backend, std::move(next), false);
             if (!made) {
                 failure = made.error();
                 return status::failed;

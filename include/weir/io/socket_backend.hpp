@@ -11,7 +11,7 @@ namespace weir::inline v0::io {
 
 class socket_backend : public readiness_backend {
 public:
-    result<std::unique_ptr<stream>> connect(bytes_view address) override {
+    result<owned<stream>> connect(bytes_view address) override {
         const address_copy to(address);
         if (!to.size) return errc::bad_address;
         unique_descriptor socket(::socket(to.bytes.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
@@ -25,7 +25,7 @@ public:
         return socket_stream::make(*this, std::move(socket), connecting);
     }
 
-    [[gnu::cold]] result<std::unique_ptr<acceptor>> listen(bytes_view address, const listen_options& options) override {
+    [[gnu::cold]] result<owned<acceptor>> listen(bytes_view address, const listen_options& options) override {
         const address_copy at(address);
         if (!at.size) return errc::bad_address;
         unique_descriptor socket(::socket(at.bytes.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
@@ -45,13 +45,13 @@ public:
         return socket_acceptor::make(*this, std::move(socket), true);
     }
 
-    result<std::unique_ptr<stream>> adopt_stream(int number) override {
+    result<owned<stream>> adopt_stream(int number) override {
         unique_descriptor socket(number);
         if (!set_flags(number)) return last_error();
         return socket_stream::make(*this, std::move(socket), false);
     }
 
-    result<std::unique_ptr<acceptor>> adopt_acceptor(int number) override {
+    result<owned<acceptor>> adopt_acceptor(int number) override {
         unique_descriptor socket(number);
         if (!set_flags(number)) return last_error();
         return socket_acceptor::make(*this, std::move(socket), false);

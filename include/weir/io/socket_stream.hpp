@@ -19,8 +19,8 @@ namespace weir::inline v0::io {
 class socket_stream final : public stream, private watched {
 public:
     // Takes over a non-blocking socket, connected or `connecting`. Fails if it cannot be watched.
-    static result<std::unique_ptr<stream>> make(readiness_backend& backend, unique_descriptor&& socket, bool connecting) {
-        std::unique_ptr<socket_stream> made(new socket_stream(backend, std::move(socket), connecting));
+    static result<owned<stream>> make(readiness_backend& backend, unique_descriptor&& socket, bool connecting) {
+        owned<socket_stream> made(new socket_stream(backend, std::move(socket), connecting));
         if (const std::error_code failed = backend.watch(*made)) {
             made->x_watched = false;
             return failed;
@@ -28,7 +28,7 @@ public:
         // Realtime messages are small and gathered by us: the kernel must not hold them back. Not TCP: no such option.
         const int on = 1;
         ::setsockopt(made->number(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-        return std::unique_ptr<stream>(std::move(made));
+        return owned<stream>(std::move(made));
     }
 
     ~socket_stream() {

@@ -32,11 +32,11 @@ inline bool is_connected_to_itself(const io::stream& which, const endpoint& to) 
 }
 
 template <class = void>
-task<result<std::unique_ptr<io::stream>>> connect_one(endpoint to, std::string name) {
+task<result<owned<io::stream>>> connect_one(endpoint to, std::string name) {
     io::loop* const on = io::loop::current();
     if (!on) co_return errc::no_loop;
     if (!to) co_return connect_error(errc::bad_address, to, name);
-    result<std::unique_ptr<io::stream>> made = on->events().connect(to.bytes());
+    result<owned<io::stream>> made = on->events().connect(to.bytes());
     if (!made) co_return connect_error(made.error(), to, name);
     io::stream& connecting = **made;
     {
@@ -71,15 +71,15 @@ inline bool is_out_of_reach(const error& why) noexcept {
 
 // One after the other. Trying several at once (RFC 8305 5) would go here.
 template <class = void>
-task<result<std::unique_ptr<io::stream>>> connect_any(std::vector<endpoint> to, std::string name,
+task<result<owned<io::stream>>> connect_any(std::vector<endpoint> to, std::string name,
                                                              std::chrono::nanoseconds attempt) {
     interleave_families(to);
     error failure(errc::bad_address, "connecting to no address");
     for (std::size_t i = 0; i < to.size(); ++i) {
         const bool last = i + 1 == to.size();
-        task<result<std::unique_ptr<io::stream>>> next = connect_one(to[i], name);
+        task<result<owned<io::stream>>> next = connect_one(to[i], name);
         const std::chrono::nanoseconds bound = last ? io::loop::forever : attempt;
-        result<std::unique_ptr<io::stream>> made = co_await std::move(next).within(bound);
+        result<owned<io::stream>> made = co_await std::move(next).within(bound);
         if (made || made.error() == errc::canceled) co_return made;
         if (made.error().context().empty())
             failure = connect_error(made.error(), to[i], name);
@@ -93,19 +93,19 @@ task<result<std::unique_ptr<io::stream>>> connect_any(std::vector<endpoint> to, 
 
 // Connects to one address.
 template <class = void>
-task<result<std::unique_ptr<io::stream>>> connect(endpoint to) {
+task<result<owned<io::stream>>> connect(endpoint to) {
     return detail::connect_one(to, std::string());
 }
 
 // Connects to the first of several addresses that answers.
 template <class = void>
-task<result<std::unique_ptr<io::stream>>> connect(std::vector<endpoint> to, connect_options options = {}) {
+task<result<owned<io::stream>>> connect(std::vector<endpoint> to, connect_options options = {}) {
     return detail::connect_any(std::move(to), std::string(), options.attempt);
 }
 
 // Connects to a port of a host, which is a name or an address in textual form.
 template <class = void>
-task<result<std::unique_ptr<io::stream>>> connect(std::string host, std::uint16_t port,
+task<result<owned<io::stream>>> connect(std::string host, std::uint16_t port,
                                                          connect_options options = {}) {
     result<std::vector<endpoint>> found = co_await resolve(host, port, options.lookup);
     if (!found) co_return found.error();

@@ -18,7 +18,7 @@ using io::listen_options;
     if (!at) {
         why = errc::bad_address;
     } else if (on) {
-        result<std::unique_ptr<io::acceptor>> made = on->events().listen(at.bytes(), options);
+        result<owned<io::acceptor>> made = on->events().listen(at.bytes(), options);
         if (made) return listener(std::move(*made));
         why = made.error();
     }
@@ -55,7 +55,7 @@ using io::listen_options;
     } else if (!listens) {
         why = std::make_error_code(std::errc::invalid_argument);
     } else if (on) {
-        result<std::unique_ptr<io::acceptor>> made = on->events().adopt_acceptor(socket.release());
+        result<owned<io::acceptor>> made = on->events().adopt_acceptor(socket.release());
         if (made) return listener(std::move(*made));
         why = made.error();
     }

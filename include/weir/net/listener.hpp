@@ -28,7 +28,7 @@ public:
     // Told why accepting pauses, and for how long. Called on the loop's thread; may not destroy the listener.
     using trouble_function = void (*)(void* who, std::error_code why, std::chrono::nanoseconds pause);
 
-    explicit listener(std::unique_ptr<io::acceptor> from) noexcept : x_acceptor(std::move(from)) { observe(); }
+    explicit listener(owned<io::acceptor> from) noexcept : x_acceptor(std::move(from)) { observe(); }
     listener(listener&& other) noexcept
         : x_acceptor(std::move(other.x_acceptor)), x_held(std::move(other.x_held)), x_tell(other.x_tell),
           x_told_to(other.x_told_to), x_troubles(other.x_troubles), x_pause(other.x_pause),
@@ -113,8 +113,8 @@ private:
         }
     }
 
-    std::unique_ptr<io::acceptor> x_acceptor;
-    std::unique_ptr<io::stream> x_held; // accepted for a wait whose frame was destroyed before it went on
+    owned<io::acceptor> x_acceptor;
+    owned<io::stream> x_held; // accepted for a wait whose frame was destroyed before it went on
     accept_awaiter* x_waiting = nullptr;
     trouble_function x_tell = nullptr;
     void* x_told_to = nullptr;
@@ -154,7 +154,7 @@ public:
         wait_for(next);
         return true;
     }
-    result<std::unique_ptr<io::stream>> await_resume() noexcept {
+    result<owned<io::stream>> await_resume() noexcept {
         leave();
         if (x_stream) return std::move(x_stream);
         if (x_failure) return std::move(x_failure);
@@ -201,7 +201,7 @@ private:
     }
 
     listener* x_from;
-    std::unique_ptr<io::stream> x_stream;
+    owned<io::stream> x_stream;
     error x_failure;
     waiter x_waiter;
 };

@@ -50,7 +50,7 @@ public:
     };
 
     // Lets the connection in; or answers it, takes it away, and gives no place.
-    place admit(std::unique_ptr<io::stream>& stream) {
+    place admit(owned<io::stream>& stream) {
         if (x_taken >= x_most) return turn_away(stream, too_many, x_most, {});
         const std::optional<std::uint32_t>& each = x_server.options.connections_per_address;
         if (!each) return place(*this, {});
@@ -83,7 +83,7 @@ private:
         return all - (all / 4 < 128 ? all / 4 : 128);
     }
 
-    [[gnu::cold]] place turn_away(std::unique_ptr<io::stream>& stream, std::string_view words, std::size_t most,
+    [[gnu::cold]] place turn_away(owned<io::stream>& stream, std::string_view words, std::size_t most,
                                   const net::endpoint& peer) {
         ++x_refused;
         if (const std::chrono::nanoseconds now = x_scheduler.now(); !x_noted || now - *x_noted >= between_notes) {

@@ -5,10 +5,10 @@
 // when it is through. Loop thread only.
 #pragma once
 
+#include <weir/core/owned.hpp>
 #include <weir/coro/scheduler.hpp>
 #include <weir/io/stream.hpp>
 
-#include <memory>
 #include <utility>
 
 namespace weir::inline v0::detail {
@@ -18,7 +18,7 @@ public:
     static constexpr std::chrono::nanoseconds patience = std::chrono::seconds(2);
 
     // Writes `words`, as far as they fit at once, and ends this side. `count` is one more as long as it lives.
-    farewell(std::unique_ptr<io::stream> stream, bytes_view words, scheduler& on, std::size_t& count) noexcept
+    farewell(owned<io::stream> stream, bytes_view words, scheduler& on, std::size_t& count) noexcept
         : x_stream(std::move(stream)), x_scheduler(on), x_count(count) {
         ++x_count;
         x_stream->observe(this);
@@ -48,7 +48,7 @@ private:
     void run() noexcept override { delete this; }
     void expire() noexcept override { delete this; }
 
-    std::unique_ptr<io::stream> x_stream;
+    owned<io::stream> x_stream;
     scheduler& x_scheduler;
     std::size_t& x_count;
     int x_fills = 0;

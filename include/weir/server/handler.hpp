@@ -5,10 +5,10 @@
 // handler, and a coroutine only for tasks of another type than the one wanted.
 #pragma once
 
+#include <weir/core/owned.hpp>
 #include <weir/coro/task.hpp>
 #include <weir/protocol/http/request_head.hpp>
 
-#include <memory>
 #include <type_traits>
 #include <utility>
 

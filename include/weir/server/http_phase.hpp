@@ -25,9 +25,9 @@ namespace weir::inline v0::detail {
 // What the HTTP side of a connection leaves to the WebSocket side.
 struct upgrade {
     websocket_route* route = nullptr; // null: there was no handshake, or it was refused
-    std::unique_ptr<http::request_head> request;
+    owned<http::request_head> request;
     std::string subprotocol;
-    std::unique_ptr<ws::message_codec> codec; // null: messages are not compressed
+    owned<ws::message_codec> codec; // null: messages are not compressed
     io::lease lease; // of the stream, with what came behind the handshake in `rest`
     mutable_bytes rest;
 };
@@ -159,7 +159,7 @@ private:
             x_signal.detach();
             x_to.rest = x_rest;
             x_to.lease = std::exchange(x_lease, {});
-            x_to.request = std::make_unique<http::request_head>(std::move(x_head));
+            x_to.request = make_owned<http::request_head>(std::move(x_head));
             x_to.route = x_step.route;
             return true;
         }

@@ -11,18 +11,18 @@ namespace weir::inline v0::detail {
 
 struct get_route {
     std::string path;
-    std::unique_ptr<request_handler<response>> handler;
+    owned<request_handler<response>> handler;
 };
 
 class routes {
 public:
-    websocket_route& add(std::unique_ptr<websocket_route> route) {
+    websocket_route& add(owned<websocket_route> route) {
         assert(is_path(route->path()) && "a path begins with '/' and has no query; other characters are percent-encoded");
         assert(!websocket_at(route->path()) && "two handlers for WebSockets at one path");
         return *x_websockets.emplace_back(std::move(route));
     }
 
-    void add(std::string_view path, std::unique_ptr<request_handler<response>> handler) {
+    void add(std::string_view path, owned<request_handler<response>> handler) {
         assert(is_path(path) && "a path begins with '/' and has no query; other characters are percent-encoded");
         assert(!get_at(path) && "two handlers for GET at one path");
         x_gets.push_back({std::string(path), std::move(handler)});
@@ -45,7 +45,7 @@ private:
         return text.starts_with('/') && http::is_target(text) && text.find_first_of("?#") == text.npos;
     }
 
-    std::vector<std::unique_ptr<websocket_route>> x_websockets;
+    std::vector<owned<websocket_route>> x_websockets;
     std::vector<get_route> x_gets;
 };
 

@@ -40,8 +40,8 @@ public:
     template <class Handler>
         requires(detail::takes_request<Handler> || std::is_invocable_r_v<task<>, Handler&, weir::websocket&>)
     websocket_route& websocket(std::string_view path, Handler handler) {
-        return x_setup.table.add(std::make_unique<websocket_route>(
-            std::string(path), std::make_unique<detail::websocket_handler_of<Handler>>(std::move(handler)),
+        return x_setup.table.add(make_owned<websocket_route>(
+            std::string(path), make_owned<detail::websocket_handler_of<Handler>>(std::move(handler)),
             detail::takes_request<Handler>));
     }
 
@@ -52,7 +52,7 @@ public:
         requires std::is_invocable_v<Handler&, const http::request_head&>
     void get(std::string_view path, Handler handler) {
         x_setup.table.add(path,
-                          std::make_unique<detail::request_handler_of<response, Handler>>(std::move(handler)));
+                          make_owned<detail::request_handler_of<response, Handler>>(std::move(handler)));
     }
     void get(std::string_view path, response always) {
         get(path, [always = std::move(always)](const http::request_head&) { return always; });
@@ -89,7 +89,7 @@ public:
     // Listens and serves on a loop of its own until `stop`, or a signal, and until every handler has ended. Gives the
     // program's exit code: 0, or 1 after a line on stderr that says why it could not listen, or not any more.
     [[gnu::cold]] int run(const server_options& options = {}) {
-        result<std::unique_ptr<io::backend>> events = io::make_backend(options.backend);
+        result<owned<io::backend>> events = io::make_backend(options.backend);
         if (!events) return fail(events.error());
         io::loop loop(std::move(*events));
         return loop.run(main(options));

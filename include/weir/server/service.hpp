@@ -45,7 +45,7 @@ public:
         if (outer && outer->canceled()) on_cancel();
         result<> outcome;
         for (;;) {
-            result<std::unique_ptr<io::stream>> stream = co_await x_listener.accept();
+            result<owned<io::stream>> stream = co_await x_listener.accept();
             if (!stream) {
                 if (stream.error() != errc::closed && stream.error() != errc::canceled)
                     outcome = std::move(stream).error();
@@ -78,7 +78,7 @@ private:
         websocket& x_ws;
     };
 
-    task<> serve(std::unique_ptr<io::stream> stream, [[maybe_unused]] admission::place here) {
+    task<> serve(owned<io::stream> stream, [[maybe_unused]] admission::place here) {
         std::string thrown;
         upgrade to;
         const bool talked = co_await caught(http_phase::run(x_server, *stream, x_waiting, to), thrown);

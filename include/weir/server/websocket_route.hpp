@@ -19,7 +19,7 @@ namespace weir::inline v0 {
 class websocket_route {
 public:
     // `wants_request`: the handler is given the head of the handshake's request, which is kept for it.
-    websocket_route(std::string path, std::unique_ptr<detail::websocket_handler> handler, bool wants_request)
+    websocket_route(std::string path, owned<detail::websocket_handler> handler, bool wants_request)
         : x_path(std::move(path)), x_handler(std::move(handler)), x_wants_request(wants_request) {}
 
     // The subprotocols that the handler speaks, the preferred one first; tokens. The first that the client offers too
@@ -55,7 +55,7 @@ public:
     template <class Function>
         requires std::is_invocable_v<Function&, const http::request_head&>
     websocket_route& admit(Function judge) {
-        x_check = std::make_unique<detail::request_handler_of<std::optional<response>, Function>>(std::move(judge));
+        x_check = make_owned<detail::request_handler_of<std::optional<response>, Function>>(std::move(judge));
         return *this;
     }
 
@@ -81,10 +81,10 @@ public:
 
 private:
     std::string x_path;
-    std::unique_ptr<detail::websocket_handler> x_handler;
+    owned<detail::websocket_handler> x_handler;
     std::vector<std::string> x_subprotocols;
     std::vector<std::string> x_origins;
-    std::unique_ptr<detail::request_handler<std::optional<response>>> x_check;
+    owned<detail::request_handler<std::optional<response>>> x_check;
     bool x_wants_request;
     bool x_any_origin = false;
 };

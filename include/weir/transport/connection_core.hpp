@@ -22,7 +22,7 @@ public:
     using reading = detail::reading;
 
     // `first` holds what came behind the handshake, in `rest`. `options` is shared and never changes.
-    connection_core(ws::role side, std::unique_ptr<io::stream> over, io::lease&& first, mutable_bytes rest,
+    connection_core(ws::role side, owned<io::stream> over, io::lease&& first, mutable_bytes rest,
                     const connection_environment& around, std::shared_ptr<const websocket_options> options) noexcept
         : connection_engine(side, std::move(over), std::move(first), rest, around, std::move(options)) {
         x_stream->observe(this);
@@ -30,6 +30,7 @@ public:
         note(log_level::debug, "connection open");
         serve_at_turn_end(); // what came behind the handshake may hold a ping or a close
     }
+    ~connection_core() { delete[] x_agreed; }
 
     // Lets the connection end by itself, at most one close_timeout for each phase from now. It frees itself.
     [[gnu::cold]] void linger(ws::close_code code) noexcept {
@@ -156,7 +157,7 @@ public:
     }
 
     // Messages are compressed from now on, in both directions. Before anything was received or sent.
-    [[gnu::cold]] void compress(std::unique_ptr<ws::message_codec> by) {
+    [[gnu::cold]] void compress(owned<ws::message_codec> by) {
         x_out.compress(by.get());
         x_inbox.decompress(std::move(by));
     }
@@ -168,13 +169,13 @@ public:
     // What the handshake agreed upon: a subprotocol, and the request's target. One allocation, or none.
     [[gnu::cold]] void agreed(std::string_view subprotocol, std::string_view target) {
         x_subprotocol_bytes = static_cast<std::uint32_t>(subprotocol.size());
-        x_agreed = std::make_unique<char[]>(subprotocol.size() + target.size());
+        delete[] std::exchange(x_agreed, new char[subprotocol.size() + target.size()]);
         x_target_bytes = static_cast<std::uint32_t>(target.size());
-        std::memcpy(x_agreed.get(), subprotocol.data(), subprotocol.size());
-        std::memcpy(x_agreed.get() + subprotocol.size(), target.data(), target.size());
+        std::memcpy(x_agreed, subprotocol.data(), subprotocol.size());
+        std::memcpy(x_agreed + subprotocol.size(), target.data(), target.size());
     }
-    std::string_view subprotocol() const noexcept { return {x_agreed.get(), x_subprotocol_bytes}; }
-    std::string_view target() const noexcept { return {x_agreed.get() + x_subprotocol_bytes, x_target_bytes}; }
+    std::string_view subprotocol() const noexcept { return {x_agreed, x_subprotocol_bytes}; }
+    std::string_view target() const noexcept { return {x_agreed + x_subprotocol_bytes, x_target_bytes}; }
 
 private:
     static constexpr unsigned messages_in_a_row = 64;
@@ -188,7 +189,7 @@ private:
              compression::automatic);
     }
 
-    std::unique_ptr<char[]> x_agreed;
+    char* x_agreed = nullptr;
     std::uint32_t x_subprotocol_bytes = 0;
     std::uint32_t x_target_bytes = 0;
     unsigned x_streak = 0; // messages that were ready at once, since a reader last waited

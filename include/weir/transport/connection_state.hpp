@@ -55,7 +55,7 @@ protected:
         over,     // the stream is closed
     };
 
-    connection_state(ws::role side, std::unique_ptr<io::stream> over, io::lease&& first, mutable_bytes rest,
+    connection_state(ws::role side, owned<io::stream> over, io::lease&& first, mutable_bytes rest,
                      const connection_environment& around, std::shared_ptr<const websocket_options> options) noexcept
         : x_scheduler(around.runs_on), x_options(std::move(options)), x_stream(std::move(over)),
           x_inbox(side, around.blocks,
@@ -196,7 +196,7 @@ protected:
 
     scheduler& x_scheduler;
     std::shared_ptr<const websocket_options> x_options;
-    std::unique_ptr<io::stream> x_stream;
+    owned<io::stream> x_stream;
     inbox x_inbox;
     outgoing x_out;
     waiter x_read_waiter;

@@ -4,9 +4,9 @@
 // before we had read it.
 #pragma once
 
+#include <weir/core/owned.hpp>
 #include <weir/transport/close_info.hpp>
 
-#include <memory>
 #include <string>
 #include <string_view>
 
@@ -70,7 +70,7 @@ private:
     time x_began;
     time x_ended{0};
     std::error_code x_error;
-    std::unique_ptr<const std::string> x_reason;
+    owned<const std::string> x_reason;
     ws::close_code x_code = ws::close_code::abnormal;
     close_cause x_cause = close_cause::open;
 };

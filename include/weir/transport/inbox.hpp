@@ -9,13 +9,13 @@
 // that the message limit, or the size of a piece, bounds what one read makes of them.
 #pragma once
 
+#include <weir/core/owned.hpp>
 #include <weir/io/stream.hpp>
 #include <weir/protocol/ws/connection.hpp>
 #include <weir/transport/inflation.hpp>
 #include <weir/transport/read_ahead.hpp>
 
 #include <cassert>
-#include <memory>
 #include <utility>
 
 namespace weir::inline v0::detail {
@@ -42,8 +42,8 @@ public:
     const ws::connection& protocol() const noexcept { return x_protocol; }
 
     // From now on messages may come compressed.
-    [[gnu::cold]] void decompress(std::unique_ptr<ws::message_codec> by) {
-        x_inflation = std::make_unique<inflation>(std::move(by));
+    [[gnu::cold]] void decompress(owned<ws::message_codec> by) {
+        x_inflation = make_owned<inflation>(std::move(by));
         x_protocol.allow_reserved_bits(ws::message_codec::reserved_bits);
     }
     ws::message_codec* codec() const noexcept { return x_inflation ? &x_inflation->codec() : nullptr; }
@@ -274,7 +274,7 @@ private:
     }
 
     void keep(const ws::event& piece) noexcept {
-        if (!x_ahead) x_ahead = std::make_unique<read_ahead>(x_assembly.pool());
+        if (!x_ahead) x_ahead = make_owned<read_ahead>(x_assembly.pool());
         x_ahead->keep(piece);
     }
 
@@ -288,8 +288,8 @@ private:
     io::lease x_lease;
     mutable_bytes x_rest;                // what of the lease has not been parsed
     buffer x_assembly;                   // a message that comes in parts, or was handed out last
-    std::unique_ptr<read_ahead> x_ahead; // made when it is needed first
-    std::unique_ptr<inflation> x_inflation; // only where compression was agreed upon
+    owned<read_ahead> x_ahead;           // made when it is needed first
+    owned<inflation> x_inflation;        // only where compression was agreed upon
     bytes_view x_view;                   // what was handed out last, or is to be
     ws::opcode x_view_type = ws::opcode::text;
     std::uint32_t x_gathered_from = 1; // the frame in which began what is gathered, or was handed out last

@@ -4,18 +4,18 @@
 // piece that it was fed stays where it is until it is no longer `pending`.
 #pragma once
 
+#include <weir/core/owned.hpp>
 #include <weir/core/utf8.hpp>
 #include <weir/protocol/ws/event.hpp>
 #include <weir/protocol/ws/message_codec.hpp>
 
-#include <memory>
 #include <utility>
 
 namespace weir::inline v0::detail {
 
 class inflation {
 public:
-    explicit inflation(std::unique_ptr<ws::message_codec> codec) noexcept : x_codec(std::move(codec)) {}
+    explicit inflation(owned<ws::message_codec> codec) noexcept : x_codec(std::move(codec)) {}
 
     ws::message_codec& codec() noexcept { return *x_codec; }
     const ws::message_codec& codec() const noexcept { return *x_codec; }
@@ -61,7 +61,7 @@ public:
     }
 
 private:
-    std::unique_ptr<ws::message_codec> x_codec;
+    owned<ws::message_codec> x_codec;
     bytes_view x_input; // not yet decompressed
     utf8_validator x_utf8;
     ws::opcode x_type = ws::opcode::text;

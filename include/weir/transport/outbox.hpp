@@ -8,11 +8,11 @@
 #pragma once
 
 #include <weir/core/buffer.hpp>
+#include <weir/core/owned.hpp>
 #include <weir/io/stream.hpp>
 #include <weir/protocol/ws/append_frame.hpp>
 
 #include <cassert>
-#include <memory>
 #include <utility>
 
 namespace weir::inline v0 {
@@ -24,7 +24,7 @@ public:
     buffer& data() noexcept { return x_data; }
     buffer& control() noexcept { return x_control; }
     buffer& deferred() noexcept {
-        if (!x_deferred) x_deferred = std::make_unique<buffer>(x_data.pool());
+        if (!x_deferred) x_deferred = make_owned<buffer>(x_data.pool());
         return *x_deferred;
     }
 
@@ -242,7 +242,7 @@ private:
 
     buffer x_data;
     buffer x_control;
-    std::unique_ptr<buffer> x_deferred; // made when it is needed first
+    owned<buffer> x_deferred; // made when it is needed first
     std::size_t x_to_boundary = 0; // bytes of the data lane that end the frame that was begun
     bool x_control_cut = false;    // the stream has taken a part of the first control frame
 };

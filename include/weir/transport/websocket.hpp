@@ -98,7 +98,7 @@ public:
 
     // A connection whose opening handshake is done. Bytes that came behind it are in `rest`, a part of the lease
     // `first`.
-    websocket(ws::role side, std::unique_ptr<io::stream> over, io::lease&& first, mutable_bytes rest,
+    websocket(ws::role side, owned<io::stream> over, io::lease&& first, mutable_bytes rest,
               const connection_environment& around, std::shared_ptr<const websocket_options> options)
         : x_core(new detail::connection_core(side, std::move(over), std::move(first), rest, around, std::move(options))) {
     }
@@ -211,7 +211,7 @@ public:
     void agreed(std::string_view subprotocol, std::string_view target) { x_core->agreed(subprotocol, target); }
 
     // Compresses messages as was agreed upon, from the first one on; null for not at all. For those who make connections.
-    void compress(std::unique_ptr<ws::message_codec> by) {
+    void compress(owned<ws::message_codec> by) {
         if (by) x_core->compress(std::move(by));
     }
 

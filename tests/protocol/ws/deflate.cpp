@@ -13,7 +13,7 @@ using progress = ws::message_codec::progress;
 namespace {
 
 struct codecs {
-    std::unique_ptr<ws::message_codec> server, client;
+    weir::owned<ws::message_codec> server, client;
 };
 
 // Both sides, as their handshake would make them.

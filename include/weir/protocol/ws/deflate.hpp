@@ -309,22 +309,22 @@ private:
 
 class deflate_method final : public compression_method {
 public:
-    [[gnu::cold]] std::unique_ptr<message_codec> accept(const http::fields& request,
+    [[gnu::cold]] owned<message_codec> accept(const http::fields& request,
                                                         const compression_options& how) const override {
         const std::optional<deflate_parameters> answer = accept_deflate(request, how);
-        return answer ? std::make_unique<deflate_codec>(role::server, *answer, how) : nullptr;
+        return answer ? make_owned<deflate_codec>(role::server, *answer, how) : nullptr;
     }
 
     [[gnu::cold]] std::string offer(const compression_options& how) const override {
         return to_text(offer_deflate(how), true);
     }
 
-    [[gnu::cold]] result<std::unique_ptr<message_codec>> confirm(const http::fields& response,
+    [[gnu::cold]] result<owned<message_codec>> confirm(const http::fields& response,
                                                                  const compression_options& how) const override {
         result<std::optional<deflate_parameters>> agreed = confirm_deflate(response, offer_deflate(how));
         if (!agreed) return std::move(agreed).error();
-        std::unique_ptr<message_codec> made;
-        if (*agreed) made = std::make_unique<deflate_codec>(role::client, **agreed, how);
+        owned<message_codec> made;
+        if (*agreed) made = make_owned<deflate_codec>(role::client, **agreed, how);
         return made;
     }
 };

@@ -5,12 +5,12 @@
 #pragma once
 
 #include <weir/core/buffer.hpp>
+#include <weir/core/owned.hpp>
 #include <weir/core/result.hpp>
 #include <weir/protocol/http/fields.hpp>
 #include <weir/protocol/ws/compression_options.hpp>
 
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <string_view>
 
@@ -59,7 +59,7 @@ public:
 class compression_method {
 public:
     // Server: the codec for what the client offers in its request; null when none of it can be taken.
-    virtual std::unique_ptr<message_codec> accept(const http::fields& request,
+    virtual owned<message_codec> accept(const http::fields& request,
                                                   const compression_options& how) const = 0;
 
     // Client: the field to send.
@@ -67,7 +67,7 @@ public:
 
     // Client: the codec for what the server took of that; null for nothing. `bad_extension` or
     // `bad_extension_parameters` for an answer that does not fit, as the context tells.
-    virtual result<std::unique_ptr<message_codec>> confirm(const http::fields& response,
+    virtual result<owned<message_codec>> confirm(const http::fields& response,
                                                            const compression_options& how) const = 0;
 
 protected:
