@@ -470,7 +470,7 @@ TEST_CASE("listen: what can be wrong with it") {
         server first, second;
         const result<> nowhere = first.listen({.host = "example.com", .port = 80});
         REQUIRE(!nowhere);
-        CHECK(nowhere.error().message() == "listening on example.com:80: malformed address");
+        CHECK(contains(nowhere.error().message(), "listening on \"example.com\" (the host is an address of this machine"));
         const result<> port = first.listen({.port = 70000});
         REQUIRE(!port);
         CHECK(port.error() == errc::bad_port);

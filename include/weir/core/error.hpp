@@ -5,6 +5,7 @@
 #include <weir/core/concat.hpp>
 #include <weir/core/errc.hpp>
 
+#include <concepts>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -66,5 +67,11 @@ private:
     std::error_code x_code;
     const std::string* x_context = nullptr;
 };
+
+// Prints its message: `std::cout << reply.error()`.
+template <class Stream, std::same_as<error> Error>
+auto operator<<(Stream& to, const Error& printed) -> decltype(to << printed.message()) {
+    return to << printed.message();
+}
 
 } // namespace weir::inline v0

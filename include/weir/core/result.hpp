@@ -140,4 +140,8 @@ private:
     weir::error x_error;
 };
 
+// A result may be an error: test it, and print `*result`, or else `result.error()`.
+template <class Stream, class T>
+void operator<<(Stream& to, const result<T>& print_the_value_or_the_error_of_it) = delete;
+
 } // namespace weir::inline v0

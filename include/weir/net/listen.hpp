@@ -25,6 +25,20 @@ using io::listen_options;
     return error(why, concat({"listening on ", at.to_string()}));
 }
 
+namespace detail {
+
+// What is wrong with a host that nobody can listen on, for those who took it for something else.
+[[gnu::cold]] inline std::string_view host_hint(std::string_view host) noexcept {
+    if (host.starts_with("unix:")) return " (the path of a Unix socket has 1 to 107 bytes)";
+    if (host.find('/') != host.npos) return " (the host is an address, no URL and no path; but \"unix:/path\")";
+    const std::size_t colon = host.rfind(':');
+    const bool port = colon != host.npos && (host.find(':') == colon || host[colon - 1] == ']');
+    if (port) return " (the host is an address without a port, which is given by itself)";
+    return " (the host is an address of this machine, \"localhost\", or empty for all; not a name)";
+}
+
+} // namespace detail
+
 // Listens on a port. `host` is an address in textual form, "localhost" (127.0.0.1), or "unix:/path" and "unix:@name"
 // where the port means nothing. "" and "*" are all addresses of this machine, of both families: [::], or 0.0.0.0 where
 // there is no IPv6. Other names are `errc::bad_address`.
@@ -38,7 +52,7 @@ using io::listen_options;
     }
     if (host == "localhost") return listen(endpoint::loopback_ipv4(port), options);
     const result<endpoint> at = host.starts_with("unix:") ? endpoint::parse(host) : endpoint::ip(host, port);
-    if (!at) return error(at.error(), concat({"listening on ", host.substr(0, 128), ":", number_text(port)}));
+    if (!at) return error(at.error(), concat({"listening on \"", host.substr(0, 128), "\"", detail::host_hint(host)}));
     return listen(*at, options);
 }
 

@@ -52,6 +52,17 @@ task<Result> convert(task<Other> from) {
     co_return Result(std::move(made));
 }
 
+template <class>
+inline constexpr bool always_false = false;
+
+// Whether what a handler gives makes a Result, at once or as a task.
+template <class Given, class Result>
+inline constexpr bool makes = std::is_convertible_v<Given, Result>;
+template <class T, class Result>
+inline constexpr bool makes<task<T>, Result> = std::is_constructible_v<Result, T>;
+template <class Result>
+inline constexpr bool makes<task<void>, Result> = false;
+
 // Answers requests: with a value, with what makes one, or with a task of either.
 template <class Result>
 class request_handler {
@@ -68,7 +79,11 @@ public:
     task<Result> call(const http::request_head& request) override {
         return call_guarded<Result>([&]() -> task<Result> {
             using given = std::invoke_result_t<Function&, const http::request_head&>;
-            if constexpr (std::is_same_v<given, task<Result>>)
+            static_assert(makes<given, Result>, "`get` wants a handler that returns a weir::response or what makes one, `admit` one "
+                "that returns a std::optional<weir::response>; or a weir::task of it");
+            if constexpr (!makes<given, Result>)
+                return {};
+            else if constexpr (std::is_same_v<given, task<Result>>)
                 return x_function(request);
             else if constexpr (std::is_convertible_v<given, Result>)
                 return ready_task<Result>(x_function(request));
@@ -90,6 +105,22 @@ public:
 
 template <class Function>
 inline constexpr bool takes_request = std::is_invocable_r_v<task<>, Function&, websocket&, const http::request_head&>;
+
+// Says what is wrong with a handler, where it can be seen.
+template <class Function>
+constexpr bool check_websocket_handler() {
+    constexpr bool right = takes_request<Function> || std::is_invocable_r_v<task<>, Function&, websocket&>;
+    constexpr bool called = std::is_invocable_v<Function&, websocket&> ||
+                            std::is_invocable_v<Function&, websocket&, const http::request_head&>;
+    constexpr bool by_value = !called && (std::is_invocable_v<Function&, websocket> ||
+                                          std::is_invocable_v<Function&, websocket, const http::request_head&>);
+    static_assert(right || !by_value, "a WebSocket handler takes the connection by reference: "
+                                      "weir::task<> handler(weir::websocket& ws)");
+    static_assert(right || !called, "a WebSocket handler is a coroutine that returns weir::task<>");
+    static_assert(right || by_value || called, "a WebSocket handler is called as handler(ws) or handler(ws, request): "
+        "weir::task<> handler(weir::websocket& ws, const weir::http::request_head& request)");
+    return right;
+}
 
 template <class Function>
 class websocket_handler_of final : public websocket_handler {

@@ -38,11 +38,11 @@ public:
     // returns a `task<>`. It is kept as long as the server. The websocket and the request are valid until the task has
     // ended; the websocket may not be moved from.
     template <class Handler>
-        requires(detail::takes_request<Handler> || std::is_invocable_r_v<task<>, Handler&, weir::websocket&>)
     websocket_route& websocket(std::string_view path, Handler handler) {
-        return x_setup.table.add(make_owned<websocket_route>(
-            std::string(path), make_owned<detail::websocket_handler_of<Handler>>(std::move(handler)),
-            detail::takes_request<Handler>));
+        if constexpr (detail::check_websocket_handler<Handler>())
+            return x_setup.table.add(make_owned<websocket_route>(
+                std::string(path), make_owned<detail::websocket_handler_of<Handler>>(std::move(handler)),
+                detail::takes_request<Handler>));
     }
 
     // GET and HEAD requests for `path` are answered by `handler(request)`, which returns a `response` (or what makes
@@ -56,6 +56,12 @@ public:
     }
     void get(std::string_view path, response always) {
         get(path, [always = std::move(always)](const http::request_head&) { return always; });
+    }
+    template <class Other>
+        requires(!std::is_invocable_v<Other&, const http::request_head&> && !std::is_convertible_v<Other, response>)
+    void get(std::string_view, Other) {
+        static_assert(detail::always_false<Other>, "server.get(path, what): `what` is a response, or is called as "
+            "what(request): weir::response what(const weir::http::request_head& request)");
     }
 
     // --- tasks beside the connections ---

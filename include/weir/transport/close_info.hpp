@@ -53,7 +53,8 @@ struct close_info {
 
     // Everything on one line.
     [[gnu::cold]] std::string message() const {
-        std::string line(to_text(cause));
+        const bool unanswered = cause == close_cause::timeout && code != ws::close_code::abnormal;
+        std::string line(unanswered ? "the peer did not answer our close in time" : to_text(cause));
         if (cause != close_cause::open) {
             line += ": ";
             line += std::to_string(static_cast<unsigned>(code));
@@ -73,5 +74,11 @@ struct close_info {
         return line;
     }
 };
+
+// Prints its message: `std::cout << ws.closed()`.
+template <class Stream>
+auto operator<<(Stream& to, const close_info& printed) -> decltype(to << printed.message()) {
+    return to << printed.message();
+}
 
 } // namespace weir::inline v0

@@ -37,6 +37,12 @@ private:
     bool x_is_text = false;
 };
 
+// Prints the payload: `std::cout << *message`.
+template <class Stream>
+auto operator<<(Stream& to, const message& printed) -> decltype(to << printed.text()) {
+    return to << printed.text();
+}
+
 // A piece of a message, as it came. Valid like a message. The pieces of a text message are valid UTF-8 together; a
 // character may be cut between two of them. A piece may be empty when it is the last.
 struct piece {
