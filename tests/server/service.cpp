@@ -421,6 +421,28 @@ TEST_CASE("serve: how connections end with their handlers") {
     CHECK(log.has("3 a handler threw: at once [/no/coroutine]\n"));
 }
 
+TEST_CASE("serve: log lines name the target and the peer") {
+    server of;
+    journal log;
+    of.websocket("/throws", [](websocket& ws) -> task<> {
+        const auto message = co_await ws.read();
+        if (message) throw std::runtime_error("no coffee");
+    });
+    over_sockets(of, [](net::endpoint at) -> task<> {
+        auto ws = co_await open(at, "/throws?hard");
+        co_await ws->send("x");
+        const auto end = co_await ws->read();
+        CHECK(!end);
+        std::unique_ptr<raw_peer> peer = co_await dial(at);
+        co_await peer->send(handshake("/throws"));
+        (void)co_await peer->read_response();
+        co_await peer->send(std::string("\x81\x00", 2)); // not masked
+        (void)co_await peer->read_all();
+    }, {.log = log.hook()});
+    CHECK(log.has("3 a handler threw: no coffee [/throws?hard, 127.0.0.1:"));
+    CHECK(log.has(" [/throws, 127.0.0.1:"));
+}
+
 TEST_CASE("serve: a handler is cancelled when its peer is lost while it does not read") {
     server of;
     std::chrono::nanoseconds lost{0};

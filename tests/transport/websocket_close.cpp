@@ -8,6 +8,10 @@
 #include <stdexcept>
 #include <vector>
 
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 using namespace weir;
 using namespace std::chrono_literals;
 using tests::close_frame;
@@ -181,6 +185,7 @@ task<> close_unanswered(websocket_world& world, websocket& ws) {
     CHECK(world.now() - before >= 5s);
     CHECK(world.now() - before < 5100ms);
     CHECK(ws.closed().cause == close_cause::timeout);
+    CHECK(contains(ws.closed().message(), "the peer did not answer our close in time: 1000 (timed out); "));
     CHECK(ws.closed().code == ws::close_code::normal);
     CHECK(ws.closed().error == errc::timed_out);
 }
@@ -529,3 +534,23 @@ TEST_CASE("a websocket that a parameter of the main coroutine owns is closed bef
     CHECK(client.closed().code == ws::close_code::normal);
     CHECK(world.now() - before < 1s);
 }
+
+#if !defined(NDEBUG)
+TEST_CASE("a websocket that outlives its loop is found where the loop ends") {
+    const pid_t child = ::fork();
+    if (child == 0) {
+        ::close(2); // its last words are not for the test's log
+        ::signal(SIGABRT, SIG_DFL);
+        std::optional<websocket> kept;
+        {
+            websocket_world world(over::memory, {});
+            kept.emplace(world.make(ws::role::server));
+        }
+        ::_exit(0);
+    }
+    int status = 0;
+    REQUIRE(::waitpid(child, &status, 0) == child);
+    CHECK(WIFSIGNALED(status));
+    CHECK(WTERMSIG(status) == SIGABRT);
+}
+#endif

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <weir/client/connect_options.hpp>
+#include <weir/net/peer_endpoint.hpp>
 #include <weir/io/loop.hpp>
 #include <weir/net/connect.hpp>
 #include <weir/protocol/http/body.hpp>
@@ -146,6 +147,7 @@ task<result<websocket>> shake_hands(owned<io::stream> stream, opening& what) {
         codec = std::move(*agreed);
     }
     const mutable_bytes rest = source.rest();
+    if (!what.options.websocket.peer_name) what.options.websocket.peer_name = net::peer_name;
     websocket ws(ws::role::client, std::move(stream), source.take_lease(), rest, {on, on.blocks(), on.random()},
                  std::make_shared<const websocket_options>(what.options.websocket));
     ws.agreed(*subprotocol, what.request.target);

@@ -8,6 +8,7 @@
 #include <weir/coro/lingering.hpp>
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 
 namespace weir::inline v0 {
@@ -91,6 +92,10 @@ public:
     // Takes care of something that outlives its owner; it leaves by destroying itself.
     void keep(lingering& which) noexcept { x_lingering.push_back(which); }
 
+    // Counts those who use this scheduler to their end, such as connections: it must not end before them.
+    void used_by_one_more() noexcept { ++x_users; }
+    void used_by_one_less() noexcept { --x_users; }
+
     // The loop's clock, read once a turn: time since an arbitrary start, never going back.
     std::chrono::nanoseconds now() const noexcept { return x_now; }
 
@@ -107,6 +112,7 @@ protected:
     list<lingering> x_lingering;
     std::chrono::nanoseconds x_now{0};
     std::uint64_t x_turn_number = 0;
+    std::size_t x_users = 0;
 };
 
 } // namespace weir::inline v0

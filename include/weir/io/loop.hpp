@@ -34,6 +34,7 @@ public:
     ~loop() {
         const activation active(*this);
         while (lingering* each = x_lingering.pop_front()) each->abandon();
+        assert(x_users == 0 && "a websocket outlives its loop: keep it in a coroutine that the loop runs");
     }
 
     backend& events() noexcept { return *x_backend; }

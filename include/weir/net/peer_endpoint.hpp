@@ -32,4 +32,10 @@ inline int ask_local(int descriptor, sockaddr* into, socklen_t* size) noexcept {
     return detail::ask_address(of.descriptor(), detail::ask_peer).unmapped();
 }
 
+// The same in words, for logs; empty where there is no address.
+[[gnu::cold]] inline std::string peer_name(const io::stream& of) {
+    const endpoint peer = peer_endpoint(of);
+    return peer ? peer.to_string() : std::string();
+}
+
 } // namespace weir::inline v0::net

@@ -297,8 +297,7 @@ private:
     [[gnu::cold]] void note(log_level level, std::string_view what, std::error_code why,
                             std::string_view at = {}) const {
         if (!x_server.options.log) return;
-        const net::endpoint peer = net::peer_endpoint(x_stream);
-        const std::string who = peer ? peer.to_string() : std::string();
+        const std::string who = net::peer_name(x_stream);
         x_server.note(level, what, concat({at, at.empty() || who.empty() ? "" : ", ", who}), why);
     }
 

@@ -119,6 +119,7 @@ public:
         x_setup.options.host = {}; // it is not ours
         websocket_options shared = options.websocket;
         if (!shared.log) shared.log = options.log;
+        if (!shared.peer_name) shared.peer_name = net::peer_name;
         x_setup.websocket = std::make_shared<const websocket_options>(shared);
         x_setup.note(log_level::info, "listening on " + where());
         return {};

@@ -99,7 +99,7 @@ private:
         ws::close_code code = ws::close_code::normal;
         const bool done = co_await caught(in_context(own, to.route->handler().call(ws, *to.request)), thrown);
         if (!done) {
-            x_server.note(log_level::error, "a handler threw: " + thrown, to.route->path());
+            x_server.note(log_level::error, "a handler threw: " + thrown, ws.where());
             code = ws::close_code::internal_error;
         }
         ws.guard(nullptr);
@@ -126,7 +126,7 @@ private:
     }
 
     [[gnu::cold]] void give_up() noexcept {
-        give_up(x_clients, "handler", x_open.front() ? x_open.front()->ws().target() : std::string_view());
+        give_up(x_clients, "handler", x_open.front() ? x_open.front()->ws().where() : std::string());
         give_up(x_tasks, "task", {});
     }
     [[gnu::cold]] void give_up(scope& those, std::string_view what, std::string_view where) noexcept {

@@ -30,7 +30,6 @@ public:
         note(log_level::debug, "connection open");
         serve_at_turn_end(); // what came behind the handshake may hold a ping or a close
     }
-    ~connection_core() { delete[] x_agreed; }
 
     // Lets the connection end by itself, at most one close_timeout for each phase from now. It frees itself.
     [[gnu::cold]] void linger(ws::close_code code) noexcept {
@@ -166,17 +165,6 @@ public:
         return codec ? codec->agreed() : std::string_view();
     }
 
-    // What the handshake agreed upon: a subprotocol, and the request's target. One allocation, or none.
-    [[gnu::cold]] void agreed(std::string_view subprotocol, std::string_view target) {
-        x_subprotocol_bytes = static_cast<std::uint32_t>(subprotocol.size());
-        delete[] std::exchange(x_agreed, new char[subprotocol.size() + target.size()]);
-        x_target_bytes = static_cast<std::uint32_t>(target.size());
-        std::memcpy(x_agreed, subprotocol.data(), subprotocol.size());
-        std::memcpy(x_agreed + subprotocol.size(), target.data(), target.size());
-    }
-    std::string_view subprotocol() const noexcept { return {x_agreed, x_subprotocol_bytes}; }
-    std::string_view target() const noexcept { return {x_agreed + x_subprotocol_bytes, x_target_bytes}; }
-
 private:
     static constexpr unsigned messages_in_a_row = 64;
 
@@ -189,9 +177,6 @@ private:
              compression::automatic);
     }
 
-    char* x_agreed = nullptr;
-    std::uint32_t x_subprotocol_bytes = 0;
-    std::uint32_t x_target_bytes = 0;
     unsigned x_streak = 0; // messages that were ready at once, since a reader last waited
 };
 

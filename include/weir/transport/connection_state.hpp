@@ -14,6 +14,7 @@
 #include <weir/transport/remote_port.hpp>
 
 #include <atomic>
+#include <cstring>
 
 namespace weir::inline v0 {
 
@@ -47,6 +48,24 @@ public:
     // The context that is cancelled when the peer is lost while nobody reads; null for none.
     void guard(context* handler) noexcept { x_context = handler; }
 
+    // What the handshake agreed upon: a subprotocol, and the request's target. One allocation, or none.
+    [[gnu::cold]] void agreed(std::string_view subprotocol, std::string_view target) {
+        x_subprotocol_bytes = static_cast<std::uint32_t>(subprotocol.size());
+        delete[] std::exchange(x_agreed, new char[subprotocol.size() + target.size()]);
+        x_target_bytes = static_cast<std::uint32_t>(target.size());
+        std::memcpy(x_agreed, subprotocol.data(), subprotocol.size());
+        std::memcpy(x_agreed + subprotocol.size(), target.data(), target.size());
+    }
+    std::string_view subprotocol() const noexcept { return {x_agreed, x_subprotocol_bytes}; }
+    std::string_view target() const noexcept { return {x_agreed + x_subprotocol_bytes, x_target_bytes}; }
+
+    // The target and the peer, as far as they are known and somebody logs: "/chat, 192.0.2.1:4711".
+    [[gnu::cold]] std::string where() const noexcept {
+        if (!x_options->log) return {};
+        const std::string peer = x_options->peer_name ? x_options->peer_name(*x_stream) : std::string();
+        return concat({target(), target().empty() || peer.empty() ? "" : ", ", peer});
+    }
+
 protected:
     enum class phase : unsigned char {
         open,     // both directions work
@@ -66,9 +85,12 @@ protected:
         assert(x_options->frame_bytes > 0 && "frame_bytes of a connection must be at least 1");
         static std::atomic<std::uint64_t> count{0};
         x_number = ++count;
+        x_scheduler.used_by_one_more();
     }
 
     ~connection_state() {
+        x_scheduler.used_by_one_less();
+        delete[] x_agreed;
         close_port();
         x_out.clear();
         outgoing::wake(x_closers, errc::closed);
@@ -164,11 +186,12 @@ protected:
         disarm();
         x_retrying = false;
         x_out.clear();
+        const std::string where = this->where();
         x_stream->close();
         close_port();
         if (log_hook hook = x_options->log) {
             const std::string line = closed().message();
-            hook({log_level::debug, line, {}, x_ending.error(), x_number});
+            hook({log_level::debug, line, where, x_ending.error(), x_number});
         }
         outgoing::wake(x_closers, errc{});
         x_came = false;
@@ -186,7 +209,9 @@ protected:
     void arm_close() noexcept { x_scheduler.arm(*this, x_options->close_timeout); }
 
     [[gnu::cold]] void note(log_level level, std::string_view what) const noexcept {
-        x_options->log({level, what, {}, x_ending.error(), x_number});
+        if (!x_options->log) return;
+        const std::string at = where();
+        x_options->log({level, what, at, x_ending.error(), x_number});
     }
 
     // Nothing is taken from other threads any more. The port itself may be at work, and is kept.
@@ -207,6 +232,9 @@ protected:
     control_budget x_controls;
     ending x_ending;
     std::uint64_t x_number;
+    char* x_agreed = nullptr;
+    std::uint32_t x_subprotocol_bytes = 0;
+    std::uint32_t x_target_bytes = 0;
     std::uint64_t x_bytes_in = 0;
     std::uint64_t x_filled_turn = ~std::uint64_t{0}; // the turn of the last receive
     phase x_phase = phase::open;

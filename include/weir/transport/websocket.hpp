@@ -199,6 +199,9 @@ public:
     // How many bytes of messages wait to be sent.
     std::size_t queued_bytes() const noexcept { return x_core->queued_bytes(); }
 
+    // Target and peer, for a log: "/chat, 192.0.2.1:4711". Empty without a log hook.
+    std::string where() const { return x_core->where(); }
+
     ws::role role() const noexcept { return x_core->role(); }
 
     // A number that no other connection of this process has.

@@ -8,9 +8,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <type_traits>
 
 namespace weir::inline v0 {
+
+namespace io {
+class stream;
+}
 
 // What happens to a message that would put more than `queue_bytes` into the queue of a connection.
 enum class overflow_policy : unsigned char {
@@ -69,6 +74,9 @@ struct websocket_options {
 
     // Who hears of what happens to the connection; nobody by default.
     log_hook log = {};
+
+    // Says in the log who is at the other end of a stream, where that is known. Servers and clients set it themselves.
+    std::string (*peer_name)(const io::stream& of) = nullptr;
 };
 
 static_assert(std::is_trivially_copyable_v<websocket_options> && std::is_trivially_destructible_v<websocket_options>);
