@@ -853,6 +853,12 @@ private:
     const std::string* x_context = nullptr;
 };
 
+// Prints its message: `std::cout << reply.error()`.
+template <class Stream, std::same_as<error> Error>
+auto operator<<(Stream& to, const Error& printed) -> decltype(to << printed.message()) {
+    return to << printed.message();
+}
+
 } // namespace weir::inline v0
 
 // ==== weir/core/list.hpp =============================================================================================
@@ -1187,6 +1193,10 @@ private:
     weir::error x_error;
 };
 
+// A result may be an error: test it, and print `*result`, or else `result.error()`.
+template <class Stream, class T>
+void operator<<(Stream& to, const result<T>& print_the_value_or_the_error_of_it) = delete;
+
 } // namespace weir::inline v0
 
 // ==== weir/core/sha1.hpp =============================================================================================
@@ -1510,6 +1520,10 @@ public:
     // Takes care of something that outlives its owner; it leaves by destroying itself.
     void keep(lingering& which) noexcept { x_lingering.push_back(which); }
 
+    // Counts those who use this scheduler to their end, such as connections: it must not end before them.
+    void used_by_one_more() noexcept { ++x_users; }
+    void used_by_one_less() noexcept { --x_users; }
+
     // The loop's clock, read once a turn: time since an arbitrary start, never going back.
     std::chrono::nanoseconds now() const noexcept { return x_now; }
 
@@ -1526,6 +1540,7 @@ protected:
     list<lingering> x_lingering;
     std::chrono::nanoseconds x_now{0};
     std::uint64_t x_turn_number = 0;
+    std::size_t x_users = 0;
 };
 
 } // namespace weir::inline v0
@@ -7173,6 +7188,7 @@ public:
     ~loop() {
         const activation active(*this);
         while (lingering* each = x_lingering.pop_front()) each->abandon();
+        assert(x_users == 0 && "a websocket outlives its loop: keep it in a coroutine that the loop runs");
     }
 
     backend& events() noexcept { return *x_backend; }
@@ -7986,6 +8002,12 @@ inline int ask_local(int descriptor, sockaddr* into, socklen_t* size) noexcept {
     return detail::ask_address(of.descriptor(), detail::ask_peer).unmapped();
 }
 
+// The same in words, for logs; empty where there is no address.
+[[gnu::cold]] inline std::string peer_name(const io::stream& of) {
+    const endpoint peer = peer_endpoint(of);
+    return peer ? peer.to_string() : std::string();
+}
+
 } // namespace weir::inline v0::net
 
 // ==== weir/net/resolve.hpp ===========================================================================================
@@ -8471,6 +8493,20 @@ using io::listen_options;
     return error(why, concat({"listening on ", at.to_string()}));
 }
 
+namespace detail {
+
+// What is wrong with a host that nobody can listen on, for those who took it for something else.
+[[gnu::cold]] inline std::string_view host_hint(std::string_view host) noexcept {
+    if (host.starts_with("unix:")) return " (the path of a Unix socket has 1 to 107 bytes)";
+    if (host.find('/') != host.npos) return " (the host is an address, no URL and no path; but \"unix:/path\")";
+    const std::size_t colon = host.rfind(':');
+    const bool port = colon != host.npos && (host.find(':') == colon || host[colon - 1] == ']');
+    if (port) return " (the host is an address without a port, which is given by itself)";
+    return " (the host is an address of this machine, \"localhost\", or empty for all; not a name)";
+}
+
+} // namespace detail
+
 // Listens on a port. `host` is an address in textual form, "localhost" (127.0.0.1), or "unix:/path" and "unix:@name"
 // where the port means nothing. "" and "*" are all addresses of this machine, of both families: [::], or 0.0.0.0 where
 // there is no IPv6. Other names are `errc::bad_address`.
@@ -8484,7 +8520,7 @@ using io::listen_options;
     }
     if (host == "localhost") return listen(endpoint::loopback_ipv4(port), options);
     const result<endpoint> at = host.starts_with("unix:") ? endpoint::parse(host) : endpoint::ip(host, port);
-    if (!at) return error(at.error(), concat({"listening on ", host.substr(0, 128), ":", number_text(port)}));
+    if (!at) return error(at.error(), concat({"listening on \"", host.substr(0, 128), "\"", detail::host_hint(host)}));
     return listen(*at, options);
 }
 
@@ -8636,7 +8672,8 @@ struct close_info {
 
     // Everything on one line.
     [[gnu::cold]] std::string message() const {
-        std::string line(to_text(cause));
+        const bool unanswered = cause == close_cause::timeout && code != ws::close_code::abnormal;
+        std::string line(unanswered ? "the peer did not answer our close in time" : to_text(cause));
         if (cause != close_cause::open) {
             line += ": ";
             line += std::to_string(static_cast<unsigned>(code));
@@ -8656,6 +8693,12 @@ struct close_info {
         return line;
     }
 };
+
+// Prints its message: `std::cout << ws.closed()`.
+template <class Stream>
+auto operator<<(Stream& to, const close_info& printed) -> decltype(to << printed.message()) {
+    return to << printed.message();
+}
 
 } // namespace weir::inline v0
 
@@ -9599,6 +9642,10 @@ private:
 
 namespace weir::inline v0 {
 
+namespace io {
+class stream;
+}
+
 // What happens to a message that would put more than `queue_bytes` into the queue of a connection.
 enum class overflow_policy : unsigned char {
     close, // the connection is closed with 1008: a peer this slow is of no use
@@ -9656,6 +9703,9 @@ struct websocket_options {
 
     // Who hears of what happens to the connection; nobody by default.
     log_hook log = {};
+
+    // Says in the log who is at the other end of a stream, where that is known. Servers and clients set it themselves.
+    std::string (*peer_name)(const io::stream& of) = nullptr;
 };
 
 static_assert(std::is_trivially_copyable_v<websocket_options> && std::is_trivially_destructible_v<websocket_options>);
@@ -9892,6 +9942,12 @@ private:
     bool x_is_text = false;
 };
 
+// Prints the payload: `std::cout << *message`.
+template <class Stream>
+auto operator<<(Stream& to, const message& printed) -> decltype(to << printed.text()) {
+    return to << printed.text();
+}
+
 // A piece of a message, as it came. Valid like a message. The pieces of a text message are valid UTF-8 together; a
 // character may be cut between two of them. A piece may be empty when it is the last.
 struct piece {
@@ -10030,6 +10086,24 @@ public:
     // The context that is cancelled when the peer is lost while nobody reads; null for none.
     void guard(context* handler) noexcept { x_context = handler; }
 
+    // What the handshake agreed upon: a subprotocol, and the request's target. One allocation, or none.
+    [[gnu::cold]] void agreed(std::string_view subprotocol, std::string_view target) {
+        x_subprotocol_bytes = static_cast<std::uint32_t>(subprotocol.size());
+        delete[] std::exchange(x_agreed, new char[subprotocol.size() + target.size()]);
+        x_target_bytes = static_cast<std::uint32_t>(target.size());
+        std::memcpy(x_agreed, subprotocol.data(), subprotocol.size());
+        std::memcpy(x_agreed + subprotocol.size(), target.data(), target.size());
+    }
+    std::string_view subprotocol() const noexcept { return {x_agreed, x_subprotocol_bytes}; }
+    std::string_view target() const noexcept { return {x_agreed + x_subprotocol_bytes, x_target_bytes}; }
+
+    // The target and the peer, as far as they are known and somebody logs: "/chat, 192.0.2.1:4711".
+    [[gnu::cold]] std::string where() const noexcept {
+        if (!x_options->log) return {};
+        const std::string peer = x_options->peer_name ? x_options->peer_name(*x_stream) : std::string();
+        return concat({target(), target().empty() || peer.empty() ? "" : ", ", peer});
+    }
+
 protected:
     enum class phase : unsigned char {
         open,     // both directions work
@@ -10049,9 +10123,12 @@ protected:
         assert(x_options->frame_bytes > 0 && "frame_bytes of a connection must be at least 1");
         static std::atomic<std::uint64_t> count{0};
         x_number = ++count;
+        x_scheduler.used_by_one_more();
     }
 
     ~connection_state() {
+        x_scheduler.used_by_one_less();
+        delete[] x_agreed;
         close_port();
         x_out.clear();
         outgoing::wake(x_closers, errc::closed);
@@ -10147,11 +10224,12 @@ protected:
         disarm();
         x_retrying = false;
         x_out.clear();
+        const std::string where = this->where();
         x_stream->close();
         close_port();
         if (log_hook hook = x_options->log) {
             const std::string line = closed().message();
-            hook({log_level::debug, line, {}, x_ending.error(), x_number});
+            hook({log_level::debug, line, where, x_ending.error(), x_number});
         }
         outgoing::wake(x_closers, errc{});
         x_came = false;
@@ -10169,7 +10247,9 @@ protected:
     void arm_close() noexcept { x_scheduler.arm(*this, x_options->close_timeout); }
 
     [[gnu::cold]] void note(log_level level, std::string_view what) const noexcept {
-        x_options->log({level, what, {}, x_ending.error(), x_number});
+        if (!x_options->log) return;
+        const std::string at = where();
+        x_options->log({level, what, at, x_ending.error(), x_number});
     }
 
     // Nothing is taken from other threads any more. The port itself may be at work, and is kept.
@@ -10190,6 +10270,9 @@ protected:
     control_budget x_controls;
     ending x_ending;
     std::uint64_t x_number;
+    char* x_agreed = nullptr;
+    std::uint32_t x_subprotocol_bytes = 0;
+    std::uint32_t x_target_bytes = 0;
     std::uint64_t x_bytes_in = 0;
     std::uint64_t x_filled_turn = ~std::uint64_t{0}; // the turn of the last receive
     phase x_phase = phase::open;
@@ -10551,7 +10634,6 @@ public:
         note(log_level::debug, "connection open");
         serve_at_turn_end(); // what came behind the handshake may hold a ping or a close
     }
-    ~connection_core() { delete[] x_agreed; }
 
     // Lets the connection end by itself, at most one close_timeout for each phase from now. It frees itself.
     [[gnu::cold]] void linger(ws::close_code code) noexcept {
@@ -10687,17 +10769,6 @@ public:
         return codec ? codec->agreed() : std::string_view();
     }
 
-    // What the handshake agreed upon: a subprotocol, and the request's target. One allocation, or none.
-    [[gnu::cold]] void agreed(std::string_view subprotocol, std::string_view target) {
-        x_subprotocol_bytes = static_cast<std::uint32_t>(subprotocol.size());
-        delete[] std::exchange(x_agreed, new char[subprotocol.size() + target.size()]);
-        x_target_bytes = static_cast<std::uint32_t>(target.size());
-        std::memcpy(x_agreed, subprotocol.data(), subprotocol.size());
-        std::memcpy(x_agreed + subprotocol.size(), target.data(), target.size());
-    }
-    std::string_view subprotocol() const noexcept { return {x_agreed, x_subprotocol_bytes}; }
-    std::string_view target() const noexcept { return {x_agreed + x_subprotocol_bytes, x_target_bytes}; }
-
 private:
     static constexpr unsigned messages_in_a_row = 64;
 
@@ -10710,9 +10781,6 @@ private:
              compression::automatic);
     }
 
-    char* x_agreed = nullptr;
-    std::uint32_t x_subprotocol_bytes = 0;
-    std::uint32_t x_target_bytes = 0;
     unsigned x_streak = 0; // messages that were ready at once, since a reader last waited
 };
 
@@ -10962,6 +11030,9 @@ public:
 
     // How many bytes of messages wait to be sent.
     std::size_t queued_bytes() const noexcept { return x_core->queued_bytes(); }
+
+    // Target and peer, for a log: "/chat, 192.0.2.1:4711". Empty without a log hook.
+    std::string where() const { return x_core->where(); }
 
     ws::role role() const noexcept { return x_core->role(); }
 
@@ -11240,6 +11311,17 @@ task<Result> convert(task<Other> from) {
     co_return Result(std::move(made));
 }
 
+template <class>
+inline constexpr bool always_false = false;
+
+// Whether what a handler gives makes a Result, at once or as a task.
+template <class Given, class Result>
+inline constexpr bool makes = std::is_convertible_v<Given, Result>;
+template <class T, class Result>
+inline constexpr bool makes<task<T>, Result> = std::is_constructible_v<Result, T>;
+template <class Result>
+inline constexpr bool makes<task<void>, Result> = false;
+
 // Answers requests: with a value, with what makes one, or with a task of either.
 template <class Result>
 class request_handler {
@@ -11256,7 +11338,11 @@ public:
     task<Result> call(const http::request_head& request) override {
         return call_guarded<Result>([&]() -> task<Result> {
             using given = std::invoke_result_t<Function&, const http::request_head&>;
-            if constexpr (std::is_same_v<given, task<Result>>)
+            static_assert(makes<given, Result>, "`get` wants a handler that returns a weir::response or what makes one, `admit` one "
+                "that returns a std::optional<weir::response>; or a weir::task of it");
+            if constexpr (!makes<given, Result>)
+                return {};
+            else if constexpr (std::is_same_v<given, task<Result>>)
                 return x_function(request);
             else if constexpr (std::is_convertible_v<given, Result>)
                 return ready_task<Result>(x_function(request));
@@ -11278,6 +11364,22 @@ public:
 
 template <class Function>
 inline constexpr bool takes_request = std::is_invocable_r_v<task<>, Function&, websocket&, const http::request_head&>;
+
+// Says what is wrong with a handler, where it can be seen.
+template <class Function>
+constexpr bool check_websocket_handler() {
+    constexpr bool right = takes_request<Function> || std::is_invocable_r_v<task<>, Function&, websocket&>;
+    constexpr bool called = std::is_invocable_v<Function&, websocket&> ||
+                            std::is_invocable_v<Function&, websocket&, const http::request_head&>;
+    constexpr bool by_value = !called && (std::is_invocable_v<Function&, websocket> ||
+                                          std::is_invocable_v<Function&, websocket, const http::request_head&>);
+    static_assert(right || !by_value, "a WebSocket handler takes the connection by reference: "
+                                      "weir::task<> handler(weir::websocket& ws)");
+    static_assert(right || !called, "a WebSocket handler is a coroutine that returns weir::task<>");
+    static_assert(right || by_value || called, "a WebSocket handler is called as handler(ws) or handler(ws, request): "
+        "weir::task<> handler(weir::websocket& ws, const weir::http::request_head& request)");
+    return right;
+}
 
 template <class Function>
 class websocket_handler_of final : public websocket_handler {
@@ -11875,8 +11977,7 @@ private:
     [[gnu::cold]] void note(log_level level, std::string_view what, std::error_code why,
                             std::string_view at = {}) const {
         if (!x_server.options.log) return;
-        const net::endpoint peer = net::peer_endpoint(x_stream);
-        const std::string who = peer ? peer.to_string() : std::string();
+        const std::string who = net::peer_name(x_stream);
         x_server.note(level, what, concat({at, at.empty() || who.empty() ? "" : ", ", who}), why);
     }
 
@@ -12058,7 +12159,7 @@ private:
         ws::close_code code = ws::close_code::normal;
         const bool done = co_await caught(in_context(own, to.route->handler().call(ws, *to.request)), thrown);
         if (!done) {
-            x_server.note(log_level::error, "a handler threw: " + thrown, to.route->path());
+            x_server.note(log_level::error, "a handler threw: " + thrown, ws.where());
             code = ws::close_code::internal_error;
         }
         ws.guard(nullptr);
@@ -12085,7 +12186,7 @@ private:
     }
 
     [[gnu::cold]] void give_up() noexcept {
-        give_up(x_clients, "handler", x_open.front() ? x_open.front()->ws().target() : std::string_view());
+        give_up(x_clients, "handler", x_open.front() ? x_open.front()->ws().where() : std::string());
         give_up(x_tasks, "task", {});
     }
     [[gnu::cold]] void give_up(scope& those, std::string_view what, std::string_view where) noexcept {
@@ -12157,11 +12258,11 @@ public:
     // returns a `task<>`. It is kept as long as the server. The websocket and the request are valid until the task has
     // ended; the websocket may not be moved from.
     template <class Handler>
-        requires(detail::takes_request<Handler> || std::is_invocable_r_v<task<>, Handler&, weir::websocket&>)
     websocket_route& websocket(std::string_view path, Handler handler) {
-        return x_setup.table.add(make_owned<websocket_route>(
-            std::string(path), make_owned<detail::websocket_handler_of<Handler>>(std::move(handler)),
-            detail::takes_request<Handler>));
+        if constexpr (detail::check_websocket_handler<Handler>())
+            return x_setup.table.add(make_owned<websocket_route>(
+                std::string(path), make_owned<detail::websocket_handler_of<Handler>>(std::move(handler)),
+                detail::takes_request<Handler>));
     }
 
     // GET and HEAD requests for `path` are answered by `handler(request)`, which returns a `response` (or what makes
@@ -12175,6 +12276,12 @@ public:
     }
     void get(std::string_view path, response always) {
         get(path, [always = std::move(always)](const http::request_head&) { return always; });
+    }
+    template <class Other>
+        requires(!std::is_invocable_v<Other&, const http::request_head&> && !std::is_convertible_v<Other, response>)
+    void get(std::string_view, Other) {
+        static_assert(detail::always_false<Other>, "server.get(path, what): `what` is a response, or is called as "
+            "what(request): weir::response what(const weir::http::request_head& request)");
     }
 
     // --- tasks beside the connections ---
@@ -12232,6 +12339,7 @@ public:
         x_setup.options.host = {}; // it is not ours
         websocket_options shared = options.websocket;
         if (!shared.log) shared.log = options.log;
+        if (!shared.peer_name) shared.peer_name = net::peer_name;
         x_setup.websocket = std::make_shared<const websocket_options>(shared);
         x_setup.note(log_level::info, "listening on " + where());
         return {};
@@ -12518,6 +12626,7 @@ task<result<websocket>> shake_hands(owned<io::stream> stream, opening& what) {
         codec = std::move(*agreed);
     }
     const mutable_bytes rest = source.rest();
+    if (!what.options.websocket.peer_name) what.options.websocket.peer_name = net::peer_name;
     websocket ws(ws::role::client, std::move(stream), source.take_lease(), rest, {on, on.blocks(), on.random()},
                  std::make_shared<const websocket_options>(what.options.websocket));
     ws.agreed(*subprotocol, what.request.target);
