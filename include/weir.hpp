@@ -117,7 +117,6 @@
 #include <weir/transport/control_budget.hpp>
 #include <weir/transport/ending.hpp>
 #include <weir/transport/inbox.hpp>
-#include <weir/transport/inflation.hpp>
 #include <weir/transport/keepalive.hpp>
 #include <weir/transport/message.hpp>
 #include <weir/transport/outbox.hpp>

@@ -437,8 +437,8 @@ TEST_CASE("sending: what is compressed, and how it is framed") {
             ws::deflate_codec codec(server_side, {}, {});
             bytes_view input = as_bytes(all);
             std::vector<std::byte> out(1'000'000);
-            const auto got = codec.decompress(input, true, out);
-            CHECK(got.state == ws::message_codec::progress::complete);
+            const auto got = codec.inflate(input, true, out);
+            CHECK(got.state == ws::deflate_codec::progress::complete);
             return std::string(as_text({out.data(), got.size}));
         };
 

@@ -78,7 +78,7 @@ private:
                 continue;
             }
             if (!encoded) {
-                outbox::append_message(x_frames, type, payload, frame_bytes, false, [] { return ws::masking_key{}; });
+                outbox::append_message(x_frames, type, payload, frame_bytes, nullptr);
                 encoded = true;
             }
             taken += to.try_send_encoded(std::as_const(x_frames).view());

@@ -158,7 +158,7 @@ public:
     // Messages are compressed from now on, in both directions. Before anything was received or sent.
     [[gnu::cold]] void compress(owned<ws::message_codec> by) {
         x_out.compress(by.get());
-        x_inbox.decompress(std::move(by));
+        x_inbox.compress(std::move(by));
     }
     std::string_view extensions() const noexcept {
         const ws::message_codec* const codec = x_inbox.codec();

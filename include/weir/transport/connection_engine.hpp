@@ -48,8 +48,8 @@ protected:
 
     // Whether nothing more will ever be handed out.
     bool stopped() const noexcept {
-        if (x_inbox.has_ahead() || x_inbox.has_rest() || x_inbox.is_inflating()) return false;
-        return x_inbox.protocol().close_received() || x_failed || x_phase >= phase::draining || x_broken;
+        if (!x_inbox.protocol().close_received() && !x_failed && x_phase < phase::draining && !x_broken) return false;
+        return !x_inbox.has_ahead() && !x_inbox.has_rest() && !x_inbox.is_decompressing();
     }
 
     // More bytes for a reader. False when there are none now.

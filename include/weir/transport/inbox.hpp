@@ -12,7 +12,7 @@
 #include <weir/core/owned.hpp>
 #include <weir/io/stream.hpp>
 #include <weir/protocol/ws/connection.hpp>
-#include <weir/transport/inflation.hpp>
+#include <weir/protocol/ws/message_codec.hpp>
 #include <weir/transport/read_ahead.hpp>
 
 #include <cassert>
@@ -42,11 +42,11 @@ public:
     const ws::connection& protocol() const noexcept { return x_protocol; }
 
     // From now on messages may come compressed.
-    [[gnu::cold]] void decompress(owned<ws::message_codec> by) {
-        x_inflation = make_owned<inflation>(std::move(by));
+    [[gnu::cold]] void compress(owned<ws::message_codec> by) noexcept {
+        x_codec = std::move(by);
         x_protocol.allow_reserved_bits(ws::message_codec::reserved_bits);
     }
-    ws::message_codec* codec() const noexcept { return x_inflation ? &x_inflation->codec() : nullptr; }
+    const ws::message_codec* codec() const noexcept { return x_codec.get(); }
     errc corruption() const noexcept { return x_corruption; }
 
     // Goes on until there is something for a reader, or the caller has to do something.
@@ -58,8 +58,9 @@ public:
         release_view();
         if (how == reading::by_pieces && x_gathering && !x_assembly.empty()) return hand_out_gathered();
         for (;;) {
-            if (is_inflating()) [[unlikely]] {
-                if (const step outcome = inflate(how, message_bytes, next); outcome != step::exhausted) return outcome;
+            if (is_decompressing()) [[unlikely]] {
+                const step outcome = decompress(how, message_bytes, next);
+                if (outcome != step::exhausted) return outcome;
             }
             if (has_ahead()) {
                 next = x_ahead->next();
@@ -75,7 +76,7 @@ public:
             if (!x_gathering) x_gathered_from = next.fragment;
             if (how == reading::whole && too_many(next.fragment, message_fragments)) return step::too_many;
             if (next.reserved_bits) [[unlikely]] {
-                x_inflation->feed(next);
+                x_codec->feed(next);
                 continue;
             }
             if (how == reading::by_pieces) {
@@ -127,7 +128,7 @@ public:
         return std::exchange(x_lease, {});
     }
     bool lease_is_unused() const noexcept {
-        return x_lease.backing.data && x_rest.empty() && !x_view.data() && !is_inflating();
+        return x_lease.backing.data && x_rest.empty() && !x_view.data() && !is_decompressing();
     }
 
     // What was found, once.
@@ -142,12 +143,12 @@ public:
     bool has_rest() const noexcept { return !x_rest.empty(); }
 
     // Whether a piece of a compressed message waits to be decompressed for a reader.
-    bool is_inflating() const noexcept { return x_inflation && x_inflation->pending(); }
+    bool is_decompressing() const noexcept { return x_codec && x_codec->pending(); }
 
     // What waits for a reader to come.
     bool has_ahead() const noexcept { return x_ahead && !x_ahead->empty(); }
     std::size_t ahead_bytes() const noexcept { return x_ahead ? x_ahead->size() : 0; }
-    bool has_unread() const noexcept { return x_found || has_ahead() || has_rest() || is_inflating(); }
+    bool has_unread() const noexcept { return x_found || has_ahead() || has_rest() || is_decompressing(); }
 
     // From now on, pieces of messages are dropped as they are parsed. Those that were kept stay.
     void discard_from_now() noexcept { x_discards = true; }
@@ -161,7 +162,7 @@ public:
     // Nobody will read what was kept.
     void forget_unread() noexcept {
         x_found = false;
-        if (x_inflation) x_inflation->forget();
+        if (x_codec) x_codec->forget();
         release_view();
         x_gathering = false;
         x_assembly.clear();
@@ -172,7 +173,7 @@ public:
 private:
     static constexpr std::size_t first_step = 4 * 1024;
     static constexpr std::size_t assembly_step = 64 * 1024;
-    static constexpr std::size_t inflated_piece_bytes = 16 * 1024;
+    static constexpr std::size_t decompressed_piece_bytes = 16 * 1024;
 
     void hand_out(bytes_view payload, const ws::event& from) noexcept {
         x_view = payload;
@@ -189,7 +190,7 @@ private:
         x_view_assembled = true;
         x_gathering = false;
         x_found = true;
-        if (x_inflation) x_inflation->handed_out();
+        if (x_codec) x_codec->handed_out();
         return step::found;
     }
 
@@ -199,16 +200,14 @@ private:
         if (next.payload.empty()) return;
         const std::size_t size = next.payload.size();
         // Grows with what has come, and not with what a header promises.
-        const std::size_t step_bytes = size > growth() ? size : growth();
+        const std::size_t held = x_assembly.size() > first_step ? x_assembly.size() : first_step;
+        const std::size_t growth = held < assembly_step ? held : assembly_step;
+        const std::size_t step_bytes = size > growth ? size : growth;
         const std::uint64_t wanted = size + next.frame_remaining;
         std::byte* to = x_assembly.prepare(wanted < step_bytes ? static_cast<std::size_t>(wanted) : step_bytes);
         assert(to && "this buffer has no bound of its own");
         std::memcpy(to, next.payload.data(), size);
         x_assembly.commit(size);
-    }
-    std::size_t growth() const noexcept {
-        const std::size_t held = x_assembly.size() > first_step ? x_assembly.size() : first_step;
-        return held < assembly_step ? held : assembly_step;
     }
     void begin_gathering(bool first) noexcept {
         if (!std::exchange(x_gathering, true)) x_gathered_first = first;
@@ -226,42 +225,27 @@ private:
         return next.frame_remaining > message_bytes;
     }
 
-    // Decompresses what is pending. `exhausted`: nothing is any more.
-    [[gnu::noinline]] step inflate(reading how, std::size_t message_bytes, ws::event& next) noexcept {
+    // Decompresses what is pending. `exhausted`: a further piece is needed.
+    [[gnu::noinline]] step decompress(reading how, std::size_t message_bytes, ws::event& next) noexcept {
         const bool whole = how == reading::whole;
-        if (whole) {
-            begin_gathering(x_inflation->first());
-        } else {
-            x_gathering = false;
-            x_gathered_first = x_inflation->first();
+        if (!x_gathering) x_gathered_first = x_codec->untouched();
+        x_gathering = whole;
+        // One byte over the limit is as far as it goes.
+        const std::size_t most = whole ? message_bytes + (message_bytes + 1 != 0) : decompressed_piece_bytes;
+        const ws::message_codec::decompressed got = x_codec->decompress(x_assembly, most);
+        x_view_type = x_codec->type();
+        if (got.failure != errc{}) {
+            x_corruption = got.failure;
+            return step::corrupt;
         }
-        while (x_inflation->pending()) {
-            std::size_t room = inflated_piece_bytes;
-            if (whole) { // one byte over the limit is as far as it goes
-                const std::size_t left = x_assembly.size() < message_bytes ? message_bytes - x_assembly.size() : 0;
-                room = left < growth() ? left + 1 : growth();
-            }
-            std::byte* const to = x_assembly.prepare(room);
-            assert(to && "this buffer has no bound of its own");
-            const inflation::output made = x_inflation->inflate({to, room});
-            if (made.failure != errc{}) {
-                x_corruption = made.failure;
-                return step::corrupt;
-            }
-            x_assembly.commit(made.size);
-            if (whole && x_assembly.size() > message_bytes) {
-                next.frame_remaining = x_assembly.size();
-                return step::too_large;
-            }
-            if (!made.last && (whole || !made.size)) continue;
-            x_view_type = x_inflation->type();
-            hand_out_gathered();
-            x_view_last = made.last;
-            return step::found;
+        if (whole && x_assembly.size() > message_bytes) {
+            next.frame_remaining = x_assembly.size();
+            return step::too_large;
         }
-        x_view_type = x_inflation->type();
-        x_assembly.consume(0); // gives back what holds nothing
-        return step::exhausted;
+        if (!got.last && (whole || x_assembly.empty())) return step::exhausted;
+        hand_out_gathered();
+        x_view_last = got.last;
+        return step::found;
     }
 
     // A piece was found for a reader that went away, and now a whole message is wanted.
@@ -281,7 +265,7 @@ private:
     void release_view() noexcept {
         x_view = {};
         if (std::exchange(x_view_assembled, false)) x_assembly.clear();
-        if (x_ahead && !is_inflating()) x_ahead->release();
+        if (x_ahead && !is_decompressing()) x_ahead->release();
     }
 
     ws::connection x_protocol;
@@ -289,7 +273,7 @@ private:
     mutable_bytes x_rest;                // what of the lease has not been parsed
     buffer x_assembly;                   // a message that comes in parts, or was handed out last
     owned<read_ahead> x_ahead;           // made when it is needed first
-    owned<inflation> x_inflation;        // only where compression was agreed upon
+    owned<ws::message_codec> x_codec;    // only where compression was agreed upon
     bytes_view x_view;                   // what was handed out last, or is to be
     ws::opcode x_view_type = ws::opcode::text;
     std::uint32_t x_gathered_from = 1; // the frame in which began what is gathered, or was handed out last

@@ -8,10 +8,12 @@
 #pragma once
 
 #include <weir/core/buffer.hpp>
+#include <weir/core/entropy.hpp>
 #include <weir/core/owned.hpp>
 #include <weir/io/stream.hpp>
 #include <weir/protocol/ws/append_frame.hpp>
 
+#include <bit>
 #include <cassert>
 #include <utility>
 
@@ -123,15 +125,15 @@ public:
         return total;
     }
 
-    // Appends a whole message to `into` (the data or the deferred lane) in frames of at most `frame_bytes`. `next_key`
-    // gives a fresh masking key for each frame of a client. The first has `reserved_bits`.
-    template <class NextKey>
-    static void append_message(buffer& into, ws::opcode type, bytes_view payload, std::size_t frame_bytes, bool masked,
-                               NextKey next_key, std::uint8_t reserved_bits = 0) noexcept {
+    // Appends a whole message to `into` (the data or the deferred lane) in frames of at most `frame_bytes`, the first
+    // of them with `reserved_bits`. `keys` gives a fresh masking key for each frame of a client; null for a server.
+    static void append_message(buffer& into, ws::opcode type, bytes_view payload, std::size_t frame_bytes, entropy* keys,
+                               std::uint8_t reserved_bits = 0) noexcept {
         for (bool more = true; more; type = ws::opcode::continuation, reserved_bits = 0) {
             const std::size_t size = payload.size() < frame_bytes ? payload.size() : frame_bytes;
             more = size < payload.size();
-            const ws::frame_header header{size, type, reserved_bits, !more, masked, masked ? next_key() : ws::masking_key{}};
+            ws::frame_header header{size, type, reserved_bits, !more, keys != nullptr, {}};
+            if (keys) header.key = std::bit_cast<ws::masking_key>(keys->next_32());
             [[maybe_unused]] const bool fits = ws::append_frame(into, header, payload.first(size));
             assert(fits && "the lanes have no bound of their own");
             payload = payload.subspan(size);
@@ -232,7 +234,7 @@ private:
     }
 
     void append_rest(ws::opcode type, bytes_view payload, std::size_t frame_bytes, bool more) noexcept {
-        if (more) append_message(x_data, type, payload, frame_bytes, false, [] { return ws::masking_key{}; });
+        if (more) append_message(x_data, type, payload, frame_bytes, nullptr);
     }
 
     void append(bytes_view bytes) noexcept {

@@ -31,15 +31,13 @@ public:
     // Encodes a whole message. errc{}, or `buffer_full` over the cap.
     errc send(ws::sender& from, io::stream& over, ws::opcode type, bytes_view payload, compression how) noexcept {
         if (!fits(queued_bytes(), payload.size())) return errc::buffer_full;
-        if (x_codec && how == compression::automatic && send_compressed(from, type, payload)) return {};
-        const bool masked = from.role() == ws::role::client;
-        if (from.sending_message()) { // behind the end of the message that is being sent by pieces
-            outbox::append_message(x_outbox.deferred(), type, payload, x_options.frame_bytes, masked, next_key(from));
-        } else if (payload.size() >= write_through_bytes && !masked && !x_blocked && x_outbox.data().empty()) {
+        if (x_codec && how == compression::automatic) [[unlikely]] return send_compressed(from, over, type, payload);
+        if (payload.size() >= write_through_bytes && !keys(from) && !x_blocked && x_outbox.data().empty() &&
+            !from.sending_message()) {
             x_bytes_out += x_outbox.write_through(over, type, payload, x_options.frame_bytes);
             x_blocked = !x_outbox.empty();
         } else {
-            outbox::append_message(x_outbox.data(), type, payload, x_options.frame_bytes, masked, next_key(from));
+            outbox::append_message(lane(from), type, payload, x_options.frame_bytes, keys(from));
         }
         return {};
     }
@@ -47,12 +45,10 @@ public:
     // Appends whole messages that are encoded already.
     errc send_encoded(ws::sender& from, bytes_view frames) noexcept {
         if (!fits(queued_bytes(), frames.size())) return errc::buffer_full;
-        buffer& into = from.sending_message() ? x_outbox.deferred() : x_outbox.data();
-        return into.append(frames) ? errc{} : errc::buffer_full;
+        return lane(from).append(frames) ? errc{} : errc::buffer_full;
     }
 
-    // Encodes one piece of a message as a frame.
-    // Compressed or not is the whole message, as its first piece was.
+    // Encodes one piece of a message as a frame. The whole message is compressed if its first piece is.
     errc send_frame(ws::sender& from, io::stream& over, ws::opcode type, bytes_view payload, bool last,
                     compression how) noexcept {
         if (!fits(x_outbox.data().size(), payload.size())) return errc::buffer_full;
@@ -62,11 +58,11 @@ public:
         errc refused = {};
         if (x_compresses)
             refused = compress_frame(from, type, payload, last);
-        else if (payload.size() >= write_through_bytes && from.role() == ws::role::server && !x_blocked &&
+        else if (payload.size() >= write_through_bytes && !keys(from) && !x_blocked &&
                  x_outbox.data().empty())
             refused = write_frame_through(from, over, type, payload, last);
         else
-            refused = from.encode_frame(x_outbox.data(), type, payload, last, next_key(from)());
+            refused = from.encode_frame(x_outbox.data(), type, payload, last, next_key(from));
         if (refused == errc{} && last) x_outbox.end_deferral();
         return refused;
     }
@@ -74,7 +70,7 @@ public:
     // Queues a ping or pong; over the bound of the control lane they are not queued (RFC 6455, 5.5.3).
     errc send_control(ws::sender& from, ws::opcode type, bytes_view payload, bool always = false) noexcept {
         if (!always && x_outbox.control().size() > control_lane_bytes) return errc::buffer_full;
-        return from.encode_control(x_outbox.control(), type, payload, next_key(from)());
+        return from.encode_control(x_outbox.control(), type, payload, next_key(from));
     }
 
     // Queues a close frame behind everything that can still be sent.
@@ -133,32 +129,34 @@ private:
     static constexpr std::size_t write_through_bytes = 16 * 1024;
     static constexpr std::size_t control_lane_bytes = 16 * 1024;
 
-    struct key_source {
-        entropy* random;
-        ws::masking_key operator()() const noexcept {
-            return std::bit_cast<ws::masking_key>(random ? random->next_32() : 0u);
-        }
-    };
-    key_source next_key(const ws::sender& from) noexcept {
-        return {from.role() == ws::role::client ? &x_random : nullptr};
+    // What makes the masking keys; null for a server.
+    entropy* keys(const ws::sender& from) const noexcept {
+        return from.role() == ws::role::client ? &x_random : nullptr;
+    }
+    ws::masking_key next_key(const ws::sender& from) const noexcept {
+        return std::bit_cast<ws::masking_key>(keys(from) ? x_random.next_32() : 0u);
     }
 
-    // False when the message is better sent as it is.
-    [[gnu::noinline]] bool send_compressed(ws::sender& from, ws::opcode type, bytes_view payload) noexcept {
-        if (payload.size() < x_options.compression.threshold_bytes) return false;
+    // Where whole messages go: those that are sent inside another one, behind its end.
+    buffer& lane(const ws::sender& from) noexcept {
+        return from.sending_message() ? x_outbox.deferred() : x_outbox.data();
+    }
+
+    [[gnu::noinline]] errc send_compressed(ws::sender& from, io::stream& over, ws::opcode type,
+                                           bytes_view payload) noexcept {
         buffer made(x_outbox.data().pool());
-        if (!x_codec->compress(payload, made)) return false;
-        buffer& into = from.sending_message() ? x_outbox.deferred() : x_outbox.data();
-        outbox::append_message(into, type, made.view(), x_options.frame_bytes, from.role() == ws::role::client,
-                               next_key(from), ws::message_codec::reserved_bits);
-        return true;
+        if (payload.size() < x_options.compression.threshold_bytes || !x_codec->compress(payload, made))
+            return send(from, over, type, payload, compression::off);
+        outbox::append_message(lane(from), type, made.view(), x_options.frame_bytes, keys(from),
+                               ws::message_codec::reserved_bits);
+        return {};
     }
 
     [[gnu::noinline]] errc compress_frame(ws::sender& from, ws::opcode type, bytes_view payload, bool last) noexcept {
         if (const errc refused = from.may_send(type); refused != errc{}) return refused;
         buffer made(x_outbox.data().pool());
         x_codec->compress_piece(payload, last, made);
-        return from.encode_frame(x_outbox.data(), type, made.view(), last, next_key(from)(),
+        return from.encode_frame(x_outbox.data(), type, made.view(), last, next_key(from),
                                  ws::message_codec::reserved_bits);
     }
 
@@ -184,7 +182,7 @@ private:
     }
 
     void encode_close(ws::sender& from, buffer& lane, ws::close_code code, std::string_view reason) noexcept {
-        [[maybe_unused]] const errc refused = from.encode_close(lane, code, reason, next_key(from)());
+        [[maybe_unused]] const errc refused = from.encode_close(lane, code, reason, next_key(from));
         assert(refused == errc{});
     }
 

@@ -8,7 +8,8 @@
 
 using namespace weir;
 using namespace std::string_literals;
-using progress = ws::message_codec::progress;
+using ws::opcode;
+using progress = ws::deflate_codec::progress;
 
 namespace {
 
@@ -66,7 +67,7 @@ outcome decompress(ws::message_codec& by, std::string_view message, std::size_t 
         bytes_view piece = as_bytes(message.substr(0, in));
         message.remove_prefix(piece.size());
         for (;;) {
-            const auto got = by.decompress(piece, message.empty(), out);
+            const auto got = static_cast<ws::deflate_codec&>(by).inflate(piece, message.empty(), out);
             CHECK(got.size <= room);
             all.text += as_text({out.data(), got.size});
             all.state = got.state;
@@ -183,7 +184,7 @@ TEST_CASE("by pieces: each can be decompressed when it comes") {
             for (std::size_t i = 0; i < 6; ++i) {
                 const std::string sent = compress_piece(*both.client, pieces[i], i == 5);
                 bytes_view input = as_bytes(sent);
-                const auto got = both.server->decompress(input, i == 5, out);
+                const auto got = static_cast<ws::deflate_codec&>(*both.server).inflate(input, i == 5, out);
                 CHECK(as_text({out.data(), got.size}) == pieces[i]);
                 CHECK(got.state == (i == 5 ? progress::complete : progress::more_input));
             }
@@ -329,6 +330,56 @@ TEST_CASE("the states of a thread: a few are kept, and all go with the last who 
         const std::string text = sample(1000);
         CHECK(decompress(*both.server, compress(*both.client, text)).text == text);
     }
+}
+
+TEST_CASE("a message for a reader: bounded, and text is checked as it comes") {
+    const auto feed = [](ws::message_codec& to, opcode type, std::string_view piece, bool first, bool last) {
+        static std::string kept;
+        kept = piece;
+        to.feed({.what = ws::event::kind::data, .type = type, .first = first, .last = last, .reserved_bits = 4,
+                 .payload = {reinterpret_cast<std::byte*>(kept.data()), kept.size()}});
+    };
+    block_pool pool;
+    buffer out(pool);
+    const codecs both = agree();
+    ws::message_codec& server = *both.server;
+    CHECK_FALSE(server.pending());
+    feed(server, opcode::binary, compress_piece(*both.client, std::string(10'000, 'x'), true), true, true);
+    CHECK(server.pending());
+    CHECK(server.untouched());
+    CHECK_FALSE(server.decompress(out, 100).last);
+    CHECK(out.size() == 100);
+    CHECK(server.pending());
+    CHECK_FALSE(server.decompress(out, 100).last); // there is as much already
+    CHECK(out.size() == 100);
+    CHECK(server.decompress(out, 20'000).last);
+    CHECK(out.size() == 10'000);
+    CHECK_FALSE(server.pending());
+    out.clear();
+
+    feed(server, opcode::text, "\xf2\x48"s, true, false); // nothing can be made of it yet
+    CHECK(server.decompress(out, 100).failure == errc{});
+    CHECK_FALSE(server.pending());
+    const std::size_t early = out.size();
+    CHECK(pool.lent() == (early ? 1 : 0));
+    feed(server, opcode::text, "\xcd\xc9\xc9\x07\x00"s, false, true);
+    CHECK(server.decompress(out, 100).last);
+    CHECK(as_text(std::as_const(out).view()) == "Hello");
+    out.clear();
+
+    const std::string bad = compress_piece(*both.client, "gr\xc3\xbc\xc3", true);
+    for (const opcode type : {opcode::binary, opcode::text}) {
+        feed(server, type, bad, true, true);
+        const auto got = server.decompress(out, 100);
+        CHECK(got.last == (type == opcode::binary));
+        CHECK(got.failure == (type == opcode::text ? errc::bad_utf8 : errc{}));
+        CHECK_FALSE(server.pending());
+        out.clear();
+    }
+    const codecs fresh = agree();
+    feed(*fresh.server, opcode::text, "\x07"s, true, false);
+    CHECK(fresh.server->decompress(out, 100).failure == errc::bad_compression);
+    CHECK_FALSE(fresh.server->pending());
 }
 
 TEST_CASE("options") {

@@ -12,6 +12,7 @@
 #error "weir/protocol/ws/deflate.hpp needs zlib, whose zlib.h is not there (Debian: zlib1g-dev; link with -lz)"
 #endif
 
+#include <weir/core/utf8.hpp>
 #include <weir/protocol/ws/deflate_parameters.hpp>
 #include <weir/protocol/ws/message_codec.hpp>
 #include <weir/protocol/ws/role.hpp>
@@ -267,11 +268,47 @@ public:
         if (!x_keeps_out) x_states.deflaters.give(std::exchange(x_out, nullptr));
     }
 
-    [[nodiscard]] decompressed decompress(bytes_view& input, bool last, mutable_bytes out) noexcept override {
+    [[nodiscard]] decompressed decompress(buffer& out, std::size_t most) noexcept override {
+        while (x_pending && out.size() < most) {
+            const std::size_t held = out.size() < first_step ? first_step : out.size() < step ? out.size() : step;
+            const std::size_t room = held < most - out.size() ? held : most - out.size();
+            std::byte* const to = out.prepare(room);
+            assert(to && "this buffer has no bound of its own");
+            const inflated got = inflate(x_input, x_input_last, {to, room});
+            out.commit(got.size);
+            x_pending = got.state == progress::more_room;
+            const bool last = got.state == progress::complete;
+            if (got.state == progress::corrupt) return {.failure = errc::bad_compression};
+            if (x_type == opcode::text && (!x_utf8.update({to, got.size}) || (last && !x_utf8.complete()))) {
+                x_pending = false;
+                return {.failure = errc::bad_utf8};
+            }
+            if (!last) continue;
+            x_utf8.reset();
+            return {.last = true};
+        }
+        out.consume(0); // gives back what holds nothing
+        return {};
+    }
+
+    enum class progress : unsigned char {
+        more_input, // all input was used, and everything that can be made of it was given out
+        more_room,  // there may be more output
+        complete,   // the message has ended
+        corrupt,    // the input is not deflated data; nothing can be decompressed any more
+    };
+    struct inflated {
+        std::size_t size; // bytes that were written
+        progress state;
+    };
+
+    // For `decompress`, a step of it: decompresses from the front of `input`, which it advances, to `out`, which is not
+    // empty. `last`: with `input` the message ends.
+    [[nodiscard]] inflated inflate(bytes_view& input, bool last, mutable_bytes out) noexcept {
         assert(!out.empty());
         if (!x_in) x_in = x_states.inflaters.take(x_in_settings);
         mutable_bytes room = out;
-        const auto given = [&](progress state) { return decompressed{out.size() - room.size(), state}; };
+        const auto given = [&](progress state) { return inflated{out.size() - room.size(), state}; };
         for (;;) {
             const bool at_tail = last && input.empty();
             // Some send whole blocks and leave nothing for the tail to end.
@@ -295,12 +332,17 @@ private:
     // What ends a message and is not sent.
     static constexpr std::byte tail[] = {std::byte{0}, std::byte{0}, std::byte{0xFF}, std::byte{0xFF}};
 
+    // What a message that is decompressed grows by: little at first, then as much as it has, then this.
+    static constexpr std::size_t first_step = 4 * 1024;
+    static constexpr std::size_t step = 64 * 1024;
+
     detail::deflate_states& x_states;
     detail::deflater* x_out = nullptr; // for the message that is sent by pieces, or for good
     detail::inflater* x_in = nullptr;  // for the message that comes, or for good
     std::string x_agreed;
     detail::deflater::settings x_out_settings{};
     detail::inflater::settings x_in_settings{};
+    utf8_validator x_utf8;       // of the message that comes
     std::size_t x_tail_used = 0; // bytes of the tail that x_in has had
     bool x_keeps_out = false;    // messages that are sent refer to earlier ones
     bool x_keeps_in = false;     // those that come may
@@ -310,9 +352,10 @@ private:
 class deflate_method final : public compression_method {
 public:
     [[gnu::cold]] owned<message_codec> accept(const http::fields& request,
-                                                        const compression_options& how) const override {
+                                              const compression_options& how) const override {
         const std::optional<deflate_parameters> answer = accept_deflate(request, how);
-        return answer ? make_owned<deflate_codec>(role::server, *answer, how) : nullptr;
+        if (!answer) return nullptr;
+        return make_owned<deflate_codec>(role::server, *answer, how);
     }
 
     [[gnu::cold]] std::string offer(const compression_options& how) const override {
@@ -320,7 +363,7 @@ public:
     }
 
     [[gnu::cold]] result<owned<message_codec>> confirm(const http::fields& response,
-                                                                 const compression_options& how) const override {
+                                                       const compression_options& how) const override {
         result<std::optional<deflate_parameters>> agreed = confirm_deflate(response, offer_deflate(how));
         if (!agreed) return std::move(agreed).error();
         owned<message_codec> made;

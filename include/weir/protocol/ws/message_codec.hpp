@@ -9,6 +9,7 @@
 #include <weir/core/result.hpp>
 #include <weir/protocol/http/fields.hpp>
 #include <weir/protocol/ws/compression_options.hpp>
+#include <weir/protocol/ws/event.hpp>
 
 #include <cstdint>
 #include <string>
@@ -39,28 +40,48 @@ public:
 
     // --- receiving ---
 
-    enum class progress : unsigned char {
-        more_input, // all input was used, and everything that can be made of it was given out
-        more_room,  // there may be more output
-        complete,   // the message has ended
-        corrupt,    // the input is not what the method makes; nothing can be decompressed any more
-    };
+    // Takes the next piece of a message. Nothing may be pending; as long as something is, the piece has to stay where it
+    // is.
+    void feed(const event& piece) noexcept {
+        x_input = piece.payload;
+        x_input_last = piece.last;
+        x_pending = true;
+        if (!piece.first) return;
+        x_type = piece.type;
+        x_untouched = true;
+    }
+
+    // Whether there may be more without a further piece.
+    bool pending() const noexcept { return x_pending; }
+    void forget() noexcept { x_pending = false; }
+
     struct decompressed {
-        std::size_t size; // bytes that were written
-        progress state;
+        bool last = false;   // the message ends with what was appended
+        errc failure = {};   // bad_compression or bad_utf8, and then nothing can be decompressed any more
     };
 
-    // Decompresses from the front of `input`, which it advances, to `out`, which is not empty. `last`: with `input` the
-    // message ends.
-    [[nodiscard]] virtual decompressed decompress(bytes_view& input, bool last, mutable_bytes out) noexcept = 0;
+    // Decompresses what is pending to the end of `out`, until that holds `most` bytes or nothing is pending any more. Text
+    // is checked to be UTF-8.
+    [[nodiscard]] virtual decompressed decompress(buffer& out, std::size_t most) noexcept = 0;
+
+    // Of the message that was fed last: its type, and whether nothing of it has been handed out.
+    opcode type() const noexcept { return x_type; }
+    bool untouched() const noexcept { return x_untouched; }
+    void handed_out() noexcept { x_untouched = false; }
+
+protected:
+    bytes_view x_input; // of the piece: what is not yet decompressed
+    opcode x_type = opcode::text;
+    bool x_input_last = false;
+    bool x_pending = false;
+    bool x_untouched = false;
 };
 
 // A way to compress. The options outlive nothing: what is needed of them is copied.
 class compression_method {
 public:
     // Server: the codec for what the client offers in its request; null when none of it can be taken.
-    virtual owned<message_codec> accept(const http::fields& request,
-                                                  const compression_options& how) const = 0;
+    virtual owned<message_codec> accept(const http::fields& request, const compression_options& how) const = 0;
 
     // Client: the field to send.
     virtual std::string offer(const compression_options& how) const = 0;
@@ -68,7 +89,7 @@ public:
     // Client: the codec for what the server took of that; null for nothing. `bad_extension` or
     // `bad_extension_parameters` for an answer that does not fit, as the context tells.
     virtual result<owned<message_codec>> confirm(const http::fields& response,
-                                                           const compression_options& how) const = 0;
+                                                 const compression_options& how) const = 0;
 
 protected:
     ~compression_method() = default;
