@@ -5274,8 +5274,8 @@ struct compression_options {
     // sent by pieces have no size beforehand and are compressed whatever it is, unless the first piece is the last.
     std::size_t threshold_bytes = 256;
 
-    // Time against size, 1 to 9.
-    int level = 4;
+    // Time against size, 1 to 9. With 6 long texts take twice as long as with 3, and an eighth less room.
+    int level = 3;
 
     // The memory for compressing, 1 to 9: see above. Lower is smaller, and also faster for short messages.
     int memory_level = 7;
@@ -6148,28 +6148,48 @@ public:
 
     // --- receiving ---
 
-    enum class progress : unsigned char {
-        more_input, // all input was used, and everything that can be made of it was given out
-        more_room,  // there may be more output
-        complete,   // the message has ended
-        corrupt,    // the input is not what the method makes; nothing can be decompressed any more
-    };
+    // Takes the next piece of a message. Nothing may be pending; as long as something is, the piece has to stay where it
+    // is.
+    void feed(const event& piece) noexcept {
+        x_input = piece.payload;
+        x_input_last = piece.last;
+        x_pending = true;
+        if (!piece.first) return;
+        x_type = piece.type;
+        x_untouched = true;
+    }
+
+    // Whether there may be more without a further piece.
+    bool pending() const noexcept { return x_pending; }
+    void forget() noexcept { x_pending = false; }
+
     struct decompressed {
-        std::size_t size; // bytes that were written
-        progress state;
+        bool last = false;   // the message ends with what was appended
+        errc failure = {};   // bad_compression or bad_utf8, and then nothing can be decompressed any more
     };
 
-    // Decompresses from the front of `input`, which it advances, to `out`, which is not empty. `last`: with `input` the
-    // message ends.
-    [[nodiscard]] virtual decompressed decompress(bytes_view& input, bool last, mutable_bytes out) noexcept = 0;
+    // Decompresses what is pending to the end of `out`, until that holds `most` bytes or nothing is pending any more. Text
+    // is checked to be UTF-8.
+    [[nodiscard]] virtual decompressed decompress(buffer& out, std::size_t most) noexcept = 0;
+
+    // Of the message that was fed last: its type, and whether nothing of it has been handed out.
+    opcode type() const noexcept { return x_type; }
+    bool untouched() const noexcept { return x_untouched; }
+    void handed_out() noexcept { x_untouched = false; }
+
+protected:
+    bytes_view x_input; // of the piece: what is not yet decompressed
+    opcode x_type = opcode::text;
+    bool x_input_last = false;
+    bool x_pending = false;
+    bool x_untouched = false;
 };
 
 // A way to compress. The options outlive nothing: what is needed of them is copied.
 class compression_method {
 public:
     // Server: the codec for what the client offers in its request; null when none of it can be taken.
-    virtual owned<message_codec> accept(const http::fields& request,
-                                                  const compression_options& how) const = 0;
+    virtual owned<message_codec> accept(const http::fields& request, const compression_options& how) const = 0;
 
     // Client: the field to send.
     virtual std::string offer(const compression_options& how) const = 0;
@@ -6177,7 +6197,7 @@ public:
     // Client: the codec for what the server took of that; null for nothing. `bad_extension` or
     // `bad_extension_parameters` for an answer that does not fit, as the context tells.
     virtual result<owned<message_codec>> confirm(const http::fields& response,
-                                                           const compression_options& how) const = 0;
+                                                 const compression_options& how) const = 0;
 
 protected:
     ~compression_method() = default;
@@ -8840,74 +8860,6 @@ private:
 
 } // namespace weir::inline v0::detail
 
-// ==== weir/transport/inflation.hpp ===================================================================================
-
-// A compressed message on its way in: what of its last piece is still to be decompressed, and how far it is valid.
-//
-// Part of the inbox of a connection that has agreed on compression; owns the codec, which the sending side uses too. The
-// piece that it was fed stays where it is until it is no longer `pending`.
-
-namespace weir::inline v0::detail {
-
-class inflation {
-public:
-    explicit inflation(owned<ws::message_codec> codec) noexcept : x_codec(std::move(codec)) {}
-
-    ws::message_codec& codec() noexcept { return *x_codec; }
-    const ws::message_codec& codec() const noexcept { return *x_codec; }
-
-    // Takes the next piece of a message; there must be none pending.
-    void feed(const ws::event& piece) noexcept {
-        x_input = piece.payload;
-        x_input_last = piece.last;
-        x_pending = true;
-        if (!piece.first) return;
-        x_type = piece.type;
-        x_first = true;
-        x_utf8.reset();
-    }
-
-    // Whether there may be output without a further piece.
-    bool pending() const noexcept { return x_pending; }
-    void forget() noexcept { x_pending = false; }
-
-    ws::opcode type() const noexcept { return x_type; }
-
-    // Whether nothing of the message has been handed out.
-    bool first() const noexcept { return x_first; }
-    void handed_out() noexcept { x_first = false; }
-
-    struct output {
-        std::size_t size; // bytes that were written
-        bool last;        // the message ends with them
-        errc failure;
-    };
-
-    // Decompresses into `room`, which is not empty. A failure is for good.
-    output inflate(mutable_bytes room) noexcept {
-        const ws::message_codec::decompressed got = x_codec->decompress(x_input, x_input_last, room);
-        const bool last = got.state == ws::message_codec::progress::complete;
-        errc failure{};
-        if (got.state == ws::message_codec::progress::corrupt)
-            failure = errc::bad_compression;
-        else if (x_type == ws::opcode::text && (!x_utf8.update(room.first(got.size)) || (last && !x_utf8.complete())))
-            failure = errc::bad_utf8;
-        x_pending = got.state == ws::message_codec::progress::more_room && failure == errc{};
-        return {got.size, last, failure};
-    }
-
-private:
-    owned<ws::message_codec> x_codec;
-    bytes_view x_input; // not yet decompressed
-    utf8_validator x_utf8;
-    ws::opcode x_type = ws::opcode::text;
-    bool x_input_last = false;
-    bool x_pending = false;
-    bool x_first = false;
-};
-
-} // namespace weir::inline v0::detail
-
 // ==== weir/transport/read_ahead.hpp ==================================================================================
 
 // Pieces of messages that arrived while nobody was reading.
@@ -9023,11 +8975,11 @@ public:
     const ws::connection& protocol() const noexcept { return x_protocol; }
 
     // From now on messages may come compressed.
-    [[gnu::cold]] void decompress(owned<ws::message_codec> by) {
-        x_inflation = make_owned<inflation>(std::move(by));
+    [[gnu::cold]] void compress(owned<ws::message_codec> by) noexcept {
+        x_codec = std::move(by);
         x_protocol.allow_reserved_bits(ws::message_codec::reserved_bits);
     }
-    ws::message_codec* codec() const noexcept { return x_inflation ? &x_inflation->codec() : nullptr; }
+    const ws::message_codec* codec() const noexcept { return x_codec.get(); }
     errc corruption() const noexcept { return x_corruption; }
 
     // Goes on until there is something for a reader, or the caller has to do something.
@@ -9039,8 +8991,9 @@ public:
         release_view();
         if (how == reading::by_pieces && x_gathering && !x_assembly.empty()) return hand_out_gathered();
         for (;;) {
-            if (is_inflating()) [[unlikely]] {
-                if (const step outcome = inflate(how, message_bytes, next); outcome != step::exhausted) return outcome;
+            if (is_decompressing()) [[unlikely]] {
+                const step outcome = decompress(how, message_bytes, next);
+                if (outcome != step::exhausted) return outcome;
             }
             if (has_ahead()) {
                 next = x_ahead->next();
@@ -9056,7 +9009,7 @@ public:
             if (!x_gathering) x_gathered_from = next.fragment;
             if (how == reading::whole && too_many(next.fragment, message_fragments)) return step::too_many;
             if (next.reserved_bits) [[unlikely]] {
-                x_inflation->feed(next);
+                x_codec->feed(next);
                 continue;
             }
             if (how == reading::by_pieces) {
@@ -9108,7 +9061,7 @@ public:
         return std::exchange(x_lease, {});
     }
     bool lease_is_unused() const noexcept {
-        return x_lease.backing.data && x_rest.empty() && !x_view.data() && !is_inflating();
+        return x_lease.backing.data && x_rest.empty() && !x_view.data() && !is_decompressing();
     }
 
     // What was found, once.
@@ -9123,12 +9076,12 @@ public:
     bool has_rest() const noexcept { return !x_rest.empty(); }
 
     // Whether a piece of a compressed message waits to be decompressed for a reader.
-    bool is_inflating() const noexcept { return x_inflation && x_inflation->pending(); }
+    bool is_decompressing() const noexcept { return x_codec && x_codec->pending(); }
 
     // What waits for a reader to come.
     bool has_ahead() const noexcept { return x_ahead && !x_ahead->empty(); }
     std::size_t ahead_bytes() const noexcept { return x_ahead ? x_ahead->size() : 0; }
-    bool has_unread() const noexcept { return x_found || has_ahead() || has_rest() || is_inflating(); }
+    bool has_unread() const noexcept { return x_found || has_ahead() || has_rest() || is_decompressing(); }
 
     // From now on, pieces of messages are dropped as they are parsed. Those that were kept stay.
     void discard_from_now() noexcept { x_discards = true; }
@@ -9142,7 +9095,7 @@ public:
     // Nobody will read what was kept.
     void forget_unread() noexcept {
         x_found = false;
-        if (x_inflation) x_inflation->forget();
+        if (x_codec) x_codec->forget();
         release_view();
         x_gathering = false;
         x_assembly.clear();
@@ -9153,7 +9106,7 @@ public:
 private:
     static constexpr std::size_t first_step = 4 * 1024;
     static constexpr std::size_t assembly_step = 64 * 1024;
-    static constexpr std::size_t inflated_piece_bytes = 16 * 1024;
+    static constexpr std::size_t decompressed_piece_bytes = 16 * 1024;
 
     void hand_out(bytes_view payload, const ws::event& from) noexcept {
         x_view = payload;
@@ -9170,7 +9123,7 @@ private:
         x_view_assembled = true;
         x_gathering = false;
         x_found = true;
-        if (x_inflation) x_inflation->handed_out();
+        if (x_codec) x_codec->handed_out();
         return step::found;
     }
 
@@ -9180,16 +9133,14 @@ private:
         if (next.payload.empty()) return;
         const std::size_t size = next.payload.size();
         // Grows with what has come, and not with what a header promises.
-        const std::size_t step_bytes = size > growth() ? size : growth();
+        const std::size_t held = x_assembly.size() > first_step ? x_assembly.size() : first_step;
+        const std::size_t growth = held < assembly_step ? held : assembly_step;
+        const std::size_t step_bytes = size > growth ? size : growth;
         const std::uint64_t wanted = size + next.frame_remaining;
         std::byte* to = x_assembly.prepare(wanted < step_bytes ? static_cast<std::size_t>(wanted) : step_bytes);
         assert(to && "this buffer has no bound of its own");
         std::memcpy(to, next.payload.data(), size);
         x_assembly.commit(size);
-    }
-    std::size_t growth() const noexcept {
-        const std::size_t held = x_assembly.size() > first_step ? x_assembly.size() : first_step;
-        return held < assembly_step ? held : assembly_step;
     }
     void begin_gathering(bool first) noexcept {
         if (!std::exchange(x_gathering, true)) x_gathered_first = first;
@@ -9207,42 +9158,27 @@ private:
         return next.frame_remaining > message_bytes;
     }
 
-    // Decompresses what is pending. `exhausted`: nothing is any more.
-    [[gnu::noinline]] step inflate(reading how, std::size_t message_bytes, ws::event& next) noexcept {
+    // Decompresses what is pending. `exhausted`: a further piece is needed.
+    [[gnu::noinline]] step decompress(reading how, std::size_t message_bytes, ws::event& next) noexcept {
         const bool whole = how == reading::whole;
-        if (whole) {
-            begin_gathering(x_inflation->first());
-        } else {
-            x_gathering = false;
-            x_gathered_first = x_inflation->first();
+        if (!x_gathering) x_gathered_first = x_codec->untouched();
+        x_gathering = whole;
+        // One byte over the limit is as far as it goes.
+        const std::size_t most = whole ? message_bytes + (message_bytes + 1 != 0) : decompressed_piece_bytes;
+        const ws::message_codec::decompressed got = x_codec->decompress(x_assembly, most);
+        x_view_type = x_codec->type();
+        if (got.failure != errc{}) {
+            x_corruption = got.failure;
+            return step::corrupt;
         }
-        while (x_inflation->pending()) {
-            std::size_t room = inflated_piece_bytes;
-            if (whole) { // one byte over the limit is as far as it goes
-                const std::size_t left = x_assembly.size() < message_bytes ? message_bytes - x_assembly.size() : 0;
-                room = left < growth() ? left + 1 : growth();
-            }
-            std::byte* const to = x_assembly.prepare(room);
-            assert(to && "this buffer has no bound of its own");
-            const inflation::output made = x_inflation->inflate({to, room});
-            if (made.failure != errc{}) {
-                x_corruption = made.failure;
-                return step::corrupt;
-            }
-            x_assembly.commit(made.size);
-            if (whole && x_assembly.size() > message_bytes) {
-                next.frame_remaining = x_assembly.size();
-                return step::too_large;
-            }
-            if (!made.last && (whole || !made.size)) continue;
-            x_view_type = x_inflation->type();
-            hand_out_gathered();
-            x_view_last = made.last;
-            return step::found;
+        if (whole && x_assembly.size() > message_bytes) {
+            next.frame_remaining = x_assembly.size();
+            return step::too_large;
         }
-        x_view_type = x_inflation->type();
-        x_assembly.consume(0); // gives back what holds nothing
-        return step::exhausted;
+        if (!got.last && (whole || x_assembly.empty())) return step::exhausted;
+        hand_out_gathered();
+        x_view_last = got.last;
+        return step::found;
     }
 
     // A piece was found for a reader that went away, and now a whole message is wanted.
@@ -9262,7 +9198,7 @@ private:
     void release_view() noexcept {
         x_view = {};
         if (std::exchange(x_view_assembled, false)) x_assembly.clear();
-        if (x_ahead && !is_inflating()) x_ahead->release();
+        if (x_ahead && !is_decompressing()) x_ahead->release();
     }
 
     ws::connection x_protocol;
@@ -9270,7 +9206,7 @@ private:
     mutable_bytes x_rest;                // what of the lease has not been parsed
     buffer x_assembly;                   // a message that comes in parts, or was handed out last
     owned<read_ahead> x_ahead;           // made when it is needed first
-    owned<inflation> x_inflation;        // only where compression was agreed upon
+    owned<ws::message_codec> x_codec;    // only where compression was agreed upon
     bytes_view x_view;                   // what was handed out last, or is to be
     ws::opcode x_view_type = ws::opcode::text;
     std::uint32_t x_gathered_from = 1; // the frame in which began what is gathered, or was handed out last
@@ -9510,15 +9446,15 @@ public:
         return total;
     }
 
-    // Appends a whole message to `into` (the data or the deferred lane) in frames of at most `frame_bytes`. `next_key`
-    // gives a fresh masking key for each frame of a client. The first has `reserved_bits`.
-    template <class NextKey>
-    static void append_message(buffer& into, ws::opcode type, bytes_view payload, std::size_t frame_bytes, bool masked,
-                               NextKey next_key, std::uint8_t reserved_bits = 0) noexcept {
+    // Appends a whole message to `into` (the data or the deferred lane) in frames of at most `frame_bytes`, the first
+    // of them with `reserved_bits`. `keys` gives a fresh masking key for each frame of a client; null for a server.
+    static void append_message(buffer& into, ws::opcode type, bytes_view payload, std::size_t frame_bytes, entropy* keys,
+                               std::uint8_t reserved_bits = 0) noexcept {
         for (bool more = true; more; type = ws::opcode::continuation, reserved_bits = 0) {
             const std::size_t size = payload.size() < frame_bytes ? payload.size() : frame_bytes;
             more = size < payload.size();
-            const ws::frame_header header{size, type, reserved_bits, !more, masked, masked ? next_key() : ws::masking_key{}};
+            ws::frame_header header{size, type, reserved_bits, !more, keys != nullptr, {}};
+            if (keys) header.key = std::bit_cast<ws::masking_key>(keys->next_32());
             [[maybe_unused]] const bool fits = ws::append_frame(into, header, payload.first(size));
             assert(fits && "the lanes have no bound of their own");
             payload = payload.subspan(size);
@@ -9619,7 +9555,7 @@ private:
     }
 
     void append_rest(ws::opcode type, bytes_view payload, std::size_t frame_bytes, bool more) noexcept {
-        if (more) append_message(x_data, type, payload, frame_bytes, false, [] { return ws::masking_key{}; });
+        if (more) append_message(x_data, type, payload, frame_bytes, nullptr);
     }
 
     void append(bytes_view bytes) noexcept {
@@ -9737,15 +9673,13 @@ public:
     // Encodes a whole message. errc{}, or `buffer_full` over the cap.
     errc send(ws::sender& from, io::stream& over, ws::opcode type, bytes_view payload, compression how) noexcept {
         if (!fits(queued_bytes(), payload.size())) return errc::buffer_full;
-        if (x_codec && how == compression::automatic && send_compressed(from, type, payload)) return {};
-        const bool masked = from.role() == ws::role::client;
-        if (from.sending_message()) { // behind the end of the message that is being sent by pieces
-            outbox::append_message(x_outbox.deferred(), type, payload, x_options.frame_bytes, masked, next_key(from));
-        } else if (payload.size() >= write_through_bytes && !masked && !x_blocked && x_outbox.data().empty()) {
+        if (x_codec && how == compression::automatic) [[unlikely]] return send_compressed(from, over, type, payload);
+        if (payload.size() >= write_through_bytes && !keys(from) && !x_blocked && x_outbox.data().empty() &&
+            !from.sending_message()) {
             x_bytes_out += x_outbox.write_through(over, type, payload, x_options.frame_bytes);
             x_blocked = !x_outbox.empty();
         } else {
-            outbox::append_message(x_outbox.data(), type, payload, x_options.frame_bytes, masked, next_key(from));
+            outbox::append_message(lane(from), type, payload, x_options.frame_bytes, keys(from));
         }
         return {};
     }
@@ -9753,12 +9687,10 @@ public:
     // Appends whole messages that are encoded already.
     errc send_encoded(ws::sender& from, bytes_view frames) noexcept {
         if (!fits(queued_bytes(), frames.size())) return errc::buffer_full;
-        buffer& into = from.sending_message() ? x_outbox.deferred() : x_outbox.data();
-        return into.append(frames) ? errc{} : errc::buffer_full;
+        return lane(from).append(frames) ? errc{} : errc::buffer_full;
     }
 
-    // Encodes one piece of a message as a frame.
-    // Compressed or not is the whole message, as its first piece was.
+    // Encodes one piece of a message as a frame. The whole message is compressed if its first piece is.
     errc send_frame(ws::sender& from, io::stream& over, ws::opcode type, bytes_view payload, bool last,
                     compression how) noexcept {
         if (!fits(x_outbox.data().size(), payload.size())) return errc::buffer_full;
@@ -9768,11 +9700,11 @@ public:
         errc refused = {};
         if (x_compresses)
             refused = compress_frame(from, type, payload, last);
-        else if (payload.size() >= write_through_bytes && from.role() == ws::role::server && !x_blocked &&
+        else if (payload.size() >= write_through_bytes && !keys(from) && !x_blocked &&
                  x_outbox.data().empty())
             refused = write_frame_through(from, over, type, payload, last);
         else
-            refused = from.encode_frame(x_outbox.data(), type, payload, last, next_key(from)());
+            refused = from.encode_frame(x_outbox.data(), type, payload, last, next_key(from));
         if (refused == errc{} && last) x_outbox.end_deferral();
         return refused;
     }
@@ -9780,7 +9712,7 @@ public:
     // Queues a ping or pong; over the bound of the control lane they are not queued (RFC 6455, 5.5.3).
     errc send_control(ws::sender& from, ws::opcode type, bytes_view payload, bool always = false) noexcept {
         if (!always && x_outbox.control().size() > control_lane_bytes) return errc::buffer_full;
-        return from.encode_control(x_outbox.control(), type, payload, next_key(from)());
+        return from.encode_control(x_outbox.control(), type, payload, next_key(from));
     }
 
     // Queues a close frame behind everything that can still be sent.
@@ -9839,32 +9771,34 @@ private:
     static constexpr std::size_t write_through_bytes = 16 * 1024;
     static constexpr std::size_t control_lane_bytes = 16 * 1024;
 
-    struct key_source {
-        entropy* random;
-        ws::masking_key operator()() const noexcept {
-            return std::bit_cast<ws::masking_key>(random ? random->next_32() : 0u);
-        }
-    };
-    key_source next_key(const ws::sender& from) noexcept {
-        return {from.role() == ws::role::client ? &x_random : nullptr};
+    // What makes the masking keys; null for a server.
+    entropy* keys(const ws::sender& from) const noexcept {
+        return from.role() == ws::role::client ? &x_random : nullptr;
+    }
+    ws::masking_key next_key(const ws::sender& from) const noexcept {
+        return std::bit_cast<ws::masking_key>(keys(from) ? x_random.next_32() : 0u);
     }
 
-    // False when the message is better sent as it is.
-    [[gnu::noinline]] bool send_compressed(ws::sender& from, ws::opcode type, bytes_view payload) noexcept {
-        if (payload.size() < x_options.compression.threshold_bytes) return false;
+    // Where whole messages go: those that are sent inside another one, behind its end.
+    buffer& lane(const ws::sender& from) noexcept {
+        return from.sending_message() ? x_outbox.deferred() : x_outbox.data();
+    }
+
+    [[gnu::noinline]] errc send_compressed(ws::sender& from, io::stream& over, ws::opcode type,
+                                           bytes_view payload) noexcept {
         buffer made(x_outbox.data().pool());
-        if (!x_codec->compress(payload, made)) return false;
-        buffer& into = from.sending_message() ? x_outbox.deferred() : x_outbox.data();
-        outbox::append_message(into, type, made.view(), x_options.frame_bytes, from.role() == ws::role::client,
-                               next_key(from), ws::message_codec::reserved_bits);
-        return true;
+        if (payload.size() < x_options.compression.threshold_bytes || !x_codec->compress(payload, made))
+            return send(from, over, type, payload, compression::off);
+        outbox::append_message(lane(from), type, made.view(), x_options.frame_bytes, keys(from),
+                               ws::message_codec::reserved_bits);
+        return {};
     }
 
     [[gnu::noinline]] errc compress_frame(ws::sender& from, ws::opcode type, bytes_view payload, bool last) noexcept {
         if (const errc refused = from.may_send(type); refused != errc{}) return refused;
         buffer made(x_outbox.data().pool());
         x_codec->compress_piece(payload, last, made);
-        return from.encode_frame(x_outbox.data(), type, made.view(), last, next_key(from)(),
+        return from.encode_frame(x_outbox.data(), type, made.view(), last, next_key(from),
                                  ws::message_codec::reserved_bits);
     }
 
@@ -9890,7 +9824,7 @@ private:
     }
 
     void encode_close(ws::sender& from, buffer& lane, ws::close_code code, std::string_view reason) noexcept {
-        [[maybe_unused]] const errc refused = from.encode_close(lane, code, reason, next_key(from)());
+        [[maybe_unused]] const errc refused = from.encode_close(lane, code, reason, next_key(from));
         assert(refused == errc{});
     }
 
@@ -10344,8 +10278,8 @@ protected:
 
     // Whether nothing more will ever be handed out.
     bool stopped() const noexcept {
-        if (x_inbox.has_ahead() || x_inbox.has_rest() || x_inbox.is_inflating()) return false;
-        return x_inbox.protocol().close_received() || x_failed || x_phase >= phase::draining || x_broken;
+        if (!x_inbox.protocol().close_received() && !x_failed && x_phase < phase::draining && !x_broken) return false;
+        return !x_inbox.has_ahead() && !x_inbox.has_rest() && !x_inbox.is_decompressing();
     }
 
     // More bytes for a reader. False when there are none now.
@@ -10762,7 +10696,7 @@ public:
     // Messages are compressed from now on, in both directions. Before anything was received or sent.
     [[gnu::cold]] void compress(owned<ws::message_codec> by) {
         x_out.compress(by.get());
-        x_inbox.decompress(std::move(by));
+        x_inbox.compress(std::move(by));
     }
     std::string_view extensions() const noexcept {
         const ws::message_codec* const codec = x_inbox.codec();
@@ -12747,7 +12681,7 @@ private:
                 continue;
             }
             if (!encoded) {
-                outbox::append_message(x_frames, type, payload, frame_bytes, false, [] { return ws::masking_key{}; });
+                outbox::append_message(x_frames, type, payload, frame_bytes, nullptr);
                 encoded = true;
             }
             taken += to.try_send_encoded(std::as_const(x_frames).view());
@@ -13711,11 +13645,47 @@ public:
         if (!x_keeps_out) x_states.deflaters.give(std::exchange(x_out, nullptr));
     }
 
-    [[nodiscard]] decompressed decompress(bytes_view& input, bool last, mutable_bytes out) noexcept override {
+    [[nodiscard]] decompressed decompress(buffer& out, std::size_t most) noexcept override {
+        while (x_pending && out.size() < most) {
+            const std::size_t held = out.size() < first_step ? first_step : out.size() < step ? out.size() : step;
+            const std::size_t room = held < most - out.size() ? held : most - out.size();
+            std::byte* const to = out.prepare(room);
+            assert(to && "this buffer has no bound of its own");
+            const inflated got = inflate(x_input, x_input_last, {to, room});
+            out.commit(got.size);
+            x_pending = got.state == progress::more_room;
+            const bool last = got.state == progress::complete;
+            if (got.state == progress::corrupt) return {.failure = errc::bad_compression};
+            if (x_type == opcode::text && (!x_utf8.update({to, got.size}) || (last && !x_utf8.complete()))) {
+                x_pending = false;
+                return {.failure = errc::bad_utf8};
+            }
+            if (!last) continue;
+            x_utf8.reset();
+            return {.last = true};
+        }
+        out.consume(0); // gives back what holds nothing
+        return {};
+    }
+
+    enum class progress : unsigned char {
+        more_input, // all input was used, and everything that can be made of it was given out
+        more_room,  // there may be more output
+        complete,   // the message has ended
+        corrupt,    // the input is not deflated data; nothing can be decompressed any more
+    };
+    struct inflated {
+        std::size_t size; // bytes that were written
+        progress state;
+    };
+
+    // For `decompress`, a step of it: decompresses from the front of `input`, which it advances, to `out`, which is not
+    // empty. `last`: with `input` the message ends.
+    [[nodiscard]] inflated inflate(bytes_view& input, bool last, mutable_bytes out) noexcept {
         assert(!out.empty());
         if (!x_in) x_in = x_states.inflaters.take(x_in_settings);
         mutable_bytes room = out;
-        const auto given = [&](progress state) { return decompressed{out.size() - room.size(), state}; };
+        const auto given = [&](progress state) { return inflated{out.size() - room.size(), state}; };
         for (;;) {
             const bool at_tail = last && input.empty();
             // Some send whole blocks and leave nothing for the tail to end.
@@ -13739,12 +13709,17 @@ private:
     // What ends a message and is not sent.
     static constexpr std::byte tail[] = {std::byte{0}, std::byte{0}, std::byte{0xFF}, std::byte{0xFF}};
 
+    // What a message that is decompressed grows by: little at first, then as much as it has, then this.
+    static constexpr std::size_t first_step = 4 * 1024;
+    static constexpr std::size_t step = 64 * 1024;
+
     detail::deflate_states& x_states;
     detail::deflater* x_out = nullptr; // for the message that is sent by pieces, or for good
     detail::inflater* x_in = nullptr;  // for the message that comes, or for good
     std::string x_agreed;
     detail::deflater::settings x_out_settings{};
     detail::inflater::settings x_in_settings{};
+    utf8_validator x_utf8;       // of the message that comes
     std::size_t x_tail_used = 0; // bytes of the tail that x_in has had
     bool x_keeps_out = false;    // messages that are sent refer to earlier ones
     bool x_keeps_in = false;     // those that come may
@@ -13754,9 +13729,10 @@ private:
 class deflate_method final : public compression_method {
 public:
     [[gnu::cold]] owned<message_codec> accept(const http::fields& request,
-                                                        const compression_options& how) const override {
+                                              const compression_options& how) const override {
         const std::optional<deflate_parameters> answer = accept_deflate(request, how);
-        return answer ? make_owned<deflate_codec>(role::server, *answer, how) : nullptr;
+        if (!answer) return nullptr;
+        return make_owned<deflate_codec>(role::server, *answer, how);
     }
 
     [[gnu::cold]] std::string offer(const compression_options& how) const override {
@@ -13764,7 +13740,7 @@ public:
     }
 
     [[gnu::cold]] result<owned<message_codec>> confirm(const http::fields& response,
-                                                                 const compression_options& how) const override {
+                                                       const compression_options& how) const override {
         result<std::optional<deflate_parameters>> agreed = confirm_deflate(response, offer_deflate(how));
         if (!agreed) return std::move(agreed).error();
         owned<message_codec> made;
