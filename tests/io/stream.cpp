@@ -119,6 +119,8 @@ TEST_CASE_TEMPLATE("stream: a writer is held back, and told when there is room",
     REQUIRE(written < 64 * text.size());
     CHECK(!a->failure());
     CHECK(write_some(*a, "x") == 0);
+    CHECK(a->bytes_under_way() > 0);
+    CHECK(b->bytes_under_way() == 0);
     in.settle();
     of_a = told();
     std::string got;
@@ -131,7 +133,10 @@ TEST_CASE_TEMPLATE("stream: a writer is held back, and told when there is room",
     bool exact = true;
     for (std::size_t i = 0; i < got.size(); ++i) exact = exact && got[i] == text[i % text.size()];
     CHECK(exact);
+    CHECK(in.until([&] { return a->bytes_under_way() == 0; }));
     CHECK(write_some(*a, "x") == 1);
+    a->close();
+    CHECK(a->bytes_under_way() <= 1);
     a->observe(nullptr);
 }
 

@@ -161,6 +161,96 @@ task<> stuck_ping(websocket_world& world, websocket& ws) {
     CHECK(world.now() - start < 40100ms);
 }
 
+// The ping leaves at once, but stands behind much that the peer takes slowly; and then the peer takes nothing more.
+task<> long_way(websocket_world& world, websocket& ws, bool pong) {
+    const std::string much(100'000, 'x');
+    ws.send(std::string_view(much));
+    const auto start = world.now();
+    std::string received;
+    while (received.size() < much.size()) { // 3 minutes
+        received += co_await world.peer().receive(1);
+        auto slept = co_await sleep(9s);
+        (void)slept;
+        CHECK(ws.is_open());
+    }
+    CHECK(world.now() - start > 2min);
+    received += world.peer().receive_now();
+    CHECK(own_pings(std::string_view(received).substr(much.size() + 10)) == 1); // nothing was received
+    if (pong) {
+        world.peer().send_now(frame(from_client, opcode::pong, std::string_view(received).substr(received.size() - 4)));
+        auto slept = co_await sleep(1s);
+        (void)slept;
+        CHECK(ws.is_open());
+        CHECK(ws.round_trip() > 1min);
+    } else {
+        const auto then = world.now();
+        auto got = co_await ws.read();
+        CHECK(got.error() == errc::timed_out);
+        CHECK(world.now() - then <= 20s);
+    }
+}
+task<> way_blocked(websocket_world& world, websocket& ws) {
+    const std::string much(100'000, 'x');
+    ws.send(std::string_view(much));
+    std::string received;
+    for (int i = 0; i < 10; ++i) {
+        received += co_await world.peer().receive(1);
+        auto slept = co_await sleep(9s);
+        (void)slept;
+    }
+    CHECK(received.size() < much.size());
+    const auto then = world.now();
+    auto got = co_await ws.read();
+    CHECK(got.error() == errc::timed_out);
+    CHECK(world.now() - then >= 10s);
+    CHECK(world.now() - then <= 26s);
+}
+
+// A huge message that comes slowly needs no ping, however it is read.
+task<> slow_message(websocket_world& world, websocket& ws, bool by_pieces) {
+    const std::string bytes = frame(from_client, opcode::binary, std::string(300'000, 'x'));
+    scope work;
+    std::size_t size = 0;
+    work.spawn([](websocket& of, bool pieces, std::size_t& total) -> task<> {
+        while (pieces) {
+            auto piece = co_await of.read_frame();
+            if (!piece) co_return;
+            total += piece->payload.size();
+            if (piece->last) co_return;
+        }
+        auto got = co_await of.read();
+        if (got) total = got->size();
+    }(ws, by_pieces, size));
+    for (std::size_t at = 0; at < bytes.size(); at += 1000) {
+        world.peer().send_now(std::string_view(bytes).substr(at, 1000));
+        auto slept = co_await sleep(15s);
+        (void)slept;
+    }
+    co_await work.join();
+    CHECK(size == 300'000);
+    CHECK(world.peer().receive_now().empty());
+    CHECK(ws.is_open());
+}
+
+// Our ping, and the keepalive's, pass between the frames of a long message.
+task<> ping_between(websocket_world& world, websocket& ws) {
+    const std::string much(1'000'000, 'x');
+    ws.send(std::string_view(much));
+    auto slept = co_await sleep(1ms);
+    ws.ping("quick");
+    slept = co_await sleep(1ms);
+    (void)slept;
+    auto received = co_await world.peer().receive(200'000);
+    const std::size_t at = received.find(frame(from_server, opcode::ping, "quick"));
+    CHECK(at != std::string::npos);
+    CHECK(at <= 2 * 65'546);
+    slept = co_await sleep(5ms);
+    world.peer().send_now(frame(from_client, opcode::pong, "quick")); // while the rest still waits
+    slept = co_await sleep(1ms);
+    CHECK(ws.round_trip() >= 5ms);
+    CHECK(ws.queued_bytes() > 500'000);
+}
+
 // Pings until no more pongs are kept for it, then nothing: neither reads nor sends. Our own ping is queued all the same.
 task<> flood_of_pings(websocket_world& world, websocket& ws) {
     const std::string ping = frame(from_client, opcode::ping, std::string(125, 'p'));
@@ -253,6 +343,31 @@ TEST_CASE("keepalive: the clock starts when the ping leaves; one that cannot lea
         websocket ws = world.make(ws::role::server);
         world.run(scenario(world, ws));
     }
+}
+
+TEST_CASE("keepalive: a ping behind much that is on its way is not late, as long as something arrives") {
+    for (const bool pong : {true, false}) {
+        websocket_world world(over::memory, {.pipe_bytes = 120'000, .fill_bytes = 5000});
+        websocket ws = world.make(ws::role::server, {.frame_bytes = 100'000});
+        world.run(long_way(world, ws, pong));
+    }
+    websocket_world world(over::memory, {.pipe_bytes = 120'000, .fill_bytes = 5000});
+    websocket ws = world.make(ws::role::server);
+    world.run(way_blocked(world, ws));
+}
+
+TEST_CASE("keepalive: a huge message that comes slowly is a sign of life at every byte") {
+    for (const bool by_pieces : {true, false}) {
+        websocket_world world;
+        websocket ws = world.make(ws::role::server);
+        world.run(slow_message(world, ws, by_pieces));
+    }
+}
+
+TEST_CASE("keepalive: a ping passes between the frames of a long message, and so does its answer") {
+    websocket_world world(over::memory, {.pipe_bytes = 10'000});
+    websocket ws = world.make(ws::role::server);
+    world.run(ping_between(world, ws));
 }
 
 TEST_CASE("keepalive: a peer that fills the control lane and falls silent is found") {

@@ -157,6 +157,8 @@ public:
         return taken;
     }
 
+    std::size_t bytes_under_way() const noexcept override { return x_link->ways[x_side].bytes.size(); }
+
     void shutdown_write() noexcept override {
         if (fails() || outgoing().ends != never) return;
         outgoing().ends = x_backend.now() + x_backend.options().latency;

@@ -9,8 +9,10 @@
 #include <utility>
 
 #include <limits.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -105,6 +107,11 @@ public:
         x_backend.unwatch(*this);
         x_watched = x_write_failed = false;
         x_descriptor.close();
+    }
+
+    std::size_t bytes_under_way() const noexcept override {
+        int count = 0;
+        return ::ioctl(number(), SIOCOUTQ, &count) == 0 && count > 0 ? static_cast<std::size_t>(count) : 0;
     }
 
     int descriptor() const noexcept override { return number(); }

@@ -76,6 +76,10 @@ public:
     // fails; the observer is not told.
     virtual void reset() noexcept = 0;
 
+    // How many of the bytes that were taken are still on their way, as far as is known: the peer's system has not
+    // confirmed them. For a Unix socket a rough figure that shrinks as the peer reads. Asks the system.
+    virtual std::size_t bytes_under_way() const noexcept { return 0; }
+
     // What broke the stream; empty while it is whole.
     std::error_code failure() const noexcept { return x_failure; }
 

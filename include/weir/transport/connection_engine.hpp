@@ -185,7 +185,7 @@ protected:
     // Looks at what became of a write.
     void written() noexcept {
         if (x_stream->failure()) return write_failed(x_stream->failure());
-        if (x_out.control_empty()) x_keepalive.control_left(x_scheduler.now());
+        if (x_out.control_empty()) x_keepalive.control_left(x_scheduler.now(), x_out.bytes_out());
     }
 
     // Queues a ping. `always`: also where pongs have filled the control lane; for the keepalive, of which one ping waits at
@@ -206,8 +206,9 @@ protected:
     [[gnu::cold]] void expire() noexcept override {
         if (x_phase != phase::open) return close_timed_out();
         const bool listening = x_reader || x_inbox.ahead_bytes() < x_options->read_ahead_bytes;
-        const keepalive::decision next = x_keepalive.decide(x_scheduler.now(), x_out.bytes_out(), listening,
-                                                            *x_options->ping_interval, x_options->ping_timeout);
+        const keepalive::decision next =
+            x_keepalive.decide(x_scheduler.now(), x_out.bytes_out(), x_stream->bytes_under_way(), listening,
+                               *x_options->ping_interval, x_options->ping_timeout);
         if (next.what == keepalive::verdict::lost) return silent_peer();
         if (next.what == keepalive::verdict::ping) { // a payload that no pong has by chance
             const std::uint32_t mark = x_out.random().next_32();

@@ -61,7 +61,8 @@ struct websocket_options {
     // A ping is sent when nothing has been received for this long; none without a value.
     std::optional<std::chrono::nanoseconds> ping_interval = std::chrono::seconds(20);
 
-    // The connection is given up when a ping has left and nothing at all has been received for this long.
+    // The connection is given up when a ping has left and nothing at all has been received for this long. What stands
+    // before the ping in the system's own queue may take its time, as long as some of it arrives.
     std::chrono::nanoseconds ping_timeout = std::chrono::seconds(20);
 
     // How long the peer may take to answer our close frame, and after that to end the stream, before the connection is
