@@ -49,6 +49,7 @@
 #include <fcntl.h>
 #include <initializer_list>
 #include <limits.h>
+#include <linux/sockios.h>
 #include <memory>
 #include <mutex>
 #include <net/if.h>
@@ -64,6 +65,7 @@
 #include <string_view>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -6391,6 +6393,10 @@ public:
     // fails; the observer is not told.
     virtual void reset() noexcept = 0;
 
+    // How many of the bytes that were taken are still on their way, as far as is known: the peer's system has not
+    // confirmed them. For a Unix socket a rough figure that shrinks as the peer reads. Asks the system.
+    virtual std::size_t bytes_under_way() const noexcept { return 0; }
+
     // What broke the stream; empty while it is whole.
     std::error_code failure() const noexcept { return x_failure; }
 
@@ -6714,6 +6720,11 @@ public:
         x_backend.unwatch(*this);
         x_watched = x_write_failed = false;
         x_descriptor.close();
+    }
+
+    std::size_t bytes_under_way() const noexcept override {
+        int count = 0;
+        return ::ioctl(number(), SIOCOUTQ, &count) == 0 && count > 0 ? static_cast<std::size_t>(count) : 0;
     }
 
     int descriptor() const noexcept override { return number(); }
@@ -9228,7 +9239,8 @@ private:
 //
 // Only decides: whoever owns it tells it what happens, asks it when the time has come, and does what it says. A ping is
 // due when nothing has been received for an interval; the peer is lost when a ping has left and nothing at all has come
-// within the timeout, or when the ping cannot even leave and nothing else does for that long. Any byte is a sign of
+// within the timeout, or when the ping cannot even leave and nothing else does for that long. A ping may also stand
+// behind much else in the system's own queue: as long as that shrinks, the peer is there. Any byte is a sign of
 // life. While we do not listen, because enough was received ahead, silence is our own and proves nothing.
 //
 // The round trip is from when a ping has left to the pong with its payload. Of several pings under way the oldest and the
@@ -9267,8 +9279,9 @@ public:
         if (x_under_way < 2) ++x_under_way;
         x_pings[x_under_way - 1] = {mark, unsent};
     }
-    void control_left(time now) noexcept {
+    void control_left(time now, std::uint64_t bytes_out) noexcept {
         if (!std::exchange(x_queued, false)) return;
+        x_end = bytes_out;
         if (!std::exchange(x_awaited, true)) x_left = now;
         for (ping_under_way& each : x_pings)
             if (each.left == unsent) each.left = now;
@@ -9286,39 +9299,47 @@ public:
     }
     time round_trip() const noexcept { return x_round_trip; }
 
-    // What to do now. `bytes_out` is what has left so far; `listening`, whether we would have received something.
-    decision decide(time now, std::uint64_t bytes_out, bool listening, time interval, time timeout) noexcept {
+    // What to do now. `bytes_out` is what has left so far, and `under_way`, how much of that the peer's system may not
+    // have; `listening`, whether we would have received something.
+    decision decide(time now, std::uint64_t bytes_out, std::size_t under_way, bool listening, time interval,
+                    time timeout) noexcept {
+        const std::uint64_t arrived = bytes_out > under_way ? bytes_out - under_way : 0;
+        const bool moves = std::exchange(x_arrived, arrived) != arrived;
         if (x_awaited && listening) {
-            if (now - x_left >= timeout) return {verdict::lost, {}};
-            return {verdict::wait, timeout - (now - x_left)};
+            const bool on_its_way = arrived < x_end;
+            if (on_its_way && moves) x_left = now;
+            return wait_or_lose(now - x_left, timeout, on_its_way);
         }
         x_awaited = false;
         const time idle = now - x_received;
         if (idle < interval) return {verdict::wait, interval - idle};
         if (!x_queued) {
-            x_mark = bytes_out;
             x_marked = now;
-            return {verdict::ping, timeout};
+            return {verdict::ping, under_way ? timeout / looks : timeout};
         }
-        if (bytes_out != x_mark || !listening) {
-            x_mark = bytes_out;
-            x_marked = now;
-        }
-        if (now - x_marked >= timeout) return {verdict::lost, {}};
-        return {verdict::wait, timeout - (now - x_marked)};
+        if (moves || !listening) x_marked = now;
+        return wait_or_lose(now - x_marked, timeout, true);
     }
 
 private:
     static constexpr time unsent{-1};
+    static constexpr int looks = 4; // during a timeout, at how a ping gets on
     struct ping_under_way {
         std::uint64_t mark;
         time left;
     };
 
+    static decision wait_or_lose(time silent, time timeout, bool look_again) noexcept {
+        if (silent >= timeout) return {verdict::lost, {}};
+        const time left = timeout - silent;
+        return {verdict::wait, look_again && left > timeout / looks ? timeout / looks : left};
+    }
+
     time x_received;
-    time x_left{0};   // when the ping left that nothing was received after
-    time x_marked{0}; // since when x_mark bytes have left, while a ping is queued
-    std::uint64_t x_mark = ~std::uint64_t{0};
+    time x_left{0};              // when the ping left that nothing was received after, or was last seen to get on
+    time x_marked{0};            // since when nothing has left, while a ping is queued
+    std::uint64_t x_end = 0;     // bytes that had left with the last ping
+    std::uint64_t x_arrived = 0; // and that the peer's system had, when we looked last
     time x_round_trip{-1};
     ping_under_way x_pings[2] = {}; // the oldest and the newest, of which x_under_way are there
     unsigned x_under_way = 0;
@@ -9626,7 +9647,8 @@ struct websocket_options {
     // A ping is sent when nothing has been received for this long; none without a value.
     std::optional<std::chrono::nanoseconds> ping_interval = std::chrono::seconds(20);
 
-    // The connection is given up when a ping has left and nothing at all has been received for this long.
+    // The connection is given up when a ping has left and nothing at all has been received for this long. What stands
+    // before the ping in the system's own queue may take its time, as long as some of it arrives.
     std::chrono::nanoseconds ping_timeout = std::chrono::seconds(20);
 
     // How long the peer may take to answer our close frame, and after that to end the stream, before the connection is
@@ -10415,7 +10437,7 @@ protected:
     // Looks at what became of a write.
     void written() noexcept {
         if (x_stream->failure()) return write_failed(x_stream->failure());
-        if (x_out.control_empty()) x_keepalive.control_left(x_scheduler.now());
+        if (x_out.control_empty()) x_keepalive.control_left(x_scheduler.now(), x_out.bytes_out());
     }
 
     // Queues a ping. `always`: also where pongs have filled the control lane; for the keepalive, of which one ping waits at
@@ -10436,8 +10458,9 @@ protected:
     [[gnu::cold]] void expire() noexcept override {
         if (x_phase != phase::open) return close_timed_out();
         const bool listening = x_reader || x_inbox.ahead_bytes() < x_options->read_ahead_bytes;
-        const keepalive::decision next = x_keepalive.decide(x_scheduler.now(), x_out.bytes_out(), listening,
-                                                            *x_options->ping_interval, x_options->ping_timeout);
+        const keepalive::decision next =
+            x_keepalive.decide(x_scheduler.now(), x_out.bytes_out(), x_stream->bytes_under_way(), listening,
+                               *x_options->ping_interval, x_options->ping_timeout);
         if (next.what == keepalive::verdict::lost) return silent_peer();
         if (next.what == keepalive::verdict::ping) { // a payload that no pong has by chance
             const std::uint32_t mark = x_out.random().next_32();
@@ -13075,6 +13098,8 @@ public:
         tell_peer(then);
         return taken;
     }
+
+    std::size_t bytes_under_way() const noexcept override { return x_link->ways[x_side].bytes.size(); }
 
     void shutdown_write() noexcept override {
         if (fails() || outgoing().ends != never) return;
