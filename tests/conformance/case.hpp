@@ -91,6 +91,11 @@ struct step {
         changed.allowed.insert(changed.allowed.end(), others.begin(), others.end());
         return changed;
     }
+    step but_never(unsigned code) const {
+        step changed = *this;
+        std::erase(changed.allowed, code);
+        return changed;
+    }
     template <class... Frames>
     step after(const Frames&... frames_before) const {
         step changed = *this;

@@ -37,6 +37,20 @@ int in_memory(const arguments& given) {
     return code || made.count(verdict::allowed) > 0; // weir is to do what is recommended, too
 }
 
+int reference(const arguments& given) {
+    const std::vector<test_case> cases = chosen(given, 1 << 20);
+    report made;
+    const bool passed = try_reference({cases, {{}, {.step = 1}, {.seed = 1}, {.seed = 2}}, 1 << 20}, made);
+    finish(made, "the reference", given);
+    return !passed;
+}
+
+int defects(const arguments& given) {
+    std::vector<test_case> cases = chosen(given, 1 << 20);
+    std::erase_if(cases, [](const test_case& each) { return each.is_table; });
+    return !try_defects({cases, {{}}, 1 << 20}, given.verbose);
+}
+
 int list(const arguments& given) {
     for (const test_case& each : chosen(given, 1))
         std::printf("%s [%s]%s%s\n", each.name.c_str(), each.rfc.c_str(), each.for_client ? "" : " server only",
@@ -59,7 +73,9 @@ int main(int argc, char** argv) {
             given.command = argv[i];
     }
     if (given.command == "memory") return in_memory(given);
+    if (given.command == "reference") return reference(given);
+    if (given.command == "defects") return defects(given);
     if (given.command == "list") return list(given);
-    std::fputs("conformance memory|list [--only PREFIX] [--verbose] [--json]\n", stderr);
+    std::fputs("conformance memory|reference|defects|list [--only PREFIX] [--verbose] [--json]\n", stderr);
     return 2;
 }
