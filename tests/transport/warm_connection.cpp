@@ -1,13 +1,16 @@
 // A program of its own, since it replaces operator new and the system calls of sockets: a warm connection allocates
-// nothing and creates no coroutine frame, over 10,000 messages of each size; what is sent in one turn leaves in one call,
-// and a turn has at most one receive and one send for each connection, plus one for each payload of 16 KiB and more. Exit
-// code 77, which means skipped, under AddressSanitizer, where neither blocks nor frames are recycled on purpose.
+// nothing and creates no coroutine frame, over 10,000 messages of each size, and fewer that are compressed if zlib is
+// there; what is sent in one turn leaves in one call, and a turn has at most one receive and one send for each connection,
+// plus one for each payload of 16 KiB and more. Exit code 77, which means skipped, under AddressSanitizer, where neither blocks nor frames are recycled on purpose.
 #include <weir/coro/scope.hpp>
 #include <weir/coro/yield.hpp>
 #include <weir/io/epoll.hpp>
 #include <weir/io/loop.hpp>
 #include <weir/io/memory.hpp>
 #include <weir/transport/websocket.hpp>
+#if defined(WEIR_WITH_ZLIB)
+#include <weir/protocol/ws/deflate.hpp>
+#endif
 
 #include <cstdio>
 #include <cstdlib>
@@ -145,7 +148,18 @@ std::pair<owned<io::stream>, owned<io::stream>> connected(io::loop& loop, io::me
     return {std::move(*a), std::move(*b)};
 }
 
-[[maybe_unused]] void try_size(bool in_memory, std::size_t size) {
+// What `options` say about compression is what both sides have agreed upon.
+[[maybe_unused]] void agree(websocket& server, websocket& client, const compression_options& options) {
+    http::fields request, response;
+    if (!options.method || !request.add("Sec-WebSocket-Extensions", options.method->offer(options))) return;
+    auto accepted = options.method->accept(request, options);
+    if (!accepted || !response.add("Sec-WebSocket-Extensions", accepted->agreed())) std::abort();
+    auto confirmed = options.method->confirm(response, options);
+    server.compress(std::move(accepted));
+    client.compress(std::move(confirmed.value()));
+}
+
+[[maybe_unused]] void try_size(bool in_memory, std::size_t size, const compression_options& compressed = {}) {
     io::memory* network = nullptr;
     owned<io::backend> events;
     if (in_memory) {
@@ -160,10 +174,11 @@ std::pair<owned<io::stream>, owned<io::stream>> connected(io::loop& loop, io::me
     running = &loop;
     auto both = connected(loop, network);
     const connection_environment around{loop, loop.blocks(), loop.random()};
-    auto options = std::make_shared<const websocket_options>();
+    auto options = std::make_shared<const websocket_options>(websocket_options{.compression = compressed});
     websocket server(ws::role::server, std::move(both.first), {}, {}, around, options);
     websocket client(ws::role::client, std::move(both.second), {}, {}, around, options);
-    loop.run(run(std::move(server), std::move(client), size, 5100, loop.events().name()));
+    agree(server, client, compressed);
+    loop.run(run(std::move(server), std::move(client), size, compressed.method ? 600 : 5100, loop.events().name()));
     running = nullptr;
 }
 
@@ -175,7 +190,13 @@ int main() {
     return 77;
 #else
     for (const bool in_memory : {false, true})
-        for (const std::size_t size : {16, 1024, 16 * 1024, 64 * 1024}) try_size(in_memory, size);
+        for (const std::size_t size : {16, 1024, 16 * 1024, 64 * 1024}) {
+            try_size(in_memory, size);
+#if defined(WEIR_WITH_ZLIB)
+            try_size(in_memory, size, permessage_deflate); // borrows its states
+            try_size(in_memory, size, permessage_deflate({.context_takeover = true, .peer_context_takeover = true}));
+#endif
+        }
     return failed;
 #endif
 }
