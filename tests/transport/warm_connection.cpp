@@ -1,7 +1,8 @@
 // A program of its own, since it replaces operator new and the system calls of sockets: a warm connection allocates
 // nothing and creates no coroutine frame, over 10,000 messages of each size, and fewer that are compressed if zlib is
 // there; what is sent in one turn leaves in one call, and a turn has at most one receive and one send for each connection,
-// plus one for each payload of 16 KiB and more. Exit code 77, which means skipped, under AddressSanitizer, where neither blocks nor frames are recycled on purpose.
+// plus one for each payload of 16 KiB and more. Exit code 77, which means skipped, under AddressSanitizer, where neither
+// blocks nor frames are recycled on purpose.
 #include <weir/coro/scope.hpp>
 #include <weir/coro/yield.hpp>
 #include <weir/io/epoll.hpp>
