@@ -282,14 +282,18 @@ std::vector<violation_case> violations() {
     };
 }
 
-task<> violate(websocket_world& world, websocket& ws, const violation_case& c, std::size_t step, bool attentive) {
+// The first `first` bytes at once, and then `step` at a time.
+task<> violate(websocket_world& world, websocket& ws, const violation_case& c, std::size_t first, std::size_t step,
+               bool attentive) {
     std::vector<std::string> read;
     std::error_code end;
     std::optional<scope> reader(std::in_place);
     if (attentive) reader->spawn(read_all(ws, read, end));
     const std::string bytes = text_frame(from_client, "before") + c.bytes + text_frame(from_client, "after");
-    for (std::size_t at = 0; at < bytes.size(); at += step) {
-        world.peer().send_now(std::string_view(bytes).substr(at, step));
+    for (std::size_t at = 0; at < bytes.size();) {
+        const std::size_t count = at == 0 ? first : step;
+        world.peer().send_now(std::string_view(bytes).substr(at, count));
+        at += count;
         (void)co_await yield();
     }
     if (!attentive) { // the messages before it are still read
@@ -323,8 +327,17 @@ TEST_CASE("RFC 6455 7.1.7: each violation has its code, and a reason that names 
                     CAPTURE(attentive);
                     websocket_world world(way);
                     websocket ws = world.make(ws::role::server, {.message_bytes = 1000});
-                    world.run(violate(world, ws, each, step, attentive));
+                    world.run(violate(world, ws, each, step, step, attentive));
                 }
+    for (const violation_case& each : violations()) // cut in two anywhere
+        for (std::size_t first = 1; first < each.bytes.size() + 20; first += first < 40 || each.bytes.size() < 200 ? 1 : 97)
+            for (const bool attentive : {true, false}) {
+                CAPTURE(each.reason);
+                CAPTURE(first);
+                websocket_world world;
+                websocket ws = world.make(ws::role::server, {.message_bytes = 1000});
+                world.run(violate(world, ws, each, first, 10'000, attentive));
+            }
 }
 
 namespace {

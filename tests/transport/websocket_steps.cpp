@@ -1,6 +1,7 @@
 // One short scenario for each thing that can be awaited of a connection, disturbed at every place: the awaitable alone
 // is cancelled, or destroyed, after step 0, 1, 2, ..., and both ends go on; both ends are; and operation 0, 1, 2, ...
-// fails. Over memory, over Unix sockets and over TCP, the awaitable at the server's end and at the client's.
+// fails. Over memory, over Unix sockets and over TCP, the awaitable at the server's end and at the client's. And nothing
+// is disturbed, but what both ends send is cut in two at byte 1, 2, 3, ..., and comes byte by byte.
 //
 // Where only the awaitable was disturbed nothing at all may be missing afterwards. However it ends: no hang, no leak,
 // what has arrived is the beginning of what was sent, and closed() explains. The steps of the long scenario in
@@ -48,6 +49,7 @@ public:
     io::loop& loop() { return x_memory ? x_memory->loop() : *x_loop; }
     void run(task<> main) { x_memory ? x_memory->run(std::move(main)) : x_loop->run(std::move(main)); }
     void fail_at(std::uint64_t number) { x_memory ? x_memory->network().fail_at(number) : x_sockets->fail_at(number); }
+    bool was_cut() { return x_memory->network().was_cut(); }
     bool injected() { return x_memory ? x_memory->network().injected() : x_sockets->injected(); }
     std::size_t lent() { return x_memory ? x_memory->blocks().lent() : x_sockets->lent(); }
 
@@ -566,6 +568,61 @@ TEST_CASE("steps: operation 0, 1, 2, ... fails") {
         CHECK_FALSE(injected);
         CHECK(operation > 5);
     });
+}
+
+TEST_CASE("steps: the streams are cut in two at byte 1, 2, 3, ..., and come byte by byte") {
+    for (const scenario& plan : scenarios)
+        for (const ws::role near : {ws::role::server, ws::role::client}) {
+            CAPTURE(plan.name);
+            CAPTURE(static_cast<int>(near));
+            const auto run = [&](world& in) {
+                record all;
+                in.run(play(in, plan, near, all));
+                check(plan, over::memory, all, true);
+                check_explained(all.near_end);
+                check_explained(all.far_end);
+                CHECK(all.near_end.bytes_in == all.far_end.bytes_out);
+                CHECK(all.near_end.bytes_out == all.far_end.bytes_in);
+                CHECK_FALSE(all.near_end.error);
+                CHECK_FALSE(all.far_end.error);
+                CHECK(in.lent() == 0);
+            };
+            std::uint64_t byte = 0;
+            for (bool cut = true; cut && byte < 10'000;) {
+                ++byte;
+                CAPTURE(byte);
+                world in(over::memory, {.cut_at = byte});
+                run(in);
+                cut = in.was_cut();
+            }
+            CHECK(byte > 6); // at least a close frame from a client
+            CHECK(byte < 10'000);
+            world one(over::memory, {.fill_bytes = 1});
+            run(one);
+            world trickle(over::memory, {.pipe_bytes = 1});
+            run(trickle);
+        }
+}
+
+TEST_CASE("steps: connecting to a server, and an echo, cut at byte 1, 2, 3, ...") {
+    const auto run = [](world& in) {
+        record all;
+        bool unused;
+        in.run(serve_and_visit(all, std::nullopt, 0, unused));
+        check_beginning(all.at_near, 2, 40, true);
+        CHECK(in.lent() == 0);
+    };
+    std::uint64_t byte = 0;
+    for (bool cut = true; cut && byte < 10'000;) {
+        ++byte;
+        CAPTURE(byte);
+        world in(over::memory, {.cut_at = byte});
+        run(in);
+        cut = in.was_cut();
+    }
+    CHECK(byte > 200);
+    world one(over::memory, {.fill_bytes = 1});
+    run(one);
 }
 
 TEST_CASE("steps: connecting to a server, and an echo, are cancelled, destroyed, and fail, at step 0, 1, 2, ...") {

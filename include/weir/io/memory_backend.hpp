@@ -30,6 +30,7 @@ struct memory_options {
     std::size_t write_bytes = 1024 * 1024;      // the most that one write takes, at least 1
     bool fragment = false;                      // fills and writes are cut at pseudo-random sizes up to those two
     std::uint64_t seed = 1;                     // where the pseudo-random sizes begin
+    std::uint64_t cut_at = ~std::uint64_t{0};   // what is sent in a direction from this byte on comes a millisecond later
     std::chrono::nanoseconds latency{0};        // how long bytes, ends and resets are under way
     std::chrono::nanoseconds busy_turn{0};      // how long a turn takes that finds something ready
     std::chrono::milliseconds stall_after{1000};  // real time without an event that counts as a stall
@@ -78,6 +79,10 @@ public:
 
     // Whether the failure asked for has happened: a test counts up from 0 until it has not.
     bool injected() const noexcept { return x_injected; }
+
+    // Whether `cut_at` has cut a stream: a test counts up from 1 until it has not.
+    bool was_cut() const noexcept { return x_cut; }
+    void note_cut() noexcept { x_cut = true; }
 
     // Has the next accept fail with this errno; who wanted to be accepted keeps waiting.
     void fail_next_accept(int number) noexcept { x_accept_fails = number; }
@@ -220,6 +225,7 @@ private:
     int x_accept_fails = 0;
     int x_holds = 0;
     bool x_injected = false;
+    bool x_cut = false;
     bool x_stalled = false;
     stall_observer* x_stall_observer = nullptr;
     std::chrono::nanoseconds x_now = std::chrono::hours(1); // not 0, which nobody's clock shows

@@ -36,7 +36,18 @@ class memory_stream final : public stream, private memory_event {
             return here;
         }
 
+        // Notes that `count` bytes arrive at `at`, or after those before them.
+        void arrive(std::size_t count, time at) {
+            written += count;
+            if (under_way.empty() || under_way.back().at != at)
+                under_way.push_back({count, at});
+            else
+                under_way.back().bytes += count;
+        }
+
         buffer bytes;
+        std::uint64_t written = 0;
+        time not_before{0}; // when what follows may arrive
         std::size_t here = 0;
         std::vector<portion> under_way;
         time ends = never;       // when the reader sees that nothing follows
@@ -148,12 +159,7 @@ public:
             (void)out.bytes.append(each.first(part));
             left -= part;
         }
-        const time then = now + x_backend.options().latency;
-        if (out.under_way.empty() || out.under_way.back().at != then)
-            out.under_way.push_back({taken, then});
-        else
-            out.under_way.back().bytes += taken;
-        tell_peer(then);
+        deliver(out, taken);
         return taken;
     }
 
@@ -161,13 +167,13 @@ public:
 
     void shutdown_write() noexcept override {
         if (fails() || outgoing().ends != never) return;
-        outgoing().ends = x_backend.now() + x_backend.options().latency;
+        outgoing().ends = arrival(outgoing());
         tell_peer(outgoing().ends);
     }
 
     void close() noexcept override {
         const time then = x_backend.now() + x_backend.options().latency;
-        if (outgoing().ends == never) outgoing().ends = then;
+        if (outgoing().ends == never) outgoing().ends = arrival(outgoing());
         leave(std::make_error_code(std::errc::not_connected), then);
     }
 
@@ -186,6 +192,28 @@ private:
 
     pipe& outgoing() noexcept { return x_link->ways[x_side]; }
     pipe& incoming() noexcept { return x_link->ways[1 - x_side]; }
+
+    // When what is sent now arrives.
+    time arrival(const pipe& by) const noexcept {
+        const time then = x_backend.now() + x_backend.options().latency;
+        return then > by.not_before ? then : by.not_before;
+    }
+
+    void deliver(pipe& by, std::size_t count) noexcept {
+        const std::uint64_t cut = x_backend.options().cut_at;
+        if (by.written < cut && cut - by.written < count) {
+            const auto before = static_cast<std::size_t>(cut - by.written);
+            deliver(by, before);
+            count -= before;
+        }
+        if (by.written == cut) {
+            by.not_before = arrival(by) + std::chrono::milliseconds(1);
+            x_backend.note_cut();
+        }
+        const time then = arrival(by);
+        by.arrive(count, then);
+        tell_peer(then);
+    }
 
     void tell_peer(time at) noexcept {
         if (memory_stream* other = peer()) x_backend.schedule(*other, at);
