@@ -12746,6 +12746,7 @@ struct memory_options {
     std::size_t write_bytes = 1024 * 1024;      // the most that one write takes, at least 1
     bool fragment = false;                      // fills and writes are cut at pseudo-random sizes up to those two
     std::uint64_t seed = 1;                     // where the pseudo-random sizes begin
+    std::uint64_t cut_at = ~std::uint64_t{0};   // what is sent in a direction from this byte on comes a millisecond later
     std::chrono::nanoseconds latency{0};        // how long bytes, ends and resets are under way
     std::chrono::nanoseconds busy_turn{0};      // how long a turn takes that finds something ready
     std::chrono::milliseconds stall_after{1000};  // real time without an event that counts as a stall
@@ -12794,6 +12795,10 @@ public:
 
     // Whether the failure asked for has happened: a test counts up from 0 until it has not.
     bool injected() const noexcept { return x_injected; }
+
+    // Whether `cut_at` has cut a stream: a test counts up from 1 until it has not.
+    bool was_cut() const noexcept { return x_cut; }
+    void note_cut() noexcept { x_cut = true; }
 
     // Has the next accept fail with this errno; who wanted to be accepted keeps waiting.
     void fail_next_accept(int number) noexcept { x_accept_fails = number; }
@@ -12936,6 +12941,7 @@ private:
     int x_accept_fails = 0;
     int x_holds = 0;
     bool x_injected = false;
+    bool x_cut = false;
     bool x_stalled = false;
     stall_observer* x_stall_observer = nullptr;
     std::chrono::nanoseconds x_now = std::chrono::hours(1); // not 0, which nobody's clock shows
@@ -12978,7 +12984,18 @@ class memory_stream final : public stream, private memory_event {
             return here;
         }
 
+        // Notes that `count` bytes arrive at `at`, or after those before them.
+        void arrive(std::size_t count, time at) {
+            written += count;
+            if (under_way.empty() || under_way.back().at != at)
+                under_way.push_back({count, at});
+            else
+                under_way.back().bytes += count;
+        }
+
         buffer bytes;
+        std::uint64_t written = 0;
+        time not_before{0}; // when what follows may arrive
         std::size_t here = 0;
         std::vector<portion> under_way;
         time ends = never;       // when the reader sees that nothing follows
@@ -13090,12 +13107,7 @@ public:
             (void)out.bytes.append(each.first(part));
             left -= part;
         }
-        const time then = now + x_backend.options().latency;
-        if (out.under_way.empty() || out.under_way.back().at != then)
-            out.under_way.push_back({taken, then});
-        else
-            out.under_way.back().bytes += taken;
-        tell_peer(then);
+        deliver(out, taken);
         return taken;
     }
 
@@ -13103,13 +13115,13 @@ public:
 
     void shutdown_write() noexcept override {
         if (fails() || outgoing().ends != never) return;
-        outgoing().ends = x_backend.now() + x_backend.options().latency;
+        outgoing().ends = arrival(outgoing());
         tell_peer(outgoing().ends);
     }
 
     void close() noexcept override {
         const time then = x_backend.now() + x_backend.options().latency;
-        if (outgoing().ends == never) outgoing().ends = then;
+        if (outgoing().ends == never) outgoing().ends = arrival(outgoing());
         leave(std::make_error_code(std::errc::not_connected), then);
     }
 
@@ -13128,6 +13140,28 @@ private:
 
     pipe& outgoing() noexcept { return x_link->ways[x_side]; }
     pipe& incoming() noexcept { return x_link->ways[1 - x_side]; }
+
+    // When what is sent now arrives.
+    time arrival(const pipe& by) const noexcept {
+        const time then = x_backend.now() + x_backend.options().latency;
+        return then > by.not_before ? then : by.not_before;
+    }
+
+    void deliver(pipe& by, std::size_t count) noexcept {
+        const std::uint64_t cut = x_backend.options().cut_at;
+        if (by.written < cut && cut - by.written < count) {
+            const auto before = static_cast<std::size_t>(cut - by.written);
+            deliver(by, before);
+            count -= before;
+        }
+        if (by.written == cut) {
+            by.not_before = arrival(by) + std::chrono::milliseconds(1);
+            x_backend.note_cut();
+        }
+        const time then = arrival(by);
+        by.arrive(count, then);
+        tell_peer(then);
+    }
 
     void tell_peer(time at) noexcept {
         if (memory_stream* other = peer()) x_backend.schedule(*other, at);
