@@ -207,15 +207,16 @@ TEST_CASE("stop: handlers that do not heed their cancellation are given up") {
     }
 }
 
-TEST_CASE("serve: a handler that does not notice that its peer is gone keeps nobody waiting") {
+TEST_CASE("serve: a handler that goes on when its peer is gone keeps nobody waiting, and is given up") {
     for (const deaf_handler deaf : deaf_handlers) {
+        journal log;
         tests::memory_loop loop({.busy_turn = 1ms});
         int running_now = 0;
         auto work = [&]() -> task<> {
             server of;
             of.websocket("/deaf", [&](websocket& ws) { return deaf(ws, running_now); });
             of.websocket("/echo", echo);
-            running it(of, {.stop_grace = 0s});
+            running it(of, {.stop_grace = 0s, .log = log.hook()});
             std::unique_ptr<raw_peer> peer = co_await dial(it.at);
             co_await peer->send(handshake("/deaf"));
             (void)co_await peer->read_response();
@@ -231,12 +232,41 @@ TEST_CASE("serve: a handler that does not notice that its peer is gone keeps nob
                 CHECK(echoed);
                 CHECK(now() - began < 50ms);
             }
+            (void)co_await weir::sleep(3s);
+            const bool busy = deaf == do_not_disturb; // which does not keep the loop from sleeping
+            CHECK(running_now == busy);
+            CHECK(of.connections() == 1u + busy);
             of.stop(0s);
             co_await it.all.join();
             CHECK(running_now == 0);
         };
         loop.run(work());
+        CHECK(log.has("3 gave up a handler that went on when cancelled [/deaf]\n") == (deaf != do_not_disturb));
     }
+}
+
+TEST_CASE("serve: a handler whose peer is gone may take its time to tidy up") {
+    tests::memory_loop loop;
+    std::string told;
+    auto work = [&]() -> task<> {
+        server of;
+        of.websocket("/save", [&](websocket&) -> task<> {
+            (void)co_await weir::sleep(1h);
+            for (int i = 0; i < 1000; ++i) (void)co_await weir::sleep(1s); // in vain
+            for (int i = 0; i < 1000; ++i) (void)co_await shield(weir::sleep(1s));
+            told += "saved";
+        });
+        running it(of);
+        std::unique_ptr<raw_peer> peer = co_await dial(it.at);
+        co_await peer->send(handshake("/save"));
+        (void)co_await peer->read_response();
+        peer.reset();
+        (void)co_await weir::sleep(1010s);
+        CHECK(told == "saved");
+        of.stop();
+        co_await it.all.join();
+    };
+    loop.run(work());
 }
 
 TEST_CASE("stop: a second one begins a new grace, so it can end at once") {

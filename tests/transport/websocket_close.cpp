@@ -185,7 +185,7 @@ task<> close_unanswered(websocket_world& world, websocket& ws) {
     CHECK(world.now() - before >= 5s);
     CHECK(world.now() - before < 5100ms);
     CHECK(ws.closed().cause == close_cause::timeout);
-    CHECK(contains(ws.closed().message(), "the peer did not answer our close in time: 1000 (timed out); "));
+    CHECK(contains(ws.closed().message(), "the peer did not answer our close within 5 s: 1000 (timed out); "));
     CHECK(ws.closed().code == ws::close_code::normal);
     CHECK(ws.closed().error == errc::timed_out);
 }

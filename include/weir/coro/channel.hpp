@@ -80,7 +80,7 @@ public:
         }
         bool suspend(std::coroutine_handle<> who, context* in) noexcept {
             if (x_channel->x_closed)
-                x_waiter.bounce(who, errc::closed);
+                x_waiter.bounce(who, in, errc::closed);
             else if (x_waiter.suspend(who, in))
                 x_channel->x_senders.push_back(*this);
             return true;

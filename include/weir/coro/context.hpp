@@ -56,6 +56,13 @@ public:
 
     context* parent() const noexcept { return x_parent; }
 
+    // Counts a wait that was refused since this context is cancelled, and in those above it that are. How one tells a
+    // coroutine that does not heed its cancellation.
+    void refuse() noexcept {
+        for (context* each = this; each && each->x_canceled; each = each->x_parent) ++each->x_refused;
+    }
+    std::uint32_t refused() const noexcept { return x_refused; }
+
     // Has `hook` told when this context is cancelled, which it must not be yet.
     void add(cancel_hook& hook) noexcept { x_hooks.push_back(hook); }
 
@@ -64,6 +71,7 @@ private:
     context* x_parent = nullptr;
     list<context> x_children;
     list<cancel_hook> x_hooks;
+    std::uint32_t x_refused = 0;
     bool x_canceled = false;
 };
 

@@ -26,6 +26,7 @@ public:
         x_scheduler = in ? &in->runs_on() : scheduler::current();
         assert(x_scheduler && "an operation of weir was awaited on a thread that runs no loop");
         if (in && in->canceled()) {
+            in->refuse();
             wake(errc::canceled);
             return false;
         }
@@ -34,7 +35,8 @@ public:
     }
 
     // Suspends only to give way: the coroutine is resumed with this outcome, cancelled or not.
-    void bounce(std::coroutine_handle<> who, errc outcome = errc{}) noexcept {
+    [[gnu::cold]] void bounce(std::coroutine_handle<> who, context* in, errc outcome = errc{}) noexcept {
+        if (in) in->refuse();
         suspend(who, nullptr);
         wake(outcome);
     }

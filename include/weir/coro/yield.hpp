@@ -20,7 +20,7 @@ public:
     bool await_ready() const noexcept { return false; }
     bool suspend(std::coroutine_handle<> who, context* in) noexcept {
         x_context = in;
-        x_waiter.bounce(who);
+        x_waiter.bounce(who, in);
         return true;
     }
     result<> await_resume() const noexcept { return x_context && x_context->canceled() ? errc::canceled : errc{}; }

@@ -45,8 +45,9 @@ struct server_options {
     std::chrono::nanoseconds stop_grace = std::chrono::seconds(5);
 
     // How long handlers have to end once they are cancelled, before they are given up: destroyed where they wait, without
-    // running to their end. Longer for those that save something then, behind a shield; but a container is mostly killed
-    // 10 s after SIGTERM, grace included.
+    // running to their end. When the server stops that goes for all; while it runs, for those that keep on waiting in
+    // vain. Longer for those that save something then, behind a shield; but a container is mostly killed 10 s after
+    // SIGTERM, `stop_grace` included.
     std::chrono::nanoseconds cancel_grace = std::chrono::seconds(3);
 
     // Whether `run` ends the server on SIGINT and SIGTERM. A second signal cancels the handlers at once; a third gives

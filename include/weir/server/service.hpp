@@ -14,6 +14,7 @@
 #include <weir/server/admission.hpp>
 #include <weir/server/http_phase.hpp>
 #include <weir/server/stop_switch.hpp>
+#include <weir/server/supervised.hpp>
 #include <weir/transport/websocket.hpp>
 
 namespace weir::inline v0::detail {
@@ -97,9 +98,10 @@ private:
         context own(*co_await this_context());
         ws.guard(&own);
         ws::close_code code = ws::close_code::normal;
-        const bool done = co_await caught(in_context(own, to.route->handler().call(ws, *to.request)), thrown);
-        if (!done) {
-            x_server.note(log_level::error, "a handler threw: " + thrown, ws.where());
+        const std::optional<bool> done = co_await caught(
+            supervised(own, to.route->handler().call(ws, *to.request), x_server.options.cancel_grace), thrown);
+        if (!done || !*done) {
+            x_server.note(log_level::error, done ? std::string(gave_up_one) : "a handler threw: " + thrown, ws.where());
             code = ws::close_code::internal_error;
         }
         ws.guard(nullptr);
@@ -129,6 +131,7 @@ private:
         give_up(x_clients, "handler", x_open.front() ? x_open.front()->ws().where() : std::string());
         give_up(x_tasks, "task", {});
     }
+    static constexpr std::string_view gave_up_one = "gave up a handler that went on when cancelled";
     [[gnu::cold]] void give_up(scope& those, std::string_view what, std::string_view where) noexcept {
         const std::size_t left = those.size();
         if (left == 0) return;

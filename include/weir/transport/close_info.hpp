@@ -47,21 +47,26 @@ struct close_info {
     std::uint64_t bytes_out = 0;
     std::chrono::nanoseconds age{0};                // from the handshake to the end, or to now
     std::chrono::nanoseconds round_trip{-1};        // of the last ping that was answered; negative without one
+    std::chrono::nanoseconds unanswered{0};         // how long we waited for the answer to our close, if none came
 
     // Whether the connection has ended.
     explicit operator bool() const noexcept { return cause != close_cause::open; }
 
     // Everything on one line.
     [[gnu::cold]] std::string message() const {
-        const bool unanswered = cause == close_cause::timeout && code != ws::close_code::abnormal;
-        std::string line(unanswered ? "the peer did not answer our close in time" : to_text(cause));
+        std::string line(to_text(cause));
+        char figures[160];
+        if (unanswered.count() > 0) {
+            const double seconds = std::chrono::duration<double>(unanswered).count();
+            std::snprintf(figures, sizeof figures, "the peer did not answer our close within %.3g s", seconds);
+            line = figures;
+        }
         if (cause != close_cause::open) {
             line += ": ";
             line += std::to_string(static_cast<unsigned>(code));
             if (!reason.empty()) line += " \"" + reason + "\"";
         }
         if (error) line += " (" + error.message() + ")";
-        char figures[160];
         std::snprintf(figures, sizeof figures, "; %llu bytes in, %llu out, %.3f s", //
                       static_cast<unsigned long long>(bytes_in), static_cast<unsigned long long>(bytes_out),
                       std::chrono::duration<double>(age).count());

@@ -58,6 +58,7 @@ public:
     errc wait_readable(reading how, std::coroutine_handle<> who, context* in) noexcept {
         if (x_reader) return errc::busy;
         const bool enough = std::exchange(x_streak, 0) > messages_in_a_row;
+        if (enough && x_told && x_context) std::exchange(x_context, nullptr)->cancel(); // and reads on all the same
         x_reading = how;
         x_reader = true;
         const bool waits = x_read_waiter.suspend(who, in);

@@ -129,7 +129,7 @@ protected:
     bool take() noexcept {
         x_came = true;
         if (!x_inbox.found()) {
-            x_context = nullptr; // whoever reads knows now
+            x_told = true; // whoever reads knows now
             return false;
         }
         x_inbox.take();

@@ -42,6 +42,7 @@ public:
         all.bytes_in = x_bytes_in;
         all.bytes_out = x_out.bytes_out();
         all.round_trip = x_keepalive.round_trip();
+        if (all.cause == close_cause::timeout && all.code != ws::close_code::abnormal) all.unanswered = x_options->close_timeout;
         return all;
     }
 
@@ -176,7 +177,7 @@ protected:
     }
 
     [[gnu::cold]] void cancel_handler() noexcept {
-        if (x_context && !x_ending.is_local()) std::exchange(x_context, nullptr)->cancel();
+        if (x_context && !x_told && !x_ending.is_local()) std::exchange(x_context, nullptr)->cancel();
     }
 
     [[gnu::cold]] void finish() noexcept {
@@ -195,7 +196,7 @@ protected:
         }
         outgoing::wake(x_closers, errc{});
         x_came = false;
-        if (x_context && x_inbox.has_unread() && !x_ending.is_local()) arm_close();
+        if (x_context && !x_told && x_inbox.has_unread() && !x_ending.is_local()) arm_close();
         serve_at_turn_end();
     }
 
@@ -241,6 +242,7 @@ protected:
     reading x_reading = reading::whole;
     bool x_reader = false;    // somebody waits in read
     bool x_attended = false;  // somebody asks for a message just now
+    bool x_told = false;      // somebody has read the end
     bool x_came = false;      // somebody has read since the close timer was armed
     bool x_listening = false; // the last fill was blocked, and the stream has not told us since
     bool x_drained = false;   // this turn's receive has certainly left nothing

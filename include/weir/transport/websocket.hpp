@@ -68,7 +68,7 @@ public:
         new (&x_waiter) waiter;
         x_waiting = true;
         if (x_refused != errc{})
-            x_waiter.bounce(who, x_refused);
+            x_waiter.bounce(who, in, x_refused);
         else if (x_waiter.suspend(who, in))
             (x_core->*Wait)(x_waiter);
         return true;
