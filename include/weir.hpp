@@ -140,6 +140,7 @@
 #include <weir/server/server.hpp>
 #include <weir/server/service.hpp>
 #include <weir/server/stop_switch.hpp>
+#include <weir/server/supervised.hpp>
 #include <weir/server/websocket_route.hpp>
 
 // client: connecting

@@ -1604,6 +1604,13 @@ public:
 
     context* parent() const noexcept { return x_parent; }
 
+    // Counts a wait that was refused since this context is cancelled, and in those above it that are. How one tells a
+    // coroutine that does not heed its cancellation.
+    void refuse() noexcept {
+        for (context* each = this; each && each->x_canceled; each = each->x_parent) ++each->x_refused;
+    }
+    std::uint32_t refused() const noexcept { return x_refused; }
+
     // Has `hook` told when this context is cancelled, which it must not be yet.
     void add(cancel_hook& hook) noexcept { x_hooks.push_back(hook); }
 
@@ -1612,6 +1619,7 @@ private:
     context* x_parent = nullptr;
     list<context> x_children;
     list<cancel_hook> x_hooks;
+    std::uint32_t x_refused = 0;
     bool x_canceled = false;
 };
 
@@ -2115,6 +2123,7 @@ public:
         x_scheduler = in ? &in->runs_on() : scheduler::current();
         assert(x_scheduler && "an operation of weir was awaited on a thread that runs no loop");
         if (in && in->canceled()) {
+            in->refuse();
             wake(errc::canceled);
             return false;
         }
@@ -2123,7 +2132,8 @@ public:
     }
 
     // Suspends only to give way: the coroutine is resumed with this outcome, cancelled or not.
-    void bounce(std::coroutine_handle<> who, errc outcome = errc{}) noexcept {
+    [[gnu::cold]] void bounce(std::coroutine_handle<> who, context* in, errc outcome = errc{}) noexcept {
+        if (in) in->refuse();
         suspend(who, nullptr);
         wake(outcome);
     }
@@ -2247,7 +2257,7 @@ public:
         }
         bool suspend(std::coroutine_handle<> who, context* in) noexcept {
             if (x_channel->x_closed)
-                x_waiter.bounce(who, errc::closed);
+                x_waiter.bounce(who, in, errc::closed);
             else if (x_waiter.suspend(who, in))
                 x_channel->x_senders.push_back(*this);
             return true;
@@ -3361,7 +3371,7 @@ public:
     bool await_ready() const noexcept { return false; }
     bool suspend(std::coroutine_handle<> who, context* in) noexcept {
         x_context = in;
-        x_waiter.bounce(who);
+        x_waiter.bounce(who, in);
         return true;
     }
     result<> await_resume() const noexcept { return x_context && x_context->canceled() ? errc::canceled : errc{}; }
@@ -8697,21 +8707,26 @@ struct close_info {
     std::uint64_t bytes_out = 0;
     std::chrono::nanoseconds age{0};                // from the handshake to the end, or to now
     std::chrono::nanoseconds round_trip{-1};        // of the last ping that was answered; negative without one
+    std::chrono::nanoseconds unanswered{0};         // how long we waited for the answer to our close, if none came
 
     // Whether the connection has ended.
     explicit operator bool() const noexcept { return cause != close_cause::open; }
 
     // Everything on one line.
     [[gnu::cold]] std::string message() const {
-        const bool unanswered = cause == close_cause::timeout && code != ws::close_code::abnormal;
-        std::string line(unanswered ? "the peer did not answer our close in time" : to_text(cause));
+        std::string line(to_text(cause));
+        char figures[160];
+        if (unanswered.count() > 0) {
+            const double seconds = std::chrono::duration<double>(unanswered).count();
+            std::snprintf(figures, sizeof figures, "the peer did not answer our close within %.3g s", seconds);
+            line = figures;
+        }
         if (cause != close_cause::open) {
             line += ": ";
             line += std::to_string(static_cast<unsigned>(code));
             if (!reason.empty()) line += " \"" + reason + "\"";
         }
         if (error) line += " (" + error.message() + ")";
-        char figures[160];
         std::snprintf(figures, sizeof figures, "; %llu bytes in, %llu out, %.3f s", //
                       static_cast<unsigned long long>(bytes_in), static_cast<unsigned long long>(bytes_out),
                       std::chrono::duration<double>(age).count());
@@ -10036,6 +10051,7 @@ public:
         all.bytes_in = x_bytes_in;
         all.bytes_out = x_out.bytes_out();
         all.round_trip = x_keepalive.round_trip();
+        if (all.cause == close_cause::timeout && all.code != ws::close_code::abnormal) all.unanswered = x_options->close_timeout;
         return all;
     }
 
@@ -10170,7 +10186,7 @@ protected:
     }
 
     [[gnu::cold]] void cancel_handler() noexcept {
-        if (x_context && !x_ending.is_local()) std::exchange(x_context, nullptr)->cancel();
+        if (x_context && !x_told && !x_ending.is_local()) std::exchange(x_context, nullptr)->cancel();
     }
 
     [[gnu::cold]] void finish() noexcept {
@@ -10189,7 +10205,7 @@ protected:
         }
         outgoing::wake(x_closers, errc{});
         x_came = false;
-        if (x_context && x_inbox.has_unread() && !x_ending.is_local()) arm_close();
+        if (x_context && !x_told && x_inbox.has_unread() && !x_ending.is_local()) arm_close();
         serve_at_turn_end();
     }
 
@@ -10235,6 +10251,7 @@ protected:
     reading x_reading = reading::whole;
     bool x_reader = false;    // somebody waits in read
     bool x_attended = false;  // somebody asks for a message just now
+    bool x_told = false;      // somebody has read the end
     bool x_came = false;      // somebody has read since the close timer was armed
     bool x_listening = false; // the last fill was blocked, and the stream has not told us since
     bool x_drained = false;   // this turn's receive has certainly left nothing
@@ -10381,7 +10398,7 @@ protected:
     bool take() noexcept {
         x_came = true;
         if (!x_inbox.found()) {
-            x_context = nullptr; // whoever reads knows now
+            x_told = true; // whoever reads knows now
             return false;
         }
         x_inbox.take();
@@ -10619,6 +10636,7 @@ public:
     errc wait_readable(reading how, std::coroutine_handle<> who, context* in) noexcept {
         if (x_reader) return errc::busy;
         const bool enough = std::exchange(x_streak, 0) > messages_in_a_row;
+        if (enough && x_told && x_context) std::exchange(x_context, nullptr)->cancel(); // and reads on all the same
         x_reading = how;
         x_reader = true;
         const bool waits = x_read_waiter.suspend(who, in);
@@ -10857,7 +10875,7 @@ public:
         new (&x_waiter) waiter;
         x_waiting = true;
         if (x_refused != errc{})
-            x_waiter.bounce(who, x_refused);
+            x_waiter.bounce(who, in, x_refused);
         else if (x_waiter.suspend(who, in))
             (x_core->*Wait)(x_waiter);
         return true;
@@ -11192,8 +11210,9 @@ struct server_options {
     std::chrono::nanoseconds stop_grace = std::chrono::seconds(5);
 
     // How long handlers have to end once they are cancelled, before they are given up: destroyed where they wait, without
-    // running to their end. Longer for those that save something then, behind a shield; but a container is mostly killed
-    // 10 s after SIGTERM, grace included.
+    // running to their end. When the server stops that goes for all; while it runs, for those that keep on waiting in
+    // vain. Longer for those that save something then, behind a shield; but a container is mostly killed 10 s after
+    // SIGTERM, `stop_grace` included.
     std::chrono::nanoseconds cancel_grace = std::chrono::seconds(3);
 
     // Whether `run` ends the server on SIGINT and SIGTERM. A second signal cancels the handlers at once; a third gives
@@ -12023,6 +12042,73 @@ private:
 
 } // namespace weir::inline v0::detail
 
+// ==== weir/server/supervised.hpp =====================================================================================
+
+// A handler's task in a context of its own, destroyed when it goes on and on although that is cancelled.
+//
+// A loop that looks at no result, `for (;;) { (void)co_await sleep(100ms); ws.send("x"); }`, is told of its cancellation at each
+// wait and would never end. It is known by the waits that are refused: one that does something behind a shield has
+// none. Owns the task. Loop thread only.
+
+namespace weir::inline v0::detail {
+
+// Awaits to true when the task has ended, and to false when it was given up, `patience` after `where` was cancelled.
+// Movable until it is awaited.
+class [[nodiscard]] supervised : public awaitable<supervised>, private timer, private cancel_hook {
+public:
+    supervised(context& where, task<>&& handler, std::chrono::nanoseconds patience) noexcept
+        : x_where(&where), x_patience(patience), x_handler(std::move(handler)) {}
+    supervised(supervised&& other) noexcept
+        : awaitable<supervised>(), timer(), cancel_hook(), x_where(other.x_where), x_patience(other.x_patience),
+          x_handler(std::move(other.x_handler)) {}
+
+    bool await_ready() const noexcept { return false; }
+    bool suspend(std::coroutine_handle<> who, context*) {
+        x_who = who;
+        if (!x_handler.suspend(who, x_where)) return false;
+        if (x_where->canceled())
+            on_cancel();
+        else
+            x_where->add(*this);
+        return true;
+    }
+    bool await_resume() {
+        disarm();
+        cancel_hook::unlink();
+        if (x_given_up) return false;
+        x_handler.await_resume();
+        return true;
+    }
+
+private:
+    static constexpr std::uint32_t heedless = 100; // waits
+
+    [[gnu::cold]] void on_cancel() noexcept override { x_where->runs_on().arm(*this, x_patience / 2); }
+
+    // Looks at the second half of the time only: the first is for those who tidy up.
+    [[gnu::cold]] void expire() noexcept override {
+        const std::uint32_t refused = x_where->refused();
+        const bool goes_on = x_looked && refused - x_refused > heedless;
+        x_looked = true;
+        x_refused = refused;
+        if (!goes_on) return x_where->runs_on().arm(*this, x_patience / 2);
+        x_given_up = true;
+        x_handler = {};
+        x_waiter.bounce(x_who, nullptr);
+    }
+
+    context* x_where;
+    std::chrono::nanoseconds x_patience;
+    std::coroutine_handle<> x_who;
+    task<> x_handler;
+    waiter x_waiter;
+    std::uint32_t x_refused = 0;
+    bool x_looked = false;
+    bool x_given_up = false;
+};
+
+} // namespace weir::inline v0::detail
+
 // ==== weir/server/service.hpp ========================================================================================
 
 // A server while it serves: accepts, has each connection served, and stops.
@@ -12114,9 +12200,10 @@ private:
         context own(*co_await this_context());
         ws.guard(&own);
         ws::close_code code = ws::close_code::normal;
-        const bool done = co_await caught(in_context(own, to.route->handler().call(ws, *to.request)), thrown);
-        if (!done) {
-            x_server.note(log_level::error, "a handler threw: " + thrown, ws.where());
+        const std::optional<bool> done = co_await caught(
+            supervised(own, to.route->handler().call(ws, *to.request), x_server.options.cancel_grace), thrown);
+        if (!done || !*done) {
+            x_server.note(log_level::error, done ? std::string(gave_up_one) : "a handler threw: " + thrown, ws.where());
             code = ws::close_code::internal_error;
         }
         ws.guard(nullptr);
@@ -12146,6 +12233,7 @@ private:
         give_up(x_clients, "handler", x_open.front() ? x_open.front()->ws().where() : std::string());
         give_up(x_tasks, "task", {});
     }
+    static constexpr std::string_view gave_up_one = "gave up a handler that went on when cancelled";
     [[gnu::cold]] void give_up(scope& those, std::string_view what, std::string_view where) noexcept {
         const std::size_t left = those.size();
         if (left == 0) return;
