@@ -16,6 +16,7 @@
 #include <weir/core/owned.hpp>
 #include <weir/core/result.hpp>
 #include <weir/core/sha1.hpp>
+#include <weir/core/shared.hpp>
 #include <weir/core/utf8.hpp>
 #include <weir/core/version.hpp>
 

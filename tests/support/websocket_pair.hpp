@@ -150,7 +150,7 @@ public:
     weir::websocket wrap(weir::ws::role role, weir::owned<weir::io::stream> stream,
                          const weir::websocket_options& options = {}) {
         return weir::websocket(role, std::move(stream), {}, {}, {loop(), loop().blocks(), loop().random()},
-                               std::make_shared<const weir::websocket_options>(options));
+                               weir::shared<const weir::websocket_options>::make(options));
     }
 
     // A websocket opposite `peer()`.

@@ -175,7 +175,7 @@ std::pair<owned<io::stream>, owned<io::stream>> connected(io::loop& loop, io::me
     running = &loop;
     auto both = connected(loop, network);
     const connection_environment around{loop, loop.blocks(), loop.random()};
-    auto options = std::make_shared<const websocket_options>(websocket_options{.compression = compressed});
+    auto options = shared<const websocket_options>::make(websocket_options{.compression = compressed});
     websocket server(ws::role::server, std::move(both.first), {}, {}, around, options);
     websocket client(ws::role::client, std::move(both.second), {}, {}, around, options);
     agree(server, client, compressed);

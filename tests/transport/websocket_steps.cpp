@@ -64,7 +64,7 @@ public:
 private:
     websocket wrap(ws::role role, owned<io::stream> stream, const websocket_options& options) {
         return websocket(role, std::move(stream), {}, {}, {loop(), loop().blocks(), loop().random()},
-                         std::make_shared<const websocket_options>(options));
+                         shared<const websocket_options>::make(options));
     }
 
     std::pair<owned<io::stream>, owned<io::stream>> streams() {

@@ -149,7 +149,7 @@ task<result<websocket>> shake_hands(owned<io::stream> stream, opening& what) {
     const mutable_bytes rest = source.rest();
     if (!what.options.websocket.peer_name) what.options.websocket.peer_name = net::peer_name;
     websocket ws(ws::role::client, std::move(stream), source.take_lease(), rest, {on, on.blocks(), on.random()},
-                 std::make_shared<const websocket_options>(what.options.websocket));
+                 shared<const websocket_options>::make(what.options.websocket));
     ws.agreed(*subprotocol, what.request.target);
     ws.compress(std::move(codec));
     co_return std::move(ws);

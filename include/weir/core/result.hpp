@@ -9,7 +9,7 @@
 
 #include <cassert>
 #include <cstdlib>
-#include <memory>
+#include <new>
 #include <type_traits>
 #include <utility>
 
@@ -50,28 +50,27 @@ public:
 
     result(result&& other) noexcept(std::is_nothrow_move_constructible_v<T>) : x_has_value(other.x_has_value) {
         if (x_has_value)
-            std::construct_at(std::addressof(x_value), std::move(other.x_value));
+            ::new (static_cast<void*>(__builtin_addressof(x_value))) T(std::move(other.x_value));
         else
-            std::construct_at(std::addressof(x_error), std::move(other.x_error));
+            ::new (static_cast<void*>(&x_error)) weir::error(std::move(other.x_error));
     }
     result(const result& other)
         requires std::is_copy_constructible_v<T>
         : x_has_value(other.x_has_value) {
         if (x_has_value)
-            std::construct_at(std::addressof(x_value), other.x_value);
+            ::new (static_cast<void*>(__builtin_addressof(x_value))) T(other.x_value);
         else
-            std::construct_at(std::addressof(x_error), other.x_error);
+            ::new (static_cast<void*>(&x_error)) weir::error(other.x_error);
     }
     result& operator=(result other) noexcept(std::is_nothrow_move_constructible_v<T>) {
-        std::destroy_at(this);
-        std::construct_at(this, std::move(other));
-        return *this;
+        this->~result();
+        return *::new (static_cast<void*>(this)) result(std::move(other));
     }
     ~result() {
         if (x_has_value)
-            std::destroy_at(std::addressof(x_value));
+            x_value.~T();
         else
-            std::destroy_at(std::addressof(x_error));
+            x_error.~error();
     }
 
     bool has_value() const noexcept { return x_has_value; }
@@ -80,8 +79,8 @@ public:
     T& operator*() & noexcept { return assert(x_has_value), x_value; }
     const T& operator*() const& noexcept { return assert(x_has_value), x_value; }
     T&& operator*() && noexcept { return assert(x_has_value), std::move(x_value); }
-    T* operator->() noexcept { return assert(x_has_value), std::addressof(x_value); }
-    const T* operator->() const noexcept { return assert(x_has_value), std::addressof(x_value); }
+    T* operator->() noexcept { return assert(x_has_value), __builtin_addressof(x_value); }
+    const T* operator->() const noexcept { return assert(x_has_value), __builtin_addressof(x_value); }
 
     const weir::error& error() const& noexcept { return assert(!x_has_value), x_error; }
     weir::error&& error() && noexcept { return assert(!x_has_value), std::move(x_error); }

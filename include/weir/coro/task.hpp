@@ -14,7 +14,7 @@
 #include <cassert>
 #include <coroutine>
 #include <exception>
-#include <memory>
+#include <new>
 #include <type_traits>
 #include <utility>
 
@@ -66,9 +66,9 @@ class task_promise final : public task_promise_base {
 public:
     task_promise() noexcept {}
     ~task_promise() {
-        if (x_content == content::value) std::destroy_at(std::addressof(x_value));
+        if (x_content == content::value) x_value.~T();
 #if defined(__cpp_exceptions)
-        if (x_content == content::exception) std::destroy_at(std::addressof(x_exception));
+        if (x_content == content::exception) x_exception.~exception_ptr();
 #endif
     }
 
@@ -77,14 +77,14 @@ public:
     template <class U = T>
         requires std::is_convertible_v<U&&, T>
     void return_value(U&& value) noexcept(std::is_nothrow_constructible_v<T, U&&>) {
-        std::construct_at(std::addressof(x_value), std::forward<U>(value));
+        ::new (static_cast<void*>(__builtin_addressof(x_value))) T(std::forward<U>(value));
         x_content = content::value;
     }
 
     void unhandled_exception() noexcept {
 #if defined(__cpp_exceptions)
-        if (x_content == content::value) std::destroy_at(std::addressof(x_value)); // a local threw as it ended
-        std::construct_at(std::addressof(x_exception), std::current_exception());
+        if (x_content == content::value) x_value.~T(); // a local threw as it ended
+        ::new (static_cast<void*>(&x_exception)) std::exception_ptr(std::current_exception());
         x_content = content::exception;
 #endif
     }

@@ -67,9 +67,9 @@ public:
 
     // Two connected ends.
     static both make(memory_backend& backend) {
-        auto shared = std::make_shared<link>(backend);
-        return {owned<memory_stream>(new memory_stream(backend, shared, 0)),
-                owned<memory_stream>(new memory_stream(backend, shared, 1))};
+        const auto between = shared<link>::make(backend);
+        return {owned<memory_stream>(new memory_stream(backend, between, 0)),
+                owned<memory_stream>(new memory_stream(backend, between, 1))};
     }
 
     ~memory_stream() {
@@ -185,8 +185,8 @@ public:
 private:
     static constexpr std::size_t lease_bytes = 64 * 1024;
 
-    memory_stream(memory_backend& backend, const std::shared_ptr<link>& shared, int side) noexcept
-        : x_backend(backend), x_link(shared), x_side(side) {
+    memory_stream(memory_backend& backend, const shared<link>& between, int side) noexcept
+        : x_backend(backend), x_link(between), x_side(side) {
         x_link->ends[x_side] = this;
     }
 
@@ -278,7 +278,7 @@ private:
     }
 
     memory_backend& x_backend;
-    std::shared_ptr<link> x_link;
+    shared<link> x_link;
     int x_side;
     bool x_connecting = false;
     bool x_refused = false;

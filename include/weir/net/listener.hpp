@@ -12,7 +12,7 @@
 #include <weir/io/acceptor.hpp>
 #include <weir/net/endpoint.hpp>
 
-#include <memory>
+#include <new>
 
 #include <errno.h>
 
@@ -38,8 +38,8 @@ public:
     }
     listener& operator=(listener&& other) noexcept {
         if (this == &other) return *this;
-        std::destroy_at(this);
-        return *std::construct_at(this, std::move(other));
+        this->~listener();
+        return *::new (static_cast<void*>(this)) listener(std::move(other));
     }
     ~listener() { close(); }
 

@@ -53,7 +53,7 @@ private:
 struct server_setup {
     routes table;
     server_options options;
-    std::shared_ptr<const websocket_options> websocket;
+    shared<const websocket_options> websocket;
 
     void note(log_level level, std::string_view what, std::string_view at = {}, std::error_code why = {}) const {
         options.log({level, what, at, why, 0});

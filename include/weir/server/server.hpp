@@ -117,10 +117,10 @@ public:
         x_local = x_listener->local_endpoint();
         x_setup.options = options;
         x_setup.options.host = {}; // it is not ours
-        websocket_options shared = options.websocket;
-        if (!shared.log) shared.log = options.log;
-        if (!shared.peer_name) shared.peer_name = net::peer_name;
-        x_setup.websocket = std::make_shared<const websocket_options>(shared);
+        websocket_options settings = options.websocket;
+        if (!settings.log) settings.log = options.log;
+        if (!settings.peer_name) settings.peer_name = net::peer_name;
+        x_setup.websocket = shared<const websocket_options>::make(settings);
         x_setup.note(log_level::info, "listening on " + where());
         return {};
     }

@@ -23,7 +23,7 @@ public:
 
     // `first` holds what came behind the handshake, in `rest`. `options` is shared and never changes.
     connection_core(ws::role side, owned<io::stream> over, io::lease&& first, mutable_bytes rest,
-                    const connection_environment& around, std::shared_ptr<const websocket_options> options) noexcept
+                    const connection_environment& around, shared<const websocket_options> options) noexcept
         : connection_engine(side, std::move(over), std::move(first), rest, around, std::move(options)) {
         x_stream->observe(this);
         if (x_options->ping_interval) x_scheduler.arm(*this, *x_options->ping_interval);
@@ -150,8 +150,8 @@ public:
     const websocket_options& options() const noexcept { return *x_options; }
 
     // The way in from other threads; null when nothing can be sent any more.
-    std::shared_ptr<remote_port> port() {
-        if (!x_port && can_send()) x_port = std::make_shared<remote_port>(x_scheduler, static_cast<remote_target&>(*this),
+    shared<remote_port> port() {
+        if (!x_port && can_send()) x_port = shared<remote_port>::make(x_scheduler, static_cast<remote_target&>(*this),
                                                    x_options->queue_bytes);
         return x_port;
     }

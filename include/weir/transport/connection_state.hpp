@@ -6,6 +6,7 @@
 // Loop thread only.
 #pragma once
 
+#include <weir/core/shared.hpp>
 #include <weir/transport/control_budget.hpp>
 #include <weir/transport/ending.hpp>
 #include <weir/transport/inbox.hpp>
@@ -76,7 +77,7 @@ protected:
     };
 
     connection_state(ws::role side, owned<io::stream> over, io::lease&& first, mutable_bytes rest,
-                     const connection_environment& around, std::shared_ptr<const websocket_options> options) noexcept
+                     const connection_environment& around, shared<const websocket_options> options) noexcept
         : x_scheduler(around.runs_on), x_options(std::move(options)), x_stream(std::move(over)),
           x_inbox(side, around.blocks,
                   ws::limits{.frame_bytes = x_options->received_frame_bytes, .message_fragments = UINT32_MAX},
@@ -221,14 +222,14 @@ protected:
     }
 
     scheduler& x_scheduler;
-    std::shared_ptr<const websocket_options> x_options;
+    shared<const websocket_options> x_options;
     owned<io::stream> x_stream;
     inbox x_inbox;
     outgoing x_out;
     waiter x_read_waiter;
     list<ready_item> x_closers;
     context* x_context = nullptr;
-    std::shared_ptr<remote_port> x_port;
+    shared<remote_port> x_port;
     keepalive x_keepalive;
     control_budget x_controls;
     ending x_ending;

@@ -1,9 +1,8 @@
 // A weak, copyable handle to a connection, for other threads.
 #pragma once
 
+#include <weir/core/shared.hpp>
 #include <weir/transport/remote_port.hpp>
-
-#include <memory>
 
 namespace weir::inline v0 {
 
@@ -11,7 +10,7 @@ namespace weir::inline v0 {
 class websocket_handle {
 public:
     websocket_handle() noexcept = default;
-    explicit websocket_handle(std::shared_ptr<detail::remote_port> port) noexcept : x_port(std::move(port)) {}
+    explicit websocket_handle(shared<detail::remote_port> port) noexcept : x_port(std::move(port)) {}
 
     // Has the loop send a copy of the message, in the order of the posts. True when it is queued; false when the
     // connection is closing or gone, or when more than its `queue_bytes` wait to be taken over by the loop. That a message was
@@ -24,7 +23,7 @@ public:
     bool connected() const { return x_port && x_port->connected(); }
 
 private:
-    std::shared_ptr<detail::remote_port> x_port;
+    shared<detail::remote_port> x_port;
 };
 
 } // namespace weir::inline v0
