@@ -27,6 +27,7 @@
 #include <weir/coro/caught.hpp>
 #include <weir/coro/channel.hpp>
 #include <weir/coro/context.hpp>
+#include <weir/coro/duration.hpp>
 #include <weir/coro/event.hpp>
 #include <weir/coro/frame_pool.hpp>
 #include <weir/coro/helper_threads.hpp>

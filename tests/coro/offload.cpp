@@ -12,6 +12,7 @@
 #include <semaphore>
 #include <stdexcept>
 #include <string>
+#include <thread>
 
 using weir::errc;
 using weir::task;

@@ -5,6 +5,8 @@
 #include <weir/io/epoll.hpp>
 #include <weir/io/sleep.hpp>
 
+#include <ostream>
+
 using namespace weir;
 using namespace std::chrono_literals;
 

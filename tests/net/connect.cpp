@@ -1,5 +1,7 @@
 #include "network.hpp"
 
+#include <ostream>
+
 namespace {
 
 // A port that nobody listens on.

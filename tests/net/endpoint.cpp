@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <cstddef>
+#include <ostream>
 #include <string>
 
 using namespace weir;

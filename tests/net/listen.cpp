@@ -2,6 +2,8 @@
 
 #include <sys/stat.h>
 
+#include <ostream>
+
 namespace {
 
 std::string temporary_path(const char* name) {

@@ -2,6 +2,7 @@
 
 #include <sys/resource.h>
 
+#include <ostream>
 #include <vector>
 
 namespace {

@@ -7,6 +7,7 @@
 #include <doctest/doctest.h>
 
 #include <atomic>
+#include <ostream>
 #include <semaphore>
 
 using namespace weir;

@@ -1,6 +1,8 @@
 // Requests as bytes, and what comes back: the HTTP side of a server's connections.
 #include "serving.hpp"
 
+#include <memory>
+
 namespace {
 
 struct exchange {

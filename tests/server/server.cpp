@@ -2,6 +2,7 @@
 #include "serving.hpp"
 
 #include <atomic>
+#include <memory>
 #include <thread>
 
 #include <fcntl.h>

@@ -3,6 +3,7 @@
 
 #include <weir/coro/offload.hpp>
 
+#include <memory>
 #include <thread>
 
 namespace {

@@ -11,6 +11,7 @@
 #include <weir/io/sleep.hpp>
 #include <weir/server/server.hpp>
 
+#include <memory>
 #include <string>
 #include <vector>
 

@@ -6,6 +6,7 @@
 #include <weir/hub/room.hpp>
 
 #include <functional>
+#include <memory>
 
 namespace {
 

@@ -1,6 +1,8 @@
 // Each way of breaking RFC 6455, over a real server: the close frame on the wire, and the end of the connection.
 #include "serving.hpp"
 
+#include <memory>
+
 namespace {
 
 struct violation {

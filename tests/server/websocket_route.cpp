@@ -1,6 +1,8 @@
 // Who is let in to a WebSocket path, and with which subprotocol.
 #include "serving.hpp"
 
+#include <memory>
+
 namespace {
 
 constexpr std::string_view spoken[] = {"v2.chat", "v1.chat"};

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <sys/un.h>
 
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>

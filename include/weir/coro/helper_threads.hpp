@@ -1,18 +1,18 @@
 // The threads behind `offload`: a few for the whole process, started on demand, gone when idle.
 //
 // They are detached, and the one object that they share is never destroyed, so nothing is joined or waited for at exit.
-// Thread-safe. A thread that cannot be started is reported where exceptions are on; without, it ends the program.
+// Thread-safe. They are POSIX threads and a POSIX condition: <thread> and <condition_variable> would have the compiler read
+// std::jthread, std::shared_ptr and what these need, in every program.
 #pragma once
 
 #include <weir/core/list.hpp>
+#include <weir/coro/duration.hpp>
 
 #include <atomic>
-#include <chrono>
-#include <condition_variable>
 #include <cstddef>
 #include <mutex>
-#include <system_error>
-#include <thread>
+
+#include <pthread.h>
 
 namespace weir::inline v0 {
 
@@ -54,7 +54,7 @@ public:
         x_queue.push_back(work);
         ++x_queued;
         if (x_queued <= x_idle) {
-            x_more.notify_one();
+            ::pthread_cond_signal(&x_more);
             return true;
         }
         if (x_threads < max_offload_threads && start()) ++x_threads;
@@ -78,18 +78,22 @@ public:
     }
 
 private:
-    helper_threads() = default;
+    helper_threads() noexcept {
+        pthread_condattr_t monotonic;
+        ::pthread_condattr_init(&monotonic);
+        ::pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+        ::pthread_cond_init(&x_more, &monotonic);
+        ::pthread_condattr_destroy(&monotonic);
+    }
 
-    bool start() {
-#if defined(__cpp_exceptions)
-        try {
-            std::thread([this] { serve(); }).detach();
-        } catch (const std::system_error&) {
-            return false;
-        }
-#else
-        std::thread([this] { serve(); }).detach();
-#endif
+    bool start() noexcept {
+        pthread_t thread;
+        const auto body = [](void* self) -> void* {
+            static_cast<helper_threads*>(self)->serve();
+            return nullptr;
+        };
+        if (::pthread_create(&thread, nullptr, body, this) != 0) return false;
+        ::pthread_detach(thread);
         return true;
     }
 
@@ -104,12 +108,22 @@ private:
                 lock.lock();
             }
             ++x_idle;
-            const bool more = x_more.wait_for(lock, idle_time, [this] { return !x_queue.empty(); });
+            const bool more = wait();
             --x_idle;
             if (more) continue;
             --x_threads;
             return;
         }
+    }
+
+    // Until there is work. False: there was none for the idle time. The mutex is held, and given back meanwhile.
+    bool wait() noexcept {
+        timespec until;
+        ::clock_gettime(CLOCK_MONOTONIC, &until);
+        until.tv_sec += idle_time.count();
+        while (x_queue.empty())
+            if (::pthread_cond_timedwait(&x_more, x_mutex.native_handle(), &until) != 0) return !x_queue.empty();
+        return true;
     }
 
     void take(helper_work& work) noexcept {
@@ -118,7 +132,7 @@ private:
     }
 
     std::mutex x_mutex;
-    std::condition_variable x_more;
+    pthread_cond_t x_more;
     list<helper_work> x_queue;
     std::size_t x_queued = 0;
     std::size_t x_idle = 0;

@@ -5,9 +5,9 @@
 #pragma once
 
 #include <weir/core/list.hpp>
+#include <weir/coro/duration.hpp>
 #include <weir/coro/lingering.hpp>
 
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 

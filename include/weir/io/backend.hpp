@@ -9,10 +9,10 @@
 
 #include <weir/core/owned.hpp>
 #include <weir/core/result.hpp>
+#include <weir/coro/duration.hpp>
 #include <weir/io/acceptor.hpp>
 #include <weir/io/stream.hpp>
 
-#include <chrono>
 #include <string_view>
 
 namespace weir::inline v0::io {

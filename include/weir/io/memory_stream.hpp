@@ -6,6 +6,7 @@
 #pragma once
 
 #include <weir/core/buffer.hpp>
+#include <weir/core/shared.hpp>
 #include <weir/io/memory_backend.hpp>
 
 #include <cstring>

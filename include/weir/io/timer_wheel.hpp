@@ -6,10 +6,10 @@
 // when the wheel reaches its slot. A timer may leave by itself at any time: a slot whose bit is set may be empty.
 #pragma once
 
+#include <weir/coro/duration.hpp>
 #include <weir/coro/scheduler.hpp>
 
 #include <bit>
-#include <chrono>
 #include <cstdint>
 
 namespace weir::inline v0 {

@@ -4,6 +4,7 @@
 // "/caf%C3%A9", not "/café", and "/a" is not "/a/". Filled before the server runs, and not changed after that.
 #pragma once
 
+#include <weir/core/shared.hpp>
 #include <weir/server/options.hpp>
 #include <weir/server/websocket_route.hpp>
 

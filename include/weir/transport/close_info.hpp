@@ -1,9 +1,9 @@
 // Why and how a connection ended.
 #pragma once
 
+#include <weir/coro/duration.hpp>
 #include <weir/protocol/ws/close_code.hpp>
 
-#include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <string>

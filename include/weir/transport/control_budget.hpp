@@ -6,9 +6,8 @@
 // sent. A pong that answers a ping of ours is not counted. The clock is that of the loop, and there is no timer.
 #pragma once
 
-#include <weir/core/version.hpp>
+#include <weir/coro/duration.hpp>
 
-#include <chrono>
 #include <cstdint>
 #include <utility>
 

@@ -11,8 +11,8 @@
 #pragma once
 
 #include <weir/core/bytes.hpp>
+#include <weir/coro/duration.hpp>
 
-#include <chrono>
 #include <cstdint>
 #include <utility>
 

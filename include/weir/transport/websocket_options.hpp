@@ -2,9 +2,9 @@
 #pragma once
 
 #include <weir/core/log.hpp>
+#include <weir/coro/duration.hpp>
 #include <weir/protocol/ws/compression_options.hpp>
 
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <optional>

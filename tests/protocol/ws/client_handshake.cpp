@@ -4,6 +4,7 @@
 
 #include <array>
 #include <functional>
+#include <ostream>
 #include <string>
 #include <string_view>
 

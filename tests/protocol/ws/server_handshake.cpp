@@ -4,6 +4,7 @@
 #include <weir/protocol/ws/server_handshake.hpp>
 
 #include <functional>
+#include <ostream>
 #include <string>
 #include <string_view>
 
