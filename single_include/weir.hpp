@@ -34,10 +34,8 @@
 #include <atomic>
 #include <bit>
 #include <cassert>
-#include <chrono>
 #include <compare>
 #include <concepts>
-#include <condition_variable>
 #include <coroutine>
 #include <cstddef>
 #include <cstdint>
@@ -50,7 +48,6 @@
 #include <initializer_list>
 #include <limits.h>
 #include <linux/sockios.h>
-#include <memory>
 #include <mutex>
 #include <net/if.h>
 #include <netdb.h>
@@ -58,6 +55,7 @@
 #include <netinet/tcp.h>
 #include <new>
 #include <optional>
+#include <pthread.h>
 #include <signal.h>
 #include <span>
 #include <stop_token>
@@ -73,7 +71,6 @@
 #include <sys/uio.h>
 #include <sys/un.h>
 #include <system_error>
-#include <thread>
 #include <time.h>
 #include <tuple>
 #include <type_traits>
@@ -1105,28 +1102,27 @@ public:
 
     result(result&& other) noexcept(std::is_nothrow_move_constructible_v<T>) : x_has_value(other.x_has_value) {
         if (x_has_value)
-            std::construct_at(std::addressof(x_value), std::move(other.x_value));
+            ::new (static_cast<void*>(__builtin_addressof(x_value))) T(std::move(other.x_value));
         else
-            std::construct_at(std::addressof(x_error), std::move(other.x_error));
+            ::new (static_cast<void*>(&x_error)) weir::error(std::move(other.x_error));
     }
     result(const result& other)
         requires std::is_copy_constructible_v<T>
         : x_has_value(other.x_has_value) {
         if (x_has_value)
-            std::construct_at(std::addressof(x_value), other.x_value);
+            ::new (static_cast<void*>(__builtin_addressof(x_value))) T(other.x_value);
         else
-            std::construct_at(std::addressof(x_error), other.x_error);
+            ::new (static_cast<void*>(&x_error)) weir::error(other.x_error);
     }
     result& operator=(result other) noexcept(std::is_nothrow_move_constructible_v<T>) {
-        std::destroy_at(this);
-        std::construct_at(this, std::move(other));
-        return *this;
+        this->~result();
+        return *::new (static_cast<void*>(this)) result(std::move(other));
     }
     ~result() {
         if (x_has_value)
-            std::destroy_at(std::addressof(x_value));
+            x_value.~T();
         else
-            std::destroy_at(std::addressof(x_error));
+            x_error.~error();
     }
 
     bool has_value() const noexcept { return x_has_value; }
@@ -1135,8 +1131,8 @@ public:
     T& operator*() & noexcept { return assert(x_has_value), x_value; }
     const T& operator*() const& noexcept { return assert(x_has_value), x_value; }
     T&& operator*() && noexcept { return assert(x_has_value), std::move(x_value); }
-    T* operator->() noexcept { return assert(x_has_value), std::addressof(x_value); }
-    const T* operator->() const noexcept { return assert(x_has_value), std::addressof(x_value); }
+    T* operator->() noexcept { return assert(x_has_value), __builtin_addressof(x_value); }
+    const T* operator->() const noexcept { return assert(x_has_value), __builtin_addressof(x_value); }
 
     const weir::error& error() const& noexcept { return assert(!x_has_value), x_error; }
     weir::error&& error() && noexcept { return assert(!x_has_value), std::move(x_error); }
@@ -1263,6 +1259,57 @@ inline void sha1_block(std::uint32_t (&hash)[5], const std::byte* block) noexcep
     for (std::size_t i = 0; i < 5; ++i) store_big_endian(digest.data() + 4 * i, hash[i]);
     return digest;
 }
+
+} // namespace weir::inline v0
+
+// ==== weir/core/shared.hpp ===========================================================================================
+
+// One object on the heap and its owners, who may be in several threads.
+//
+// What a std::shared_ptr from std::make_shared is, for a fraction of what g++ spends on that; no weak owners, and no
+// conversions. The object is made here, and destroyed with its last owner. Empty after a move.
+
+namespace weir::inline v0 {
+
+template <class T>
+class shared {
+public:
+    shared() noexcept = default;
+    shared(decltype(nullptr)) noexcept {}
+    shared(const shared& other) noexcept : x_held(other.x_held) {
+        if (x_held) x_held->owners.fetch_add(1, std::memory_order_relaxed);
+    }
+    shared(shared&& other) noexcept : x_held(std::exchange(other.x_held, nullptr)) {}
+    shared& operator=(shared other) noexcept {
+        std::swap(x_held, other.x_held);
+        return *this;
+    }
+    ~shared() {
+        if (x_held && x_held->owners.fetch_sub(1, std::memory_order_acq_rel) == 1) delete x_held;
+    }
+
+    T* get() const noexcept { return x_held ? &x_held->object : nullptr; }
+    T& operator*() const noexcept { return x_held->object; }
+    T* operator->() const noexcept { return &x_held->object; }
+    explicit operator bool() const noexcept { return x_held != nullptr; }
+
+    template <class... Arguments>
+    static shared make(Arguments&&... arguments) {
+        shared made;
+        made.x_held = new held(std::forward<Arguments>(arguments)...);
+        return made;
+    }
+
+private:
+    struct held {
+        template <class... Arguments>
+        explicit held(Arguments&&... arguments) : object(std::forward<Arguments>(arguments)...) {}
+        T object;
+        std::atomic<std::size_t> owners{1};
+    };
+
+    held* x_held = nullptr;
+};
 
 } // namespace weir::inline v0
 
@@ -1412,6 +1459,19 @@ private:
 }
 
 } // namespace weir::inline v0
+
+// ==== weir/coro/duration.hpp =========================================================================================
+
+// std::chrono's durations and clocks, without what else <chrono> is about.
+//
+// In libstdc++ that is calendars and, through <sstream>, all of iostreams: more for the compiler than the largest header
+// of weir. Its <mutex> declares waiting with a timeout, and for that durations, clocks and literals.
+
+#if defined(__GLIBCXX__)
+#include <mutex>
+#else
+#include <chrono>
+#endif
 
 // ==== weir/coro/lingering.hpp ========================================================================================
 
@@ -2464,7 +2524,8 @@ private:
 // The threads behind `offload`: a few for the whole process, started on demand, gone when idle.
 //
 // They are detached, and the one object that they share is never destroyed, so nothing is joined or waited for at exit.
-// Thread-safe. A thread that cannot be started is reported where exceptions are on; without, it ends the program.
+// Thread-safe. They are POSIX threads and a POSIX condition: <thread> and <condition_variable> would have the compiler read
+// std::jthread, std::shared_ptr and what these need, in every program.
 
 namespace weir::inline v0 {
 
@@ -2506,7 +2567,7 @@ public:
         x_queue.push_back(work);
         ++x_queued;
         if (x_queued <= x_idle) {
-            x_more.notify_one();
+            ::pthread_cond_signal(&x_more);
             return true;
         }
         if (x_threads < max_offload_threads && start()) ++x_threads;
@@ -2530,18 +2591,22 @@ public:
     }
 
 private:
-    helper_threads() = default;
+    helper_threads() noexcept {
+        pthread_condattr_t monotonic;
+        ::pthread_condattr_init(&monotonic);
+        ::pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+        ::pthread_cond_init(&x_more, &monotonic);
+        ::pthread_condattr_destroy(&monotonic);
+    }
 
-    bool start() {
-#if defined(__cpp_exceptions)
-        try {
-            std::thread([this] { serve(); }).detach();
-        } catch (const std::system_error&) {
-            return false;
-        }
-#else
-        std::thread([this] { serve(); }).detach();
-#endif
+    bool start() noexcept {
+        pthread_t thread;
+        const auto body = [](void* self) -> void* {
+            static_cast<helper_threads*>(self)->serve();
+            return nullptr;
+        };
+        if (::pthread_create(&thread, nullptr, body, this) != 0) return false;
+        ::pthread_detach(thread);
         return true;
     }
 
@@ -2556,12 +2621,22 @@ private:
                 lock.lock();
             }
             ++x_idle;
-            const bool more = x_more.wait_for(lock, idle_time, [this] { return !x_queue.empty(); });
+            const bool more = wait();
             --x_idle;
             if (more) continue;
             --x_threads;
             return;
         }
+    }
+
+    // Until there is work. False: there was none for the idle time. The mutex is held, and given back meanwhile.
+    bool wait() noexcept {
+        timespec until;
+        ::clock_gettime(CLOCK_MONOTONIC, &until);
+        until.tv_sec += idle_time.count();
+        while (x_queue.empty())
+            if (::pthread_cond_timedwait(&x_more, x_mutex.native_handle(), &until) != 0) return !x_queue.empty();
+        return true;
     }
 
     void take(helper_work& work) noexcept {
@@ -2570,7 +2645,7 @@ private:
     }
 
     std::mutex x_mutex;
-    std::condition_variable x_more;
+    pthread_cond_t x_more;
     list<helper_work> x_queue;
     std::size_t x_queued = 0;
     std::size_t x_idle = 0;
@@ -2848,9 +2923,9 @@ class task_promise final : public task_promise_base {
 public:
     task_promise() noexcept {}
     ~task_promise() {
-        if (x_content == content::value) std::destroy_at(std::addressof(x_value));
+        if (x_content == content::value) x_value.~T();
 #if defined(__cpp_exceptions)
-        if (x_content == content::exception) std::destroy_at(std::addressof(x_exception));
+        if (x_content == content::exception) x_exception.~exception_ptr();
 #endif
     }
 
@@ -2859,14 +2934,14 @@ public:
     template <class U = T>
         requires std::is_convertible_v<U&&, T>
     void return_value(U&& value) noexcept(std::is_nothrow_constructible_v<T, U&&>) {
-        std::construct_at(std::addressof(x_value), std::forward<U>(value));
+        ::new (static_cast<void*>(__builtin_addressof(x_value))) T(std::forward<U>(value));
         x_content = content::value;
     }
 
     void unhandled_exception() noexcept {
 #if defined(__cpp_exceptions)
-        if (x_content == content::value) std::destroy_at(std::addressof(x_value)); // a local threw as it ended
-        std::construct_at(std::addressof(x_exception), std::current_exception());
+        if (x_content == content::value) x_value.~T(); // a local threw as it ended
+        ::new (static_cast<void*>(&x_exception)) std::exception_ptr(std::current_exception());
         x_content = content::exception;
 #endif
     }
@@ -8286,8 +8361,8 @@ public:
     }
     listener& operator=(listener&& other) noexcept {
         if (this == &other) return *this;
-        std::destroy_at(this);
-        return *std::construct_at(this, std::move(other));
+        this->~listener();
+        return *::new (static_cast<void*>(this)) listener(std::move(other));
     }
     ~listener() { close(); }
 
@@ -10085,7 +10160,7 @@ protected:
     };
 
     connection_state(ws::role side, owned<io::stream> over, io::lease&& first, mutable_bytes rest,
-                     const connection_environment& around, std::shared_ptr<const websocket_options> options) noexcept
+                     const connection_environment& around, shared<const websocket_options> options) noexcept
         : x_scheduler(around.runs_on), x_options(std::move(options)), x_stream(std::move(over)),
           x_inbox(side, around.blocks,
                   ws::limits{.frame_bytes = x_options->received_frame_bytes, .message_fragments = UINT32_MAX},
@@ -10230,14 +10305,14 @@ protected:
     }
 
     scheduler& x_scheduler;
-    std::shared_ptr<const websocket_options> x_options;
+    shared<const websocket_options> x_options;
     owned<io::stream> x_stream;
     inbox x_inbox;
     outgoing x_out;
     waiter x_read_waiter;
     list<ready_item> x_closers;
     context* x_context = nullptr;
-    std::shared_ptr<remote_port> x_port;
+    shared<remote_port> x_port;
     keepalive x_keepalive;
     control_budget x_controls;
     ending x_ending;
@@ -10601,7 +10676,7 @@ public:
 
     // `first` holds what came behind the handshake, in `rest`. `options` is shared and never changes.
     connection_core(ws::role side, owned<io::stream> over, io::lease&& first, mutable_bytes rest,
-                    const connection_environment& around, std::shared_ptr<const websocket_options> options) noexcept
+                    const connection_environment& around, shared<const websocket_options> options) noexcept
         : connection_engine(side, std::move(over), std::move(first), rest, around, std::move(options)) {
         x_stream->observe(this);
         if (x_options->ping_interval) x_scheduler.arm(*this, *x_options->ping_interval);
@@ -10728,8 +10803,8 @@ public:
     const websocket_options& options() const noexcept { return *x_options; }
 
     // The way in from other threads; null when nothing can be sent any more.
-    std::shared_ptr<remote_port> port() {
-        if (!x_port && can_send()) x_port = std::make_shared<remote_port>(x_scheduler, static_cast<remote_target&>(*this),
+    shared<remote_port> port() {
+        if (!x_port && can_send()) x_port = shared<remote_port>::make(x_scheduler, static_cast<remote_target&>(*this),
                                                    x_options->queue_bytes);
         return x_port;
     }
@@ -10794,7 +10869,7 @@ namespace weir::inline v0 {
 class websocket_handle {
 public:
     websocket_handle() noexcept = default;
-    explicit websocket_handle(std::shared_ptr<detail::remote_port> port) noexcept : x_port(std::move(port)) {}
+    explicit websocket_handle(shared<detail::remote_port> port) noexcept : x_port(std::move(port)) {}
 
     // Has the loop send a copy of the message, in the order of the posts. True when it is queued; false when the
     // connection is closing or gone, or when more than its `queue_bytes` wait to be taken over by the loop. That a message was
@@ -10807,7 +10882,7 @@ public:
     bool connected() const { return x_port && x_port->connected(); }
 
 private:
-    std::shared_ptr<detail::remote_port> x_port;
+    shared<detail::remote_port> x_port;
 };
 
 } // namespace weir::inline v0
@@ -10906,7 +10981,7 @@ public:
     // A connection whose opening handshake is done. Bytes that came behind it are in `rest`, a part of the lease
     // `first`.
     websocket(ws::role side, owned<io::stream> over, io::lease&& first, mutable_bytes rest,
-              const connection_environment& around, std::shared_ptr<const websocket_options> options)
+              const connection_environment& around, shared<const websocket_options> options)
         : x_core(new detail::connection_core(side, std::move(over), std::move(first), rest, around, std::move(options))) {
     }
     websocket(websocket&& other) noexcept
@@ -11544,7 +11619,7 @@ private:
 struct server_setup {
     routes table;
     server_options options;
-    std::shared_ptr<const websocket_options> websocket;
+    shared<const websocket_options> websocket;
 
     void note(log_level level, std::string_view what, std::string_view at = {}, std::error_code why = {}) const {
         options.log({level, what, at, why, 0});
@@ -12382,10 +12457,10 @@ public:
         x_local = x_listener->local_endpoint();
         x_setup.options = options;
         x_setup.options.host = {}; // it is not ours
-        websocket_options shared = options.websocket;
-        if (!shared.log) shared.log = options.log;
-        if (!shared.peer_name) shared.peer_name = net::peer_name;
-        x_setup.websocket = std::make_shared<const websocket_options>(shared);
+        websocket_options settings = options.websocket;
+        if (!settings.log) settings.log = options.log;
+        if (!settings.peer_name) settings.peer_name = net::peer_name;
+        x_setup.websocket = shared<const websocket_options>::make(settings);
         x_setup.note(log_level::info, "listening on " + where());
         return {};
     }
@@ -12673,7 +12748,7 @@ task<result<websocket>> shake_hands(owned<io::stream> stream, opening& what) {
     const mutable_bytes rest = source.rest();
     if (!what.options.websocket.peer_name) what.options.websocket.peer_name = net::peer_name;
     websocket ws(ws::role::client, std::move(stream), source.take_lease(), rest, {on, on.blocks(), on.random()},
-                 std::make_shared<const websocket_options>(what.options.websocket));
+                 shared<const websocket_options>::make(what.options.websocket));
     ws.agreed(*subprotocol, what.request.target);
     ws.compress(std::move(codec));
     co_return std::move(ws);
@@ -13103,9 +13178,9 @@ public:
 
     // Two connected ends.
     static both make(memory_backend& backend) {
-        auto shared = std::make_shared<link>(backend);
-        return {owned<memory_stream>(new memory_stream(backend, shared, 0)),
-                owned<memory_stream>(new memory_stream(backend, shared, 1))};
+        const auto between = shared<link>::make(backend);
+        return {owned<memory_stream>(new memory_stream(backend, between, 0)),
+                owned<memory_stream>(new memory_stream(backend, between, 1))};
     }
 
     ~memory_stream() {
@@ -13221,8 +13296,8 @@ public:
 private:
     static constexpr std::size_t lease_bytes = 64 * 1024;
 
-    memory_stream(memory_backend& backend, const std::shared_ptr<link>& shared, int side) noexcept
-        : x_backend(backend), x_link(shared), x_side(side) {
+    memory_stream(memory_backend& backend, const shared<link>& between, int side) noexcept
+        : x_backend(backend), x_link(between), x_side(side) {
         x_link->ends[x_side] = this;
     }
 
@@ -13314,7 +13389,7 @@ private:
     }
 
     memory_backend& x_backend;
-    std::shared_ptr<link> x_link;
+    shared<link> x_link;
     int x_side;
     bool x_connecting = false;
     bool x_refused = false;
