@@ -4,6 +4,7 @@ import os
 import pathlib
 import queue
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -84,6 +85,26 @@ class ServerTest(unittest.TestCase):
 def skip(why):
     print("skipped:", why)
     sys.exit(77)
+
+
+def node_modules(package, folder):
+    """The folder of node modules that has `package`: from NODE_PATH, or made in `folder` with npm. Skips without."""
+    for modules in [*os.environ.get("NODE_PATH", "").split(":"), str(folder / "node_modules")]:
+        if modules and (pathlib.Path(modules) / package).is_dir():
+            return modules
+    for program, where in (("node", "nodejs"), ("npm", "npm")):
+        if not shutil.which(program):
+            skip(f"there is no {program} (Debian: {where})")
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        done = subprocess.run(["npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(folder), package],
+                              timeout=100, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    except subprocess.TimeoutExpired:
+        skip(f"npm takes too long to install {package}")
+    if done.returncode:
+        print(done.stdout.decode(errors="replace")[-2000:])
+        skip(f"npm cannot install {package}")
+    return str(folder / "node_modules")
 
 
 def main():
