@@ -10,6 +10,9 @@
 #define LLVMFuzzerTestOneInput frame_header
 #include "frame_header.cpp"
 #undef LLVMFuzzerTestOneInput
+#define LLVMFuzzerTestOneInput handshake
+#include "handshake.cpp"
+#undef LLVMFuzzerTestOneInput
 #define LLVMFuzzerTestOneInput http_body
 #include "http_body.cpp"
 #undef LLVMFuzzerTestOneInput
@@ -25,6 +28,9 @@
 #define LLVMFuzzerTestOneInput ws_connection
 #include "ws_connection.cpp"
 #undef LLVMFuzzerTestOneInput
+#define LLVMFuzzerTestOneInput ws_pair
+#include "ws_pair.cpp"
+#undef LLVMFuzzerTestOneInput
 
 namespace {
 
@@ -34,8 +40,9 @@ struct target {
 };
 
 constexpr target targets[] = {
-    {"frame_header", frame_header}, {"http_body", http_body}, {"http_head", http_head},
-    {"url", url},                   {"utf8", utf8},           {"ws_connection", ws_connection},
+    {"frame_header", frame_header}, {"handshake", handshake}, {"http_body", http_body},
+    {"http_head", http_head},       {"url", url},             {"utf8", utf8},
+    {"ws_connection", ws_connection}, {"ws_pair", ws_pair},
 };
 
 void run(const target& which, const std::filesystem::path& file) {

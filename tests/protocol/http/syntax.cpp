@@ -56,6 +56,11 @@ TEST_CASE("RFC 9112 3.2: which bytes make a target") {
     CHECK_FALSE(http::is_target(""));
 }
 
+TEST_CASE("RFC 9112 3.2: what a Host field may not hold") {
+    for (const char* good : {"", "a", "a:80", "[::1]:80", "a-b.c_d"}) CHECK(http::is_host_text(good));
+    for (const char* bad : {"a/", "a?", "a#", "u@a", "a,b", "a b", "a\\", "\"a\"", "<a>", "a\t"}) CHECK_FALSE(http::is_host_text(bad));
+}
+
 TEST_CASE("case is ignored for ASCII letters only") {
     CHECK(http::equal_ignoring_case("UpGrade-1", "upgrade-1"));
     CHECK(http::equal_ignoring_case("", ""));

@@ -73,6 +73,7 @@ TEST_CASE("RFC 6455 4.1: what cannot be requested") {
     };
     CHECK(failure({.host = ""}) == errc::bad_host);
     CHECK(failure({.host = "a\r\nEvil: yes"}) == errc::bad_host);
+    for (const char* more : {"a/b", "a?b", "a#b", "user@a", "a, b", "a b", "a\\b"}) CHECK(failure({.host = more}) == errc::bad_host);
     CHECK(failure({.host = "a", .target = "chat"}) == errc::bad_url);
     CHECK(failure({.host = "a", .target = ""}) == errc::bad_url);
     CHECK(failure({.host = "a", .target = "/a b"}) == errc::bad_url);

@@ -105,7 +105,7 @@ inline head_problem check_fields(const request_head& head) noexcept {
         if (head.version_minor == 0) return {};
         return {errc::bad_field, "no Host field in an HTTP/1.1 request"};
     }
-    if (head.fields.get("Host")->find_first_of(" \t/?#@\\,\"<>") != std::string_view::npos)
+    if (!is_host_text(*head.fields.get("Host")))
         return {errc::bad_field, "a Host field that is not a host and a port"};
     return {};
 }

@@ -108,6 +108,12 @@ constexpr bool is_target(std::string_view text) noexcept {
     return !text.empty();
 }
 
+// Whether `text`, a field value, may be that of a Host field as far as its characters go (RFC 9112 section 3.2): nothing
+// that ends or precedes an authority in a URL, and no list. It may be empty.
+constexpr bool is_host_text(std::string_view text) noexcept {
+    return text.find_first_of(" \t/?#@\\,\"<>") == text.npos;
+}
+
 // Takes the next element off a comma-separated list (RFC 9110 section 5.6.1): `element` becomes a view of it without
 // surrounding blanks, and `rest` what follows. Empty elements are skipped; a comma in a quoted string does not
 // separate. False when there is none left.

@@ -34,7 +34,7 @@ struct client_offer {
     if (!offer.target.starts_with('/') || !http::is_target(offer.target))
         return error(errc::bad_url, "the target \"" + std::string(offer.target) + "\" cannot be requested");
     request.target = offer.target;
-    if (offer.host.empty() || !fields.add("Host", offer.host)) return errc::bad_host;
+    if (offer.host.empty() || !http::is_host_text(offer.host) || !fields.add("Host", offer.host)) return errc::bad_host;
     fields.add("Upgrade", "websocket");
     fields.add("Connection", "Upgrade");
     fields.add("Sec-WebSocket-Key", handshake_key(entropy));
