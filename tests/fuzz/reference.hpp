@@ -76,6 +76,7 @@ public:
     std::vector<entry> entries;
     weir::errc failure = {};
     std::size_t failed_at = 0; // how many bytes it took to know
+    std::size_t whole = 0;     // reference only: how many bytes complete frames take
 
     void add(entry next) {
         if (next.what == entry::data && !next.first && !entries.empty()) {
@@ -95,7 +96,9 @@ public:
         if (entries.back().what == entry::data && !entries.back().last) entries.pop_back();
     }
 
-    bool operator==(const trace&) const = default;
+    bool operator==(const trace& other) const {
+        return entries == other.entries && failure == other.failure && failed_at == other.failed_at;
+    }
 };
 
 // Reads frames as the side `is_server` does, up to the first error or close frame.
@@ -167,13 +170,18 @@ inline trace reference_receive(std::string_view from, bool is_server, const weir
         std::string payload;
         for (; payload.size() < length && at < from.size(); ++at) {
             payload += static_cast<char>(byte(at) ^ key[payload.size() % 4]);
-            if (check && !text.add(static_cast<std::uint8_t>(payload.back()))) return fail(errc::bad_utf8, at + 1);
+            if (!check || text.add(static_cast<std::uint8_t>(payload.back()))) continue;
+            payload.pop_back();
+            message.bytes = payload; // which may have been handed out before
+            if (!payload.empty()) all.add(message);
+            return fail(errc::bad_utf8, at + 1);
         }
         const bool whole = payload.size() == length;
         if (opcode >= 8) {
             if (!whole) break;
             if (opcode != 8) {
                 all.add({.what = opcode == 9 ? entry::ping : entry::pong, .bytes = payload});
+                all.whole = at;
                 continue;
             }
             std::uint16_t code = 1005;
@@ -187,6 +195,7 @@ inline trace reference_receive(std::string_view from, bool is_server, const weir
                 if (!reference_utf8::valid(payload)) return fail(errc::bad_utf8, at);
             }
             all.add({.what = entry::close, .code = code, .bytes = payload});
+            all.whole = at;
             return all;
         }
         message.bytes = payload;
@@ -197,6 +206,7 @@ inline trace reference_receive(std::string_view from, bool is_server, const weir
             message.first = false;
         }
         if (message.last) inside = false;
+        if (whole) all.whole = at;
     }
     return all;
 }
