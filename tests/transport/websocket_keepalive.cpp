@@ -293,6 +293,23 @@ task<> deaf(websocket_world& world, websocket& ws) {
     slept = co_await sleep(1ms);
 }
 
+// The same, while a send waits for a peer that takes nothing: neither side would ever go on.
+task<> deaf_and_stuck(websocket_world& world, websocket& ws) {
+    const std::string message = text_frame(from_client, std::string(990, 'm'));
+    for (int i = 0; i < 300; ++i) {
+        world.peer().send_now(message);
+        auto slept = co_await sleep(1ms);
+        (void)slept;
+    }
+    const auto start = world.now();
+    const std::string much(300'000, 'x');
+    auto sent = co_await ws.send(std::string_view(much)).within(10min);
+    (void)sent;
+    CHECK(ws.closed().cause == close_cause::timeout);
+    CHECK(world.now() - start >= 39s);
+    CHECK(world.now() - start < 61s);
+}
+
 // A ping that leaves together with a large message, written at once.
 task<> together(websocket_world& world, websocket& ws) {
     const std::string large(20'000, 'l');
@@ -380,6 +397,12 @@ TEST_CASE("keepalive: suspended while enough is received ahead") {
     websocket_world world(over::memory, {.pipe_bytes = 1000});
     websocket ws = world.make(ws::role::server);
     world.run(deaf(world, ws));
+}
+
+TEST_CASE("keepalive: not suspended while a send waits for a peer that takes nothing") {
+    websocket_world world(over::memory, {.pipe_bytes = 1000});
+    websocket ws = world.make(ws::role::server);
+    world.run(deaf_and_stuck(world, ws));
 }
 
 TEST_CASE("keepalive: a ping that leaves with a large message has left") {

@@ -208,7 +208,7 @@ protected:
         const bool listening = x_reader || x_inbox.ahead_bytes() < x_options->read_ahead_bytes;
         const keepalive::decision next =
             x_keepalive.decide(x_scheduler.now(), x_out.bytes_out(), x_stream->bytes_under_way(), listening,
-                               *x_options->ping_interval, x_options->ping_timeout);
+                               x_out.awaited(), *x_options->ping_interval, x_options->ping_timeout);
         if (next.what == keepalive::verdict::lost) return silent_peer();
         if (next.what == keepalive::verdict::ping) { // a payload that no pong has by chance
             const std::uint32_t mark = x_out.random().next_32();

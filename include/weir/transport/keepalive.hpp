@@ -4,7 +4,8 @@
 // due when nothing has been received for an interval; the peer is lost when a ping has left and nothing at all has come
 // within the timeout, or when the ping cannot even leave and nothing else does for that long. A ping may also stand
 // behind much else in the system's own queue: as long as that shrinks, the peer is there. Any byte is a sign of
-// life. While we do not listen, because enough was received ahead, silence is our own and proves nothing.
+// life. While we do not listen, because enough was received ahead, silence is our own and proves nothing, unless a send
+// waits for the peer to take something: then neither side would ever go on.
 //
 // The round trip is from when a ping has left to the pong with its payload. Of several pings under way the oldest and the
 // newest are known, since a peer may answer the newest alone (RFC 6455, 5.5.3).
@@ -70,8 +71,8 @@ public:
     time round_trip() const noexcept { return x_round_trip; }
 
     // What to do now. `bytes_out` is what has left so far, and `under_way`, how much of that the peer's system may not
-    // have; `listening`, whether we would have received something.
-    decision decide(time now, std::uint64_t bytes_out, std::size_t under_way, bool listening, time interval,
+    // have; `listening`, whether we would have received something; `stuck`, whether a send waits.
+    decision decide(time now, std::uint64_t bytes_out, std::size_t under_way, bool listening, bool stuck, time interval,
                     time timeout) noexcept {
         const std::uint64_t arrived = bytes_out > under_way ? bytes_out - under_way : 0;
         const bool moves = std::exchange(x_arrived, arrived) != arrived;
@@ -87,7 +88,7 @@ public:
             x_marked = now;
             return {verdict::ping, under_way ? timeout / looks : timeout};
         }
-        if (moves || !listening) x_marked = now;
+        if (moves || !(listening || stuck)) x_marked = now;
         return wait_or_lose(now - x_marked, timeout, true);
     }
 

@@ -120,6 +120,7 @@ public:
     }
     void wait_sendable(waiter& sender) noexcept { x_senders.push_back(sender); }
     void wait_frame_sendable(waiter& sender) noexcept { x_streamers.push_back(sender); }
+    bool awaited() const noexcept { return !x_senders.empty() || !x_streamers.empty(); }
 
     static void wake(list<ready_item>& waiters, errc outcome) noexcept {
         while (ready_item* each = waiters.pop_front()) static_cast<waiter*>(each)->wake(outcome);

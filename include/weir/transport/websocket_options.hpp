@@ -55,7 +55,7 @@ struct websocket_options {
     overflow_policy overflow = overflow_policy::close;
 
     // How much is received ahead while the handler does something else, so that pings and closes are seen. Past
-    // it the peer is left to wait, and the ping timeout with it.
+    // it the peer is left to wait, and the ping timeout with it unless a send waits for that peer.
     std::size_t read_ahead_bytes = 64 * 1024;
 
     // A ping is sent when nothing has been received for this long; none without a value.
