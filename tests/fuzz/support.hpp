@@ -117,6 +117,7 @@ public:
     explicit exact(std::string_view text) : x_size(text.size()), x_data(new std::byte[text.size()]) {
         if (x_size) std::memcpy(x_data, text.data(), x_size);
     }
+    explicit exact(std::size_t size) : x_size(size), x_data(new std::byte[size]) {}
     exact(const exact&) = delete;
     exact& operator=(const exact&) = delete;
     ~exact() { delete[] x_data; }

@@ -90,8 +90,8 @@ public:
                 x_heard += weir::as_text(got.bytes);
                 x_stream->release(std::move(got));
             } else if (what == weir::io::status::blocked) {
-                const weir::result<> told = co_await x_signal.readable();
-                if (!told) co_return;
+                const weir::result<> told = co_await x_signal.readable().within(std::chrono::seconds(1));
+                if (x_left || (!told && told.error() != weir::errc::timed_out)) co_return;
             } else {
                 x_ended = what == weir::io::status::end;
                 x_over = true;
