@@ -332,6 +332,24 @@ TEST_CASE("the states of a thread: a few are kept, and all go with the last who 
     }
 }
 
+TEST_CASE("the end of a message and of the room for it coincide") {
+    std::uint32_t state = 1; // texts of few letters: the last of them and the end of the block share a byte
+    for (std::size_t size = 20; size < 400; ++size) {
+        std::string text;
+        while (text.size() < size) {
+            state = state * 1664525u + 1013904223u;
+            text += "ab"[state >> 31];
+        }
+        codecs both = agree();
+        const std::string sent = compress_piece(*both.client, text, true);
+        for (const std::size_t room : {std::size_t{1}, std::size_t{2}, std::size_t{7}, size - 1, size}) {
+            const outcome got = decompress(*both.server, sent, 1u << 30, room);
+            CHECK(got.state == progress::complete);
+            CHECK(got.text == text);
+        }
+    }
+}
+
 TEST_CASE("a message for a reader: bounded, and text is checked as it comes") {
     const auto feed = [](ws::message_codec& to, opcode type, std::string_view piece, bool first, bool last) {
         static std::string kept;

@@ -143,9 +143,10 @@ public:
             x_whole = true;
             return true;
         }
+        if (outcome == Z_BUF_ERROR) return true; // nothing was to be done; zlib does not say again where it stands
         constexpr int at_end_of_block = 128, unused_bits = 63;
         x_whole = (x_stream.data_type & at_end_of_block) && !(x_stream.data_type & unused_bits);
-        return outcome == Z_OK || outcome == Z_BUF_ERROR; // the latter: nothing to be done
+        return outcome == Z_OK;
     }
 
 private:
