@@ -350,6 +350,20 @@ TEST_CASE("the end of a message and of the room for it coincide") {
     }
 }
 
+TEST_CASE("a message of a whole block and nothing behind it, with output still to come when its bytes are used up") {
+    const std::string sent = "\xCA\xC1\x07\x00"s;
+    codecs all = agree();
+    const outcome at_once = decompress(*all.server, sent);
+    CHECK(at_once.state == progress::complete);
+    CHECK(at_once.text.size() == 29);
+    for (std::size_t room = 1; room < 40; ++room) {
+        codecs both = agree();
+        const outcome got = decompress(*both.server, sent, 1u << 30, room);
+        CHECK(got.state == progress::complete);
+        CHECK(got.text == at_once.text);
+    }
+}
+
 TEST_CASE("a message for a reader: bounded, and text is checked as it comes") {
     const auto feed = [](ws::message_codec& to, opcode type, std::string_view piece, bool first, bool last) {
         static std::string kept;

@@ -311,13 +311,14 @@ public:
         mutable_bytes room = out;
         const auto given = [&](progress state) { return inflated{out.size() - room.size(), state}; };
         for (;;) {
-            const bool at_tail = last && input.empty();
+            const bool at_tail = last && input.empty() && !x_room_filled;
             // Some send whole blocks and leave nothing for the tail to end.
             if (at_tail && x_in->whole() && x_tail_used == 0) break;
             bytes_view rest(tail + x_tail_used, sizeof tail - x_tail_used);
             if (!x_in->run(at_tail ? rest : input, room)) return given(progress::corrupt);
             if (at_tail) x_tail_used = sizeof tail - rest.size();
-            if (room.empty()) return given(progress::more_room);
+            x_room_filled = room.empty();
+            if (x_room_filled) return given(progress::more_room);
             if (!input.empty() || (at_tail && !rest.empty())) continue; // behind a last block
             if (!last) return given(progress::more_input);
             if (!at_tail) continue;
@@ -345,6 +346,7 @@ private:
     detail::inflater::settings x_in_settings{};
     utf8_validator x_utf8;       // of the message that comes
     std::size_t x_tail_used = 0; // bytes of the tail that x_in has had
+    bool x_room_filled = false;  // there may be output for which x_in needs no input
     bool x_keeps_out = false;    // messages that are sent refer to earlier ones
     bool x_keeps_in = false;     // those that come may
     bool x_streaming = false;    // a message is being sent by pieces
