@@ -197,7 +197,6 @@ static void check_round_trip(fuzz::input& in) {
         }
         const std::string compressed(as_text(std::as_const(out).view()));
         const outcome got = decompress(to, compressed, cuts);
-        if (!(got.end == progress::complete && got.text == text)) std::fprintf(stderr, "message %d, flags %d what %d window %d/%d level %d memory %d keeps %d bits %d forget %d text %zu compressed %zu end %d got %zu cuts %d\n", messages, flags, what, sender.window_bits, receiver.peer_window_bits, sender.level, sender.memory_level, sender.context_takeover, bits, forget, text.size(), compressed.size(), int(got.end), got.text.size(), cuts);
         fuzz::require(got.end == progress::complete && got.text == text, "comes back");
         std::string same;
         fuzz::require(zlib.message(compressed, forget, same, 64) == reference::outcome::whole && same == text,

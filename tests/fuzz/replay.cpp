@@ -7,6 +7,9 @@
 #include <fstream>
 #include <iterator>
 
+#define LLVMFuzzerTestOneInput extension
+#include "extension.cpp"
+#undef LLVMFuzzerTestOneInput
 #define LLVMFuzzerTestOneInput frame_header
 #include "frame_header.cpp"
 #undef LLVMFuzzerTestOneInput
@@ -18,6 +21,9 @@
 #undef LLVMFuzzerTestOneInput
 #define LLVMFuzzerTestOneInput http_head
 #include "http_head.cpp"
+#undef LLVMFuzzerTestOneInput
+#define LLVMFuzzerTestOneInput server
+#include "server.cpp"
 #undef LLVMFuzzerTestOneInput
 #define LLVMFuzzerTestOneInput url
 #include "url.cpp"
@@ -31,6 +37,11 @@
 #define LLVMFuzzerTestOneInput ws_pair
 #include "ws_pair.cpp"
 #undef LLVMFuzzerTestOneInput
+#if __has_include(<zlib.h>)
+#define LLVMFuzzerTestOneInput deflate_
+#include "deflate.cpp"
+#undef LLVMFuzzerTestOneInput
+#endif
 
 namespace {
 
@@ -40,9 +51,19 @@ struct target {
 };
 
 constexpr target targets[] = {
-    {"frame_header", frame_header}, {"handshake", handshake}, {"http_body", http_body},
-    {"http_head", http_head},       {"url", url},             {"utf8", utf8},
-    {"ws_connection", ws_connection}, {"ws_pair", ws_pair},
+    {"extension", extension},
+    {"frame_header", frame_header},
+    {"handshake", handshake},
+    {"http_body", http_body},
+    {"http_head", http_head},
+    {"server", server},
+    {"url", url},
+    {"utf8", utf8},
+    {"ws_connection", ws_connection},
+    {"ws_pair", ws_pair},
+#if __has_include(<zlib.h>)
+    {"deflate", deflate_},
+#endif
 };
 
 void run(const target& which, const std::filesystem::path& file) {

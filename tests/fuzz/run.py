@@ -100,7 +100,7 @@ def minimise(folder, targets):
         kept.mkdir(parents=True, exist_ok=True)
         sources = [str(each) for each in (kept, folder / "found" / target) if each.is_dir()]
         with tempfile.TemporaryDirectory() as fresh:
-            subprocess.run([str(folder / ("fuzz_" + target)), "-set_cover_merge=1", "-max_len=2048", fresh, *sources], check=True,
+            subprocess.run([str(folder / ("fuzz_" + target)), "-set_cover_merge=1", "-max_len=1024", fresh, *sources], check=True,
                            stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=ENVIRONMENT)
             shutil.rmtree(kept)
             shutil.copytree(fresh, kept)

@@ -230,7 +230,7 @@ static task<> converse(fuzz::world& in, script of) {
     serving.spawn(serve_into(under_test, outcome));
     const net::endpoint at = under_test.local_endpoint();
     {
-        result<std::unique_ptr<io::stream>> stream = in.network().connect(at.bytes());
+        result<owned<io::stream>> stream = in.network().connect(at.bytes());
         fuzz::require(stream.has_value(), "connects");
         fuzz::raw_peer peer(std::move(*stream));
         scope both;

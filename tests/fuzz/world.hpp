@@ -25,7 +25,7 @@ class fixed_entropy final : public weir::entropy {
 class world final : private weir::io::stall_observer {
 public:
     explicit world(const weir::io::memory_options& options)
-        : x_network(new weir::io::memory(options)), x_loop(std::unique_ptr<weir::io::backend>(x_network), &x_entropy) {
+        : x_network(new weir::io::memory(options)), x_loop(weir::owned<weir::io::backend>(x_network), &x_entropy) {
         x_network->observe_stall(this);
     }
 
@@ -52,7 +52,7 @@ enum class leaving : unsigned char { stays, ends, closes, resets };
 // A peer that says what it is told to, in pieces, and listens meanwhile, or does not.
 class raw_peer {
 public:
-    explicit raw_peer(std::unique_ptr<weir::io::stream> over) : x_stream(std::move(over)), x_signal(*x_stream) {}
+    explicit raw_peer(weir::owned<weir::io::stream> over) : x_stream(std::move(over)), x_signal(*x_stream) {}
 
     // Between pieces: 0 nothing, 1 a turn of the loop, 2 up to 300 ms.
     weir::task<> say(std::string_view text, std::uint8_t cuts, unsigned pauses, leaving how) {
@@ -108,7 +108,7 @@ public:
     weir::io::stream& stream() noexcept { return *x_stream; }
 
 private:
-    std::unique_ptr<weir::io::stream> x_stream;
+    weir::owned<weir::io::stream> x_stream;
     weir::io::stream_signal x_signal;
     std::string x_heard;
     bool x_over = false;
