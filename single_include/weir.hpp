@@ -3565,6 +3565,12 @@ constexpr bool is_target(std::string_view text) noexcept {
     return !text.empty();
 }
 
+// Whether `text`, a field value, may be that of a Host field as far as its characters go (RFC 9112 section 3.2): nothing
+// that ends or precedes an authority in a URL, and no list. It may be empty.
+constexpr bool is_host_text(std::string_view text) noexcept {
+    return text.find_first_of(" \t/?#@\\,\"<>") == text.npos;
+}
+
 // Takes the next element off a comma-separated list (RFC 9110 section 5.6.1): `element` becomes a view of it without
 // surrounding blanks, and `rest` what follows. Empty elements are skipped; a comma in a quoted string does not
 // separate. False when there is none left.
@@ -4292,7 +4298,7 @@ inline head_problem check_fields(const request_head& head) noexcept {
         if (head.version_minor == 0) return {};
         return {errc::bad_field, "no Host field in an HTTP/1.1 request"};
     }
-    if (head.fields.get("Host")->find_first_of(" \t/?#@\\,\"<>") != std::string_view::npos)
+    if (!is_host_text(*head.fields.get("Host")))
         return {errc::bad_field, "a Host field that is not a host and a port"};
     return {};
 }
@@ -5199,7 +5205,7 @@ struct client_offer {
     if (!offer.target.starts_with('/') || !http::is_target(offer.target))
         return error(errc::bad_url, "the target \"" + std::string(offer.target) + "\" cannot be requested");
     request.target = offer.target;
-    if (offer.host.empty() || !fields.add("Host", offer.host)) return errc::bad_host;
+    if (offer.host.empty() || !http::is_host_text(offer.host) || !fields.add("Host", offer.host)) return errc::bad_host;
     fields.add("Upgrade", "websocket");
     fields.add("Connection", "Upgrade");
     fields.add("Sec-WebSocket-Key", handshake_key(entropy));
@@ -9331,7 +9337,8 @@ private:
 // due when nothing has been received for an interval; the peer is lost when a ping has left and nothing at all has come
 // within the timeout, or when the ping cannot even leave and nothing else does for that long. A ping may also stand
 // behind much else in the system's own queue: as long as that shrinks, the peer is there. Any byte is a sign of
-// life. While we do not listen, because enough was received ahead, silence is our own and proves nothing.
+// life. While we do not listen, because enough was received ahead, silence is our own and proves nothing, unless a send
+// waits for the peer to take something: then neither side would ever go on.
 //
 // The round trip is from when a ping has left to the pong with its payload. Of several pings under way the oldest and the
 // newest are known, since a peer may answer the newest alone (RFC 6455, 5.5.3).
@@ -9390,8 +9397,8 @@ public:
     time round_trip() const noexcept { return x_round_trip; }
 
     // What to do now. `bytes_out` is what has left so far, and `under_way`, how much of that the peer's system may not
-    // have; `listening`, whether we would have received something.
-    decision decide(time now, std::uint64_t bytes_out, std::size_t under_way, bool listening, time interval,
+    // have; `listening`, whether we would have received something; `stuck`, whether a send waits.
+    decision decide(time now, std::uint64_t bytes_out, std::size_t under_way, bool listening, bool stuck, time interval,
                     time timeout) noexcept {
         const std::uint64_t arrived = bytes_out > under_way ? bytes_out - under_way : 0;
         const bool moves = std::exchange(x_arrived, arrived) != arrived;
@@ -9407,7 +9414,7 @@ public:
             x_marked = now;
             return {verdict::ping, under_way ? timeout / looks : timeout};
         }
-        if (moves || !listening) x_marked = now;
+        if (moves || !(listening || stuck)) x_marked = now;
         return wait_or_lose(now - x_marked, timeout, true);
     }
 
@@ -9731,7 +9738,7 @@ struct websocket_options {
     overflow_policy overflow = overflow_policy::close;
 
     // How much is received ahead while the handler does something else, so that pings and closes are seen. Past
-    // it the peer is left to wait, and the ping timeout with it.
+    // it the peer is left to wait, and the ping timeout with it unless a send waits for that peer.
     std::size_t read_ahead_bytes = 64 * 1024;
 
     // A ping is sent when nothing has been received for this long; none without a value.
@@ -9874,6 +9881,7 @@ public:
     }
     void wait_sendable(waiter& sender) noexcept { x_senders.push_back(sender); }
     void wait_frame_sendable(waiter& sender) noexcept { x_streamers.push_back(sender); }
+    bool awaited() const noexcept { return !x_senders.empty() || !x_streamers.empty(); }
 
     static void wake(list<ready_item>& waiters, errc outcome) noexcept {
         while (ready_item* each = waiters.pop_front()) static_cast<waiter*>(each)->wake(outcome);
@@ -10552,7 +10560,7 @@ protected:
         const bool listening = x_reader || x_inbox.ahead_bytes() < x_options->read_ahead_bytes;
         const keepalive::decision next =
             x_keepalive.decide(x_scheduler.now(), x_out.bytes_out(), x_stream->bytes_under_way(), listening,
-                               *x_options->ping_interval, x_options->ping_timeout);
+                               x_out.awaited(), *x_options->ping_interval, x_options->ping_timeout);
         if (next.what == keepalive::verdict::lost) return silent_peer();
         if (next.what == keepalive::verdict::ping) { // a payload that no pong has by chance
             const std::uint32_t mark = x_out.random().next_32();
@@ -13742,9 +13750,10 @@ public:
             x_whole = true;
             return true;
         }
+        if (outcome == Z_BUF_ERROR) return true; // nothing was to be done; zlib does not say again where it stands
         constexpr int at_end_of_block = 128, unused_bits = 63;
         x_whole = (x_stream.data_type & at_end_of_block) && !(x_stream.data_type & unused_bits);
-        return outcome == Z_OK || outcome == Z_BUF_ERROR; // the latter: nothing to be done
+        return outcome == Z_OK;
     }
 
 private:
@@ -13909,13 +13918,14 @@ public:
         mutable_bytes room = out;
         const auto given = [&](progress state) { return inflated{out.size() - room.size(), state}; };
         for (;;) {
-            const bool at_tail = last && input.empty();
+            const bool at_tail = last && input.empty() && !x_room_filled;
             // Some send whole blocks and leave nothing for the tail to end.
             if (at_tail && x_in->whole() && x_tail_used == 0) break;
             bytes_view rest(tail + x_tail_used, sizeof tail - x_tail_used);
             if (!x_in->run(at_tail ? rest : input, room)) return given(progress::corrupt);
             if (at_tail) x_tail_used = sizeof tail - rest.size();
-            if (room.empty()) return given(progress::more_room);
+            x_room_filled = room.empty();
+            if (x_room_filled) return given(progress::more_room);
             if (!input.empty() || (at_tail && !rest.empty())) continue; // behind a last block
             if (!last) return given(progress::more_input);
             if (!at_tail) continue;
@@ -13943,6 +13953,7 @@ private:
     detail::inflater::settings x_in_settings{};
     utf8_validator x_utf8;       // of the message that comes
     std::size_t x_tail_used = 0; // bytes of the tail that x_in has had
+    bool x_room_filled = false;  // there may be output for which x_in needs no input
     bool x_keeps_out = false;    // messages that are sent refer to earlier ones
     bool x_keeps_in = false;     // those that come may
     bool x_streaming = false;    // a message is being sent by pieces

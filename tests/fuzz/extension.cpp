@@ -25,7 +25,7 @@ static std::vector<std::string> split(const std::string& text, char at) {
 }
 static bool token(const std::string& text) {
     for (const char c : text)
-        if (static_cast<unsigned char>(c) <= 32 || static_cast<unsigned char>(c) >= 127 || std::strchr("()<>@,;:\\\"/[]?={}", c)) return false;
+        if (c <= 32 || c >= 127 || std::strchr("()<>@,;:\\\"/[]?={}", c)) return false; // above ASCII: negative
     return !text.empty();
 }
 
@@ -125,8 +125,9 @@ static void strangers(fuzz::input& in) {
         if (is_offer) {
             if (name == parameters::name && reads && !expected) expected = ws::answer_deflate(read, own);
         } else {
+            const int most = offer.server_max_window_bits.value_or(15);
             const bool fits = (!offer.server_no_context_takeover || read.server_no_context_takeover) &&
-                              (!offer.server_max_window_bits || read.server_max_window_bits.value_or(15) <= *offer.server_max_window_bits) &&
+                              read.server_max_window_bits.value_or(15) <= most &&
                               read.client_max_window_bits.value_or(0) <= offer.client_max_window_bits.value_or(0);
             wrong = wrong || name != parameters::name || !reads || expected || !fits;
             expected = read;
