@@ -70,7 +70,7 @@ protected:
             return false;
         }
         if (x_listening) x_controls.caught_up(x_scheduler.now());
-        x_controls.resume(x_scheduler.now(), x_options->control_frames_per_second);
+        if (x_controls.is_paused()) [[unlikely]] x_controls.resume(x_scheduler.now(), x_options->control_frames_per_second);
         switch (x_stream->fill(into)) {
         case io::status::ready:
             x_drained = x_filled_turn != x_scheduler.turn_number() && into.bytes.size() < into.backing.size;
@@ -81,7 +81,6 @@ protected:
         case io::status::blocked:
             if (x_mute) lost_stream(x_stream->failure()); // what arrived before has been read
             x_listening = true;
-            x_controls.caught_up(x_scheduler.now());
             return false;
         case io::status::end: ended_by_peer(); return false;
         case io::status::failed: lost_stream(x_stream->failure()); return false;

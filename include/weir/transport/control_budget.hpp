@@ -30,10 +30,10 @@ public:
 
     // We look no longer; and we look again.
     void pause(time now) noexcept {
-        if (x_paused < time(0)) x_paused = now;
+        if (!is_paused()) x_paused = now;
     }
-    void resume(time now, std::uint32_t a_second) noexcept {
-        if (x_paused < time(0)) return;
+    bool is_paused() const noexcept { return x_paused >= time(0); }
+    [[gnu::cold, gnu::noinline]] void resume(time now, std::uint32_t a_second) noexcept {
         const time away = now - std::exchange(x_paused, time(-1));
         x_began += away;
         x_count -= away / std::chrono::seconds(1) * std::int64_t{a_second};

@@ -62,8 +62,10 @@ public:
                 const step outcome = decompress(how, message_bytes, next);
                 if (outcome != step::exhausted) return outcome;
             }
+            std::uint32_t fragment;
             if (has_ahead()) {
                 next = x_ahead->next();
+                fragment = x_ahead->fragment();
             } else {
                 if (x_rest.empty() || (next = x_protocol.receive(x_rest)).what == ws::event::kind::need_more) {
                     if (how != reading::whole) return step::exhausted;
@@ -72,15 +74,17 @@ public:
                 }
                 if (next.what != ws::event::kind::data) return step::control;
                 if (x_discards) continue;
+                fragment = x_protocol.fragment();
             }
-            if (!x_gathering) x_gathered_from = next.fragment;
-            if (how == reading::whole && too_many(next.fragment, message_fragments)) return step::too_many;
             if (next.reserved_bits) [[unlikely]] {
+                if (!x_gathering) x_gathered_from = fragment;
+                if (how == reading::whole && too_many(fragment, message_fragments)) return step::too_many;
                 x_codec->feed(next);
                 continue;
             }
             if (how == reading::by_pieces) {
                 if (std::exchange(x_gathering, false)) next.first = x_gathered_first;
+                x_gathered_from = fragment;
                 hand_out(next.payload, next);
                 return step::found;
             }
@@ -93,6 +97,8 @@ public:
                 hand_out(next.payload, next);
                 return step::found;
             }
+            if (!x_gathering) x_gathered_from = fragment;
+            if (too_many(fragment, message_fragments)) return step::too_many;
             gather(next);
             if (!next.last) continue;
             hand_out_gathered();
@@ -259,7 +265,7 @@ private:
 
     void keep(const ws::event& piece) noexcept {
         if (!x_ahead) x_ahead = make_owned<read_ahead>(x_assembly.pool());
-        x_ahead->keep(piece);
+        x_ahead->keep(piece, x_protocol.fragment());
     }
 
     void release_view() noexcept {

@@ -22,11 +22,11 @@ public:
     std::size_t size() const noexcept { return x_reading.size() - x_used + x_arriving.size(); }
     bool empty() const noexcept { return size() == 0; }
 
-    // Keeps a copy of a piece of a message.
-    void keep(const ws::event& piece) noexcept {
+    // Keeps a copy of a piece of a message, from the frame `fragment` of that.
+    void keep(const ws::event& piece, std::uint32_t fragment) noexcept {
         const std::uint64_t remaining = piece.frame_remaining < no_more ? piece.frame_remaining : no_more;
         const record head{static_cast<std::uint32_t>(piece.payload.size()), static_cast<std::uint32_t>(remaining),
-                          piece.fragment, piece.type, piece.reserved_bits, piece.first, piece.last};
+                          fragment, piece.type, piece.reserved_bits, piece.first, piece.last};
         std::byte* to = x_arriving.prepare(sizeof head + piece.payload.size());
         assert(to && "these buffers have no bound of their own");
         std::memcpy(to, &head, sizeof head);
@@ -47,11 +47,14 @@ public:
         piece.reserved_bits = head.reserved_bits;
         piece.first = head.first;
         piece.last = head.last;
-        piece.fragment = head.fragment;
+        x_fragment = head.fragment;
         piece.frame_remaining = head.remaining;
         piece.payload = {x_reading.data() + sizeof head, head.bytes};
         return piece;
     }
+
+    // Which frame of its message that piece came from.
+    std::uint32_t fragment() const noexcept { return x_fragment; }
 
     // Ends the validity of the piece that `next` gave last, and gives its memory back.
     void release() noexcept { x_reading.consume(std::exchange(x_used, 0)); }
@@ -78,6 +81,7 @@ private:
 
     buffer x_reading;
     buffer x_arriving;
+    std::uint32_t x_fragment = 1;
     std::size_t x_used = 0; // bytes at the front of x_reading that the last piece takes
 };
 

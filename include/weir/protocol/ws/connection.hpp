@@ -92,6 +92,9 @@ public:
     // How many frames of the message under way have begun; 0 where there is none.
     std::uint32_t fragments() const noexcept { return x_message == opcode::continuation ? 0 : x_fragments; }
 
+    // Which frame of its message the last piece came from, counted from 1, where that message has several frames.
+    std::uint32_t fragment() const noexcept { return x_fragments; }
+
     // The reserved bits of the message under way, or of the last one.
     std::uint8_t message_bits() const noexcept { return x_message_bits; }
 
@@ -225,7 +228,7 @@ private:
             x_fragments = 0;
             x_utf8.reset();
         }
-        ++x_fragments;
+        if (x_fragments < UINT32_MAX - 1) ++x_fragments; // so that the largest limit is never reached
         x_fin = header.fin;
         x_stage = x_remaining ? stage::data : stage::header;
         return !x_remaining && (x_first || x_fin);
@@ -250,7 +253,7 @@ private:
         const opcode type = x_message;
         if (last) x_message = opcode::continuation;
         return {.what = event::kind::data, .type = type, .first = std::exchange(x_first, false), .last = last,
-                .reserved_bits = x_message_bits, .fragment = x_fragments, .frame_remaining = x_remaining, .payload = payload};
+                .reserved_bits = x_message_bits, .frame_remaining = x_remaining, .payload = payload};
     }
 
     // --- control ---

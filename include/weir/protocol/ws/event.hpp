@@ -27,7 +27,6 @@ struct event {
     bool last = false;                       // data: the message ends here
     std::uint8_t reserved_bits = 0;          // data: those of the message's first frame; RSV1 is 4
     close_code code = close_code::no_status; // close: the peer's, 1005 when there was none; failed: what to answer
-    std::uint32_t fragment = 1;              // data: the number of this frame in its message
     std::uint64_t frame_remaining = 0;       // data: bytes of this frame that have not been seen yet
     mutable_bytes payload = {};              // data, ping, pong: the bytes; close: the reason, which is UTF-8
 };

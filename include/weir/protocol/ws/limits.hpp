@@ -13,7 +13,8 @@ struct limits {
     // holds one, so this costs no memory; lower it where whoever gathers messages has no bound of its own.
     std::uint64_t frame_bytes = 0x7FFF'FFFF'FFFF'FFFF;
 
-    // Frames of one message, however it is read. Bounds the work that a peer can cause by endless empty or tiny fragments.
+    // Frames of one message, however it is read. Bounds the work that a peer can cause by endless empty or tiny
+    // fragments. UINT32_MAX is never reached.
     std::uint32_t message_fragments = 65536;
 };
 
