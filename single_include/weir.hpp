@@ -5418,7 +5418,6 @@ struct event {
     bool last = false;                       // data: the message ends here
     std::uint8_t reserved_bits = 0;          // data: those of the message's first frame; RSV1 is 4
     close_code code = close_code::no_status; // close: the peer's, 1005 when there was none; failed: what to answer
-    std::uint32_t fragment = 1;              // data: the number of this frame in its message
     std::uint64_t frame_remaining = 0;       // data: bytes of this frame that have not been seen yet
     mutable_bytes payload = {};              // data, ping, pong: the bytes; close: the reason, which is UTF-8
 };
@@ -5437,7 +5436,8 @@ struct limits {
     // holds one, so this costs no memory; lower it where whoever gathers messages has no bound of its own.
     std::uint64_t frame_bytes = 0x7FFF'FFFF'FFFF'FFFF;
 
-    // Frames of one message, however it is read. Bounds the work that a peer can cause by endless empty or tiny fragments.
+    // Frames of one message, however it is read. Bounds the work that a peer can cause by endless empty or tiny
+    // fragments. UINT32_MAX is never reached.
     std::uint32_t message_fragments = 65536;
 };
 
@@ -5698,6 +5698,9 @@ public:
     // How many frames of the message under way have begun; 0 where there is none.
     std::uint32_t fragments() const noexcept { return x_message == opcode::continuation ? 0 : x_fragments; }
 
+    // Which frame of its message the last piece came from, counted from 1, where that message has several frames.
+    std::uint32_t fragment() const noexcept { return x_fragments; }
+
     // The reserved bits of the message under way, or of the last one.
     std::uint8_t message_bits() const noexcept { return x_message_bits; }
 
@@ -5831,7 +5834,7 @@ private:
             x_fragments = 0;
             x_utf8.reset();
         }
-        ++x_fragments;
+        if (x_fragments < UINT32_MAX - 1) ++x_fragments; // so that the largest limit is never reached
         x_fin = header.fin;
         x_stage = x_remaining ? stage::data : stage::header;
         return !x_remaining && (x_first || x_fin);
@@ -5856,7 +5859,7 @@ private:
         const opcode type = x_message;
         if (last) x_message = opcode::continuation;
         return {.what = event::kind::data, .type = type, .first = std::exchange(x_first, false), .last = last,
-                .reserved_bits = x_message_bits, .fragment = x_fragments, .frame_remaining = x_remaining, .payload = payload};
+                .reserved_bits = x_message_bits, .frame_remaining = x_remaining, .payload = payload};
     }
 
     // --- control ---
@@ -8857,10 +8860,10 @@ public:
 
     // We look no longer; and we look again.
     void pause(time now) noexcept {
-        if (x_paused < time(0)) x_paused = now;
+        if (!is_paused()) x_paused = now;
     }
-    void resume(time now, std::uint32_t a_second) noexcept {
-        if (x_paused < time(0)) return;
+    bool is_paused() const noexcept { return x_paused >= time(0); }
+    [[gnu::cold, gnu::noinline]] void resume(time now, std::uint32_t a_second) noexcept {
         const time away = now - std::exchange(x_paused, time(-1));
         x_began += away;
         x_count -= away / std::chrono::seconds(1) * std::int64_t{a_second};
@@ -8985,11 +8988,11 @@ public:
     std::size_t size() const noexcept { return x_reading.size() - x_used + x_arriving.size(); }
     bool empty() const noexcept { return size() == 0; }
 
-    // Keeps a copy of a piece of a message.
-    void keep(const ws::event& piece) noexcept {
+    // Keeps a copy of a piece of a message, from the frame `fragment` of that.
+    void keep(const ws::event& piece, std::uint32_t fragment) noexcept {
         const std::uint64_t remaining = piece.frame_remaining < no_more ? piece.frame_remaining : no_more;
         const record head{static_cast<std::uint32_t>(piece.payload.size()), static_cast<std::uint32_t>(remaining),
-                          piece.fragment, piece.type, piece.reserved_bits, piece.first, piece.last};
+                          fragment, piece.type, piece.reserved_bits, piece.first, piece.last};
         std::byte* to = x_arriving.prepare(sizeof head + piece.payload.size());
         assert(to && "these buffers have no bound of their own");
         std::memcpy(to, &head, sizeof head);
@@ -9010,11 +9013,14 @@ public:
         piece.reserved_bits = head.reserved_bits;
         piece.first = head.first;
         piece.last = head.last;
-        piece.fragment = head.fragment;
+        x_fragment = head.fragment;
         piece.frame_remaining = head.remaining;
         piece.payload = {x_reading.data() + sizeof head, head.bytes};
         return piece;
     }
+
+    // Which frame of its message that piece came from.
+    std::uint32_t fragment() const noexcept { return x_fragment; }
 
     // Ends the validity of the piece that `next` gave last, and gives its memory back.
     void release() noexcept { x_reading.consume(std::exchange(x_used, 0)); }
@@ -9041,6 +9047,7 @@ private:
 
     buffer x_reading;
     buffer x_arriving;
+    std::uint32_t x_fragment = 1;
     std::size_t x_used = 0; // bytes at the front of x_reading that the last piece takes
 };
 
@@ -9102,8 +9109,10 @@ public:
                 const step outcome = decompress(how, message_bytes, next);
                 if (outcome != step::exhausted) return outcome;
             }
+            std::uint32_t fragment;
             if (has_ahead()) {
                 next = x_ahead->next();
+                fragment = x_ahead->fragment();
             } else {
                 if (x_rest.empty() || (next = x_protocol.receive(x_rest)).what == ws::event::kind::need_more) {
                     if (how != reading::whole) return step::exhausted;
@@ -9112,15 +9121,17 @@ public:
                 }
                 if (next.what != ws::event::kind::data) return step::control;
                 if (x_discards) continue;
+                fragment = x_protocol.fragment();
             }
-            if (!x_gathering) x_gathered_from = next.fragment;
-            if (how == reading::whole && too_many(next.fragment, message_fragments)) return step::too_many;
             if (next.reserved_bits) [[unlikely]] {
+                if (!x_gathering) x_gathered_from = fragment;
+                if (how == reading::whole && too_many(fragment, message_fragments)) return step::too_many;
                 x_codec->feed(next);
                 continue;
             }
             if (how == reading::by_pieces) {
                 if (std::exchange(x_gathering, false)) next.first = x_gathered_first;
+                x_gathered_from = fragment;
                 hand_out(next.payload, next);
                 return step::found;
             }
@@ -9133,6 +9144,8 @@ public:
                 hand_out(next.payload, next);
                 return step::found;
             }
+            if (!x_gathering) x_gathered_from = fragment;
+            if (too_many(fragment, message_fragments)) return step::too_many;
             gather(next);
             if (!next.last) continue;
             hand_out_gathered();
@@ -9299,7 +9312,7 @@ private:
 
     void keep(const ws::event& piece) noexcept {
         if (!x_ahead) x_ahead = make_owned<read_ahead>(x_assembly.pool());
-        x_ahead->keep(piece);
+        x_ahead->keep(piece, x_protocol.fragment());
     }
 
     void release_view() noexcept {
@@ -10422,7 +10435,7 @@ protected:
             return false;
         }
         if (x_listening) x_controls.caught_up(x_scheduler.now());
-        x_controls.resume(x_scheduler.now(), x_options->control_frames_per_second);
+        if (x_controls.is_paused()) [[unlikely]] x_controls.resume(x_scheduler.now(), x_options->control_frames_per_second);
         switch (x_stream->fill(into)) {
         case io::status::ready:
             x_drained = x_filled_turn != x_scheduler.turn_number() && into.bytes.size() < into.backing.size;
@@ -10433,7 +10446,6 @@ protected:
         case io::status::blocked:
             if (x_mute) lost_stream(x_stream->failure()); // what arrived before has been read
             x_listening = true;
-            x_controls.caught_up(x_scheduler.now());
             return false;
         case io::status::end: ended_by_peer(); return false;
         case io::status::failed: lost_stream(x_stream->failure()); return false;
