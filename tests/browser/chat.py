@@ -58,4 +58,5 @@ def main():
     sys.exit(subprocess.run(command, env={**os.environ, "NODE_PATH": modules}, stdin=subprocess.DEVNULL).returncode)
 
 
-main()
+if __name__ == "__main__":
+    main()

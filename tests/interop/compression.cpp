@@ -3,10 +3,9 @@
 //     interop_compression serve WINDOW PEER_WINDOW TAKEOVER PEER_TAKEOVER
 //     interop_compression talk URL WINDOW PEER_WINDOW TAKEOVER PEER_TAKEOVER
 //
-// The last four are fields of `compression_options`: bits, bits, 0 or 1, 0 or 1. The server has /echo, /stream, which
-// sends pieces on as they come, and /agreed, which says what was agreed upon; it prints a line for each connection that
-// has ended. The client sends everything to URL and expects it back, prints "agreed: ..." and what is wrong, and exits
-// with 1 if anything was.
+// The last four are fields of `compression_options`: bits, bits, 0 or 1, 0 or 1. The server has /echo and /stream, which
+// sends pieces on as they come, and a page at /; it prints a line for each connection that has ended. The client sends
+// everything to URL and expects it back, prints "agreed: ..." and what is wrong, and exits with 1 if anything was.
 #include <weir/client/connect.hpp>
 #include <weir/io/print_log.hpp>
 #include <weir/io/run.hpp>
@@ -43,16 +42,11 @@ task<> stream(websocket& ws) {
     ended(ws);
 }
 
-task<> agreed(websocket& ws) {
-    co_await ws.send(ws.extensions());
-    while (auto message = co_await ws.read()) {}
-}
-
 int serve(const weir::compression_options& how) {
     weir::server server;
     server.websocket("/echo", echo);
     server.websocket("/stream", stream);
-    server.websocket("/agreed", agreed);
+    server.get("/", weir::response::html("<p>for browsers</p>\n"));
     return server.run({.host = "127.0.0.1", .websocket = {.compression = how}, .log = weir::print_log});
 }
 
