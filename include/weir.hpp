@@ -83,6 +83,7 @@
 // io: the loop, its backends, streams and timers
 #include <weir/io/acceptor.hpp>
 #include <weir/io/backend.hpp>
+#include <weir/io/backend_choice.hpp>
 #include <weir/io/descriptor_limit.hpp>
 #include <weir/io/epoll.hpp>
 #include <weir/io/interrupt.hpp>
@@ -100,6 +101,7 @@
 #include <weir/io/stream_signal.hpp>
 #include <weir/io/timer_wheel.hpp>
 #include <weir/io/unique_descriptor.hpp>
+#include <weir/io/wait_policy.hpp>
 
 // net: addresses and sockets
 #include <weir/net/address_block.hpp>

@@ -331,7 +331,7 @@ TEST_CASE("each step that can fail or last is named") {
         CHECK(ws.error() == std::errc::connection_refused);
         CHECK(ws.error().message().starts_with("opening ws://localhost:" + port + "/: connecting to "));
     };
-    auto events = io::epoll::make();
+    auto events = tests::make_events();
     io::loop(std::move(*events)).run(work());
 }
 

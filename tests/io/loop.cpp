@@ -16,8 +16,8 @@ using namespace std::chrono_literals;
 
 namespace {
 
-owned<io::backend> make_epoll() {
-    auto made = io::epoll::make();
+owned<io::backend> make_sockets() {
+    auto made = tests::make_events();
     REQUIRE(made);
     return std::move(*made);
 }
@@ -98,7 +98,7 @@ task<> throws() {
 TEST_CASE("loop: runs a task to its end and gives what it gives") {
     tests::memory_loop memory;
     CHECK(memory.run(give(7)) == 7);
-    CHECK(io::loop(make_epoll()).run(give(8)) == 8);
+    CHECK(io::loop(make_sockets()).run(give(8)) == 8);
     CHECK(io::loop::current() == nullptr);
 #if defined(__cpp_exceptions)
     CHECK_THROWS_AS(memory.run(throws()), int);
@@ -107,7 +107,7 @@ TEST_CASE("loop: runs a task to its end and gives what it gives") {
 
 TEST_CASE("loop: deadlines in order; loops within loops, one after the other") {
     std::string log;
-    io::loop outer(make_epoll());
+    io::loop outer(make_sockets());
     outer.run(nested(log));
     CHECK(log == "abc!");
     outer.run(nested(log));
@@ -247,15 +247,15 @@ struct tick final : remote_item {
 
 TEST_CASE("loop: no post from another thread is lost or left lying") {
     // Each thread posts its next item when the last has run: a lost wake-up would hang here.
-    for (const bool on_epoll : {true, false}) {
+    for (const bool on_sockets : {true, false}) {
         auto memory = make_owned<io::memory>();
         io::memory& network = *memory;
-        io::loop loop(on_epoll ? make_epoll() : std::move(memory));
+        io::loop loop(on_sockets ? make_sockets() : std::move(memory));
         int count = 0;
         constexpr int each_posts = 2000, threads = 3;
         std::vector<std::thread> posters;
         std::optional<io::memory::clock_hold> held;
-        if (!on_epoll) held.emplace(network);
+        if (!on_sockets) held.emplace(network);
         for (int i = 0; i < threads; ++i)
             posters.emplace_back([&] {
                 tick item;
@@ -277,7 +277,7 @@ TEST_CASE("loop: may be destroyed as soon as what was posted has run") {
         int count = 0;
         tick item;
         item.count = &count;
-        std::optional<io::loop> loop(std::in_place, make_epoll());
+        std::optional<io::loop> loop(std::in_place, make_sockets());
         std::thread poster([&loop = *loop, &item] { loop.post_remote(item); });
         while (count == 0) loop->turn(1ms);
         loop.reset();
@@ -288,7 +288,10 @@ TEST_CASE("loop: may be destroyed as soon as what was posted has run") {
 TEST_CASE("loop: within somebody else's loop, polled by its descriptor") {
     tests::unix_fixture in;
     io::loop& loop = in.loop();
-    REQUIRE(loop.descriptor() >= 0);
+    if (loop.descriptor() < 0) {
+        MESSAGE("no descriptor: ", loop.backend_name());
+        return;
+    }
     auto [a, b] = in.pair();
     tests::told of_a;
     a->observe(&of_a);
@@ -347,8 +350,8 @@ void on_signal(int) { signalled_loop->raise(*signalled_bell); }
 } // namespace
 
 TEST_CASE("loop: raised from a signal handler") {
-    for (const bool on_epoll : {true, false}) {
-        io::loop loop(on_epoll ? make_epoll() : make_owned<io::memory>());
+    for (const bool on_sockets : {true, false}) {
+        io::loop loop(on_sockets ? make_sockets() : make_owned<io::memory>());
         bell rung, silent;
         loop.add(silent);
         loop.add(rung);
@@ -415,7 +418,7 @@ TEST_CASE("loop: random numbers are the injected ones, or the kernel's") {
     tests::fixed_entropy twin(5);
     tests::memory_loop memory({}, 5);
     for (int i = 0; i < 1000; ++i) REQUIRE(memory.loop().random().next_32() == twin.next_32());
-    io::loop loop(make_epoll());
+    io::loop loop(make_sockets());
     std::byte bytes[4096]{};
     loop.random().fill(bytes);
     std::size_t zeros = 0;

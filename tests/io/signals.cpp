@@ -37,13 +37,13 @@ struct harmless {
 
 void add_one(void* to) noexcept { ++*static_cast<int*>(to); }
 
-owned<io::backend> make_epoll() { return std::move(*io::epoll::make()); }
+owned<io::backend> make_sockets() { return std::move(*tests::make_events()); }
 
 } // namespace
 
 TEST_CASE("signals: told on the loop's thread, in its turn; what was installed before comes back") {
     const harmless quiet;
-    io::loop loop(make_epoll());
+    io::loop loop(make_sockets());
     int told = 0;
     {
         const io::signal_watch watch(loop, add_one, &told);
@@ -73,7 +73,7 @@ TEST_CASE("signals: told on the loop's thread, in its turn; what was installed b
 
 TEST_CASE("signals: several loops watch, and each ends when it likes") {
     const harmless quiet;
-    io::loop first(make_epoll()), second(make_epoll());
+    io::loop first(make_sockets()), second(make_sockets());
     int told[2] = {0, 0};
     const io::signal_watch one(first, add_one, &told[0]);
     {
@@ -100,7 +100,7 @@ TEST_CASE("signals: while threads begin and end watching") {
     for (int i = 0; i < 3; ++i)
         watchers.emplace_back([&] {
             while (!over) {
-                io::loop loop(make_epoll());
+                io::loop loop(make_sockets());
                 int here = 0;
                 const io::signal_watch watch(loop, add_one, &here);
                 loop.turn(std::chrono::milliseconds(1));
@@ -122,7 +122,7 @@ namespace {
 pid_t bombarded(bool turns) {
     const pid_t child = ::fork();
     if (child != 0) return child;
-    io::loop loop(make_epoll());
+    io::loop loop(make_sockets());
     int told = 0;
     const io::signal_watch watch(loop, add_one, &told);
     for (int i = 0; i < 300; ++i) {

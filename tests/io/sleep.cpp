@@ -1,8 +1,8 @@
 // Sleeping, and bounds on sleeping: in virtual time, and for a few milliseconds of the real one.
+#include "../support/events.hpp"
 #include "../support/memory_loop.hpp"
 
 #include <weir/coro/scope.hpp>
-#include <weir/io/epoll.hpp>
 #include <weir/io/sleep.hpp>
 
 #include <ostream>
@@ -116,8 +116,8 @@ TEST_CASE("sleep: a loop that ignores its cancellation gives way, and time goes 
     CHECK(rounds < 100'000);
 }
 
-TEST_CASE("sleep: a few milliseconds on epoll") {
-    auto events = io::epoll::make();
+TEST_CASE("sleep: a few milliseconds on the system's clock") {
+    auto events = tests::make_events();
     REQUIRE(events);
     io::loop loop(std::move(*events));
     const auto before = std::chrono::steady_clock::now();

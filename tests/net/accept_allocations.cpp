@@ -1,6 +1,6 @@
 // Accepting a connection allocates its stream and nothing else.
 #include <weir/coro/scope.hpp>
-#include <weir/io/epoll.hpp>
+#include <weir/io/backend_choice.hpp>
 #include <weir/io/loop.hpp>
 #include <weir/net/listen.hpp>
 
@@ -68,4 +68,4 @@ task<int> check() {
 
 } // namespace
 
-int main() { return io::loop(std::move(*io::epoll::make())).run(check()); }
+int main() { return io::loop(std::move(*io::make_backend())).run(check()); }

@@ -68,7 +68,7 @@ TEST_CASE("connect: refused") {
         REQUIRE_FALSE(refused);
         CHECK(refused.error().message() == "connecting to " + to.to_string() + " (localhost): Connection refused");
     };
-    run_on(make_epoll(), work());
+    run_on(make_sockets(), work());
     run_on(make_memory(), work());
 }
 
@@ -80,7 +80,7 @@ TEST_CASE("connect: no Unix socket there") {
         CHECK(none.error().message() == "connecting to unix:/no/such/socket: No such file or directory");
         CHECK(none.error() == condition::unreachable);
     };
-    run_on(make_epoll(), work());
+    run_on(make_sockets(), work());
 }
 
 TEST_CASE("connect: no address, no loop") {
@@ -92,11 +92,11 @@ TEST_CASE("connect: no address, no loop") {
         REQUIRE_FALSE(none);
         CHECK(none.error().message() == "connecting to no address: malformed address");
     };
-    run_on(make_epoll(), work());
+    run_on(make_sockets(), work());
 }
 
 TEST_CASE("connect: by name") {
-    for (auto* events : {make_epoll, make_memory}) {
+    for (auto* events : {make_sockets, make_memory}) {
         auto work = []() -> task<> {
             result<net::listener> listener = net::listen("127.0.0.1", 0);
             REQUIRE(listener);
@@ -127,11 +127,11 @@ TEST_CASE("connect: by name") {
         REQUIRE_FALSE(client);
         CHECK(client.error().message() == "resolving example.test: name not found");
     };
-    run_on(make_epoll(), work());
+    run_on(make_sockets(), work());
 }
 
 TEST_CASE("connect: the next address is tried") {
-    for (auto* events : {make_epoll, make_memory}) {
+    for (auto* events : {make_sockets, make_memory}) {
         auto work = []() -> task<> {
             result<net::listener> listener = net::listen("127.0.0.1", 0);
             REQUIRE(listener);
@@ -163,7 +163,7 @@ TEST_CASE("connect: an address that does not answer gives way to the next") {
         REQUIRE_MESSAGE(client, client.error().message());
         CHECK(net::peer_endpoint(**client) == listener->local_endpoint());
     };
-    run_on(make_epoll(), work());
+    run_on(make_sockets(), work());
 }
 
 TEST_CASE("connect: a deadline, a cancellation and a destroyed frame leave nothing behind") {
@@ -210,12 +210,12 @@ TEST_CASE("connect: a deadline, a cancellation and a destroyed frame leave nothi
         CHECK(end == errc::busy);
         CHECK(open_descriptors() == before);
     };
-    run_on(make_epoll(), work());
+    run_on(make_sockets(), work());
     CHECK(open_descriptors() == open);
 }
 
 TEST_CASE("connect: destroyed or cancelled after each turn") {
-    for (auto* events : {make_epoll, make_memory})
+    for (auto* events : {make_sockets, make_memory})
         for (int turns = 0; turns < 8; ++turns)
             for (const bool destroy : {false, true}) {
                 const std::size_t open = open_descriptors();
@@ -309,5 +309,5 @@ TEST_CASE("connect: a socket that met itself is no connection") {
         CHECK_FALSE(net::detail::is_connected_to_itself(**stream, endpoint::loopback_ipv4(1)));
         co_return;
     };
-    run_on(make_epoll(), work());
+    run_on(make_sockets(), work());
 }

@@ -1,5 +1,7 @@
 #include "network.hpp"
 
+#include <fcntl.h>
+
 #include <sys/stat.h>
 
 #include <ostream>
@@ -19,12 +21,12 @@ TEST_CASE("listen: IPv4, IPv6, Unix, in memory") {
     };
     const std::string path = temporary_path("listen");
     const row rows[] = {
-        {"127.0.0.1:0", make_epoll}, {"[::1]:0", make_epoll}, {"unix:" + path, make_epoll},
-        {"unix:@" + path, make_epoll}, {"127.0.0.1:0", make_memory}, {"[::1]:0", make_memory},
+        {"127.0.0.1:0", make_sockets}, {"[::1]:0", make_sockets}, {"unix:" + path, make_sockets},
+        {"unix:@" + path, make_sockets}, {"127.0.0.1:0", make_memory}, {"[::1]:0", make_memory},
     };
     for (const row& each : rows) {
         CAPTURE(each.at);
-        if (each.at == "[::1]:0" && each.events == make_epoll && !has_ipv6()) continue;
+        if (each.at == "[::1]:0" && each.events == make_sockets && !has_ipv6()) continue;
         const std::size_t open = open_descriptors();
         auto work = [&]() -> task<> {
             const endpoint at = *endpoint::parse(each.at);
@@ -58,7 +60,7 @@ TEST_CASE("listen: all addresses serve both families") {
             CHECK(net::peer_endpoint(**server).address() == "127.0.0.1"); // not ::ffff:127.0.0.1
             CHECK(net::peer_endpoint(**client) == endpoint::loopback_ipv4(port));
         };
-        run_on(make_epoll(), work());
+        run_on(make_sockets(), work());
     }
 }
 
@@ -96,11 +98,11 @@ TEST_CASE("listen: hosts in textual form") {
               "name): malformed address");
         co_return;
     };
-    run_on(make_epoll(), work());
+    run_on(make_sockets(), work());
 }
 
 TEST_CASE("listen: a port in use") {
-    for (auto* events : {make_epoll, make_memory}) {
+    for (auto* events : {make_sockets, make_memory}) {
         auto work = []() -> task<> {
             const result<net::listener> first = net::listen("127.0.0.1", 0);
             REQUIRE(first);
@@ -130,7 +132,7 @@ TEST_CASE("listen: other failures") {
         CHECK(no_folder.error().message() == "listening on unix:/no/such/folder/x: No such file or directory");
         co_return;
     };
-    run_on(make_epoll(), work());
+    run_on(make_sockets(), work());
 }
 
 TEST_CASE("listen: a handed-in socket") {
@@ -152,7 +154,7 @@ TEST_CASE("listen: a handed-in socket") {
         CHECK(deaf.error().message() == "listening on a handed-in socket: Invalid argument");
         CHECK(::fcntl(silent, F_GETFD) == -1);
     };
-    run_on(make_epoll(), work());
+    run_on(make_sockets(), work());
 }
 
 TEST_CASE("listen: a handed-in Unix socket keeps its file") {
@@ -167,7 +169,7 @@ TEST_CASE("listen: a handed-in Unix socket keeps its file") {
         REQUIRE(listener);
         co_await expect_serves(*listener, at);
     };
-    run_on(make_epoll(), work());
+    run_on(make_sockets(), work());
     CHECK(::access(path.c_str(), F_OK) == 0);
     ::unlink(path.c_str());
 }

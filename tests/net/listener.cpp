@@ -106,7 +106,7 @@ TEST_CASE("listener: out of descriptors, accepting pauses and recovers by itself
         }
         CHECK(listener->troubles() == 2);
     };
-    run_on(make_epoll(), work());
+    run_on(make_sockets(), work());
 }
 
 TEST_CASE("listener: pauses double from 10 ms to a second, and begin anew after a success") {
@@ -279,12 +279,12 @@ TEST_CASE("listener: one waits at a time") {
         co_await accepting.join();
         CHECK(first);
     };
-    run_on(make_epoll(), work());
+    run_on(make_sockets(), work());
     run_on(make_memory(), work());
 }
 
 TEST_CASE("listener: closing ends the wait and frees the port") {
-    for (auto* events : {make_epoll, make_memory}) {
+    for (auto* events : {make_sockets, make_memory}) {
         auto work = []() -> task<> {
             result<net::listener> listener = net::listen("127.0.0.1", 0);
             REQUIRE(listener);
@@ -328,7 +328,7 @@ TEST_CASE("listener: destroyed before those who wait") {
             REQUIRE_FALSE(waiting);
             CHECK(waiting.error() == errc::closed);
         };
-        run_on(make_epoll(), work());
+        run_on(make_sockets(), work());
     }
 }
 

@@ -1,9 +1,10 @@
 // What the tests of net/ share: a loop to run on, and streams that say something.
 #pragma once
 
+#include "../support/events.hpp"
+
 #include <weir/coro/scope.hpp>
 #include <weir/coro/yield.hpp>
-#include <weir/io/epoll.hpp>
 #include <weir/io/loop.hpp>
 #include <weir/io/memory.hpp>
 #include <weir/io/sleep.hpp>
@@ -23,7 +24,7 @@ using net::endpoint;
 
 using stream_result = result<owned<io::stream>>;
 
-inline owned<io::backend> make_epoll() { return std::move(*io::epoll::make()); }
+inline owned<io::backend> make_sockets() { return std::move(*tests::make_events()); }
 inline owned<io::backend> make_memory() { return make_owned<io::memory>(); }
 
 // Runs `work` on a loop of its own.
@@ -72,7 +73,7 @@ inline task<> expect_serves(net::listener& listener, endpoint to) {
 
 inline bool has_ipv6() {
     static const bool has = [] {
-        io::loop loop(make_epoll());
+        io::loop loop(make_sockets());
         const result<owned<io::acceptor>> made =
             loop.events().listen(endpoint::loopback_ipv6(0).bytes(), io::listen_options());
         return made.has_value();

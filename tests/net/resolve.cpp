@@ -1,6 +1,7 @@
+#include "../support/events.hpp"
+
 #include <weir/coro/scope.hpp>
 #include <weir/coro/yield.hpp>
-#include <weir/io/epoll.hpp>
 #include <weir/io/loop.hpp>
 #include <weir/net/resolve.hpp>
 
@@ -43,7 +44,7 @@ addresses hanging(const std::string&, std::uint16_t) {
     return errc::injected;
 }
 
-addresses run(task<addresses> work) { return io::loop(std::move(*io::epoll::make())).run(std::move(work)); }
+addresses run(task<addresses> work) { return io::loop(std::move(*tests::make_events())).run(std::move(work)); }
 
 std::string text_of(const addresses& found) {
     if (!found) return found.error().message();
@@ -109,7 +110,7 @@ TEST_CASE("resolve: a resolver that hangs is left at the deadline") {
 }
 
 TEST_CASE("resolve: destroyed while the resolver is at work") {
-    io::loop loop(std::move(*io::epoll::make()));
+    io::loop loop(std::move(*tests::make_events()));
     auto ask = []() -> task<> {
         const addresses found = co_await net::resolve("slow.test", 80, hanging);
         CHECK_MESSAGE(false, "the frame was to be destroyed");

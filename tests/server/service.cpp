@@ -76,7 +76,7 @@ TEST_CASE("stop: peers get 1001, waiting requests are let go, the port is free")
     };
     tests::memory_loop loop;
     loop.run(work(true));
-    io::loop(std::move(*io::epoll::make())).run(work(false));
+    io::loop(std::move(*tests::make_events())).run(work(false));
 }
 
 TEST_CASE("stop: handlers are cancelled after the grace, and waited for") {

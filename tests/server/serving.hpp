@@ -1,13 +1,13 @@
 // A server and its clients in one loop, over memory or over sockets.
 #pragma once
 
+#include "../support/events.hpp"
 #include "../support/memory_loop.hpp"
 #include "../support/raw_peer.hpp"
 
 #include <weir/client/connect.hpp>
 #include <weir/coro/event.hpp>
 #include <weir/coro/when_any.hpp>
-#include <weir/io/epoll.hpp>
 #include <weir/io/sleep.hpp>
 #include <weir/server/server.hpp>
 
@@ -48,7 +48,7 @@ void in_memory(server& of, Work work, server_options options = {}, io::memory_op
 
 template <class Work>
 void over_sockets(server& of, Work work, server_options options = {}) {
-    auto events = io::epoll::make();
+    auto events = tests::make_events();
     REQUIRE(events);
     io::loop(std::move(*events)).run(serving(of, options, work));
 }

@@ -190,7 +190,7 @@ TEST_CASE("sweep: the same over sockets") {
         bool over = false;
         for (int after = 0; !over; after += after < 60 ? 1 : 1 + after / 4) {
             CAPTURE(after);
-            auto events = io::epoll::make();
+            auto events = tests::make_events();
             REQUIRE(events);
             io::loop(std::move(*events)).run(disturbed({}, how, after, over));
             REQUIRE(after < 100'000'000);

@@ -1,4 +1,4 @@
-// The epoll backend with two things that tests want: a stream operation that fails, and a clock that nobody waits for.
+// A backend over sockets with two things that tests want: a stream operation that fails, and a clock that nobody waits for.
 //
 //     auto made = weir::make_owned<tests::failing_epoll>();
 //     made->fail_at(17);                     // the 18th fill or write of any stream: ECONNRESET
@@ -8,7 +8,8 @@
 // else does; a later one comes the sooner the longer nothing happens. A loop that waits for ever ends the program.
 #pragma once
 
-#include <weir/io/epoll.hpp>
+
+#include "events.hpp"
 
 #include <doctest/doctest.h>
 
@@ -27,7 +28,7 @@ class failing_epoll final : public weir::io::backend {
 
 public:
     failing_epoll() {
-        auto made = weir::io::epoll::make();
+        auto made = make_events();
         REQUIRE(made);
         x_inner = std::move(*made);
     }
@@ -36,7 +37,7 @@ public:
     bool injected() const noexcept { return x_operations > x_fail_at; }
     std::size_t lent() noexcept { return blocks().lent() + x_inner->blocks().lent(); }
 
-    std::string_view name() const noexcept override { return "failing epoll"; }
+    std::string_view name() const noexcept override { return "failing"; }
     weir::result<weir::owned<weir::io::stream>> connect(weir::bytes_view address) override {
         return wrap(x_inner->connect(address));
     }
@@ -51,7 +52,7 @@ public:
         return wrap(x_inner->adopt_acceptor(descriptor));
     }
 
-    void wait(time timeout) noexcept override {
+    bool wait(time timeout) noexcept override {
         x_now += std::chrono::microseconds(50);
         pollfd events{x_inner->descriptor(), POLLIN, 0};
         const bool long_time = timeout > std::chrono::milliseconds(10);
@@ -66,12 +67,12 @@ public:
         } else {
             x_idle = 0;
         }
-        x_inner->wait(time(0));
+        return x_inner->wait(time(0));
     }
     bool dispatch() noexcept override { return x_inner->dispatch(); }
     void wake() noexcept override { x_inner->wake(); }
     time now() noexcept override { return x_now; }
-    int descriptor() const noexcept override { return x_inner->descriptor(); }
+    int descriptor() noexcept override { return x_inner->descriptor(); }
 
 private:
     // Fails when it is told to: breaks its socket, and goes on as the contract of streams has it.

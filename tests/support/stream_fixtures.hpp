@@ -1,12 +1,12 @@
-// The kinds of streams that one and the same test runs on: pipes in memory, Unix sockets and TCP.
+// The kinds of streams that one and the same test runs on: pipes in memory, Unix sockets and TCP, both over whichever
+// backend support/events.hpp says.
 //
 // Each has a loop, a pair of connected streams whose peer is in the same loop, and addresses to listen on. `until` turns
 // the loop until something has come true; nothing waits longer than for an event that is under way.
 #pragma once
 
+#include "events.hpp"
 #include "memory_loop.hpp"
-
-#include <weir/io/epoll.hpp>
 
 #include <arpa/inet.h>
 #include <stdlib.h>
@@ -54,8 +54,8 @@ public:
     }
 
 protected:
-    static weir::owned<weir::io::backend> epoll() {
-        auto made = weir::io::epoll::make();
+    static weir::owned<weir::io::backend> sockets() {
+        auto made = make_events();
         REQUIRE(made);
         return std::move(*made);
     }
@@ -83,7 +83,7 @@ public:
 
 class unix_fixture final : public stream_fixture {
 public:
-    unix_fixture() : stream_fixture(epoll()) {
+    unix_fixture() : stream_fixture(sockets()) {
         char path[] = "/tmp/weir-test-XXXXXX";
         REQUIRE(::mkdtemp(path));
         x_directory = path;
@@ -113,7 +113,7 @@ private:
 
 class tcp_fixture final : public stream_fixture {
 public:
-    tcp_fixture() : stream_fixture(epoll()) {
+    tcp_fixture() : stream_fixture(sockets()) {
         x_address.sin_family = AF_INET;
         x_address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     }

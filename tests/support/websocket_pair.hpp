@@ -9,9 +9,9 @@
 // Over memory time is virtual. Over sockets it is real, so deadlines are for memory only.
 #pragma once
 
+#include "events.hpp"
 #include "memory_loop.hpp"
 
-#include <weir/io/epoll.hpp>
 #include <weir/io/sleep.hpp>
 #include <weir/io/stream_signal.hpp>
 #include <weir/protocol/ws/append_frame.hpp>
@@ -126,7 +126,7 @@ public:
         if (which == over::memory) {
             x_memory.emplace(options);
         } else {
-            auto made = weir::io::epoll::make();
+            auto made = tests::make_events();
             REQUIRE(made);
             x_sockets.emplace(std::move(*made));
         }

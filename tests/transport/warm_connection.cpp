@@ -5,7 +5,7 @@
 // blocks nor frames are recycled on purpose.
 #include <weir/coro/scope.hpp>
 #include <weir/coro/yield.hpp>
-#include <weir/io/epoll.hpp>
+#include <weir/io/backend_choice.hpp>
 #include <weir/io/loop.hpp>
 #include <weir/io/memory.hpp>
 #include <weir/transport/websocket.hpp>
@@ -167,7 +167,7 @@ std::pair<owned<io::stream>, owned<io::stream>> connected(io::loop& loop, io::me
         network = new io::memory;
         events.reset(network);
     } else {
-        auto made = io::epoll::make();
+        auto made = io::make_backend();
         if (!made) std::abort();
         events = std::move(*made);
     }

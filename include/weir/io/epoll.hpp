@@ -5,8 +5,6 @@
 
 #include <weir/io/socket_backend.hpp>
 
-#include <time.h>
-
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 
@@ -41,7 +39,8 @@ public:
             if (x_events[i].data.ptr == &which) x_events[i].data.ptr = nullptr;
     }
 
-    void wait(std::chrono::nanoseconds timeout) noexcept override {
+    bool wait(std::chrono::nanoseconds timeout) noexcept override {
+        if (x_told < x_found) return true;
         int milliseconds = -1;
         if (timeout != forever) { // rounded up, so that a deadline has passed when the wait is over
             const auto whole = std::chrono::ceil<std::chrono::milliseconds>(timeout).count();
@@ -50,6 +49,7 @@ public:
         const int found = ::epoll_wait(x_epoll.get(), x_events, max_events, milliseconds);
         x_told = 0;
         x_found = found < 0 ? 0 : found;
+        return x_found > 0;
     }
 
     bool dispatch() noexcept override {
@@ -69,16 +69,12 @@ public:
         // Edge-triggered: each write is an event, the counter need not be read. One that would overflow after 2^64
         // writes does not happen.
         const std::uint64_t one = 1;
+        const int saved = errno; // of what a signal interrupted
         [[maybe_unused]] const ssize_t ignored = ::write(x_wake.get(), &one, sizeof one);
+        errno = saved;
     }
 
-    std::chrono::nanoseconds now() noexcept override {
-        timespec at;
-        ::clock_gettime(CLOCK_MONOTONIC, &at);
-        return std::chrono::seconds(at.tv_sec) + std::chrono::nanoseconds(at.tv_nsec);
-    }
-
-    int descriptor() const noexcept override { return x_epoll.get(); }
+    int descriptor() noexcept override { return x_epoll.get(); }
 
 private:
     static constexpr int max_events = 256;

@@ -12,6 +12,7 @@
 #include <weir/io/interrupt.hpp>
 #include <weir/io/os_entropy.hpp>
 #include <weir/io/timer_wheel.hpp>
+#include <weir/io/wait_policy.hpp>
 
 #include <atomic>
 #include <mutex>
@@ -24,10 +25,11 @@ public:
     static constexpr std::chrono::nanoseconds forever = backend::forever;
 
     // Takes its events from `events`, and random bytes from the kernel unless told otherwise; `random` must then
-    // outlive the loop.
-    explicit loop(owned<backend> events, entropy* random = nullptr) noexcept
-        : x_backend(std::move(events)), x_random(random ? random : &x_os_entropy) {
-        x_now = x_backend->now();
+    // outlive the loop. `waiting`: how it waits while there is nothing to do; a simulated backend is not asked twice.
+    explicit loop(owned<backend> events, entropy* random = nullptr, wait_policy waiting = {}) noexcept
+        : x_backend(std::move(events)), x_random(random ? random : &x_os_entropy),
+          x_spins_for(x_backend->is_simulated() ? std::chrono::nanoseconds(0) : waiting.spins_for()) {
+        x_now = x_last_event = x_backend->now();
         x_wheel.advance(x_now);
     }
 
@@ -39,6 +41,11 @@ public:
 
     backend& events() noexcept { return *x_backend; }
     block_pool& blocks() noexcept { return x_backend->blocks(); }
+
+    // Which backend it runs on, and why on that: "epoll", "asked for by WEIR_BACKEND".
+    std::string_view backend_name() const noexcept { return x_backend->name(); }
+    std::string_view backend_reason() const noexcept { return x_backend->reason(); }
+
     entropy& random() noexcept { return *x_random; }
 
     // The loop that runs this thread now; null where none does.
@@ -60,7 +67,7 @@ public:
     void turn(std::chrono::nanoseconds at_most = forever) noexcept {
         const activation active(*this);
         const std::chrono::nanoseconds due = until_next();
-        x_backend->wait(due < at_most ? due : at_most);
+        wait(due < at_most ? due : at_most);
         x_sleeping.store(false, std::memory_order_relaxed);
         x_now = x_backend->now();
         ++x_turn_number;
@@ -85,7 +92,7 @@ public:
 
     // A descriptor that is readable when a turn has events to handle; -1 where the backend has none. Deadlines do not
     // show in it: see `until_next`.
-    int descriptor() const noexcept { return x_backend->descriptor(); }
+    int descriptor() noexcept { return x_backend->descriptor(); }
 
     // Registers an interrupt.
     void add(interrupt& which) noexcept { x_interrupts.push_back(which); }
@@ -155,6 +162,32 @@ private:
         task<T>& x_main;
     };
 
+    void wait(std::chrono::nanoseconds most) noexcept {
+        if (x_spins_for == std::chrono::nanoseconds(0) || most == std::chrono::nanoseconds(0)) {
+            x_backend->wait(most);
+        } else if (!spin(most) && x_backend->wait(most)) {
+            x_last_event = x_backend->now();
+        }
+    }
+
+    // Looks for something to do again and again, for as long as the policy has it; true when the turn may begin.
+    [[gnu::cold]] bool spin(std::chrono::nanoseconds& most) noexcept {
+        x_sleeping.store(false, std::memory_order_relaxed); // who posts need not wake us: we look
+        const std::chrono::nanoseconds began = x_backend->now();
+        std::chrono::nanoseconds now = began;
+        while (now - x_last_event < x_spins_for) {
+            if (x_backend->wait(std::chrono::nanoseconds(0)) || x_has_remote.load() || x_has_raised.load()) {
+                x_last_event = x_backend->now();
+                return true;
+            }
+            now = x_backend->now();
+            if (now - began >= most) return true;
+        }
+        if (most != forever) most -= now - began;
+        x_sleeping.store(true, std::memory_order_seq_cst); // as in `until_next`
+        return x_has_remote.load(std::memory_order_seq_cst) || x_has_raised.load();
+    }
+
     void take_remote() noexcept {
         if (x_has_raised.load()) {
             x_has_raised.store(false);
@@ -199,6 +232,8 @@ private:
     owned<backend> x_backend;
     os_entropy x_os_entropy;
     entropy* x_random;
+    std::chrono::nanoseconds x_spins_for;
+    std::chrono::nanoseconds x_last_event; // found by the backend or posted; only kept up by a policy that spins
     timer_wheel x_wheel;
     list<interrupt> x_interrupts;
     std::atomic<bool> x_has_raised{false};

@@ -134,26 +134,30 @@ public:
         return size < most ? size : most;
     }
 
-    void wait(std::chrono::nanoseconds timeout) noexcept override {
+    bool is_simulated() const noexcept override { return true; }
+
+    bool wait(std::chrono::nanoseconds timeout) noexcept override {
         collect();
-        if (!x_due.empty() || woken() || timeout <= std::chrono::nanoseconds(0)) {
+        const bool news = woken() || !x_due.empty();
+        if (news || timeout <= std::chrono::nanoseconds(0)) {
             x_now += x_options.busy_turn;
-            return;
+            return news;
         }
         if (x_holds > 0) {
             if (!wait_for_wake(x_options.held_after)) stalled();
-            return;
+            return true;
         }
         std::chrono::nanoseconds until = timeout == forever ? forever : x_now + timeout;
         for (memory_event* each = x_later.front(); each; each = x_later.after(*each))
             if (each->x_at < until) until = each->x_at;
-        if (helpers_answer()) return;
+        if (helpers_answer()) return true;
         if (until == forever) {
             if (!wait_for_wake(x_options.stall_after)) stalled();
-            return;
+            return true;
         }
         x_now = until;
         collect();
+        return !x_due.empty();
     }
 
     bool dispatch() noexcept override {

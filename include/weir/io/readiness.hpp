@@ -1,15 +1,19 @@
 // What backends share that are told which descriptors are ready: epoll, poll, io_uring's poll mode.
 //
-// Such a backend derives from `socket_backend` (io/socket_backend.hpp), implements `watch`, `unwatch`, `wait`, `dispatch`
-// and `wake`, and gets streams and acceptors over plain sockets from there. Descriptors are watched once,
-// edge-triggered, for both directions; readiness is remembered as a bit, so that a receive is only tried when it can
-// succeed.
+// Such a backend derives from `socket_backend` (io/socket_backend.hpp), implements `name`, `watch`, `unwatch`, `wait`,
+// `dispatch` and `wake`, and gets streams and acceptors over plain sockets from there. Descriptors are watched from
+// `watch` to `unwatch`, for both directions. What is ready at `watch` is told too, and every change to ready after that,
+// even if it was told before: whoever has found a direction not to be ready hears of it again. Readiness is remembered
+// as a bit, so that a receive is only tried when it can succeed.
 #pragma once
 
 #include <weir/io/backend.hpp>
 #include <weir/io/unique_descriptor.hpp>
 
+#include <cstdint>
+
 #include <sys/socket.h>
+#include <time.h>
 
 namespace weir::inline v0::io {
 
@@ -23,7 +27,19 @@ public:
     // The descriptor has become readable or writable. `hangup`: the peer has ended its side, or the socket has failed.
     virtual void on_ready(bool readable, bool writable, bool hangup) noexcept = 0;
 
+    // What it has not been told since it last found out that there is none. A backend that sees states and not changes,
+    // as poll does, watches for these alone, and would tell the same for ever otherwise. Failures are always watched for.
+    struct interest {
+        bool readable;
+        bool writable;
+        bool end; // of the peer's direction
+    };
+    virtual interest wants() const noexcept = 0;
+
     int number() const noexcept { return x_descriptor.get(); }
+
+    // For the backend that watches it, which may keep anything here.
+    std::uint64_t mark = 0;
 
 protected:
     ~watched() = default;
@@ -35,11 +51,18 @@ public:
     // How much a stream receives at a time at the most: the size of a lease.
     static constexpr std::size_t lease_bytes = 64 * 1024;
 
-    // Watches a descriptor until `unwatch`; both directions, edge-triggered.
+    // Watches a descriptor until `unwatch`.
     virtual std::error_code watch(watched& which) noexcept = 0;
 
-    // Stops watching; nothing is told any more, also not by a `dispatch` that is under way.
+    // Stops watching; nothing is told any more, also not by a `dispatch` that is under way. The descriptor is closed next:
+    // nothing of the backend's may keep the socket alive.
     virtual void unwatch(watched& which) noexcept = 0;
+
+    std::chrono::nanoseconds now() noexcept override {
+        timespec at;
+        ::clock_gettime(CLOCK_MONOTONIC, &at);
+        return std::chrono::seconds(at.tv_sec) + std::chrono::nanoseconds(at.tv_nsec);
+    }
 };
 
 } // namespace weir::inline v0::io

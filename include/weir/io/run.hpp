@@ -1,39 +1,41 @@
 // Running a program's main task.
 #pragma once
 
-#include <weir/io/epoll.hpp>
+#include <weir/io/backend_choice.hpp>
 #include <weir/io/loop.hpp>
 
 #include <cstdio>
 
 namespace weir::inline v0 {
 
-// Which source of events a loop uses.
-enum class backend_kind : unsigned char {
-    automatic, // the best that this system has
-    epoll,
+struct run_options {
+    // Where events come from.
+    backend_choice backend = {};
+
+    // How the loop waits while it has nothing to do.
+    wait_policy waiting = {};
 };
+static_assert(std::is_trivially_copyable_v<run_options> && std::is_trivially_destructible_v<run_options>);
 
-namespace io {
+namespace detail {
 
-// A backend of the kind asked for, or why there is none.
-inline result<owned<backend>> make_backend(backend_kind) { return epoll::make(); }
+template <class T>
+int run_here(task<T>&& main, const run_options& options) {
+    result<owned<io::backend>> events = io::make_backend(options.backend);
+    if (!events) return std::fprintf(stderr, "weir: %s\n", events.error().message().c_str()), 1;
+    io::loop on(std::move(*events), nullptr, options.waiting);
+    if constexpr (std::is_void_v<T>)
+        return on.run(std::move(main)), 0;
+    else
+        return on.run(std::move(main));
+}
 
-} // namespace io
+} // namespace detail
 
 // Runs `main` on a loop of its own, on this thread, until it has ended and every connection that was dropped on the way
 // is closed. Gives 0, or what the task returns, for `main` to return; 1 with a line on stderr when there is no
 // backend. What the task throws is thrown.
-inline int run(task<> main, backend_kind kind = backend_kind::automatic) {
-    result<owned<io::backend>> events = io::make_backend(kind);
-    if (!events) return std::fprintf(stderr, "weir: %s\n", events.error().message().c_str()), 1;
-    io::loop(std::move(*events)).run(std::move(main));
-    return 0;
-}
-inline int run(task<int> main, backend_kind kind = backend_kind::automatic) {
-    result<owned<io::backend>> events = io::make_backend(kind);
-    if (!events) return std::fprintf(stderr, "weir: %s\n", events.error().message().c_str()), 1;
-    return io::loop(std::move(*events)).run(std::move(main));
-}
+inline int run(task<> main, const run_options& options = {}) { return detail::run_here(std::move(main), options); }
+inline int run(task<int> main, const run_options& options = {}) { return detail::run_here(std::move(main), options); }
 
 } // namespace weir::inline v0

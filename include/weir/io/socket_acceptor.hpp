@@ -34,7 +34,10 @@ public:
             unique_descriptor next(::accept4(number(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
             if (!next) {
                 if (errno == EINTR || errno == ECONNABORTED || errno == EPROTO) continue; // that one has gone already
-                if (errno == EAGAIN || errno == EWOULDBLOCK) return status::blocked;
+                if (errno == EAGAIN || errno == EWOULDBLOCK) {
+                    x_told = false;
+                    return status::blocked;
+                }
                 failure = last_error();
                 return status::failed;
             }
@@ -61,7 +64,10 @@ private:
         if (::getsockname(number(), reinterpret_cast<sockaddr*>(&x_address), &size) == 0) x_address_bytes = size;
     }
 
+    interest wants() const noexcept override { return {!x_told, false, false}; }
+
     void on_ready(bool, bool, bool) noexcept override {
+        x_told = true;
         if (x_observer) x_observer->on_acceptable();
     }
 
@@ -70,6 +76,7 @@ private:
     std::size_t x_address_bytes = 0;
     bool x_unlink_path;
     bool x_watched = true;
+    bool x_told = false; // that there may be somebody; until there is nobody
 };
 
 } // namespace weir::inline v0::io

@@ -142,6 +142,8 @@ private:
         return 0;
     }
 
+    interest wants() const noexcept override { return {!x_readable, !x_writable, !x_hangup}; }
+
     void on_ready(bool readable, bool writable, bool hangup) noexcept override {
         if (hangup) x_hangup = true;
         if (x_connecting) {

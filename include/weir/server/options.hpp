@@ -54,8 +54,11 @@ struct server_options {
     // those up that have not ended by then.
     bool handle_signals = true;
 
-    // Which source of events `run` uses.
-    backend_kind backend = backend_kind::automatic;
+    // Where `run` has events from: io/backend_choice.hpp. Automatic by default.
+    backend_choice backend = {};
+
+    // How the loop of `run` waits while it has nothing to do: sleeping by default. See io/wait_policy.hpp.
+    wait_policy waiting = {};
 
     // Bounds for request heads.
     http::head_limits head = {};

@@ -97,7 +97,7 @@ public:
     [[gnu::cold]] int run(const server_options& options = {}) {
         result<owned<io::backend>> events = io::make_backend(options.backend);
         if (!events) return fail(events.error());
-        io::loop loop(std::move(*events));
+        io::loop loop(std::move(*events), nullptr, options.waiting);
         return loop.run(main(options));
     }
 
@@ -121,7 +121,7 @@ public:
         if (!settings.log) settings.log = options.log;
         if (!settings.peer_name) settings.peer_name = net::peer_name;
         x_setup.websocket = shared<const websocket_options>::make(settings);
-        x_setup.note(log_level::info, "listening on " + where());
+        x_setup.note(log_level::info, "listening on " + where() + with());
         return {};
     }
 
@@ -208,6 +208,14 @@ private:
         if (x_local == net::endpoint::any_ipv6(x_local.port()) || x_local == net::endpoint::any_ipv4(x_local.port()))
             return "http://localhost:" + std::to_string(x_local.port()) + " (all addresses)";
         return "http://" + x_local.to_string();
+    }
+
+    // Where the loop has its events from; why, if that needs saying.
+    [[gnu::cold]] static std::string with() {
+        const io::loop& on = *io::loop::current();
+        const std::string_view why = on.backend_reason();
+        if (why.empty() || why == "automatic") return concat({" with ", on.backend_name()});
+        return concat({" with ", on.backend_name(), " (", why, ")"});
     }
 
     detail::server_setup x_setup;

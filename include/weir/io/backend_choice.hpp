@@ -1,0 +1,91 @@
+// Which source of events a loop uses, decided while the program runs.
+//
+//     weir::run(talk(), {.backend = weir::backend_kind::epoll});       // that, or an error that says why not
+//     server.run({.port = 9001, .backend = my_backend::make});         // one of the program's own
+//
+// io_uring is there for programs that include <weir/io/uring.hpp>, in one of their files, and link liburing. `automatic` is
+// then io_uring where the system lets us, and epoll otherwise; the loop says which and why (`loop::backend_name`,
+// `loop::backend_reason`). The environment variable WEIR_BACKEND, "epoll" or "io_uring", takes the place of `automatic`;
+// what it asks for and cannot be had is an error too, never silently the other one.
+#pragma once
+
+#include <weir/io/epoll.hpp>
+
+#include <atomic>
+#include <cstdlib>
+
+namespace weir::inline v0 {
+
+enum class backend_kind : unsigned char {
+    automatic, // the best that this program and this system have
+    epoll,
+    io_uring,
+};
+
+// A kind, or a function that makes a backend. Trivially copyable.
+class backend_choice {
+public:
+    using maker = result<owned<io::backend>> (*)();
+
+    constexpr backend_choice(backend_kind kind = backend_kind::automatic) noexcept : x_kind(kind) {}
+    constexpr backend_choice(maker own) noexcept : x_make(own) {}
+
+    constexpr backend_kind kind() const noexcept { return x_kind; }
+    constexpr maker make() const noexcept { return x_make; } // null: by kind
+
+private:
+    backend_kind x_kind = backend_kind::automatic;
+    maker x_make = nullptr;
+};
+static_assert(std::is_trivially_copyable_v<backend_choice>);
+
+namespace detail {
+
+// What makes io_uring's backend: set, before main, by the units that include its header.
+inline std::atomic<backend_choice::maker> uring_maker{nullptr};
+
+inline result<owned<io::backend>> explained(result<owned<io::backend>>&& made, std::string why) {
+    if (made) {
+        (*made)->set_reason(std::move(why));
+        return std::move(made);
+    }
+    return error(made.error().code(), concat({why, made.error().context().empty() ? "" : ": ", made.error().context()}));
+}
+
+inline result<owned<io::backend>> make_uring() {
+    if (const backend_choice::maker make = uring_maker.load()) return make();
+    return error(errc::unsupported, "io_uring: no file of this program includes <weir/io/uring.hpp>, or defines "
+                                    "WEIR_WITH_LIBURING before the single header");
+}
+
+} // namespace detail
+
+namespace io {
+
+// The backend that was chosen, or why there is none.
+[[gnu::cold]] inline result<owned<backend>> make_backend(backend_choice choice = {}) {
+    if (choice.make()) return weir::detail::explained(choice.make()(), "the program's own backend");
+    backend_kind kind = choice.kind();
+    std::string asked = "asked for by the program";
+    const char* const variable = std::getenv("WEIR_BACKEND");
+    if (kind == backend_kind::automatic && variable && *variable) {
+        const std::string_view wish = variable;
+        asked = "asked for by WEIR_BACKEND";
+        if (wish == "epoll")
+            kind = backend_kind::epoll;
+        else if (wish == "io_uring")
+            kind = backend_kind::io_uring;
+        else if (wish != "automatic")
+            return error(errc::unsupported, concat({"WEIR_BACKEND=", wish, ": neither epoll nor io_uring nor automatic"}));
+    }
+    if (kind == backend_kind::io_uring) return weir::detail::explained(weir::detail::make_uring(), std::move(asked));
+    if (kind == backend_kind::epoll) return weir::detail::explained(epoll::make(), std::move(asked));
+    if (!weir::detail::uring_maker.load()) return weir::detail::explained(epoll::make(), "automatic");
+    result<owned<backend>> best = weir::detail::make_uring();
+    if (best) return weir::detail::explained(std::move(best), "automatic");
+    return weir::detail::explained(epoll::make(), concat({"automatic, since ", best.error().message()}));
+}
+
+} // namespace io
+
+} // namespace weir::inline v0

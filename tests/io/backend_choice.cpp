@@ -1,0 +1,104 @@
+// Which backend a program gets: what it asks for, what WEIR_BACKEND asks for, and what the system has.
+#include <weir/io/backend_choice.hpp>
+#include <weir/io/memory.hpp>
+#include <weir/io/run.hpp>
+
+#include <doctest/doctest.h>
+
+#include <string>
+
+using namespace weir;
+
+namespace {
+
+// WEIR_BACKEND, and what makes io_uring's backend, as they are to be, and at the end as they were.
+struct world {
+    explicit world(const char* variable, backend_choice::maker uring) : had_maker(weir::detail::uring_maker.exchange(uring)) {
+        if (const char* had = std::getenv("WEIR_BACKEND")) had_variable = had;
+        if (variable)
+            ::setenv("WEIR_BACKEND", variable, 1);
+        else
+            ::unsetenv("WEIR_BACKEND");
+    }
+    ~world() {
+        weir::detail::uring_maker = had_maker;
+        if (had_variable)
+            ::setenv("WEIR_BACKEND", had_variable->c_str(), 1);
+        else
+            ::unsetenv("WEIR_BACKEND");
+    }
+    backend_choice::maker had_maker;
+    std::optional<std::string> had_variable;
+};
+
+// Stands in for io_uring.
+result<owned<io::backend>> another() { return owned<io::backend>(make_owned<io::memory>()); }
+result<owned<io::backend>> forbidden() {
+    return error(std::make_error_code(std::errc::operation_not_permitted), "io_uring (forbidden by a test)");
+}
+
+std::string chosen(backend_choice choice = {}) {
+    const auto made = io::make_backend(choice);
+    if (!made) return "error: " + made.error().message();
+    return std::string((*made)->name()) + ": " + std::string((*made)->reason());
+}
+
+task<> nothing() { co_return; }
+
+} // namespace
+
+TEST_CASE("backend_choice: automatic is io_uring where it can be had, else epoll, and says why") {
+    {
+        const world here(nullptr, another);
+        CHECK(chosen() == "memory: automatic");
+    }
+    {
+        const world here(nullptr, forbidden);
+        CHECK(chosen() == "epoll: automatic, since io_uring (forbidden by a test): Operation not permitted");
+    }
+    {
+        const world here(nullptr, nullptr);
+        CHECK(chosen() == "epoll: automatic");
+    }
+}
+
+TEST_CASE("backend_choice: WEIR_BACKEND takes the place of automatic, and of nothing else") {
+    {
+        const world here("epoll", another);
+        CHECK(chosen() == "epoll: asked for by WEIR_BACKEND");
+        CHECK(chosen(backend_kind::io_uring) == "memory: asked for by the program");
+    }
+    {
+        const world here("io_uring", another);
+        CHECK(chosen() == "memory: asked for by WEIR_BACKEND");
+        CHECK(chosen(backend_kind::epoll) == "epoll: asked for by the program");
+        CHECK(chosen(another) == "memory: the program's own backend");
+    }
+    {
+        const world here("", another);
+        CHECK(chosen() == "memory: automatic");
+    }
+    {
+        const world here("automatic", another);
+        CHECK(chosen() == "memory: automatic");
+    }
+    {
+        const world here("kqueue", another);
+        CHECK(chosen().starts_with("error: WEIR_BACKEND=kqueue: neither epoll nor io_uring nor automatic: "));
+    }
+}
+
+TEST_CASE("backend_choice: what was asked for and cannot be had is an error, not another backend") {
+    {
+        const world here("io_uring", forbidden);
+        CHECK(chosen() == "error: asked for by WEIR_BACKEND: io_uring (forbidden by a test): Operation not permitted");
+        CHECK(run(nothing()) == 1);
+    }
+    {
+        const world here(nullptr, nullptr);
+        CHECK(chosen(backend_kind::io_uring).find("no file of this program includes <weir/io/uring.hpp>") != std::string::npos);
+        CHECK(run(nothing(), {.backend = backend_kind::io_uring}) == 1);
+        CHECK(run(nothing(), {.backend = forbidden}) == 1);
+        CHECK(run(nothing(), {.backend = another}) == 0);
+    }
+}
