@@ -6552,13 +6552,37 @@ protected:
 
 // ==== weir/io/backend.hpp ============================================================================================
 
-// What a loop needs of a source of events: the seam between weir and epoll, io_uring, or a simulation.
+// What a loop needs of a source of events: the seam between weir and epoll, io_uring, poll, or a simulation.
 //
-// A backend makes streams and acceptors, waits for something to happen to them, and tells their observers. Its rules:
-// only `wake` may be called from another thread or a signal handler; observers are told from `dispatch` and nowhere
-// else; streams and acceptors may be destroyed at any time on the loop's thread, also from within `dispatch`, and are
-// never told anything afterwards; the backend outlives them. Addresses are the bytes of a socket address, which a backend
-// passes on or compares but need not understand.
+// A backend makes streams and acceptors, waits for something to happen to them, and tells their observers. One that is
+// told which descriptors are ready derives from `socket_backend` (io/socket_backend.hpp), gets streams and acceptors from
+// there, and is done in a hundred lines: examples/custom_backend.cpp. `loop(std::move(backend))` runs on it, and so do
+// `weir::run` and `server::run`, which take a function that makes one (io/backend_choice.hpp).
+//
+// What a backend owes; tests/io/ holds every backend to it:
+//
+//   threads    Everything happens on the thread that first waits, but making it, and what is set up before that: those
+//              may be another's, which is done by then. Only `wake` may be called from other threads, and from signal
+//              handlers: it takes no lock and keeps errno.
+//   wake       Every `wake` ends the wait that is under way or, if there is none, the next one; several may count as one.
+//   telling    Observers are told from `dispatch` and nowhere else: never from `wait`, and never from within an operation
+//              of a stream or an acceptor. A `blocked` is a debt: it is paid by telling once, when trying again makes
+//              sense. What happens before the `blocked`, or while nobody observes, is not lost by that: the next try
+//              finds it. To tell without need is no fault, to tell for ever without need is one.
+//   ends       That the peer has ended or broken a stream is told unasked, so that who does not read hears of it.
+//   destroying Streams and acceptors may be destroyed, closed and reset at any time on the loop's thread: with operations
+//              in flight, from within `dispatch`, from within the telling of another one, with events found that
+//              `dispatch` has yet to tell. They are told nothing after that, and neither is whoever gets their memory or
+//              their descriptor next. A closed socket is closed for the world when the call returns: its port is free
+//              and its peer told. Nothing that the kernel may still write to is freed before it has written the last time.
+//   memory     Leases come from `blocks()`; a stream that waits owns none. The backend outlives its streams and acceptors.
+//   errors     Peers and the system are values. The functions that are noexcept neither throw nor give up: a wait that
+//              a signal interrupts, or that fails, just ends.
+//   clock      `now` never goes back and advances while `wait` waits. A wait that ends for its timeout's sake ends no
+//              earlier than that: rounded up to the clock's grain.
+//
+// Streams and acceptors say in io/stream.hpp and io/acceptor.hpp what each of their operations owes. Addresses are the
+// bytes of a socket address, which a backend passes on or compares but need not understand.
 
 namespace weir::inline v0::io {
 
@@ -6578,8 +6602,12 @@ public:
     backend& operator=(const backend&) = delete;
     virtual ~backend() = default;
 
-    // "epoll", "io_uring", "memory".
+    // "epoll", "io_uring", "memory". Of static duration.
     virtual std::string_view name() const noexcept = 0;
+
+    // Why it was this one: "automatic", "asked for by WEIR_BACKEND". Empty when nobody chose.
+    std::string_view reason() const noexcept { return x_reason; }
+    void set_reason(std::string why) { x_reason = std::move(why); }
 
     // Starts connecting to `address`. The stream's `connected()` is `blocked` until that has come to an end.
     virtual result<owned<stream>> connect(bytes_view address) = 0;
@@ -6593,7 +6621,9 @@ public:
     virtual result<owned<acceptor>> adopt_acceptor(int descriptor) = 0;
 
     // Waits until something has happened, somebody called `wake`, or `timeout` has passed; not at all if it is zero.
-    virtual void wait(std::chrono::nanoseconds timeout) noexcept = 0;
+    // False when there is nothing to tell and nobody woke it. What an earlier wait has found and `dispatch` has not told
+    // yet is not lost by waiting again: that wait is over at once.
+    virtual bool wait(std::chrono::nanoseconds timeout) noexcept = 0;
 
     // Tells observers of some of what `wait` has found: a few, so that what one stream has received can be used up
     // while it is warm, before the next one receives. True when there is more to tell.
@@ -6605,31 +6635,19 @@ public:
     // Time since an arbitrary start, never going back.
     virtual std::chrono::nanoseconds now() noexcept = 0;
 
-    // A descriptor that is readable when `wait` would not have to wait; -1 where there is none.
-    virtual int descriptor() const noexcept { return -1; }
+    // Whether time passes only while it waits, so that looking again and again would never end.
+    virtual bool is_simulated() const noexcept { return false; }
+
+    // A descriptor that is readable, from now on, when `wait` would not have to wait; -1 where there is none.
+    virtual int descriptor() noexcept { return -1; }
 
     // The pool that leases come from. The loop lends it to the streams' users for buffers of their own.
     block_pool& blocks() noexcept { return x_blocks; }
 
 private:
     block_pool x_blocks;
+    std::string x_reason;
 };
-
-} // namespace weir::inline v0::io
-
-// ==== weir/io/descriptor_limit.hpp ===================================================================================
-
-// How many descriptors this process may have open.
-
-namespace weir::inline v0::io {
-
-// The soft limit of RLIMIT_NOFILE (`ulimit -n`) at the time; about a million where there is none.
-[[gnu::cold]] inline std::size_t descriptor_limit() noexcept {
-    constexpr std::size_t most = 1024 * 1024;
-    rlimit bound{};
-    if (::getrlimit(RLIMIT_NOFILE, &bound) != 0 || bound.rlim_cur > most) return most;
-    return static_cast<std::size_t>(bound.rlim_cur);
-}
 
 } // namespace weir::inline v0::io
 
@@ -6678,10 +6696,11 @@ inline std::error_code last_error() noexcept { return {errno, std::system_catego
 
 // What backends share that are told which descriptors are ready: epoll, poll, io_uring's poll mode.
 //
-// Such a backend derives from `socket_backend` (io/socket_backend.hpp), implements `watch`, `unwatch`, `wait`, `dispatch`
-// and `wake`, and gets streams and acceptors over plain sockets from there. Descriptors are watched once,
-// edge-triggered, for both directions; readiness is remembered as a bit, so that a receive is only tried when it can
-// succeed.
+// Such a backend derives from `socket_backend` (io/socket_backend.hpp), implements `name`, `watch`, `unwatch`, `wait`,
+// `dispatch` and `wake`, and gets streams and acceptors over plain sockets from there. Descriptors are watched from
+// `watch` to `unwatch`, for both directions. What is ready at `watch` is told too, and every change to ready after that,
+// even if it was told before: whoever has found a direction not to be ready hears of it again. Readiness is remembered
+// as a bit, so that a receive is only tried when it can succeed.
 
 namespace weir::inline v0::io {
 
@@ -6695,7 +6714,19 @@ public:
     // The descriptor has become readable or writable. `hangup`: the peer has ended its side, or the socket has failed.
     virtual void on_ready(bool readable, bool writable, bool hangup) noexcept = 0;
 
+    // What it has not been told since it last found out that there is none. A backend that sees states and not changes,
+    // as poll does, watches for these alone, and would tell the same for ever otherwise. Failures are always watched for.
+    struct interest {
+        bool readable;
+        bool writable;
+        bool end; // of the peer's direction
+    };
+    virtual interest wants() const noexcept = 0;
+
     int number() const noexcept { return x_descriptor.get(); }
+
+    // For the backend that watches it, which may keep anything here.
+    std::uint64_t mark = 0;
 
 protected:
     ~watched() = default;
@@ -6707,11 +6738,18 @@ public:
     // How much a stream receives at a time at the most: the size of a lease.
     static constexpr std::size_t lease_bytes = 64 * 1024;
 
-    // Watches a descriptor until `unwatch`; both directions, edge-triggered.
+    // Watches a descriptor until `unwatch`.
     virtual std::error_code watch(watched& which) noexcept = 0;
 
-    // Stops watching; nothing is told any more, also not by a `dispatch` that is under way.
+    // Stops watching; nothing is told any more, also not by a `dispatch` that is under way. The descriptor is closed next:
+    // nothing of the backend's may keep the socket alive.
     virtual void unwatch(watched& which) noexcept = 0;
+
+    std::chrono::nanoseconds now() noexcept override {
+        timespec at;
+        ::clock_gettime(CLOCK_MONOTONIC, &at);
+        return std::chrono::seconds(at.tv_sec) + std::chrono::nanoseconds(at.tv_nsec);
+    }
 };
 
 } // namespace weir::inline v0::io
@@ -6849,6 +6887,8 @@ private:
         return 0;
     }
 
+    interest wants() const noexcept override { return {!x_readable, !x_writable, !x_hangup}; }
+
     void on_ready(bool readable, bool writable, bool hangup) noexcept override {
         if (hangup) x_hangup = true;
         if (x_connecting) {
@@ -6915,7 +6955,10 @@ public:
             unique_descriptor next(::accept4(number(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
             if (!next) {
                 if (errno == EINTR || errno == ECONNABORTED || errno == EPROTO) continue; // that one has gone already
-                if (errno == EAGAIN || errno == EWOULDBLOCK) return status::blocked;
+                if (errno == EAGAIN || errno == EWOULDBLOCK) {
+                    x_told = false;
+                    return status::blocked;
+                }
                 failure = last_error();
                 return status::failed;
             }
@@ -6942,7 +6985,10 @@ private:
         if (::getsockname(number(), reinterpret_cast<sockaddr*>(&x_address), &size) == 0) x_address_bytes = size;
     }
 
+    interest wants() const noexcept override { return {!x_told, false, false}; }
+
     void on_ready(bool, bool, bool) noexcept override {
+        x_told = true;
         if (x_observer) x_observer->on_acceptable();
     }
 
@@ -6951,6 +6997,7 @@ private:
     std::size_t x_address_bytes = 0;
     bool x_unlink_path;
     bool x_watched = true;
+    bool x_told = false; // that there may be somebody; until there is nobody
 };
 
 } // namespace weir::inline v0::io
@@ -7078,7 +7125,8 @@ public:
             if (x_events[i].data.ptr == &which) x_events[i].data.ptr = nullptr;
     }
 
-    void wait(std::chrono::nanoseconds timeout) noexcept override {
+    bool wait(std::chrono::nanoseconds timeout) noexcept override {
+        if (x_told < x_found) return true;
         int milliseconds = -1;
         if (timeout != forever) { // rounded up, so that a deadline has passed when the wait is over
             const auto whole = std::chrono::ceil<std::chrono::milliseconds>(timeout).count();
@@ -7087,6 +7135,7 @@ public:
         const int found = ::epoll_wait(x_epoll.get(), x_events, max_events, milliseconds);
         x_told = 0;
         x_found = found < 0 ? 0 : found;
+        return x_found > 0;
     }
 
     bool dispatch() noexcept override {
@@ -7106,16 +7155,12 @@ public:
         // Edge-triggered: each write is an event, the counter need not be read. One that would overflow after 2^64
         // writes does not happen.
         const std::uint64_t one = 1;
+        const int saved = errno; // of what a signal interrupted
         [[maybe_unused]] const ssize_t ignored = ::write(x_wake.get(), &one, sizeof one);
+        errno = saved;
     }
 
-    std::chrono::nanoseconds now() noexcept override {
-        timespec at;
-        ::clock_gettime(CLOCK_MONOTONIC, &at);
-        return std::chrono::seconds(at.tv_sec) + std::chrono::nanoseconds(at.tv_nsec);
-    }
-
-    int descriptor() const noexcept override { return x_epoll.get(); }
+    int descriptor() noexcept override { return x_epoll.get(); }
 
 private:
     static constexpr int max_events = 256;
@@ -7131,6 +7176,110 @@ private:
     int x_found = 0;
     epoll_event x_events[max_events];
 };
+
+} // namespace weir::inline v0::io
+
+// ==== weir/io/backend_choice.hpp =====================================================================================
+
+// Which source of events a loop uses, decided while the program runs.
+//
+//     weir::run(talk(), {.backend = weir::backend_kind::epoll});       // that, or an error that says why not
+//     server.run({.port = 9001, .backend = my_backend::make});         // one of the program's own
+//
+// io_uring is there for programs that include <weir/io/uring.hpp>, in one of their files, and link liburing. `automatic` is
+// then io_uring where the system lets us, and epoll otherwise; the loop says which and why (`loop::backend_name`,
+// `loop::backend_reason`). The environment variable WEIR_BACKEND, "epoll" or "io_uring", takes the place of `automatic`;
+// what it asks for and cannot be had is an error too, never silently the other one.
+
+namespace weir::inline v0 {
+
+enum class backend_kind : unsigned char {
+    automatic, // the best that this program and this system have
+    epoll,
+    io_uring,
+};
+
+// A kind, or a function that makes a backend. Trivially copyable.
+class backend_choice {
+public:
+    using maker = result<owned<io::backend>> (*)();
+
+    constexpr backend_choice(backend_kind kind = backend_kind::automatic) noexcept : x_kind(kind) {}
+    constexpr backend_choice(maker own) noexcept : x_make(own) {}
+
+    constexpr backend_kind kind() const noexcept { return x_kind; }
+    constexpr maker make() const noexcept { return x_make; } // null: by kind
+
+private:
+    backend_kind x_kind = backend_kind::automatic;
+    maker x_make = nullptr;
+};
+static_assert(std::is_trivially_copyable_v<backend_choice>);
+
+namespace detail {
+
+// What makes io_uring's backend: set, before main, by the units that include its header.
+inline std::atomic<backend_choice::maker> uring_maker{nullptr};
+
+inline result<owned<io::backend>> explained(result<owned<io::backend>>&& made, std::string why) {
+    if (made) {
+        (*made)->set_reason(std::move(why));
+        return std::move(made);
+    }
+    return error(made.error().code(), concat({why, made.error().context().empty() ? "" : ": ", made.error().context()}));
+}
+
+inline result<owned<io::backend>> make_uring() {
+    if (const backend_choice::maker make = uring_maker.load()) return make();
+    return error(errc::unsupported, "io_uring: no file of this program includes <weir/io/uring.hpp>, or defines "
+                                    "WEIR_WITH_LIBURING before the single header");
+}
+
+} // namespace detail
+
+namespace io {
+
+// The backend that was chosen, or why there is none.
+[[gnu::cold]] inline result<owned<backend>> make_backend(backend_choice choice = {}) {
+    if (choice.make()) return weir::detail::explained(choice.make()(), "the program's own backend");
+    backend_kind kind = choice.kind();
+    std::string asked = "asked for by the program";
+    const char* const variable = std::getenv("WEIR_BACKEND");
+    if (kind == backend_kind::automatic && variable && *variable) {
+        const std::string_view wish = variable;
+        asked = "asked for by WEIR_BACKEND";
+        if (wish == "epoll")
+            kind = backend_kind::epoll;
+        else if (wish == "io_uring")
+            kind = backend_kind::io_uring;
+        else if (wish != "automatic")
+            return error(errc::unsupported, concat({"WEIR_BACKEND=", wish, ": neither epoll nor io_uring nor automatic"}));
+    }
+    if (kind == backend_kind::io_uring) return weir::detail::explained(weir::detail::make_uring(), std::move(asked));
+    if (kind == backend_kind::epoll) return weir::detail::explained(epoll::make(), std::move(asked));
+    if (!weir::detail::uring_maker.load()) return weir::detail::explained(epoll::make(), "automatic");
+    result<owned<backend>> best = weir::detail::make_uring();
+    if (best) return weir::detail::explained(std::move(best), "automatic");
+    return weir::detail::explained(epoll::make(), concat({"automatic, since ", best.error().message()}));
+}
+
+} // namespace io
+
+} // namespace weir::inline v0
+
+// ==== weir/io/descriptor_limit.hpp ===================================================================================
+
+// How many descriptors this process may have open.
+
+namespace weir::inline v0::io {
+
+// The soft limit of RLIMIT_NOFILE (`ulimit -n`) at the time; about a million where there is none.
+[[gnu::cold]] inline std::size_t descriptor_limit() noexcept {
+    constexpr std::size_t most = 1024 * 1024;
+    rlimit bound{};
+    if (::getrlimit(RLIMIT_NOFILE, &bound) != 0 || bound.rlim_cur > most) return most;
+    return static_cast<std::size_t>(bound.rlim_cur);
+}
 
 } // namespace weir::inline v0::io
 
@@ -7286,6 +7435,46 @@ private:
 
 } // namespace weir::inline v0
 
+// ==== weir/io/wait_policy.hpp ========================================================================================
+
+// How a loop waits while it has nothing to do: interrupts against polling.
+//
+//     server.run({.port = 9001, .waiting = weir::wait_policy::adaptive(50us)});
+//
+// A loop that sleeps costs nothing and pays for being woken with every event that comes alone: some microseconds here, tens
+// on a machine whose cores go into deep sleep. One that spins sees the event at once and takes a whole core. In between,
+// one that spins for a while after each event is as quick while events follow each other closely, and sleeps otherwise.
+// examples/wait_policies.cpp measures the trade on the machine it runs on. With fewer cores than busy threads, spinning
+// takes the time away from whoever was to send the next event: leave it at `block` then.
+
+namespace weir::inline v0 {
+
+class wait_policy {
+public:
+    // Sleeps until there is something to do.
+    constexpr wait_policy() noexcept = default;
+    static constexpr wait_policy block() noexcept { return wait_policy(); }
+
+    // Never sleeps: looks again and again.
+    static constexpr wait_policy spin() noexcept { return adaptive(std::chrono::nanoseconds::max()); }
+
+    // Looks again and again until nothing has come for so long, and then sleeps. What comes is an event of a stream, or
+    // something from another thread; a deadline is known before and nobody spins for it.
+    static constexpr wait_policy adaptive(std::chrono::nanoseconds after_last_event) noexcept {
+        wait_policy made;
+        made.x_spins_for = after_last_event;
+        return made;
+    }
+
+    constexpr std::chrono::nanoseconds spins_for() const noexcept { return x_spins_for; }
+
+private:
+    std::chrono::nanoseconds x_spins_for{0};
+};
+static_assert(std::is_trivially_copyable_v<wait_policy>);
+
+} // namespace weir::inline v0
+
 // ==== weir/io/loop.hpp ===============================================================================================
 
 // The loop: one thread's worth of events, deadlines and coroutines.
@@ -7303,10 +7492,11 @@ public:
     static constexpr std::chrono::nanoseconds forever = backend::forever;
 
     // Takes its events from `events`, and random bytes from the kernel unless told otherwise; `random` must then
-    // outlive the loop.
-    explicit loop(owned<backend> events, entropy* random = nullptr) noexcept
-        : x_backend(std::move(events)), x_random(random ? random : &x_os_entropy) {
-        x_now = x_backend->now();
+    // outlive the loop. `waiting`: how it waits while there is nothing to do; a simulated backend is not asked twice.
+    explicit loop(owned<backend> events, entropy* random = nullptr, wait_policy waiting = {}) noexcept
+        : x_backend(std::move(events)), x_random(random ? random : &x_os_entropy),
+          x_spins_for(x_backend->is_simulated() ? std::chrono::nanoseconds(0) : waiting.spins_for()) {
+        x_now = x_last_event = x_backend->now();
         x_wheel.advance(x_now);
     }
 
@@ -7318,6 +7508,11 @@ public:
 
     backend& events() noexcept { return *x_backend; }
     block_pool& blocks() noexcept { return x_backend->blocks(); }
+
+    // Which backend it runs on, and why on that: "epoll", "asked for by WEIR_BACKEND".
+    std::string_view backend_name() const noexcept { return x_backend->name(); }
+    std::string_view backend_reason() const noexcept { return x_backend->reason(); }
+
     entropy& random() noexcept { return *x_random; }
 
     // The loop that runs this thread now; null where none does.
@@ -7339,7 +7534,7 @@ public:
     void turn(std::chrono::nanoseconds at_most = forever) noexcept {
         const activation active(*this);
         const std::chrono::nanoseconds due = until_next();
-        x_backend->wait(due < at_most ? due : at_most);
+        wait(due < at_most ? due : at_most);
         x_sleeping.store(false, std::memory_order_relaxed);
         x_now = x_backend->now();
         ++x_turn_number;
@@ -7364,7 +7559,7 @@ public:
 
     // A descriptor that is readable when a turn has events to handle; -1 where the backend has none. Deadlines do not
     // show in it: see `until_next`.
-    int descriptor() const noexcept { return x_backend->descriptor(); }
+    int descriptor() noexcept { return x_backend->descriptor(); }
 
     // Registers an interrupt.
     void add(interrupt& which) noexcept { x_interrupts.push_back(which); }
@@ -7434,6 +7629,32 @@ private:
         task<T>& x_main;
     };
 
+    void wait(std::chrono::nanoseconds most) noexcept {
+        if (x_spins_for == std::chrono::nanoseconds(0) || most == std::chrono::nanoseconds(0)) {
+            x_backend->wait(most);
+        } else if (!spin(most) && x_backend->wait(most)) {
+            x_last_event = x_backend->now();
+        }
+    }
+
+    // Looks for something to do again and again, for as long as the policy has it; true when the turn may begin.
+    [[gnu::cold]] bool spin(std::chrono::nanoseconds& most) noexcept {
+        x_sleeping.store(false, std::memory_order_relaxed); // who posts need not wake us: we look
+        const std::chrono::nanoseconds began = x_backend->now();
+        std::chrono::nanoseconds now = began;
+        while (now - x_last_event < x_spins_for) {
+            if (x_backend->wait(std::chrono::nanoseconds(0)) || x_has_remote.load() || x_has_raised.load()) {
+                x_last_event = x_backend->now();
+                return true;
+            }
+            now = x_backend->now();
+            if (now - began >= most) return true;
+        }
+        if (most != forever) most -= now - began;
+        x_sleeping.store(true, std::memory_order_seq_cst); // as in `until_next`
+        return x_has_remote.load(std::memory_order_seq_cst) || x_has_raised.load();
+    }
+
     void take_remote() noexcept {
         if (x_has_raised.load()) {
             x_has_raised.store(false);
@@ -7478,6 +7699,8 @@ private:
     owned<backend> x_backend;
     os_entropy x_os_entropy;
     entropy* x_random;
+    std::chrono::nanoseconds x_spins_for;
+    std::chrono::nanoseconds x_last_event; // found by the backend or posted; only kept up by a policy that spins
     timer_wheel x_wheel;
     list<interrupt> x_interrupts;
     std::atomic<bool> x_has_raised{false};
@@ -7517,33 +7740,35 @@ inline constexpr log_hook print_log = {
 
 namespace weir::inline v0 {
 
-// Which source of events a loop uses.
-enum class backend_kind : unsigned char {
-    automatic, // the best that this system has
-    epoll,
+struct run_options {
+    // Where events come from.
+    backend_choice backend = {};
+
+    // How the loop waits while it has nothing to do.
+    wait_policy waiting = {};
 };
+static_assert(std::is_trivially_copyable_v<run_options> && std::is_trivially_destructible_v<run_options>);
 
-namespace io {
+namespace detail {
 
-// A backend of the kind asked for, or why there is none.
-inline result<owned<backend>> make_backend(backend_kind) { return epoll::make(); }
+template <class T>
+int run_here(task<T>&& main, const run_options& options) {
+    result<owned<io::backend>> events = io::make_backend(options.backend);
+    if (!events) return std::fprintf(stderr, "weir: %s\n", events.error().message().c_str()), 1;
+    io::loop on(std::move(*events), nullptr, options.waiting);
+    if constexpr (std::is_void_v<T>)
+        return on.run(std::move(main)), 0;
+    else
+        return on.run(std::move(main));
+}
 
-} // namespace io
+} // namespace detail
 
 // Runs `main` on a loop of its own, on this thread, until it has ended and every connection that was dropped on the way
 // is closed. Gives 0, or what the task returns, for `main` to return; 1 with a line on stderr when there is no
 // backend. What the task throws is thrown.
-inline int run(task<> main, backend_kind kind = backend_kind::automatic) {
-    result<owned<io::backend>> events = io::make_backend(kind);
-    if (!events) return std::fprintf(stderr, "weir: %s\n", events.error().message().c_str()), 1;
-    io::loop(std::move(*events)).run(std::move(main));
-    return 0;
-}
-inline int run(task<int> main, backend_kind kind = backend_kind::automatic) {
-    result<owned<io::backend>> events = io::make_backend(kind);
-    if (!events) return std::fprintf(stderr, "weir: %s\n", events.error().message().c_str()), 1;
-    return io::loop(std::move(*events)).run(std::move(main));
-}
+inline int run(task<> main, const run_options& options = {}) { return detail::run_here(std::move(main), options); }
+inline int run(task<int> main, const run_options& options = {}) { return detail::run_here(std::move(main), options); }
 
 } // namespace weir::inline v0
 
@@ -11314,8 +11539,11 @@ struct server_options {
     // those up that have not ended by then.
     bool handle_signals = true;
 
-    // Which source of events `run` uses.
-    backend_kind backend = backend_kind::automatic;
+    // Where `run` has events from: io/backend_choice.hpp. Automatic by default.
+    backend_choice backend = {};
+
+    // How the loop of `run` waits while it has nothing to do: sleeping by default. See io/wait_policy.hpp.
+    wait_policy waiting = {};
 
     // Bounds for request heads.
     http::head_limits head = {};
@@ -12457,7 +12685,7 @@ public:
     [[gnu::cold]] int run(const server_options& options = {}) {
         result<owned<io::backend>> events = io::make_backend(options.backend);
         if (!events) return fail(events.error());
-        io::loop loop(std::move(*events));
+        io::loop loop(std::move(*events), nullptr, options.waiting);
         return loop.run(main(options));
     }
 
@@ -12481,7 +12709,7 @@ public:
         if (!settings.log) settings.log = options.log;
         if (!settings.peer_name) settings.peer_name = net::peer_name;
         x_setup.websocket = shared<const websocket_options>::make(settings);
-        x_setup.note(log_level::info, "listening on " + where());
+        x_setup.note(log_level::info, "listening on " + where() + with());
         return {};
     }
 
@@ -12568,6 +12796,14 @@ private:
         if (x_local == net::endpoint::any_ipv6(x_local.port()) || x_local == net::endpoint::any_ipv4(x_local.port()))
             return "http://localhost:" + std::to_string(x_local.port()) + " (all addresses)";
         return "http://" + x_local.to_string();
+    }
+
+    // Where the loop has its events from; why, if that needs saying.
+    [[gnu::cold]] static std::string with() {
+        const io::loop& on = *io::loop::current();
+        const std::string_view why = on.backend_reason();
+        if (why.empty() || why == "automatic") return concat({" with ", on.backend_name()});
+        return concat({" with ", on.backend_name(), " (", why, ")"});
     }
 
     detail::server_setup x_setup;
@@ -13033,26 +13269,30 @@ public:
         return size < most ? size : most;
     }
 
-    void wait(std::chrono::nanoseconds timeout) noexcept override {
+    bool is_simulated() const noexcept override { return true; }
+
+    bool wait(std::chrono::nanoseconds timeout) noexcept override {
         collect();
-        if (!x_due.empty() || woken() || timeout <= std::chrono::nanoseconds(0)) {
+        const bool news = woken() || !x_due.empty();
+        if (news || timeout <= std::chrono::nanoseconds(0)) {
             x_now += x_options.busy_turn;
-            return;
+            return news;
         }
         if (x_holds > 0) {
             if (!wait_for_wake(x_options.held_after)) stalled();
-            return;
+            return true;
         }
         std::chrono::nanoseconds until = timeout == forever ? forever : x_now + timeout;
         for (memory_event* each = x_later.front(); each; each = x_later.after(*each))
             if (each->x_at < until) until = each->x_at;
-        if (helpers_answer()) return;
+        if (helpers_answer()) return true;
         if (until == forever) {
             if (!wait_for_wake(x_options.stall_after)) stalled();
-            return;
+            return true;
         }
         x_now = until;
         collect();
+        return !x_due.empty();
     }
 
     bool dispatch() noexcept override {
@@ -14014,5 +14254,281 @@ inline constexpr permessage_deflate_type permessage_deflate{};
 } // namespace weir::inline v0
 
 #endif // WEIR_WITH_ZLIB
+
+#if defined(WEIR_WITH_LIBURING)
+#include <liburing.h>
+#include <poll.h>
+#include <sys/syscall.h>
+
+// ==== weir/io/uring.hpp ==============================================================================================
+
+// The io_uring backend: sockets that a ring watches. Needs liburing 2.3; in the single header: WEIR_WITH_LIBURING.
+//
+//     #include <weir/io/uring.hpp>        // in one file of the program; link liburing
+//
+// With that `automatic` means io_uring where it can be had (io/backend_choice.hpp). Every descriptor is watched by one
+// multishot poll for both directions; bytes are received and sent by direct calls, as over epoll, which measured better
+// than handing them to the ring. What is to be watched is handed over with the next wait, so that accepting connections
+// takes no call of its own for that; what is no longer to be watched is taken back at once, so that closing a socket closes
+// it. Memory: 64 bytes for each of 256 submissions, 16 for each of 1,024 completions, 16 for each descriptor.
+//
+// Kernels from 5.13 do; from 6.1 completions come only while the loop waits, which is what makes it pay. Its thread is the
+// first that waits. A container often forbids io_uring: the error says so.
+
+namespace weir::inline v0::io {
+
+// For tests: a kernel feature that is false is done without, as on a kernel that lacks it.
+struct uring_options {
+    unsigned submissions = 256;      // what can be handed over in one call, 1 to 32,768
+    unsigned completions = 1024;     // events that the kernel holds before it has to put more of them aside
+    bool deferred_task_work = true;  // 6.1: completions come while the loop waits, and its thread alone submits
+    bool cooperative_task_work = true; // 5.19, else: the kernel does not interrupt the thread for a completion
+    bool submit_all = true;          // 5.18: one bad submission does not hold up those behind it
+    bool skip_success = true;        // 5.17: taking back tells nothing when it has worked
+};
+static_assert(std::is_trivially_copyable_v<uring_options>);
+
+class uring final : public socket_backend {
+public:
+    static result<owned<backend>> make() { return make(uring_options()); }
+
+    // Fails where io_uring is forbidden, missing or too old, and when the process is out of descriptors or memory.
+    [[gnu::cold]] static result<owned<backend>> make(const uring_options& options) {
+        owned<uring> made(new uring(options));
+        if (!made->x_wake) return error(last_error(), "io_uring: eventfd");
+        const int failed = made->set_up();
+        if (failed == 0) return owned<backend>(std::move(made));
+        return error(std::error_code(failed, std::system_category()), "io_uring" + hint(failed));
+    }
+
+    ~uring() {
+        if (x_ring.ring_fd >= 0) ::io_uring_queue_exit(&x_ring);
+    }
+
+    std::string_view name() const noexcept override { return "io_uring"; }
+
+    // Which of the options this kernel has given.
+    const uring_options& features() const noexcept { return x_options; }
+
+    std::error_code watch(watched& which) noexcept override {
+        if (x_free == none) {
+            if (x_slots.size() >= none) return std::make_error_code(std::errc::not_enough_memory);
+            x_slots.push_back({nullptr, 0, none});
+            x_free = static_cast<std::uint32_t>(x_slots.size() - 1);
+        }
+        const std::uint32_t index = x_free;
+        slot& at = x_slots[index];
+        x_free = at.next_free;
+        at.who = &which;
+        which.mark = index;
+        arm(index);
+        return {};
+    }
+
+    void unwatch(watched& which) noexcept override {
+        const auto index = static_cast<std::uint32_t>(which.mark);
+        slot& at = x_slots[index];
+        io_uring_sqe* const entry = next_entry();
+        ::io_uring_prep_cancel64(entry, key_of(index), 0);
+        ::io_uring_sqe_set_data64(entry, nobody);
+        if (x_options.skip_success) entry->flags |= IOSQE_CQE_SKIP_SUCCESS;
+        at.who = nullptr;
+        ++at.generation; // what the ring still says of it is for nobody
+        at.next_free = std::exchange(x_free, index);
+        if (x_started) ::io_uring_submit_and_get_events(&x_ring);
+    }
+
+    bool wait(std::chrono::nanoseconds timeout) noexcept override {
+        if (!x_started) start();
+        if (!x_lost.empty() && watch_lost()) timeout = std::chrono::nanoseconds(0);
+        [[maybe_unused]] int outcome;
+        if (timeout <= std::chrono::nanoseconds(0)) {
+            outcome = ::io_uring_submit_and_get_events(&x_ring);
+        } else if (timeout == forever) {
+            outcome = ::io_uring_submit_and_wait(&x_ring, 1);
+        } else {
+            const auto seconds = std::chrono::floor<std::chrono::seconds>(timeout);
+            __kernel_timespec most{seconds.count(), (timeout - seconds).count()};
+            io_uring_cqe* first;
+            outcome = ::io_uring_submit_and_wait_timeout(&x_ring, &first, 1, &most, nullptr);
+        }
+        assert(outcome != -EEXIST && "a loop over io_uring belongs to the thread that first waits");
+        io_uring_cqe* some[1];
+        if (::io_uring_peek_batch_cqe(&x_ring, some, 1) == 0) return false; // takes in what overflowed as well
+        x_found = ::io_uring_cq_ready(&x_ring);
+        return true;
+    }
+
+    bool dispatch() noexcept override {
+        for (int told = 0; told < events_at_once && x_found > 0;) {
+            io_uring_cqe* found;
+            if (::io_uring_peek_batch_cqe(&x_ring, &found, 1) == 0) break;
+            const io_uring_cqe event = *found;
+            ::io_uring_cq_advance(&x_ring, 1);
+            --x_found;
+            const auto index = static_cast<std::uint32_t>(event.user_data);
+            if (event.user_data == nobody || event.user_data != key_of(index)) continue; // unwatched meanwhile
+            const bool broken = event.res < 0 && !passes(-event.res);
+            if (!(event.flags & IORING_CQE_F_MORE) && !broken) x_lost.push_back(event.user_data); // let go by the kernel
+            watched* const who = x_slots[index].who;
+            if (!who || (event.res < 0 && !broken)) continue; // the eventfd
+            const auto what = static_cast<unsigned>(event.res);
+            const bool hangup = broken || what & (POLLRDHUP | POLLHUP | POLLERR | POLLNVAL);
+            who->on_ready(hangup || what & POLLIN, hangup || what & POLLOUT, hangup);
+            ++told;
+        }
+        if (x_found == 0 && !x_lost.empty() && x_at_once) { // the descriptor has to say that there is more to do
+            io_uring_sqe* const entry = next_entry();
+            ::io_uring_prep_nop(entry);
+            ::io_uring_sqe_set_data64(entry, nobody);
+            ::io_uring_submit(&x_ring);
+        }
+        return x_found > 0;
+    }
+
+    void wake() noexcept override {
+        const std::uint64_t one = 1; // each write is an event, the counter need not be read
+        const int saved = errno;     // of what a signal interrupted
+        [[maybe_unused]] const ssize_t ignored = ::write(x_wake.get(), &one, sizeof one);
+        errno = saved;
+    }
+
+    // From the first call on everything is handed to the kernel at once: somebody else may wait.
+    int descriptor() noexcept override {
+        x_at_once = true;
+        if (!x_started) start();
+        ::io_uring_submit(&x_ring);
+        return x_ring.ring_fd;
+    }
+
+private:
+    static constexpr int events_at_once = 4; // as many leases as the pool keeps
+    static constexpr std::uint32_t none = ~std::uint32_t{0};
+    static constexpr std::uint64_t nobody = ~std::uint64_t{0};
+    static constexpr std::uint32_t wake_slot = 0;
+
+    // A descriptor that is watched, or was. Its generation is part of what the ring says about it.
+    struct slot {
+        watched* who; // null for the eventfd, and for what is watched no longer
+        std::uint32_t generation;
+        std::uint32_t next_free;
+    };
+
+    explicit uring(const uring_options& options)
+        : x_options(options), x_wake(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)), x_slots{{nullptr, 0, none}} {
+        std::memset(&x_ring, 0, sizeof x_ring);
+        x_ring.ring_fd = -1;
+    }
+
+    // 0 or an errno. The ring begins disabled: the thread that enables it is the one that submits.
+    int set_up() {
+        int failed = EINVAL;
+        if (x_options.deferred_task_work)
+            failed = try_flags(IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN);
+        if (failed == EINVAL) x_options.deferred_task_work = false;
+        if (failed == EINVAL && x_options.cooperative_task_work) failed = try_flags(IORING_SETUP_COOP_TASKRUN);
+        if (failed == EINVAL) {
+            x_options.cooperative_task_work = x_options.submit_all = false;
+            failed = try_flags(0);
+        }
+        if (failed) return failed;
+        if (!(x_ring.features & IORING_FEAT_CQE_SKIP)) x_options.skip_success = false;
+        if (!(x_ring.features & IORING_FEAT_RSRC_TAGS)) return EINVAL; // older than 5.13: no multishot polls
+        arm(wake_slot);
+        return 0;
+    }
+
+    int try_flags(unsigned flags) noexcept {
+        io_uring_params wish;
+        std::memset(&wish, 0, sizeof wish);
+        wish.flags = flags | IORING_SETUP_R_DISABLED | IORING_SETUP_CQSIZE | (x_options.submit_all ? IORING_SETUP_SUBMIT_ALL : 0);
+        wish.cq_entries = x_options.completions;
+        const int failed = -::io_uring_queue_init_params(x_options.submissions, &x_ring, &wish);
+        if (failed) x_ring.ring_fd = -1;
+        return failed;
+    }
+
+    void start() noexcept {
+        x_started = true;
+        // io_uring_enable_rings, which liburing 2.3 declares and does not have.
+        ::syscall(__NR_io_uring_register, x_ring.ring_fd, IORING_REGISTER_ENABLE_RINGS, nullptr, 0);
+    }
+
+    std::uint64_t key_of(std::uint32_t index) const noexcept {
+        return index < x_slots.size() ? std::uint64_t{x_slots[index].generation} << 32 | index : nobody;
+    }
+
+    // Failures to watch that another try can mend.
+    static bool passes(int number) noexcept {
+        return number == ENOMEM || number == EAGAIN || number == EINTR || number == ECANCELED;
+    }
+
+    io_uring_sqe* next_entry() noexcept {
+        for (;;) {
+            if (io_uring_sqe* const entry = ::io_uring_get_sqe(&x_ring)) return entry;
+            if (!x_started) start();
+            ::io_uring_submit_and_get_events(&x_ring);
+        }
+    }
+
+    // What is ready already comes as an event too, as does every wake-up of the descriptor's after that.
+    void arm(std::uint32_t index) noexcept {
+        io_uring_sqe* const entry = next_entry();
+        const int number = index == wake_slot ? x_wake.get() : x_slots[index].who->number();
+        ::io_uring_prep_poll_multishot(entry, number, index == wake_slot ? POLLIN : POLLIN | POLLOUT | POLLRDHUP);
+        ::io_uring_sqe_set_data64(entry, key_of(index));
+        if (x_at_once) ::io_uring_submit(&x_ring);
+    }
+
+    // Watches anew what the kernel has let go of because events overflowed; true when some are left. Not while some of
+    // those are yet to come in, or it would let go at once, for ever; and only as many as there is room for.
+    [[gnu::cold]] bool watch_lost() noexcept {
+        if (IO_URING_READ_ONCE(*x_ring.sq.kflags) & IORING_SQ_CQ_OVERFLOW) return true;
+        for (unsigned count = 0; count < x_options.completions / 2 && !x_lost.empty(); ++count) {
+            const std::uint64_t key = x_lost.back();
+            x_lost.pop_back();
+            const auto index = static_cast<std::uint32_t>(key);
+            if (key == key_of(index)) arm(index);
+        }
+        return !x_lost.empty();
+    }
+
+    // What to do about it, in brackets.
+    [[gnu::cold]] static std::string hint(int failed) {
+        if (failed == EPERM || failed == EACCES) {
+            std::FILE* const file = std::fopen("/proc/sys/kernel/io_uring_disabled", "re");
+            const int disabled = file ? std::fgetc(file) : '0';
+            if (file) std::fclose(file);
+            if (disabled == '1' || disabled == '2')
+                return concat({" (the sysctl kernel.io_uring_disabled is ", disabled == '1' ? "1)" : "2)"});
+            return " (forbidden here, by a container's seccomp profile probably)";
+        }
+        if (failed == ENOSYS) return " (this kernel has none, or a seccomp profile hides it)";
+        if (failed == EINVAL) return " (this kernel's is too old: it takes 5.13)";
+        if (failed == ENOMEM) return " (before 5.12 the limit of locked memory counts: ulimit -l)";
+        return {};
+    }
+
+    uring_options x_options;
+    unique_descriptor x_wake;
+    io_uring x_ring;
+    bool x_started = false; // some thread has become the one that submits
+    bool x_at_once = false;
+    unsigned x_found = 0; // completions that `wait` has seen and `dispatch` has not told of
+    std::uint32_t x_free = none;
+    std::vector<slot> x_slots;
+    std::vector<std::uint64_t> x_lost; // keys of what the kernel watches no longer, and should
+};
+
+} // namespace weir::inline v0::io
+
+namespace weir::inline v0::detail {
+
+// Has `automatic` know of it in the whole program, in whichever file this header is included.
+inline const bool uring_is_there = (uring_maker.store(&io::uring::make), true);
+
+} // namespace weir::inline v0::detail
+
+#endif // WEIR_WITH_LIBURING
 
 #endif // WEIR_SINGLE_HEADER
