@@ -27,6 +27,9 @@ public:
 
     catching(Inner&& inner, std::string& what) : x_what(&what), x_inner(std::move(inner)) {}
 
+    // Destroys the operation where it is suspended; it is not to be resumed any more.
+    void drop() noexcept { x_inner = Inner(); }
+
     bool await_ready() { return x_inner.await_ready(); }
     bool suspend(std::coroutine_handle<> who, context* in) { return x_inner.suspend(who, in); }
     result_type await_resume() {

@@ -98,14 +98,19 @@ private:
         context own(*co_await this_context());
         ws.guard(&own);
         ws::close_code code = ws::close_code::normal;
-        const std::optional<bool> done = co_await caught(
-            supervised(own, to.route->handler().call(ws, *to.request), x_server.options.cancel_grace), thrown);
-        if (!done || !*done) {
-            x_server.note(log_level::error, done ? std::string(gave_up_one) : "a handler threw: " + thrown, ws.where());
-            code = ws::close_code::internal_error;
-        }
+        const supervised::outcome end = co_await supervised(own, to.route->handler().call(ws, *to.request),
+                                                            x_server.options.cancel_grace, thrown);
+        if (end != supervised::outcome::ended) code = failed(end, thrown, ws);
         ws.guard(nullptr);
         co_await shield(ws.close(code));
+    }
+
+    // Says how a handler has failed.
+    [[gnu::cold]] ws::close_code failed(supervised::outcome end, std::string_view thrown, const websocket& ws) {
+        const bool threw = end == supervised::outcome::threw;
+        x_server.note(log_level::error, concat({threw ? "a handler threw: " : "gave up a handler that went on when cancelled",
+                                                thrown}), ws.where());
+        return ws::close_code::internal_error;
     }
 
     [[gnu::cold]] static void close(websocket& ws) noexcept { ws.close(ws::close_code::going_away, "the server is stopping"); }
@@ -131,7 +136,6 @@ private:
         give_up(x_clients, "handler", x_open.front() ? x_open.front()->ws().where() : std::string());
         give_up(x_tasks, "task", {});
     }
-    static constexpr std::string_view gave_up_one = "gave up a handler that went on when cancelled";
     [[gnu::cold]] void give_up(scope& those, std::string_view what, std::string_view where) noexcept {
         const std::size_t left = those.size();
         if (left == 0) return;

@@ -1,68 +1,85 @@
 // A handler's task in a context of its own, destroyed when it goes on and on although that is cancelled.
 //
-// A loop that looks at no result, `for (;;) { (void)co_await sleep(100ms); ws.send("x"); }`, is told of its cancellation at each
-// wait and would never end. It is known by the waits that are refused: one that does something behind a shield has
-// none. Owns the task. Loop thread only.
+// A loop that looks at no result, `for (;;) { (void)co_await sleep(100ms); ws.send("x"); }`, is told of its cancellation at
+// each wait and would never end. It is known by the waits that are refused: one that does something behind a shield has
+// none. Every connection has one of these, so what is needed after a cancellation only is on the heap. Owns the task.
+// Loop thread only.
 #pragma once
 
+#include <weir/core/owned.hpp>
+#include <weir/coro/caught.hpp>
 #include <weir/coro/task.hpp>
 #include <weir/coro/waiter.hpp>
 
 namespace weir::inline v0::detail {
 
-// Awaits to true when the task has ended, and to false when it was given up, `patience` after `where` was cancelled.
-// Movable until it is awaited.
-class [[nodiscard]] supervised : public awaitable<supervised>, private timer, private cancel_hook {
+class [[nodiscard]] supervised : public awaitable<supervised>, private cancel_hook {
 public:
-    supervised(context& where, task<>&& handler, std::chrono::nanoseconds patience) noexcept
-        : x_where(&where), x_patience(patience), x_handler(std::move(handler)) {}
-    supervised(supervised&& other) noexcept
-        : awaitable<supervised>(), timer(), cancel_hook(), x_where(other.x_where), x_patience(other.x_patience),
-          x_handler(std::move(other.x_handler)) {}
+    enum class outcome : unsigned char {
+        ended,
+        threw,    // `thrown` has the text
+        given_up, // `patience` after `where` was cancelled
+    };
+
+    // Everything that is given by reference must live until it has been awaited.
+    supervised(context& where, task<>&& handler, const std::chrono::nanoseconds& patience, std::string& thrown) noexcept
+        : x_where(where), x_patience(patience), x_handler(std::move(handler), thrown) {}
+    supervised(const supervised&) = delete;
 
     bool await_ready() const noexcept { return false; }
     bool suspend(std::coroutine_handle<> who, context*) {
         x_who = who;
-        if (!x_handler.suspend(who, x_where)) return false;
-        if (x_where->canceled())
+        if (!x_handler.suspend(who, &x_where)) return false;
+        if (x_where.canceled())
             on_cancel();
         else
-            x_where->add(*this);
+            x_where.add(*this);
         return true;
     }
-    bool await_resume() {
-        disarm();
+    outcome await_resume() {
         cancel_hook::unlink();
-        if (x_given_up) return false;
-        x_handler.await_resume();
-        return true;
+        if (x_reaper && x_reaper->has_reaped()) return outcome::given_up;
+        x_reaper.reset();
+        return x_handler.await_resume() ? outcome::ended : outcome::threw;
     }
 
 private:
-    static constexpr std::uint32_t heedless = 100; // waits
+    // Looks twice: at what the handler does in the second half of the time. The first is for those who tidy up.
+    class reaper final : private timer {
+    public:
+        explicit reaper(supervised& of) noexcept : x_of(of) { wait(); }
+        bool has_reaped() const noexcept { return x_reaped; }
 
-    [[gnu::cold]] void on_cancel() noexcept override { x_where->runs_on().arm(*this, x_patience / 2); }
+    private:
+        static constexpr std::uint32_t heedless = 100; // waits
 
-    // Looks at the second half of the time only: the first is for those who tidy up.
-    [[gnu::cold]] void expire() noexcept override {
-        const std::uint32_t refused = x_where->refused();
-        const bool goes_on = x_looked && refused - x_refused > heedless;
-        x_looked = true;
-        x_refused = refused;
-        if (!goes_on) return x_where->runs_on().arm(*this, x_patience / 2);
-        x_given_up = true;
-        x_handler = {};
-        x_waiter.bounce(x_who, nullptr);
-    }
+        void wait() noexcept { x_of.x_where.runs_on().arm(*this, x_of.x_patience / 2); }
 
-    context* x_where;
-    std::chrono::nanoseconds x_patience;
+        [[gnu::cold]] void expire() noexcept override {
+            const std::uint32_t refused = x_of.x_where.refused();
+            const bool goes_on = x_looked && refused - x_refused > heedless;
+            x_looked = true;
+            x_refused = refused;
+            if (!goes_on) return wait();
+            x_reaped = true;
+            x_of.x_handler.drop();
+            x_resumes.bounce(x_of.x_who, nullptr);
+        }
+
+        supervised& x_of;
+        waiter x_resumes;
+        std::uint32_t x_refused = 0;
+        bool x_looked = false;
+        bool x_reaped = false;
+    };
+
+    [[gnu::cold]] void on_cancel() noexcept override { x_reaper = owned<reaper>(new reaper(*this)); }
+
+    context& x_where;
+    const std::chrono::nanoseconds& x_patience;
     std::coroutine_handle<> x_who;
-    task<> x_handler;
-    waiter x_waiter;
-    std::uint32_t x_refused = 0;
-    bool x_looked = false;
-    bool x_given_up = false;
+    catching<task<>> x_handler;
+    owned<reaper> x_reaper;
 };
 
 } // namespace weir::inline v0::detail
