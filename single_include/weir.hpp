@@ -2124,6 +2124,9 @@ public:
 
     catching(Inner&& inner, std::string& what) : x_what(&what), x_inner(std::move(inner)) {}
 
+    // Destroys the operation where it is suspended; it is not to be resumed any more.
+    void drop() noexcept { x_inner = Inner(); }
+
     bool await_ready() { return x_inner.await_ready(); }
     bool suspend(std::coroutine_handle<> who, context* in) { return x_inner.suspend(who, in); }
     result_type await_resume() {
@@ -12369,65 +12372,80 @@ private:
 
 // A handler's task in a context of its own, destroyed when it goes on and on although that is cancelled.
 //
-// A loop that looks at no result, `for (;;) { (void)co_await sleep(100ms); ws.send("x"); }`, is told of its cancellation at each
-// wait and would never end. It is known by the waits that are refused: one that does something behind a shield has
-// none. Owns the task. Loop thread only.
+// A loop that looks at no result, `for (;;) { (void)co_await sleep(100ms); ws.send("x"); }`, is told of its cancellation at
+// each wait and would never end. It is known by the waits that are refused: one that does something behind a shield has
+// none. Every connection has one of these, so what is needed after a cancellation only is on the heap. Owns the task.
+// Loop thread only.
 
 namespace weir::inline v0::detail {
 
-// Awaits to true when the task has ended, and to false when it was given up, `patience` after `where` was cancelled.
-// Movable until it is awaited.
-class [[nodiscard]] supervised : public awaitable<supervised>, private timer, private cancel_hook {
+class [[nodiscard]] supervised : public awaitable<supervised>, private cancel_hook {
 public:
-    supervised(context& where, task<>&& handler, std::chrono::nanoseconds patience) noexcept
-        : x_where(&where), x_patience(patience), x_handler(std::move(handler)) {}
-    supervised(supervised&& other) noexcept
-        : awaitable<supervised>(), timer(), cancel_hook(), x_where(other.x_where), x_patience(other.x_patience),
-          x_handler(std::move(other.x_handler)) {}
+    enum class outcome : unsigned char {
+        ended,
+        threw,    // `thrown` has the text
+        given_up, // `patience` after `where` was cancelled
+    };
+
+    // Everything that is given by reference must live until it has been awaited.
+    supervised(context& where, task<>&& handler, const std::chrono::nanoseconds& patience, std::string& thrown) noexcept
+        : x_where(where), x_patience(patience), x_handler(std::move(handler), thrown) {}
+    supervised(const supervised&) = delete;
 
     bool await_ready() const noexcept { return false; }
     bool suspend(std::coroutine_handle<> who, context*) {
         x_who = who;
-        if (!x_handler.suspend(who, x_where)) return false;
-        if (x_where->canceled())
+        if (!x_handler.suspend(who, &x_where)) return false;
+        if (x_where.canceled())
             on_cancel();
         else
-            x_where->add(*this);
+            x_where.add(*this);
         return true;
     }
-    bool await_resume() {
-        disarm();
+    outcome await_resume() {
         cancel_hook::unlink();
-        if (x_given_up) return false;
-        x_handler.await_resume();
-        return true;
+        if (x_reaper && x_reaper->has_reaped()) return outcome::given_up;
+        x_reaper.reset();
+        return x_handler.await_resume() ? outcome::ended : outcome::threw;
     }
 
 private:
-    static constexpr std::uint32_t heedless = 100; // waits
+    // Looks twice: at what the handler does in the second half of the time. The first is for those who tidy up.
+    class reaper final : private timer {
+    public:
+        explicit reaper(supervised& of) noexcept : x_of(of) { wait(); }
+        bool has_reaped() const noexcept { return x_reaped; }
 
-    [[gnu::cold]] void on_cancel() noexcept override { x_where->runs_on().arm(*this, x_patience / 2); }
+    private:
+        static constexpr std::uint32_t heedless = 100; // waits
 
-    // Looks at the second half of the time only: the first is for those who tidy up.
-    [[gnu::cold]] void expire() noexcept override {
-        const std::uint32_t refused = x_where->refused();
-        const bool goes_on = x_looked && refused - x_refused > heedless;
-        x_looked = true;
-        x_refused = refused;
-        if (!goes_on) return x_where->runs_on().arm(*this, x_patience / 2);
-        x_given_up = true;
-        x_handler = {};
-        x_waiter.bounce(x_who, nullptr);
-    }
+        void wait() noexcept { x_of.x_where.runs_on().arm(*this, x_of.x_patience / 2); }
 
-    context* x_where;
-    std::chrono::nanoseconds x_patience;
+        [[gnu::cold]] void expire() noexcept override {
+            const std::uint32_t refused = x_of.x_where.refused();
+            const bool goes_on = x_looked && refused - x_refused > heedless;
+            x_looked = true;
+            x_refused = refused;
+            if (!goes_on) return wait();
+            x_reaped = true;
+            x_of.x_handler.drop();
+            x_resumes.bounce(x_of.x_who, nullptr);
+        }
+
+        supervised& x_of;
+        waiter x_resumes;
+        std::uint32_t x_refused = 0;
+        bool x_looked = false;
+        bool x_reaped = false;
+    };
+
+    [[gnu::cold]] void on_cancel() noexcept override { x_reaper = owned<reaper>(new reaper(*this)); }
+
+    context& x_where;
+    const std::chrono::nanoseconds& x_patience;
     std::coroutine_handle<> x_who;
-    task<> x_handler;
-    waiter x_waiter;
-    std::uint32_t x_refused = 0;
-    bool x_looked = false;
-    bool x_given_up = false;
+    catching<task<>> x_handler;
+    owned<reaper> x_reaper;
 };
 
 } // namespace weir::inline v0::detail
@@ -12523,14 +12541,19 @@ private:
         context own(*co_await this_context());
         ws.guard(&own);
         ws::close_code code = ws::close_code::normal;
-        const std::optional<bool> done = co_await caught(
-            supervised(own, to.route->handler().call(ws, *to.request), x_server.options.cancel_grace), thrown);
-        if (!done || !*done) {
-            x_server.note(log_level::error, done ? std::string(gave_up_one) : "a handler threw: " + thrown, ws.where());
-            code = ws::close_code::internal_error;
-        }
+        const supervised::outcome end = co_await supervised(own, to.route->handler().call(ws, *to.request),
+                                                            x_server.options.cancel_grace, thrown);
+        if (end != supervised::outcome::ended) code = failed(end, thrown, ws);
         ws.guard(nullptr);
         co_await shield(ws.close(code));
+    }
+
+    // Says how a handler has failed.
+    [[gnu::cold]] ws::close_code failed(supervised::outcome end, std::string_view thrown, const websocket& ws) {
+        const bool threw = end == supervised::outcome::threw;
+        x_server.note(log_level::error, concat({threw ? "a handler threw: " : "gave up a handler that went on when cancelled",
+                                                thrown}), ws.where());
+        return ws::close_code::internal_error;
     }
 
     [[gnu::cold]] static void close(websocket& ws) noexcept { ws.close(ws::close_code::going_away, "the server is stopping"); }
@@ -12556,7 +12579,6 @@ private:
         give_up(x_clients, "handler", x_open.front() ? x_open.front()->ws().where() : std::string());
         give_up(x_tasks, "task", {});
     }
-    static constexpr std::string_view gave_up_one = "gave up a handler that went on when cancelled";
     [[gnu::cold]] void give_up(scope& those, std::string_view what, std::string_view where) noexcept {
         const std::size_t left = those.size();
         if (left == 0) return;
