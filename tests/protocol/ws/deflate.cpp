@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include <malloc.h>
+
 using namespace weir;
 using namespace std::string_literals;
 using ws::opcode;
@@ -414,6 +416,26 @@ TEST_CASE("a message for a reader: bounded, and text is checked as it comes") {
     feed(*fresh.server, opcode::text, "\x07"s, true, false);
     CHECK(fresh.server->decompress(out, 100).failure == errc::bad_compression);
     CHECK_FALSE(fresh.server->pending());
+}
+
+TEST_CASE("without takeover a connection holds nothing between messages, with it what the options say") {
+    const auto cost = [](const compression_options& how) {
+        constexpr std::size_t count = 50;
+        const std::string text = sample(1000);
+        std::vector<codecs> many;
+        std::size_t before = 0;
+        for (std::size_t i = 0; i <= count; ++i) {
+            many.push_back(agree(how));
+            CHECK(decompress(*many.back().server, compress(*many.back().client, text)).text == text);
+            CHECK(decompress(*many.back().client, compress(*many.back().server, text)).text == text);
+            if (i == 0) before = mallinfo2().uordblks;
+        }
+        return (mallinfo2().uordblks - before) / count / 2;
+    };
+    CHECK(cost({}) < 1000); // under the sanitizers, which have a memory of their own, nothing is seen
+    CHECK(cost(with_takeover) < 250'000);
+    CHECK(cost({.memory_level = 4, .window_bits = 10, .peer_window_bits = 10, .context_takeover = true,
+                .peer_context_takeover = true}) < 40'000);
 }
 
 TEST_CASE("options") {
