@@ -35,6 +35,14 @@ TEST_CASE("RFC 9110 5.6.2: which characters make a token") {
     CHECK_FALSE(http::is_token("Sec WebSocket"));
 }
 
+TEST_CASE("character sets, which the compiler makes, and anybody else could") {
+    const std::string some = "ab";
+    const auto set = http::detail::join(some, "~");
+    CHECK(set.has_all("ab~"));
+    CHECK_FALSE(set.has('c'));
+    CHECK_FALSE(set.has('\xE1'));
+}
+
 TEST_CASE("RFC 9110 5.5: which bytes make a field value") {
     for (int value = 0; value < 256; ++value) {
         const char text[] = {'a', static_cast<char>(value), 'b'};

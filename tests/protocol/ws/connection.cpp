@@ -322,6 +322,9 @@ TEST_CASE("RFC 6455 5.4: pieces are views into the input, with what remains of t
     mutable_bytes input = bytes.first(6);
     ws::event seen = to.receive(input);
     CHECK(seen.what == ws::event::kind::need_more); // the header alone is no event
+    CHECK(to.frame_remaining() == 11);              // but known
+    CHECK(to.fragments() == 1);
+    CHECK(to.message_bits() == 0);
     input = bytes.subspan(6, 4);
     seen = to.receive(input);
     CHECK(seen.what == ws::event::kind::data);
@@ -337,6 +340,14 @@ TEST_CASE("RFC 6455 5.4: pieces are views into the input, with what remains of t
     CHECK(seen.frame_remaining == 0);
     CHECK(as_text(seen.payload) == "o World");
     CHECK(input.empty());
+    CHECK(to.frame_remaining() == 0);
+    CHECK(to.fragments() == 1); // the message goes on
+
+    std::string end = frame(role::server, 0x80, "");
+    input = {reinterpret_cast<std::byte*>(end.data()), end.size()};
+    seen = to.receive(input);
+    CHECK(seen.last);
+    CHECK(to.fragments() == 0);
 }
 
 TEST_CASE("RFC 6455 5.5: a whole control frame is seen in place, one in parts is gathered until the next receive") {

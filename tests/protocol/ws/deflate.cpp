@@ -383,7 +383,10 @@ TEST_CASE("a message for a reader: bounded, and text is checked as it comes") {
     feed(server, opcode::binary, compress_piece(*both.client, std::string(10'000, 'x'), true), true, true);
     CHECK(server.pending());
     CHECK(server.untouched());
+    CHECK(server.type() == opcode::binary);
     CHECK_FALSE(server.decompress(out, 100).last);
+    server.handed_out();
+    CHECK_FALSE(server.untouched());
     CHECK(out.size() == 100);
     CHECK(server.pending());
     CHECK_FALSE(server.decompress(out, 100).last); // there is as much already
@@ -393,6 +396,9 @@ TEST_CASE("a message for a reader: bounded, and text is checked as it comes") {
     CHECK_FALSE(server.pending());
     out.clear();
 
+    feed(server, opcode::binary, "\xf2\x48\xcd\xc9\xc9\x07\x00"s, true, true);
+    server.forget();
+    CHECK_FALSE(server.pending());
     feed(server, opcode::text, "\xf2\x48"s, true, false); // nothing can be made of it yet
     CHECK(server.decompress(out, 100).failure == errc{});
     CHECK_FALSE(server.pending());
@@ -444,6 +450,10 @@ TEST_CASE("options") {
     constexpr compression_options own = permessage_deflate({.threshold_bytes = 0, .level = 9});
     static_assert(own.method == &ws::deflate_messages && own.level == 9 && own.threshold_bytes == 0);
     static_assert(compression_options{}.method == nullptr);
+    compression_options later; // not known to the compiler only
+    later.level = static_cast<int>(1 + std::string(4, 'x').size());
+    CHECK(permessage_deflate(later).level == 5);
+    CHECK(compression_options(permessage_deflate).method == &ws::deflate_messages);
     http::fields none;
     CHECK_FALSE(ws::deflate_messages.accept(none, plain));
     auto nothing = ws::deflate_messages.confirm(none, plain);
