@@ -4524,7 +4524,7 @@ constexpr std::size_t find_bad_percent(std::string_view text) noexcept {
 
 // Four numbers from 0 to 255 without leading zeros, with dots between.
 constexpr bool is_ipv4(std::string_view text) noexcept {
-    for (int part = 0; part < 4; ++part) {
+    for (int part = 0;; ++part) {
         std::size_t digits = 0;
         int value = 0;
         for (; digits < text.size() && digits < 4 && is_digit(text[digits]); ++digits)
@@ -4535,7 +4535,6 @@ constexpr bool is_ipv4(std::string_view text) noexcept {
         if (text.empty() || text[0] != '.') return false;
         text.remove_prefix(1);
     }
-    return false;
 }
 
 // RFC 4291 section 2.2: eight groups, one run of which may be "::", and an IPv4 address in place of the last two.
