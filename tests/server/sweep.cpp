@@ -5,6 +5,10 @@
 // that) without a leak or a use of what is gone.
 #include "serving.hpp"
 
+#include <weir/coro/shield.hpp>
+
+#include <functional>
+
 namespace {
 
 struct outcome {
@@ -77,7 +81,15 @@ void add_routes(server& to) {
     });
 }
 
+task<> tick(int& ticks) { // beside the connections
+    while (auto slept = co_await weir::sleep(300ms)) ++ticks;
+    (void)co_await shield(yield());
+    ticks = -1;
+}
+
 task<> everything(server& of, outcome& to) {
+    int ticks = 0;
+    of.spawn(tick, std::ref(ticks));
     const result<> listening = of.listen({.host = "127.0.0.1", .handshake_timeout = 2s, .websocket = {.close_timeout = 1s}});
     if (!listening) {
         CHECK(listening.error().message().starts_with("listening on 127.0.0.1:0: "));
@@ -96,6 +108,7 @@ task<> everything(server& of, outcome& to) {
     }
     of.stop(1s);
     co_await serving.join();
+    CHECK(ticks == -1);
     CHECK(of.connections() == 0);
     to.ended = true;
 }
