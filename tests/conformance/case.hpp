@@ -235,12 +235,12 @@ private:
     std::vector<test_case> x_all;
 };
 
-// `message_limit`: the largest message that the system under test takes; 0, for one that is not known, leaves out what is
-// about it.
-std::vector<test_case> all_cases(std::uint64_t message_limit);
+// `message_limit`: the largest message that the system under test takes; 0, for one that is not known, leaves out the cases
+// about it. `largest`: the largest message of the table of sizes.
+std::vector<test_case> all_cases(std::uint64_t message_limit, std::uint64_t largest);
 
-// Cases of a table that multiplies, with sizes up to the limit.
-std::vector<test_case> size_table(std::uint64_t message_limit);
+// Cases of a table that multiplies.
+std::vector<test_case> size_table(std::uint64_t largest);
 
 // One for each file of cases/.
 void add_framing(case_list& cases);

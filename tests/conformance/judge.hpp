@@ -116,6 +116,7 @@ private:
     frame x_message;             // the fragmented one that is coming
     bool x_in_message = false;
     bool x_close_sent = false;
+    bool x_sent_behind_close = false; // who does that has no claim to a clean end
     bool x_close_came = false;
     bool x_end_came = false;
     std::vector<mask_key> x_keys;

@@ -13,6 +13,7 @@ struct plan {
 };
 
 void try_weir_in_memory(const plan& what, report& into);
+void try_weir_on_sockets(const plan& what, report& into);
 
 // True when the reference passes everything; when each of its defects fails the cases that it should and no others.
 bool try_reference(const plan& what, report& into);

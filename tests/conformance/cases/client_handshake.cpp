@@ -69,7 +69,7 @@ void add_client_handshake(case_list& cases) {
     rejected("no-http", "RFC 7230 3", {.line = "", .fields = {}, .raw = "SSH-2.0-suite\r\n\r\n"});
     rejected("http-2", "RFC 7230 3", good.with_line("HTTP/2 101 Switching Protocols"));
     rejected("no-field", "RFC 7230 3.2", {.line = "", .fields = {}, .raw = "HTTP/1.1 101 Switching Protocols\r\nthis is no field\r\n\r\n"});
-    rejected("a-frame-instead", "4.1", {.line = "", .fields = {}, .raw = from_hex("81 05 48 65 6C 6C 6F")});
+    rejected("a-frame-instead", "4.1", {.line = "", .fields = {}, .raw = from_hex("81 05 48 65 6C 6C 6F") + "\r\n\r\n"});
 
     // What comes with the head is not lost.
     const auto together = [&](const std::string& name, std::vector<step> steps) {

@@ -51,7 +51,8 @@ void add_control(case_list& cases) {
         pings.push_back(ping(octets(static_cast<std::size_t>(i))));
         pongs.push_back(pong(octets(static_cast<std::size_t>(i))));
     }
-    cases.add("control/ping/hundred-of-each-size", "5.5.2, 5.5.3", {send_all(pings), expect_all(pongs)});
+    // So many at once may be too many for whoever guards against floods (10.4).
+    cases.add("control/ping/hundred-of-each-size", "5.5.2, 5.5.3", {send_all(pings), expect_all(pongs)}).should();
     std::vector<frame> unasked = pongs;
     unasked.push_back(text("Hello"));
     cases.add("control/pong/hundred-unsolicited", "5.5.3", {send_all(unasked), expect(text("Hello"))});

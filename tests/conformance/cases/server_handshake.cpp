@@ -84,19 +84,22 @@ void add_server_handshake(case_list& cases) {
 
     // "a |Sec-WebSocket-Version| header field (or multiple ...) indicating the version(s) the server is capable of"
     const step other_version = refused({426, 400}).with_field("Sec-WebSocket-Version: 13");
-    for (const char* version : {"0", "8", "12", "14", "130", "255"})
+    for (const char* version : {"0", "12", "14", "130", "255"})
         add(std::string("version/") + version, "4.2.2, 4.4", good.with("Sec-WebSocket-Version", version), {other_version});
+    // A draft's that a server may speak beside 13.
+    add("version/8", "4.2.2, 4.4", good.with("Sec-WebSocket-Version", "8"), {other_version.or_else({101})});
     add("version/none", "4.2.1", good.without("Sec-WebSocket-Version"), {refused({400, 426})});
     add("version/empty", "4.2.1", good.with("Sec-WebSocket-Version", ""), {refused({400, 426})});
     add("version/no-number", "4.2.1", good.with("Sec-WebSocket-Version", "thirteen"), {refused({400, 426})});
     add("version/13-and-8", "11.3.5", good.with("Sec-WebSocket-Version", "13, 8"), {refused({400, 426})});
     add("version/twice", "11.3.5", good.plus("Sec-WebSocket-Version", "8"), {refused({400, 426})});
-    add("version/426-is-for-it", "4.4, RFC 7231 6.5.15", good.with("Sec-WebSocket-Version", "8"), {refused({426})});
+    add("version/426-is-for-it", "4.4, RFC 7231 6.5.15", good.with("Sec-WebSocket-Version", "7"), {refused({426})});
 
-    // "the recipient of such malformed data MUST immediately _Fail the WebSocket Connection_"
+    // "the recipient of such malformed data MUST immediately _Fail the WebSocket Connection_"; one that knows no extension
+    // may not look at it.
     for (const auto& [name, value] : {std::pair("no-name", "; a=1"), {"blank-in-a-name", "x y"}, {"no-value", "x; a="},
                                       {"name-in-quotes", "x; \"a\"=1"}, {"quotes-that-do-not-end", "x; a=\"b"}})
-        add(std::string("wrong/extension-") + name, "9.1", good.plus("Sec-WebSocket-Extensions", value), {refused()});
+        add(std::string("wrong/extension-") + name, "9.1", good.plus("Sec-WebSocket-Extensions", value), {refused()}).should();
 
     // What is no HTTP.
     const step no_http = refused({400, 431, 414, 501, 505}).or_else({no_frame});

@@ -32,11 +32,11 @@ std::vector<step> steps_of(bool as_text, std::size_t size, std::size_t fragment)
 
 } // namespace
 
-std::vector<test_case> size_table(std::uint64_t message_limit) {
+std::vector<test_case> size_table(std::uint64_t largest) {
     using sizes = std::initializer_list<std::size_t>;
     case_list cases;
     const auto add = [&](bool as_text, std::size_t size, std::size_t fragment, std::size_t piece) {
-        if (size > message_limit) return;
+        if (size > largest) return;
         std::string name = std::string("sizes/") + (as_text ? "text-" : "binary-") + name_of(size);
         if (fragment) name += "/fragments-" + name_of(fragment);
         if (piece) name += "/pieces-" + name_of(piece);

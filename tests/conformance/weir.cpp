@@ -1,11 +1,15 @@
-// weir as the system under test, over the in-memory backend: both roles, each case cut in several ways, on a virtual clock.
-#include "systems.hpp"
+// weir as the system under test, in both roles: over the in-memory backend, on a virtual clock, and over TCP.
+#include "sockets.hpp"
 
 #include <weir/client/connect.hpp>
+#include <weir/io/epoll.hpp>
 #include <weir/io/memory.hpp>
 #include <weir/io/sleep.hpp>
 #include <weir/net/listen.hpp>
 #include <weir/server/server.hpp>
+
+#include <future>
+#include <thread>
 
 namespace conformance {
 
@@ -156,10 +160,12 @@ task<> try_client(const plan& what, weir::net::listener& from, report& into) {
 }
 
 task<> call_again_and_again(const plan& what, std::string url) {
-    const weir::connect_options opening{.websocket = options(what)};
+    weir::connect_refusal refusal;
+    const weir::connect_options opening{.refusal = &refusal, .websocket = options(what)};
     for (;;) {
         auto ws = co_await weir::connect(url, opening);
         if (!ws && ws.error() == std::errc::connection_refused) co_return;
+        if (!ws && refusal.head.status == weir::http::status{410}) co_return;
         if (ws) co_await echo(*ws);
     }
 }
@@ -174,7 +180,34 @@ task<> as_client(const plan& what, report& into) {
     co_await both.join();
 }
 
+// --- over TCP: the suite on this thread, weir on another ---
+
+task<> serve_until_stopped(weir::server& under_test, const plan& what, std::promise<std::string>& where) {
+    const weir::result<> listening = under_test.listen({.host = "127.0.0.1", .websocket = options(what)});
+    where.set_value(listening ? "ws://" + under_test.local_endpoint().to_string() + "/echo" : std::string());
+    weir::result<> served;
+    if (listening) served = co_await under_test.serve();
+}
+
 } // namespace
+
+void try_weir_on_sockets(const plan& what, report& into) {
+    {
+        weir::server under_test;
+        under_test.websocket("/echo", echo);
+        std::promise<std::string> where;
+        std::thread serving([&] { weir::io::loop(*weir::io::epoll::make()).run(serve_until_stopped(under_test, what, where)); });
+        try_server(what, where.get_future().get(), {}, into);
+        under_test.stop();
+        serving.join();
+    }
+    std::optional<client_trial> trial(std::in_place, what, std::uint16_t{0}, bounds{});
+    const std::string url = "ws://127.0.0.1:" + std::to_string(trial->port()) + "/echo";
+    std::thread calling([&] { weir::io::loop(*weir::io::epoll::make()).run(call_again_and_again(what, url)); });
+    trial->run(into, [] { return true; });
+    trial.reset();
+    calling.join();
+}
 
 void try_weir_in_memory(const plan& what, report& into) {
     for (const side role : {side::server, side::client}) {
