@@ -10,49 +10,48 @@ import json
 import os
 import pathlib
 import re
-import shutil
 import subprocess
 import sys
 
-HERE = pathlib.Path(__file__).resolve().parent / "peers"
-SUITE = pathlib.Path(sys.argv[2] if len(sys.argv) > 2 else ".").resolve() / "conformance"
-PYTHON = "/usr/bin/python3"
-NODE = shutil.which("node")
-TIME = ["--silence", "0.5", "--patience", "5"]
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "interop"))
+from programs import TESTS, node_modules  # noqa: E402
+
+PEERS = pathlib.Path(__file__).resolve().parent / "peers"
+SUITE = TESTS / "conformance"
+QUICKLY, PATIENTLY = (["--silence", each, "--patience", "5"] for each in ("0.5", "2"))
 
 # How many cases are allowed and failed at the most.
 RECORDED = {
-    "server, ws of npm": (0, 0),
-    "client, ws of npm": (0, 0),
-    "server, python3-websockets": (0, 0),
-    "client, python3-websockets": (0, 0),
+    "server, ws of npm": (26, 18),                # version 8.23
+    "client, ws of npm": (21, 13),
+    "server, python3-websockets": (24, 28),       # version 10.4
+    "client, python3-websockets": (17, 22),
 }
 
 
-def available(command):
-    return subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
-
-
 def peers():
-    if NODE and available([NODE, "-e", "require('ws')"]):
-        yield "ws of npm", [NODE, str(HERE / "ws_server.js")], [NODE, str(HERE / "ws_client.js")]
-    else:
-        print("left out: npm's ws is not installed")
-    if available([PYTHON, "-c", "import websockets"]):
-        yield ("python3-websockets", [PYTHON, str(HERE / "websockets_server.py")],
-               [PYTHON, str(HERE / "websockets_client.py")])
-    else:
+    """The name of each that is installed, and the commands of its server and of its client."""
+    try:
+        os.environ["NODE_PATH"] = node_modules("ws", TESTS.parent / "npm")
+        yield "ws of npm", ["node", str(PEERS / "ws_server.js")], ["node", str(PEERS / "ws_client.js")]
+    except SystemExit:
+        pass  # it has been said why
+    try:
+        import websockets  # noqa: F401
+        yield ("python3-websockets", [sys.executable, str(PEERS / "websockets_server.py")],
+               [sys.executable, str(PEERS / "websockets_client.py")])
+    except ImportError:
         print("left out: Debian's python3-websockets is not installed")
 
 
-def judge(role, command):
+def judge(role, command, times):
     """The report and its JSON."""
     if role == "client":
-        said = subprocess.run([SUITE, "client", "0", "--json", *TIME, "--", *command], capture_output=True, text=True)
+        said = subprocess.run([SUITE, "client", "0", "--json", *times, "--", *command], capture_output=True, text=True)
     else:
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
             url = re.search(r"listening on (\S+)", server.stdout.readline())[1]
-            said = subprocess.run([SUITE, "server", url, "--json", *TIME], capture_output=True, text=True)
+            said = subprocess.run([SUITE, "server", url, "--json", *times], capture_output=True, text=True)
             server.kill()
     if said.returncode > 1:
         raise SystemExit(f"the suite ended with {said.returncode}: {said.stderr}")
@@ -69,15 +68,18 @@ def main():
             if wanted and not any(word in key for word in wanted):
                 continue
             count += 1
-            report, score = judge(role, command)
             allowed, failed = RECORDED[key]
-            is_worse = score["failed"] > failed or score["failed"] + score["allowed"] > failed + allowed
+            for times in QUICKLY, PATIENTLY:  # a busy machine may be late to say what it says in time
+                report, score = judge(role, command, times)
+                is_worse = score["failed"] > failed or score["failed"] + score["allowed"] > failed + allowed
+                if not is_worse:
+                    break
             worse += is_worse
             if wanted or is_worse:
                 print(report)
             print(f"{key}: {score['passed']} passed, {score['allowed']} allowed, {score['failed']} failed; recorded: "
                   f"{allowed} allowed, {failed} failed{': WORSE' if is_worse else ''}", flush=True)
-    if not count:
+    if not count and not wanted:
         print("skipped: neither npm's ws nor python3-websockets is there")
         sys.exit(77)
     sys.exit(1 if worse else 0)
