@@ -1,5 +1,6 @@
-// Everything of weir but the leaf headers: io/memory.hpp, the in-memory backend for tests, and those that need a library
-// of their own: protocol/ws/deflate.hpp (zlib), io/uring.hpp (liburing) and net/tls.hpp (OpenSSL).
+// Everything of weir but the leaf headers: io/memory.hpp, the in-memory backend for tests; coro/stop.hpp, which brings in
+// <stop_token>; and those that need a library of their own: protocol/ws/deflate.hpp (zlib), io/uring.hpp (liburing) and
+// net/tls.hpp (OpenSSL).
 #pragma once
 
 // core: errors, bytes, buffers
@@ -37,7 +38,6 @@
 #include <weir/coro/scheduler.hpp>
 #include <weir/coro/scope.hpp>
 #include <weir/coro/shield.hpp>
-#include <weir/coro/stop.hpp>
 #include <weir/coro/task.hpp>
 #include <weir/coro/this_context.hpp>
 #include <weir/coro/waiter.hpp>
@@ -63,7 +63,6 @@
 #include <weir/protocol/ws/close_code.hpp>
 #include <weir/protocol/ws/compression_options.hpp>
 #include <weir/protocol/ws/connection.hpp>
-#include <weir/protocol/ws/deflate_parameters.hpp>
 #include <weir/protocol/ws/event.hpp>
 #include <weir/protocol/ws/extension.hpp>
 #include <weir/protocol/ws/frame_header.hpp>

@@ -14,6 +14,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 # leaf header: macro that asks for it in the single header
 LEAVES = {
     "weir/io/memory.hpp": "WEIR_WITH_MEMORY",
+    "weir/coro/stop.hpp": "WEIR_WITH_STOP_TOKEN",
     "weir/protocol/ws/deflate.hpp": "WEIR_WITH_ZLIB",
     "weir/io/uring.hpp": "WEIR_WITH_LIBURING",
     "weir/net/tls.hpp": "WEIR_WITH_OPENSSL",

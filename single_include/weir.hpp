@@ -58,7 +58,6 @@
 #include <pthread.h>
 #include <signal.h>
 #include <span>
-#include <stop_token>
 #include <string>
 #include <string_view>
 #include <sys/epoll.h>
@@ -158,19 +157,17 @@ namespace weir::inline v0 {
 
 // Writes `from` as base64 to the front of `to`, which must have room for `base64_size(from.size())` characters and
 // may not overlap it. Gives the number of characters written; nothing is added at their end.
-inline std::size_t base64_encode(bytes_view from, std::span<char> to) noexcept {
+inline std::size_t base64_encode(bytes_view from, char* to) noexcept {
     static constexpr char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    assert(to.size() >= base64_size(from.size()));
-    char* out = to.data();
     for (std::size_t i = 0; i < from.size(); i += 3) {
         const std::size_t left = from.size() - i;
         unsigned group = std::to_integer<unsigned>(from[i]) << 16;
         if (left > 1) group |= std::to_integer<unsigned>(from[i + 1]) << 8;
         if (left > 2) group |= std::to_integer<unsigned>(from[i + 2]);
-        *out++ = alphabet[group >> 18];
-        *out++ = alphabet[group >> 12 & 63];
-        *out++ = left > 1 ? alphabet[group >> 6 & 63] : '=';
-        *out++ = left > 2 ? alphabet[group & 63] : '=';
+        *to++ = alphabet[group >> 18];
+        *to++ = alphabet[group >> 12 & 63];
+        *to++ = left > 1 ? alphabet[group >> 6 & 63] : '=';
+        *to++ = left > 2 ? alphabet[group & 63] : '=';
     }
     return base64_size(from.size());
 }
@@ -178,7 +175,7 @@ inline std::size_t base64_encode(bytes_view from, std::span<char> to) noexcept {
 // `from` as base64, in a string of its own.
 [[nodiscard]] inline std::string base64_encode(bytes_view from) {
     std::string text(base64_size(from.size()), '\0');
-    base64_encode(from, std::span<char>(text));
+    base64_encode(from, text.data());
     return text;
 }
 
@@ -1751,7 +1748,7 @@ public:
     }
 
     // The same wait, ended with `errc::canceled` when a stop is requested of `token` (a `std::stop_token`), from any
-    // thread. Needs <weir/coro/stop.hpp>.
+    // thread. Needs <weir/coro/stop.hpp>, or WEIR_WITH_STOP_TOKEN before the single header.
     template <class Token>
     [[nodiscard]] auto on(Token token) && {
         return bounded<Derived, stop_trigger<Token>>(static_cast<Derived&&>(*this), static_cast<Token&&>(token));
@@ -3223,49 +3220,6 @@ template <class Awaitable>
 shielded<Awaitable> shield(Awaitable operation) {
     return shielded<Awaitable>(std::move(operation));
 }
-
-} // namespace weir::inline v0
-
-// ==== weir/coro/stop.hpp =============================================================================================
-
-// `.on(stop_token)`: ends a wait when another thread, or anybody, requests a stop.
-//
-// The request is handed to the loop that the wait belongs to; the wait ends there with `errc::canceled`.
-
-namespace weir::inline v0 {
-
-template <>
-class stop_trigger<std::stop_token> final : private remote_item {
-public:
-    using setting = std::stop_token;
-
-    stop_trigger(context* parent, const setting& token) : x_context(parent ? parent->runs_on() : *scheduler::current()) {
-        if (parent) x_context.adopt_by(*parent);
-        if (token.stop_requested())
-            x_context.cancel();
-        else
-            x_callback.emplace(token, request{this});
-    }
-    ~stop_trigger() {
-        x_callback.reset(); // waits for a request that is just being made on another thread
-        x_context.runs_on().revoke(*this);
-    }
-
-    context& inner() noexcept { return x_context; }
-    bool canceled() const noexcept { return x_context.canceled(); }
-    errc reason() const noexcept { return errc::canceled; }
-
-private:
-    struct request {
-        stop_trigger* self;
-        void operator()() const noexcept { self->x_context.runs_on().post_remote(*self); }
-    };
-
-    void run() noexcept override { x_context.cancel(); }
-
-    context x_context;
-    std::optional<std::stop_callback<request>> x_callback;
-};
 
 } // namespace weir::inline v0
 
@@ -6045,145 +5999,6 @@ private:
 
 } // namespace weir::inline v0::ws
 
-// ==== weir/protocol/ws/deflate_parameters.hpp ========================================================================
-
-// The parameters of permessage-deflate and how the two sides agree on them (RFC 7692, section 7.1). Needs no zlib.
-
-namespace weir::inline v0::ws {
-
-// Of an offer, or of the answer to one. Window bits that are absent leave the window at 15.
-struct deflate_parameters {
-    static constexpr std::string_view name = "permessage-deflate";
-
-    bool server_no_context_takeover = false;
-    bool client_no_context_takeover = false;
-    std::optional<int> server_max_window_bits = {}; // 8 to 15
-    std::optional<int> client_max_window_bits = {}; // an offer without a value is one with 15
-
-    friend bool operator==(const deflate_parameters&, const deflate_parameters&) noexcept = default;
-};
-
-// As it is sent. `client_max_window_bits` of 15 is written without its value, as an offer has it, if `in_offer`.
-[[gnu::cold]] inline std::string to_text(const deflate_parameters& all, bool in_offer) {
-    std::string text(deflate_parameters::name);
-    if (all.server_no_context_takeover) text += "; server_no_context_takeover";
-    if (all.client_no_context_takeover) text += "; client_no_context_takeover";
-    if (all.server_max_window_bits)
-        text.append("; server_max_window_bits=").append(std::to_string(*all.server_max_window_bits));
-    if (all.client_max_window_bits) {
-        text += "; client_max_window_bits";
-        if (!in_offer || *all.client_max_window_bits < 15)
-            text.append("=").append(std::to_string(*all.client_max_window_bits));
-    }
-    return text;
-}
-
-// Reads one element of the field. `bad_extension_parameters` for malformed, unknown and repeated parameters and for values that
-// they may not have, as the context tells (RFC 7692, section 7.1: such an offer is declined, such an answer fails).
-[[gnu::cold]] inline result<deflate_parameters> parse_deflate(std::string_view element, bool in_offer) {
-    const auto refused = [](const extension_parameter& what, std::string_view why) {
-        return error(errc::bad_extension_parameters,
-                     concat({"permessage-deflate: ", what.name, what.has_value ? "=" : "", what.value, why}));
-    };
-    deflate_parameters all;
-    extension_reader reader(element);
-    extension_parameter each;
-    while (reader.next(each)) {
-        const bool server = each.name == "server_max_window_bits";
-        if (server || each.name == "client_max_window_bits") {
-            std::optional<int>& bits = server ? all.server_max_window_bits : all.client_max_window_bits;
-            if (bits) return refused(each, " is the second of its name");
-            bits = 15;
-            if (!each.has_value && (server || !in_offer)) return refused(each, " has no value");
-            if (!each.has_value) continue;
-            const std::string_view value = each.value; // decimal, without leading zeros
-            if (value.size() == 1 && (value == "8" || value == "9"))
-                bits = value[0] - '0';
-            else if (value.size() == 2 && value[0] == '1' && value[1] >= '0' && value[1] <= '5')
-                bits = 10 + value[1] - '0';
-            else
-                return refused(each, " is not one of 8 to 15");
-        } else if (each.name == "server_no_context_takeover" || each.name == "client_no_context_takeover") {
-            bool& flag = each.name[0] == 's' ? all.server_no_context_takeover : all.client_no_context_takeover;
-            if (each.has_value) return refused(each, " has a value");
-            if (flag) return refused(each, " is the second of its name");
-            flag = true;
-        } else {
-            return refused(each, " is unknown");
-        }
-    }
-    if (reader.malformed()) return error(errc::bad_extension_parameters, "malformed: " + std::string(element));
-    return all;
-}
-
-// A server's answer to one offer.
-[[gnu::cold]] inline deflate_parameters answer_deflate(const deflate_parameters& offer,
-                                                       const compression_options& how) noexcept {
-    const auto smaller = [](int a, int b) { return a < b ? a : b; };
-    deflate_parameters answer;
-    answer.server_no_context_takeover = offer.server_no_context_takeover || !how.context_takeover;
-    answer.client_no_context_takeover = offer.client_no_context_takeover || !how.peer_context_takeover;
-    if (offer.server_max_window_bits)
-        answer.server_max_window_bits = smaller(*offer.server_max_window_bits, how.window_bits);
-    if (offer.client_max_window_bits && smaller(*offer.client_max_window_bits, how.peer_window_bits) < 15)
-        answer.client_max_window_bits = smaller(*offer.client_max_window_bits, how.peer_window_bits);
-    return answer;
-}
-
-// A server's answer to a request: to the first offer that it can take; nothing if there is none.
-[[gnu::cold]] inline std::optional<deflate_parameters> accept_deflate(const http::fields& request,
-                                                                      const compression_options& how) {
-    std::optional<deflate_parameters> answer;
-    request.each_element(extensions_field, [&](std::string_view element) {
-        if (extension_reader(element).name() != deflate_parameters::name) return true;
-        if (const result<deflate_parameters> offer = parse_deflate(element, true)) answer = answer_deflate(*offer, how);
-        return !answer;
-    });
-    return answer;
-}
-
-// What a client offers. It asks for no more than it wants, and tells what it will do anyway.
-[[gnu::cold]] inline deflate_parameters offer_deflate(const compression_options& how) noexcept {
-    deflate_parameters offer;
-    offer.server_no_context_takeover = !how.peer_context_takeover;
-    offer.client_no_context_takeover = !how.context_takeover;
-    if (how.peer_window_bits < 15) offer.server_max_window_bits = how.peer_window_bits;
-    offer.client_max_window_bits = how.window_bits;
-    return offer;
-}
-
-// What a server took of `offer`; nothing if it took nothing. `bad_extension` for another extension and
-// `bad_extension_parameters` for an answer that does not fit, as the context tells.
-[[gnu::cold]] inline result<std::optional<deflate_parameters>> confirm_deflate(const http::fields& response,
-                                                                               const deflate_parameters& offer) {
-    std::optional<deflate_parameters> agreed;
-    error wrong;
-    response.each_element(extensions_field, [&](std::string_view element) {
-        const std::string text(element);
-        if (extension_reader(element).name() != deflate_parameters::name) {
-            wrong = error(errc::bad_extension, "not offered: " + text);
-        } else if (agreed) {
-            wrong = error(errc::bad_extension_parameters, "a second answer: " + text);
-        } else if (result<deflate_parameters> answer = parse_deflate(element, false); !answer) {
-            wrong = std::move(answer).error();
-        } else if (offer.server_no_context_takeover && !answer->server_no_context_takeover) { // section 7.1.1.1
-            wrong = error(errc::bad_extension_parameters, "without the server_no_context_takeover that was asked for: " + text);
-        } else if (offer.server_max_window_bits &&
-                   answer->server_max_window_bits.value_or(15) > *offer.server_max_window_bits) { // section 7.1.2.1
-            wrong = error(errc::bad_extension_parameters, "a larger server_max_window_bits than was asked for: " + text);
-        } else if (answer->client_max_window_bits.value_or(0) > offer.client_max_window_bits.value_or(0)) { // 7.1.2.2
-            wrong = error(errc::bad_extension_parameters, "a client_max_window_bits that was not offered: " + text);
-        } else {
-            agreed = *answer;
-        }
-        return !wrong;
-    });
-    if (wrong) return wrong;
-    return agreed;
-}
-
-} // namespace weir::inline v0::ws
-
 // ==== weir/protocol/ws/handshake_refusal.hpp =========================================================================
 
 // How a server refuses a handshake: the reason for its own log, and the HTTP response that tells the client.
@@ -6376,19 +6191,24 @@ namespace weir::inline v0::ws {
 }
 
 // The subprotocols that the client offers, the one it prefers first. Views into `request`.
-[[gnu::cold]] inline std::vector<std::string_view> offered_subprotocols(const http::request_head& request) {
+template <class = void>
+[[gnu::cold]] std::vector<std::string_view> offered_subprotocols(const http::request_head& request) {
     std::vector<std::string_view> offered;
     request.fields.each_element("Sec-WebSocket-Protocol",
                                 [&](std::string_view each) { return offered.push_back(each), true; });
     return offered;
 }
 
-// The first of `supported` that the client offers too; empty when there is none. A view of `supported`.
-[[gnu::cold]] inline std::string_view choose_subprotocol(const http::request_head& request,
-                                           std::span<const std::string_view> supported) {
-    const auto offered = offered_subprotocols(request);
+// Whether the client offers that subprotocol.
+[[gnu::cold]] inline bool offers_subprotocol(const http::request_head& request, std::string_view name) {
+    return !request.fields.each_element("Sec-WebSocket-Protocol", [&](std::string_view each) { return each != name; });
+}
+
+// The first of `supported`, a list of texts, that the client offers too; empty when there is none. A view of `supported`.
+template <class List = std::span<const std::string_view>>
+[[gnu::cold]] std::string_view choose_subprotocol(const http::request_head& request, const List& supported) {
     for (const std::string_view each : supported)
-        if (holds(offered, each)) return each;
+        if (offers_subprotocol(request, each)) return each;
     return {};
 }
 
@@ -6404,7 +6224,7 @@ namespace weir::inline v0::ws {
     response.fields.add("Connection", "Upgrade");
     response.fields.add("Sec-WebSocket-Accept", accept_key(request.fields.get("Sec-WebSocket-Key").value_or("")));
     if (!subprotocol.empty()) {
-        if (!holds(offered_subprotocols(request), subprotocol))
+        if (!offers_subprotocol(request, subprotocol))
             return error(errc::bad_subprotocol, "choosing \"" + std::string(subprotocol) + "\"");
         response.fields.add("Sec-WebSocket-Protocol", subprotocol);
     }
@@ -8375,13 +8195,14 @@ inline int ask_local(int descriptor, sockaddr* into, socklen_t* size) noexcept {
 
 namespace weir::inline v0::net {
 
-// Looks a name up, blocking, on a helper thread. Gives at least one address, or an error.
+// Looks a name up, blocking, on a helper thread. Gives at least one address, or an error. Null stands for the system's.
 using lookup_function = result<std::vector<endpoint>> (*)(const std::string& name, std::uint16_t port);
 
 // What the system's resolver says: addresses of both families, whether or not this machine has any such address itself,
 // in the order of RFC 6724. `errc::name_not_found`: there is no such name, or it has no address.
 // `errc::name_unavailable`: it could not be found out now.
-[[gnu::cold]] inline result<std::vector<endpoint>> system_lookup(const std::string& name, std::uint16_t port) {
+template <class = void>
+[[gnu::cold]] result<std::vector<endpoint>> system_lookup(const std::string& name, std::uint16_t port) {
     addrinfo hints{};
     hints.ai_family = AF_UNSPEC;
     hints.ai_socktype = SOCK_STREAM; // else each address comes once for each type of socket
@@ -8428,9 +8249,8 @@ inline bool is_localhost(std::string_view name) noexcept {
 
 // The addresses of `host`, which is a name or an address in textual form, in the order in which to try them. Errors say
 // "resolving NAME".
-template <class = void>
-task<result<std::vector<endpoint>>> resolve(std::string host, std::uint16_t port,
-                                                   lookup_function lookup = system_lookup) {
+template <class Lookup = lookup_function>
+task<result<std::vector<endpoint>>> resolve(std::string host, std::uint16_t port, Lookup lookup = nullptr) {
     static constexpr std::size_t longest_name = 254; // RFC 1035 2.3.4, with the final dot
     std::vector<endpoint> found;
     if (result<endpoint> literal = endpoint::ip(host, port)) {
@@ -8444,7 +8264,7 @@ task<result<std::vector<endpoint>>> resolve(std::string host, std::uint16_t port
     }
     if (host.empty() || host.size() > longest_name || host.find_first_of(std::string_view("\0[]%: /", 7)) != host.npos)
         co_return error(errc::bad_address, "resolving " + host.substr(0, longest_name));
-    result<std::vector<endpoint>> answer = co_await offload(lookup, host, port);
+    result<std::vector<endpoint>> answer = co_await offload(lookup ? lookup : Lookup(system_lookup), host, port);
     if (!answer && answer.error().context().empty())
         co_return error(answer.error().code(), "resolving " + host);
     co_return answer;
@@ -8465,7 +8285,7 @@ namespace weir::inline v0::net {
 struct connect_options {
     // How long an address may take while there is another one to try. A system gives up after minutes by itself.
     std::chrono::nanoseconds attempt = std::chrono::seconds(5);
-    lookup_function lookup = system_lookup; // how a name becomes addresses
+    lookup_function lookup = nullptr; // how a name becomes addresses; null for `system_lookup`
 };
 static_assert(std::is_trivially_copyable_v<connect_options>);
 
@@ -8502,7 +8322,8 @@ task<result<owned<io::stream>>> connect_one(endpoint to, std::string name) {
 }
 
 // RFC 8305 4: addresses of the family that comes first and of the others take turns, each in its order.
-inline void interleave_families(std::vector<endpoint>& all) {
+template <class = void>
+void interleave_families(std::vector<endpoint>& all) {
     for (std::size_t at = 1; at < all.size(); ++at) {
         std::size_t other = at;
         while (other < all.size() && all[other].family() == all[at - 1].family()) ++other;
@@ -11802,7 +11623,7 @@ public:
     detail::request_handler<std::optional<response>>* check() const noexcept { return x_check.get(); }
     detail::websocket_handler& handler() const noexcept { return *x_handler; }
     bool wants_request() const noexcept { return x_wants_request; }
-    std::vector<std::string_view> supported() const { return {x_subprotocols.begin(), x_subprotocols.end()}; }
+    const std::vector<std::string>& supported() const noexcept { return x_subprotocols; }
 
 private:
     std::string x_path;
@@ -12235,8 +12056,7 @@ private:
 
     void accept() {
         if (x_waiting.canceled()) return refuse(http::status::service_unavailable, "The server is stopping.");
-        const std::vector<std::string_view> supported = x_step.route->supported();
-        const std::string_view subprotocol = ws::choose_subprotocol(x_head, supported);
+        const std::string_view subprotocol = ws::choose_subprotocol(x_head, x_step.route->supported());
         const compression_options& compressed = x_server.websocket->compression;
         if (compressed.method) x_to.codec = compressed.method->accept(x_head.fields, compressed);
         const result<http::response_head> accepted =
@@ -12876,8 +12696,8 @@ struct connect_options {
     // The connection's own settings.
     websocket_options websocket = {};
 
-    // How a name becomes addresses; called on a helper thread, and may block.
-    net::lookup_function lookup = net::system_lookup;
+    // How a name becomes addresses; called on a helper thread, and may block. Null for the system's resolver.
+    net::lookup_function lookup = nullptr;
 };
 
 static_assert(std::is_trivially_copyable_v<connect_options> && std::is_trivially_destructible_v<connect_options>);
@@ -13885,8 +13705,196 @@ private:
 
 #endif // WEIR_WITH_MEMORY
 
+#if defined(WEIR_WITH_STOP_TOKEN)
+#include <stop_token>
+
+// ==== weir/coro/stop.hpp =============================================================================================
+
+// `.on(stop_token)`: ends a wait when another thread, or anybody, requests a stop.
+//
+// The request is handed to the loop that the wait belongs to; the wait ends there with `errc::canceled`. A leaf header:
+// <stop_token> brings std::thread with it, which is 11 MB of g++'s memory in every program.
+
+namespace weir::inline v0 {
+
+template <>
+class stop_trigger<std::stop_token> final : private remote_item {
+public:
+    using setting = std::stop_token;
+
+    stop_trigger(context* parent, const setting& token) : x_context(parent ? parent->runs_on() : *scheduler::current()) {
+        if (parent) x_context.adopt_by(*parent);
+        if (token.stop_requested())
+            x_context.cancel();
+        else
+            x_callback.emplace(token, request{this});
+    }
+    ~stop_trigger() {
+        x_callback.reset(); // waits for a request that is just being made on another thread
+        x_context.runs_on().revoke(*this);
+    }
+
+    context& inner() noexcept { return x_context; }
+    bool canceled() const noexcept { return x_context.canceled(); }
+    errc reason() const noexcept { return errc::canceled; }
+
+private:
+    struct request {
+        stop_trigger* self;
+        void operator()() const noexcept { self->x_context.runs_on().post_remote(*self); }
+    };
+
+    void run() noexcept override { x_context.cancel(); }
+
+    context x_context;
+    std::optional<std::stop_callback<request>> x_callback;
+};
+
+} // namespace weir::inline v0
+
+#endif // WEIR_WITH_STOP_TOKEN
+
 #if defined(WEIR_WITH_ZLIB)
 #include <zlib.h>
+
+// ==== weir/protocol/ws/deflate_parameters.hpp ========================================================================
+
+// The parameters of permessage-deflate and how the two sides agree on them (RFC 7692, section 7.1). Needs no zlib.
+
+namespace weir::inline v0::ws {
+
+// Of an offer, or of the answer to one. Window bits that are absent leave the window at 15.
+struct deflate_parameters {
+    static constexpr std::string_view name = "permessage-deflate";
+
+    bool server_no_context_takeover = false;
+    bool client_no_context_takeover = false;
+    std::optional<int> server_max_window_bits = {}; // 8 to 15
+    std::optional<int> client_max_window_bits = {}; // an offer without a value is one with 15
+
+    friend bool operator==(const deflate_parameters&, const deflate_parameters&) noexcept = default;
+};
+
+// As it is sent. `client_max_window_bits` of 15 is written without its value, as an offer has it, if `in_offer`.
+[[gnu::cold]] inline std::string to_text(const deflate_parameters& all, bool in_offer) {
+    std::string text(deflate_parameters::name);
+    if (all.server_no_context_takeover) text += "; server_no_context_takeover";
+    if (all.client_no_context_takeover) text += "; client_no_context_takeover";
+    if (all.server_max_window_bits)
+        text.append("; server_max_window_bits=").append(std::to_string(*all.server_max_window_bits));
+    if (all.client_max_window_bits) {
+        text += "; client_max_window_bits";
+        if (!in_offer || *all.client_max_window_bits < 15)
+            text.append("=").append(std::to_string(*all.client_max_window_bits));
+    }
+    return text;
+}
+
+// Reads one element of the field. `bad_extension_parameters` for malformed, unknown and repeated parameters and for values that
+// they may not have, as the context tells (RFC 7692, section 7.1: such an offer is declined, such an answer fails).
+[[gnu::cold]] inline result<deflate_parameters> parse_deflate(std::string_view element, bool in_offer) {
+    const auto refused = [](const extension_parameter& what, std::string_view why) {
+        return error(errc::bad_extension_parameters,
+                     concat({"permessage-deflate: ", what.name, what.has_value ? "=" : "", what.value, why}));
+    };
+    deflate_parameters all;
+    extension_reader reader(element);
+    extension_parameter each;
+    while (reader.next(each)) {
+        const bool server = each.name == "server_max_window_bits";
+        if (server || each.name == "client_max_window_bits") {
+            std::optional<int>& bits = server ? all.server_max_window_bits : all.client_max_window_bits;
+            if (bits) return refused(each, " is the second of its name");
+            bits = 15;
+            if (!each.has_value && (server || !in_offer)) return refused(each, " has no value");
+            if (!each.has_value) continue;
+            const std::string_view value = each.value; // decimal, without leading zeros
+            if (value.size() == 1 && (value == "8" || value == "9"))
+                bits = value[0] - '0';
+            else if (value.size() == 2 && value[0] == '1' && value[1] >= '0' && value[1] <= '5')
+                bits = 10 + value[1] - '0';
+            else
+                return refused(each, " is not one of 8 to 15");
+        } else if (each.name == "server_no_context_takeover" || each.name == "client_no_context_takeover") {
+            bool& flag = each.name[0] == 's' ? all.server_no_context_takeover : all.client_no_context_takeover;
+            if (each.has_value) return refused(each, " has a value");
+            if (flag) return refused(each, " is the second of its name");
+            flag = true;
+        } else {
+            return refused(each, " is unknown");
+        }
+    }
+    if (reader.malformed()) return error(errc::bad_extension_parameters, "malformed: " + std::string(element));
+    return all;
+}
+
+// A server's answer to one offer.
+[[gnu::cold]] inline deflate_parameters answer_deflate(const deflate_parameters& offer,
+                                                       const compression_options& how) noexcept {
+    const auto smaller = [](int a, int b) { return a < b ? a : b; };
+    deflate_parameters answer;
+    answer.server_no_context_takeover = offer.server_no_context_takeover || !how.context_takeover;
+    answer.client_no_context_takeover = offer.client_no_context_takeover || !how.peer_context_takeover;
+    if (offer.server_max_window_bits)
+        answer.server_max_window_bits = smaller(*offer.server_max_window_bits, how.window_bits);
+    if (offer.client_max_window_bits && smaller(*offer.client_max_window_bits, how.peer_window_bits) < 15)
+        answer.client_max_window_bits = smaller(*offer.client_max_window_bits, how.peer_window_bits);
+    return answer;
+}
+
+// A server's answer to a request: to the first offer that it can take; nothing if there is none.
+[[gnu::cold]] inline std::optional<deflate_parameters> accept_deflate(const http::fields& request,
+                                                                      const compression_options& how) {
+    std::optional<deflate_parameters> answer;
+    request.each_element(extensions_field, [&](std::string_view element) {
+        if (extension_reader(element).name() != deflate_parameters::name) return true;
+        if (const result<deflate_parameters> offer = parse_deflate(element, true)) answer = answer_deflate(*offer, how);
+        return !answer;
+    });
+    return answer;
+}
+
+// What a client offers. It asks for no more than it wants, and tells what it will do anyway.
+[[gnu::cold]] inline deflate_parameters offer_deflate(const compression_options& how) noexcept {
+    deflate_parameters offer;
+    offer.server_no_context_takeover = !how.peer_context_takeover;
+    offer.client_no_context_takeover = !how.context_takeover;
+    if (how.peer_window_bits < 15) offer.server_max_window_bits = how.peer_window_bits;
+    offer.client_max_window_bits = how.window_bits;
+    return offer;
+}
+
+// What a server took of `offer`; nothing if it took nothing. `bad_extension` for another extension and
+// `bad_extension_parameters` for an answer that does not fit, as the context tells.
+[[gnu::cold]] inline result<std::optional<deflate_parameters>> confirm_deflate(const http::fields& response,
+                                                                               const deflate_parameters& offer) {
+    std::optional<deflate_parameters> agreed;
+    error wrong;
+    response.each_element(extensions_field, [&](std::string_view element) {
+        const std::string text(element);
+        if (extension_reader(element).name() != deflate_parameters::name) {
+            wrong = error(errc::bad_extension, "not offered: " + text);
+        } else if (agreed) {
+            wrong = error(errc::bad_extension_parameters, "a second answer: " + text);
+        } else if (result<deflate_parameters> answer = parse_deflate(element, false); !answer) {
+            wrong = std::move(answer).error();
+        } else if (offer.server_no_context_takeover && !answer->server_no_context_takeover) { // section 7.1.1.1
+            wrong = error(errc::bad_extension_parameters, "without the server_no_context_takeover that was asked for: " + text);
+        } else if (offer.server_max_window_bits &&
+                   answer->server_max_window_bits.value_or(15) > *offer.server_max_window_bits) { // section 7.1.2.1
+            wrong = error(errc::bad_extension_parameters, "a larger server_max_window_bits than was asked for: " + text);
+        } else if (answer->client_max_window_bits.value_or(0) > offer.client_max_window_bits.value_or(0)) { // 7.1.2.2
+            wrong = error(errc::bad_extension_parameters, "a client_max_window_bits that was not offered: " + text);
+        } else {
+            agreed = *answer;
+        }
+        return !wrong;
+    });
+    if (wrong) return wrong;
+    return agreed;
+}
+
+} // namespace weir::inline v0::ws
 
 // ==== weir/protocol/ws/deflate.hpp ===================================================================================
 

@@ -43,6 +43,7 @@ EXTRA = {  # single headers that may include more than others
     "hub/redis.hpp": ["net/socket.hpp"],
     "coro/duration.hpp": ["chrono"],
     "coro/helper_threads.hpp": ["pthread.h"],
+    "coro/stop.hpp": ["stop_token"],
 }
 
 # Headers of the C++ standard and of the compiler. All others are the operating system's or a library's.
@@ -58,7 +59,7 @@ ctime cwchar emmintrin.h tmmintrin.h smmintrin.h immintrin.h arm_neon.h
 # coro/helper_threads.hpp are there to do without some of them.
 HEAVY = set("""
 algorithm chrono condition_variable expected filesystem format fstream functional future iomanip ios iostream istream
-locale map memory ostream print ranges regex set sstream streambuf syncstream thread unordered_map unordered_set
+locale map memory ostream print ranges regex set sstream stop_token streambuf syncstream thread unordered_map unordered_set
 """.split())
 CLOCKS = {"chrono", "coroutine", "ctime", "random", "thread", "mutex", "shared_mutex", "condition_variable", "future",
           "stop_token", "semaphore", "latch", "barrier"}
@@ -66,7 +67,7 @@ NOT_IN = {"core": CLOCKS, "protocol": CLOCKS}
 SYSTEM_LAYERS = {"io", "net"}
 LIBRARY_OF_LEAF = {"protocol/ws/deflate.hpp": r"zlib\.h", "io/uring.hpp": r"liburing.*\.h", "net/tls.hpp": r"openssl/.*"}
 # What only a leaf header includes.
-PARTS = {"io/memory_acceptor.hpp", "io/memory_backend.hpp", "io/memory_stream.hpp"}
+PARTS = {"io/memory_acceptor.hpp", "io/memory_backend.hpp", "io/memory_stream.hpp", "protocol/ws/deflate_parameters.hpp"}
 LONGEST_LINES = 400
 
 INCLUDE = re.compile(r'\s*#\s*include\s*(?:<([^>]+)>|"([^"]+)")')

@@ -41,8 +41,8 @@ struct connect_options {
     // The connection's own settings.
     websocket_options websocket = {};
 
-    // How a name becomes addresses; called on a helper thread, and may block.
-    net::lookup_function lookup = net::system_lookup;
+    // How a name becomes addresses; called on a helper thread, and may block. Null for the system's resolver.
+    net::lookup_function lookup = nullptr;
 };
 
 static_assert(std::is_trivially_copyable_v<connect_options> && std::is_trivially_destructible_v<connect_options>);

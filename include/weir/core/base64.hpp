@@ -6,10 +6,8 @@
 
 #include <weir/core/bytes.hpp>
 
-#include <cassert>
 #include <cstddef>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 
@@ -20,19 +18,17 @@ namespace weir::inline v0 {
 
 // Writes `from` as base64 to the front of `to`, which must have room for `base64_size(from.size())` characters and
 // may not overlap it. Gives the number of characters written; nothing is added at their end.
-inline std::size_t base64_encode(bytes_view from, std::span<char> to) noexcept {
+inline std::size_t base64_encode(bytes_view from, char* to) noexcept {
     static constexpr char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    assert(to.size() >= base64_size(from.size()));
-    char* out = to.data();
     for (std::size_t i = 0; i < from.size(); i += 3) {
         const std::size_t left = from.size() - i;
         unsigned group = std::to_integer<unsigned>(from[i]) << 16;
         if (left > 1) group |= std::to_integer<unsigned>(from[i + 1]) << 8;
         if (left > 2) group |= std::to_integer<unsigned>(from[i + 2]);
-        *out++ = alphabet[group >> 18];
-        *out++ = alphabet[group >> 12 & 63];
-        *out++ = left > 1 ? alphabet[group >> 6 & 63] : '=';
-        *out++ = left > 2 ? alphabet[group & 63] : '=';
+        *to++ = alphabet[group >> 18];
+        *to++ = alphabet[group >> 12 & 63];
+        *to++ = left > 1 ? alphabet[group >> 6 & 63] : '=';
+        *to++ = left > 2 ? alphabet[group & 63] : '=';
     }
     return base64_size(from.size());
 }
@@ -40,7 +36,7 @@ inline std::size_t base64_encode(bytes_view from, std::span<char> to) noexcept {
 // `from` as base64, in a string of its own.
 [[nodiscard]] inline std::string base64_encode(bytes_view from) {
     std::string text(base64_size(from.size()), '\0');
-    base64_encode(from, std::span<char>(text));
+    base64_encode(from, text.data());
     return text;
 }
 

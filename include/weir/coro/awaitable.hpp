@@ -70,7 +70,7 @@ public:
     }
 
     // The same wait, ended with `errc::canceled` when a stop is requested of `token` (a `std::stop_token`), from any
-    // thread. Needs <weir/coro/stop.hpp>.
+    // thread. Needs <weir/coro/stop.hpp>, or WEIR_WITH_STOP_TOKEN before the single header.
     template <class Token>
     [[nodiscard]] auto on(Token token) && {
         return bounded<Derived, stop_trigger<Token>>(static_cast<Derived&&>(*this), static_cast<Token&&>(token));

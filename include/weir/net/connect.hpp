@@ -15,7 +15,7 @@ namespace weir::inline v0::net {
 struct connect_options {
     // How long an address may take while there is another one to try. A system gives up after minutes by itself.
     std::chrono::nanoseconds attempt = std::chrono::seconds(5);
-    lookup_function lookup = system_lookup; // how a name becomes addresses
+    lookup_function lookup = nullptr; // how a name becomes addresses; null for `system_lookup`
 };
 static_assert(std::is_trivially_copyable_v<connect_options>);
 
@@ -52,7 +52,8 @@ task<result<owned<io::stream>>> connect_one(endpoint to, std::string name) {
 }
 
 // RFC 8305 4: addresses of the family that comes first and of the others take turns, each in its order.
-inline void interleave_families(std::vector<endpoint>& all) {
+template <class = void>
+void interleave_families(std::vector<endpoint>& all) {
     for (std::size_t at = 1; at < all.size(); ++at) {
         std::size_t other = at;
         while (other < all.size() && all[other].family() == all[at - 1].family()) ++other;

@@ -19,13 +19,14 @@
 
 namespace weir::inline v0::net {
 
-// Looks a name up, blocking, on a helper thread. Gives at least one address, or an error.
+// Looks a name up, blocking, on a helper thread. Gives at least one address, or an error. Null stands for the system's.
 using lookup_function = result<std::vector<endpoint>> (*)(const std::string& name, std::uint16_t port);
 
 // What the system's resolver says: addresses of both families, whether or not this machine has any such address itself,
 // in the order of RFC 6724. `errc::name_not_found`: there is no such name, or it has no address.
 // `errc::name_unavailable`: it could not be found out now.
-[[gnu::cold]] inline result<std::vector<endpoint>> system_lookup(const std::string& name, std::uint16_t port) {
+template <class = void>
+[[gnu::cold]] result<std::vector<endpoint>> system_lookup(const std::string& name, std::uint16_t port) {
     addrinfo hints{};
     hints.ai_family = AF_UNSPEC;
     hints.ai_socktype = SOCK_STREAM; // else each address comes once for each type of socket
@@ -72,9 +73,8 @@ inline bool is_localhost(std::string_view name) noexcept {
 
 // The addresses of `host`, which is a name or an address in textual form, in the order in which to try them. Errors say
 // "resolving NAME".
-template <class = void>
-task<result<std::vector<endpoint>>> resolve(std::string host, std::uint16_t port,
-                                                   lookup_function lookup = system_lookup) {
+template <class Lookup = lookup_function>
+task<result<std::vector<endpoint>>> resolve(std::string host, std::uint16_t port, Lookup lookup = nullptr) {
     static constexpr std::size_t longest_name = 254; // RFC 1035 2.3.4, with the final dot
     std::vector<endpoint> found;
     if (result<endpoint> literal = endpoint::ip(host, port)) {
@@ -88,7 +88,7 @@ task<result<std::vector<endpoint>>> resolve(std::string host, std::uint16_t port
     }
     if (host.empty() || host.size() > longest_name || host.find_first_of(std::string_view("\0[]%: /", 7)) != host.npos)
         co_return error(errc::bad_address, "resolving " + host.substr(0, longest_name));
-    result<std::vector<endpoint>> answer = co_await offload(lookup, host, port);
+    result<std::vector<endpoint>> answer = co_await offload(lookup ? lookup : Lookup(system_lookup), host, port);
     if (!answer && answer.error().context().empty())
         co_return error(answer.error().code(), "resolving " + host);
     co_return answer;

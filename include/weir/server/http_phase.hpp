@@ -254,8 +254,7 @@ private:
 
     void accept() {
         if (x_waiting.canceled()) return refuse(http::status::service_unavailable, "The server is stopping.");
-        const std::vector<std::string_view> supported = x_step.route->supported();
-        const std::string_view subprotocol = ws::choose_subprotocol(x_head, supported);
+        const std::string_view subprotocol = ws::choose_subprotocol(x_head, x_step.route->supported());
         const compression_options& compressed = x_server.websocket->compression;
         if (compressed.method) x_to.codec = compressed.method->accept(x_head.fields, compressed);
         const result<http::response_head> accepted =

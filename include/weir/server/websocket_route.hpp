@@ -77,7 +77,7 @@ public:
     detail::request_handler<std::optional<response>>* check() const noexcept { return x_check.get(); }
     detail::websocket_handler& handler() const noexcept { return *x_handler; }
     bool wants_request() const noexcept { return x_wants_request; }
-    std::vector<std::string_view> supported() const { return {x_subprotocols.begin(), x_subprotocols.end()}; }
+    const std::vector<std::string>& supported() const noexcept { return x_subprotocols; }
 
 private:
     std::string x_path;

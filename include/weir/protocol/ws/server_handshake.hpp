@@ -49,19 +49,24 @@ namespace weir::inline v0::ws {
 }
 
 // The subprotocols that the client offers, the one it prefers first. Views into `request`.
-[[gnu::cold]] inline std::vector<std::string_view> offered_subprotocols(const http::request_head& request) {
+template <class = void>
+[[gnu::cold]] std::vector<std::string_view> offered_subprotocols(const http::request_head& request) {
     std::vector<std::string_view> offered;
     request.fields.each_element("Sec-WebSocket-Protocol",
                                 [&](std::string_view each) { return offered.push_back(each), true; });
     return offered;
 }
 
-// The first of `supported` that the client offers too; empty when there is none. A view of `supported`.
-[[gnu::cold]] inline std::string_view choose_subprotocol(const http::request_head& request,
-                                           std::span<const std::string_view> supported) {
-    const auto offered = offered_subprotocols(request);
+// Whether the client offers that subprotocol.
+[[gnu::cold]] inline bool offers_subprotocol(const http::request_head& request, std::string_view name) {
+    return !request.fields.each_element("Sec-WebSocket-Protocol", [&](std::string_view each) { return each != name; });
+}
+
+// The first of `supported`, a list of texts, that the client offers too; empty when there is none. A view of `supported`.
+template <class List = std::span<const std::string_view>>
+[[gnu::cold]] std::string_view choose_subprotocol(const http::request_head& request, const List& supported) {
     for (const std::string_view each : supported)
-        if (holds(offered, each)) return each;
+        if (offers_subprotocol(request, each)) return each;
     return {};
 }
 
@@ -77,7 +82,7 @@ namespace weir::inline v0::ws {
     response.fields.add("Connection", "Upgrade");
     response.fields.add("Sec-WebSocket-Accept", accept_key(request.fields.get("Sec-WebSocket-Key").value_or("")));
     if (!subprotocol.empty()) {
-        if (!holds(offered_subprotocols(request), subprotocol))
+        if (!offers_subprotocol(request, subprotocol))
             return error(errc::bad_subprotocol, "choosing \"" + std::string(subprotocol) + "\"");
         response.fields.add("Sec-WebSocket-Protocol", subprotocol);
     }
