@@ -569,6 +569,62 @@ TEST_CASE("messages behind one that is sent by pieces") {
     }
 }
 
+namespace {
+
+struct figures {
+    std::size_t sent = 0, got = 0, most_queued = 0, most_lent = 0;
+};
+task<> stream_out(websocket& ws, std::size_t total, figures& all) {
+    const std::string text = sample(64 * 1024);
+    while (all.sent < total) {
+        all.sent += text.size();
+        auto sent = co_await ws.send_frame(text, all.sent >= total);
+        REQUIRE(sent);
+        if (ws.queued_bytes() > all.most_queued) all.most_queued = ws.queued_bytes();
+    }
+}
+task<> stream_in(websocket& ws, block_pool& blocks, figures& all) {
+    const std::string text = sample(64 * 1024);
+    for (bool last = false; !last;) {
+        auto piece = co_await ws.read_frame();
+        REQUIRE_MESSAGE(piece, ws.closed().message());
+        for (std::string_view rest = piece->text(); !rest.empty();) { // the text again and again
+            const std::size_t at = all.got % text.size();
+            const std::string_view part = rest.substr(0, text.size() - at);
+            CHECK(std::string_view(text).substr(at, part.size()) == part);
+            all.got += part.size();
+            rest.remove_prefix(part.size());
+        }
+        last = piece->last;
+        if (blocks.lent() > all.most_lent) all.most_lent = blocks.lent();
+        if (all.got % 7 == 0) (void)co_await yield();
+    }
+}
+task<> stream_through(websocket server, websocket client, std::size_t total, block_pool& blocks, figures& all) {
+    scope work;
+    work.spawn(stream_out(server, total, all));
+    work.spawn(stream_in(client, blocks, all));
+    co_await work.join();
+    co_await client.close();
+}
+
+} // namespace
+
+TEST_CASE("a message of any size, compressed, in constant memory and with back-pressure") {
+    for (const bool keeps : {false, true}) {
+        websocket_world world(over::memory, {.pipe_bytes = 20'000});
+        websocket_options options = compressed(keeps ? keeping : compression_options{});
+        options.high_water_bytes = 40'000;
+        auto [server, client] = world.pair(options);
+        constexpr std::size_t total = 40 * 1024 * 1024;
+        figures all;
+        world.run(stream_through(std::move(server), std::move(client), total, world.loop().blocks(), all));
+        CHECK(all.got == total);
+        CHECK(all.most_queued <= 40'000 + 64 * 1024);
+        CHECK(all.most_lent <= 20);
+    }
+}
+
 TEST_CASE("posts are compressed, what rooms send is not") {
     websocket_world world;
     room all;

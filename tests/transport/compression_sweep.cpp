@@ -136,7 +136,7 @@ TEST_CASE("sweep: cancelled, and destroyed, after step 0, 1, 2, …") {
     for (const bool takeover : {false, true})
         for (const auto how : {ending_of_all::canceled, ending_of_all::destroyed}) {
             bool finished = false;
-            for (int steps = 0; !finished && steps < 100'000; steps += 1 + steps / 50) {
+            for (int steps = 0; !finished && steps < 100'000; steps += 1 + steps / 30) {
                 CAPTURE(steps);
                 websocket_world world(over::memory, narrow);
                 outcome all;
