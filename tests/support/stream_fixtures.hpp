@@ -138,6 +138,7 @@ private:
 
 // Counts what an observer is told.
 struct told : weir::io::stream_observer, weir::io::acceptor_observer {
+    virtual ~told() = default;
     void on_readable() noexcept override { ++readable; }
     void on_writable() noexcept override { ++writable; }
     void on_acceptable() noexcept override { ++acceptable; }
