@@ -50,9 +50,9 @@ inline std::string close_frame(weir::ws::role sender, unsigned code, std::string
 }
 
 // The other end of a stream, without a protocol.
-class raw_peer {
+class bare_peer {
 public:
-    explicit raw_peer(weir::owned<weir::io::stream> stream) : x_stream(std::move(stream)), x_signal(*x_stream) {}
+    explicit bare_peer(weir::owned<weir::io::stream> stream) : x_stream(std::move(stream)), x_signal(*x_stream) {}
 
     // Sends all of it, waiting where it has to. False when the stream broke.
     weir::task<bool> send(std::string_view bytes) {
@@ -159,7 +159,7 @@ public:
         x_peer.emplace(std::move(both.second));
         return wrap(role, std::move(both.first), options);
     }
-    raw_peer& peer() { return *x_peer; }
+    bare_peer& peer() { return *x_peer; }
 
     // Both ends, and what their handshakes would have agreed upon about compression.
     std::pair<weir::websocket, weir::websocket> pair(const weir::websocket_options& options = {}) {
@@ -203,7 +203,7 @@ public:
 private:
     std::optional<memory_loop> x_memory;
     std::optional<weir::io::loop> x_sockets;
-    std::optional<raw_peer> x_peer;
+    std::optional<bare_peer> x_peer;
 };
 
 } // namespace tests

@@ -114,7 +114,7 @@ task<> read_all(websocket& ws, reads how, received& into) {
     co_await ws.close();
 }
 
-task<> feed(tests::raw_peer& peer, std::string_view bytes, std::size_t step) {
+task<> feed(tests::bare_peer& peer, std::string_view bytes, std::size_t step) {
     while (!bytes.empty()) {
         const std::string_view piece = bytes.substr(0, step);
         bytes.remove_prefix(piece.size());
@@ -124,7 +124,7 @@ task<> feed(tests::raw_peer& peer, std::string_view bytes, std::size_t step) {
     }
 }
 
-task<> play(websocket ws, tests::raw_peer& peer, std::string_view bytes, std::size_t step, reads how, received& into) {
+task<> play(websocket ws, tests::bare_peer& peer, std::string_view bytes, std::size_t step, reads how, received& into) {
     scope work;
     work.spawn(feed(peer, bytes, step));
     work.spawn(read_all(ws, how, into));
@@ -298,7 +298,7 @@ task<> count_bytes(websocket& ws, block_pool& blocks, std::size_t& bytes, std::s
     }
     co_await ws.close();
 }
-task<> count_while_fed(websocket ws, tests::raw_peer& peer, std::string_view bytes, block_pool& blocks, std::size_t& count,
+task<> count_while_fed(websocket ws, tests::bare_peer& peer, std::string_view bytes, block_pool& blocks, std::size_t& count,
                        std::size_t& most_lent, std::size_t& largest) {
     scope work;
     work.spawn(feed(peer, bytes, 100'000));
@@ -671,7 +671,7 @@ TEST_CASE("a message that is dropped leaves no trace in a shared window") {
 
 namespace {
 
-task<> busy_handler(websocket ws, tests::raw_peer& peer) {
+task<> busy_handler(websocket ws, tests::bare_peer& peer) {
     const std::string text = sample(5000);
     const std::string message = rsv1(client_side, opcode::text, deflated(text));
     bool sent = co_await peer.send(message + message + tests::frame(client_side, opcode::ping, "are you there"));
@@ -709,7 +709,7 @@ TEST_CASE("compressed messages that come while the handler is busy") {
 namespace {
 
 // A large message of which pieces are read slowly, while more comes; now and then a read is given up.
-task<> interrupted(websocket ws, tests::raw_peer& peer, const std::string& bytes, const std::string& text, int seed) {
+task<> interrupted(websocket ws, tests::bare_peer& peer, const std::string& bytes, const std::string& text, int seed) {
     scope work;
     work.spawn(feed(peer, bytes, 700));
     std::string gathered;

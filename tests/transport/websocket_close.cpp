@@ -66,7 +66,7 @@ task<> read_all(websocket& ws, std::vector<std::string>& into, std::error_code& 
 }
 
 // Plays the peer that answers a close and, if it is the server, ends the stream.
-task<> answer_close(tests::raw_peer& peer, ws::role as, std::string& received) {
+task<> answer_close(tests::bare_peer& peer, ws::role as, std::string& received) {
     while (!last_close(received).code && !peer.ended()) received += co_await peer.receive(1);
     co_await peer.send(close_frame(as, last_close(received).code));
     if (as == ws::role::server) peer.close();

@@ -57,7 +57,7 @@ conversation everything(ws::role from) {
     return c;
 }
 
-task<> feed(tests::raw_peer& peer, std::string_view bytes, std::size_t step) {
+task<> feed(tests::bare_peer& peer, std::string_view bytes, std::size_t step) {
     while (!bytes.empty()) {
         const std::string_view part = bytes.substr(0, step);
         bytes.remove_prefix(part.size());
