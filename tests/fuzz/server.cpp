@@ -17,6 +17,8 @@ constexpr std::chrono::nanoseconds patience = 150s; // longer than all timeouts 
 
 // --- what the server does ---
 
+static bool thin_pipes = false; // through which large answers would take all the time there is
+
 static task<> echo(websocket& ws) {
     while (auto message = co_await ws.read()) co_await ws.send(*message);
 }
@@ -42,8 +44,8 @@ static task<> close_at_once(websocket& ws) {
 static task<> ignore(websocket&) { (void)co_await sleep(3s); }
 static task<> never(websocket&) { (void)co_await sleep(100s); }
 static task<> push(websocket& ws) {
-    const std::string much(5000, 'x');
-    for (int i = 0; i < 100; ++i) {
+    const std::string much(thin_pipes ? 300 : 5000, 'x');
+    for (int i = 0; i < (thin_pipes ? 10 : 60); ++i) {
         const send_status sent = co_await ws.send(much);
         if (!sent) co_return;
     }
@@ -78,7 +80,7 @@ static void add_routes(server& to) {
     to.get("/", "hello\n");
     to.get("/echo", "a page, too\n");
     to.get("/slow", slow);
-    to.get("/big", [](const http::request_head& of) { return std::string(100'000, of.target.back()); });
+    to.get("/big", [](const http::request_head& of) { return std::string(thin_pipes ? 2000 : 70'000, of.target.back()); });
     to.get("/fails", [](const http::request_head&) -> response { throw std::runtime_error("as it should"); });
     to.get("/odd", [](const http::request_head& of) {
         response made(http::status::no_content);
@@ -299,6 +301,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
     io::memory_options pipes;
     pipes.fragment = network & 1;
+    thin_pipes = network & 3;
     if (network & 2) pipes.pipe_bytes = 1 + network % 64;
     if (network & 4) pipes.latency = 10ms;
     pipes.seed = of.cuts;
