@@ -111,6 +111,23 @@ void cut_up(std::string_view text, std::uint8_t seed, Use&& use) {
     }
 }
 
+// Valid UTF-8 without end, of which pieces may be cut anywhere.
+class endless_text {
+public:
+    std::string next(std::size_t size, bool ends) {
+        std::string piece;
+        while (piece.size() < size || (ends && (static_cast<unsigned char>(pattern[x_at]) & 0xC0) == 0x80)) {
+            piece += pattern[x_at];
+            x_at = (x_at + 1) % pattern.size();
+        }
+        return piece;
+    }
+
+private:
+    static constexpr std::string_view pattern = "a\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80\xED\x9F\xBF\xF4\x8F\xBF\xBFxyz";
+    std::size_t x_at = 0;
+};
+
 // A copy that ends where its memory ends, so that the address sanitizer sees each byte that is touched behind it.
 class exact {
 public:

@@ -9,23 +9,6 @@ namespace ws_pair_target {
 
 using namespace weir;
 
-// Valid UTF-8 without end, of which pieces may be cut anywhere.
-class endless_text {
-public:
-    std::string next(std::size_t size, bool ends) {
-        std::string piece;
-        while (piece.size() < size || (ends && (static_cast<unsigned char>(pattern[x_at]) & 0xC0) == 0x80)) {
-            piece += pattern[x_at];
-            x_at = (x_at + 1) % pattern.size();
-        }
-        return piece;
-    }
-
-private:
-    static constexpr std::string_view pattern = "a\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80\xED\x9F\xBF\xF4\x8F\xBF\xBFxyz";
-    std::size_t x_at = 0;
-};
-
 struct side {
     side(ws::role is, block_pool& pool, std::size_t bound) : connection(is, pool), out(pool, bound) {}
 
@@ -34,7 +17,7 @@ struct side {
     fuzz::trace sent;     // what this side has encoded
     fuzz::trace received; // what it was given
     ws::opcode sending = ws::opcode::continuation;
-    endless_text text;
+    fuzz::endless_text text;
 };
 
 class conversation {
@@ -86,7 +69,7 @@ private:
         const std::size_t size = operation & 32 ? x_in.up_to(operation & 64 && x_in.byte() < 8 ? 70'000 : 300) : x_in.up_to(15);
         const bool inside = from.sending != ws::opcode::continuation;
         const bool fits = !inside || type == from.sending;
-        const endless_text before_text = from.text;
+        const fuzz::endless_text before_text = from.text;
         const std::string payload =
             type == ws::opcode::text ? from.text.next(size, last) : std::string(size, static_cast<char>(operation));
         const std::size_t before = from.out.size();
