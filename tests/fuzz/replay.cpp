@@ -31,6 +31,9 @@
 #define LLVMFuzzerTestOneInput utf8
 #include "utf8.cpp"
 #undef LLVMFuzzerTestOneInput
+#define LLVMFuzzerTestOneInput websockets
+#include "websockets.cpp"
+#undef LLVMFuzzerTestOneInput
 #define LLVMFuzzerTestOneInput ws_connection
 #include "ws_connection.cpp"
 #undef LLVMFuzzerTestOneInput
@@ -59,6 +62,7 @@ constexpr target targets[] = {
     {"server", server},
     {"url", url},
     {"utf8", utf8},
+    {"websockets", websockets},
     {"ws_connection", ws_connection},
     {"ws_pair", ws_pair},
 #if __has_include(<zlib.h>)

@@ -125,7 +125,7 @@ static void compare(const side& from, const side& to, bool all) {
     if (all) fuzz::require(to.received.size() == from.sent.size(), "and all of them");
 }
 
-static task<> converse(side& a, side& b, bool first_closes) {
+static task<> converse(side a, side b, bool first_closes) {
     scope readers;
     readers.spawn(receive_all(a));
     readers.spawn(receive_all(b));
@@ -149,7 +149,6 @@ static task<> converse(side& a, side& b, bool first_closes) {
     compare(a, b, a.closes && !b.closes);
     compare(b, a, b.closes && !a.closes);
     const close_info one = a.ws.closed(), other = b.ws.closed();
-    if (std::getenv("SHOW")) std::fprintf(stderr, "a: %d %s\nb: %d %s\n", a.closes, one.message().c_str(), b.closes, other.message().c_str());
     fuzz::require(one.code == other.code, "closes agree");
     if (a.closes != b.closes) {
         fuzz::require((a.closes ? one : other).cause == close_cause::local, "closed by this side");
@@ -193,9 +192,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         return made;
     };
     const fuzz::input front(reinterpret_cast<const std::uint8_t*>(data), in.take(in.left() / 2).size());
-    world.run([](fuzz::world&, side a, side b, bool first) -> task<> {
-        co_await converse(a, b, first);
-    }(world, side(make(ws::role::server, std::move(streams.first)), in, static_cast<reads>(how & 3)),
-      side(make(ws::role::client, std::move(streams.second)), front, static_cast<reads>(how >> 2 & 3)), how & 16));
+    world.run(converse(side(make(ws::role::server, std::move(streams.first)), in, static_cast<reads>(how & 3)),
+                       side(make(ws::role::client, std::move(streams.second)), front, static_cast<reads>(how >> 2 & 3)),
+                       how & 16));
     return 0;
 }
