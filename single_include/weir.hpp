@@ -9445,11 +9445,15 @@ public:
             if (each.left == unsent) each.left = now;
     }
 
-    // One that was not asked for is a sign of life like any other (RFC 6455, 5.5.3).
+    // One that was not asked for is a sign of life like any other (RFC 6455, 5.5.3). One that answers a ping which was
+    // not seen to leave shows that it has left, though something queued with it has not: nothing is awaited then.
     void pong(std::uint64_t mark, time now) noexcept {
         for (unsigned i = 0; i < x_under_way; ++i) {
-            if (x_pings[i].mark != mark || x_pings[i].left == unsent) continue;
-            x_round_trip = now - x_pings[i].left;
+            if (x_pings[i].mark != mark) continue;
+            if (x_pings[i].left != unsent)
+                x_round_trip = now - x_pings[i].left;
+            else if (i + 1 == x_under_way)
+                x_queued = false;
             x_pings[0] = x_pings[1];
             x_under_way -= i + 1;
             return;
