@@ -134,7 +134,7 @@ public:
         return std::exchange(x_lease, {});
     }
     bool lease_is_unused() const noexcept {
-        return x_lease.backing.data && x_rest.empty() && !x_view.data() && !is_decompressing();
+        return x_lease.backing.data && x_rest.empty() && (!x_view.data() || x_view_assembled) && !is_decompressing();
     }
 
     // What was found, once.

@@ -5,7 +5,8 @@
 //
 // Where the states come from: those that the connections of a thread borrow for a message are kept for the next one, a
 // few of each kind, by a pool that these connections own together; it goes with the last of them. Where a message may
-// refer to earlier ones, the connection keeps its own. Memory comes from `operator new`; running out of it ends the program.
+// refer to earlier ones, the connection keeps its own. Memory comes from `operator new`; running out of it ends the
+// program.
 #pragma once
 
 #if !__has_include(<zlib.h>)
@@ -384,7 +385,8 @@ inline constexpr deflate_method deflate_messages{};
 struct permessage_deflate_type {
     constexpr compression_options operator()(compression_options how = {}) const noexcept {
         assert(how.level >= 1 && how.level <= 9 && how.memory_level >= 1 && how.memory_level <= 9);
-        assert(how.window_bits >= 8 && how.window_bits <= 15 && how.peer_window_bits >= 8 && how.peer_window_bits <= 15);
+        assert(how.window_bits >= 8 && how.window_bits <= 15);
+        assert(how.peer_window_bits >= 8 && how.peer_window_bits <= 15);
         how.method = &ws::deflate_messages;
         return how;
     }

@@ -38,8 +38,9 @@ struct deflate_parameters {
     return text;
 }
 
-// Reads one element of the field. `bad_extension_parameters` for malformed, unknown and repeated parameters and for values that
-// they may not have, as the context tells (RFC 7692, section 7.1: such an offer is declined, such an answer fails).
+// Reads one element of the field. `bad_extension_parameters` for malformed, unknown and repeated parameters and for
+// values that they may not have, as the context tells (RFC 7692, section 7.1: such an offer is declined, such an answer
+// fails).
 [[gnu::cold]] inline result<deflate_parameters> parse_deflate(std::string_view element, bool in_offer) {
     const auto refused = [](const extension_parameter& what, std::string_view why) {
         return error(errc::bad_extension_parameters,
@@ -118,21 +119,24 @@ struct deflate_parameters {
                                                                                const deflate_parameters& offer) {
     std::optional<deflate_parameters> agreed;
     error wrong;
+    const auto unfit = [&](std::string_view why, const std::string& text) {
+        wrong = error(errc::bad_extension_parameters, concat({why, ": ", text}));
+    };
     response.each_element(extensions_field, [&](std::string_view element) {
         const std::string text(element);
         if (extension_reader(element).name() != deflate_parameters::name) {
             wrong = error(errc::bad_extension, "not offered: " + text);
         } else if (agreed) {
-            wrong = error(errc::bad_extension_parameters, "a second answer: " + text);
+            unfit("a second answer", text);
         } else if (result<deflate_parameters> answer = parse_deflate(element, false); !answer) {
             wrong = std::move(answer).error();
         } else if (offer.server_no_context_takeover && !answer->server_no_context_takeover) { // section 7.1.1.1
-            wrong = error(errc::bad_extension_parameters, "without the server_no_context_takeover that was asked for: " + text);
+            unfit("without the server_no_context_takeover that was asked for", text);
         } else if (offer.server_max_window_bits &&
                    answer->server_max_window_bits.value_or(15) > *offer.server_max_window_bits) { // section 7.1.2.1
-            wrong = error(errc::bad_extension_parameters, "a larger server_max_window_bits than was asked for: " + text);
+            unfit("a larger server_max_window_bits than was asked for", text);
         } else if (answer->client_max_window_bits.value_or(0) > offer.client_max_window_bits.value_or(0)) { // 7.1.2.2
-            wrong = error(errc::bad_extension_parameters, "a client_max_window_bits that was not offered: " + text);
+            unfit("a client_max_window_bits that was not offered", text);
         } else {
             agreed = *answer;
         }

@@ -60,7 +60,7 @@ public:
         errc failure = {};   // bad_compression or bad_utf8, and then nothing can be decompressed any more
     };
 
-    // Decompresses what is pending to the end of `out`, until that holds `most` bytes or nothing is pending any more. Text
+    // Decompresses what is pending to the end of `out`, until that holds `most` bytes or nothing is pending. Text
     // is checked to be UTF-8.
     [[nodiscard]] virtual decompressed decompress(buffer& out, std::size_t most) noexcept = 0;
 
