@@ -6081,7 +6081,7 @@ public:
         errc failure = {};   // bad_compression or bad_utf8, and then nothing can be decompressed any more
     };
 
-    // Decompresses what is pending to the end of `out`, until that holds `most` bytes or nothing is pending any more. Text
+    // Decompresses what is pending to the end of `out`, until that holds `most` bytes or nothing is pending. Text
     // is checked to be UTF-8.
     [[nodiscard]] virtual decompressed decompress(buffer& out, std::size_t most) noexcept = 0;
 
@@ -9229,7 +9229,7 @@ public:
         return std::exchange(x_lease, {});
     }
     bool lease_is_unused() const noexcept {
-        return x_lease.backing.data && x_rest.empty() && !x_view.data() && !is_decompressing();
+        return x_lease.backing.data && x_rest.empty() && (!x_view.data() || x_view_assembled) && !is_decompressing();
     }
 
     // What was found, once.
@@ -13794,8 +13794,9 @@ struct deflate_parameters {
     return text;
 }
 
-// Reads one element of the field. `bad_extension_parameters` for malformed, unknown and repeated parameters and for values that
-// they may not have, as the context tells (RFC 7692, section 7.1: such an offer is declined, such an answer fails).
+// Reads one element of the field. `bad_extension_parameters` for malformed, unknown and repeated parameters and for
+// values that they may not have, as the context tells (RFC 7692, section 7.1: such an offer is declined, such an answer
+// fails).
 [[gnu::cold]] inline result<deflate_parameters> parse_deflate(std::string_view element, bool in_offer) {
     const auto refused = [](const extension_parameter& what, std::string_view why) {
         return error(errc::bad_extension_parameters,
@@ -13874,21 +13875,24 @@ struct deflate_parameters {
                                                                                const deflate_parameters& offer) {
     std::optional<deflate_parameters> agreed;
     error wrong;
+    const auto unfit = [&](std::string_view why, const std::string& text) {
+        wrong = error(errc::bad_extension_parameters, concat({why, ": ", text}));
+    };
     response.each_element(extensions_field, [&](std::string_view element) {
         const std::string text(element);
         if (extension_reader(element).name() != deflate_parameters::name) {
             wrong = error(errc::bad_extension, "not offered: " + text);
         } else if (agreed) {
-            wrong = error(errc::bad_extension_parameters, "a second answer: " + text);
+            unfit("a second answer", text);
         } else if (result<deflate_parameters> answer = parse_deflate(element, false); !answer) {
             wrong = std::move(answer).error();
         } else if (offer.server_no_context_takeover && !answer->server_no_context_takeover) { // section 7.1.1.1
-            wrong = error(errc::bad_extension_parameters, "without the server_no_context_takeover that was asked for: " + text);
+            unfit("without the server_no_context_takeover that was asked for", text);
         } else if (offer.server_max_window_bits &&
                    answer->server_max_window_bits.value_or(15) > *offer.server_max_window_bits) { // section 7.1.2.1
-            wrong = error(errc::bad_extension_parameters, "a larger server_max_window_bits than was asked for: " + text);
+            unfit("a larger server_max_window_bits than was asked for", text);
         } else if (answer->client_max_window_bits.value_or(0) > offer.client_max_window_bits.value_or(0)) { // 7.1.2.2
-            wrong = error(errc::bad_extension_parameters, "a client_max_window_bits that was not offered: " + text);
+            unfit("a client_max_window_bits that was not offered", text);
         } else {
             agreed = *answer;
         }
@@ -13909,7 +13913,8 @@ struct deflate_parameters {
 //
 // Where the states come from: those that the connections of a thread borrow for a message are kept for the next one, a
 // few of each kind, by a pool that these connections own together; it goes with the last of them. Where a message may
-// refer to earlier ones, the connection keeps its own. Memory comes from `operator new`; running out of it ends the program.
+// refer to earlier ones, the connection keeps its own. Memory comes from `operator new`; running out of it ends the
+// program.
 
 #if !__has_include(<zlib.h>)
 #error "weir/protocol/ws/deflate.hpp needs zlib, whose zlib.h is not there (Debian: zlib1g-dev; link with -lz)"
@@ -14276,7 +14281,8 @@ inline constexpr deflate_method deflate_messages{};
 struct permessage_deflate_type {
     constexpr compression_options operator()(compression_options how = {}) const noexcept {
         assert(how.level >= 1 && how.level <= 9 && how.memory_level >= 1 && how.memory_level <= 9);
-        assert(how.window_bits >= 8 && how.window_bits <= 15 && how.peer_window_bits >= 8 && how.peer_window_bits <= 15);
+        assert(how.window_bits >= 8 && how.window_bits <= 15);
+        assert(how.peer_window_bits >= 8 && how.peer_window_bits <= 15);
         how.method = &ws::deflate_messages;
         return how;
     }
