@@ -75,6 +75,7 @@ struct step {
         waits,      // a client leaves the end of the stream to us, once both have closed (RFC 6455, 7.1.1)
         new_keys,   // the masks of the frames so far differ
         refused,    // the handshake is refused, by a server with one of the statuses `codes`
+        declined,   // the handshake is accepted without an extension; the first step
     };
 
     kind what = kind::send;
@@ -89,6 +90,12 @@ struct step {
     step or_else(std::vector<unsigned> others) const {
         step changed = *this;
         changed.allowed.insert(changed.allowed.end(), others.begin(), others.end());
+        return changed;
+    }
+    // This code passes as well.
+    step or_also(unsigned code) const {
+        step changed = *this;
+        changed.codes.push_back(code);
         return changed;
     }
     step but_never(unsigned code) const {
@@ -134,6 +141,7 @@ inline step closes(unsigned code) { return {.what = step::kind::closes, .codes =
 inline step ends() { return {.what = step::kind::ends, .codes = {no_frame}}; }
 inline step stop() { return {.what = step::kind::stop}; }
 inline step waits() { return {.what = step::kind::waits}; }
+inline step declined() { return {.what = step::kind::declined}; }
 inline step new_keys() { return {.what = step::kind::new_keys}; }
 inline step refused(std::vector<unsigned> statuses = {400}) {
     return {.what = step::kind::refused, .codes = std::move(statuses)};
@@ -203,7 +211,9 @@ struct test_case {
     bool is_table = false;  // one of a table, not counted among those that have a name of their own
     bool at_once = false;   // the first frames leave in one piece with the head of our handshake
     std::size_t step_bytes = 0; // it says itself in which pieces it is sent; 0: whatever the run says
-    std::optional<head> opening = {}; // our half of the handshake
+    bool needs_deflate = false;     // it is about compression
+    std::optional<head> opening = {};       // our half of the handshake
+    std::optional<head> other_opening = {}; // the same as a server, for cases of both roles
 
     bool is_for(side role) const { return role == side::server ? for_server : for_client; }
     bool may_be_cut() const { return !large_steps && !step_bytes; }
@@ -213,6 +223,8 @@ struct test_case {
     test_case& server_only() { return for_client = false, *this; }
     test_case& client_only() { return for_server = false, *this; }
     test_case& with_opening(head ours) { return opening = std::move(ours), *this; }
+    test_case& with_other_opening(head ours) { return other_opening = std::move(ours), *this; }
+    test_case& with_deflate() { return needs_deflate = true, *this; }
     test_case& in_one_piece() { return at_once = true, *this; }
     test_case& in_pieces_of(std::size_t bytes) { return step_bytes = bytes, *this; }
 };
@@ -236,8 +248,8 @@ private:
 };
 
 // `message_limit`: the largest message that the system under test takes; 0, for one that is not known, leaves out the cases
-// about it. `largest`: the largest message of the table of sizes.
-std::vector<test_case> all_cases(std::uint64_t message_limit, std::uint64_t largest);
+// about it. `largest`: the largest message of the table of sizes. `deflate`: the system under test has permessage-deflate.
+std::vector<test_case> all_cases(std::uint64_t message_limit, std::uint64_t largest, bool deflate = false);
 
 // Cases of a table that multiplies.
 std::vector<test_case> size_table(std::uint64_t largest);
@@ -252,6 +264,7 @@ void add_close(case_list& cases);
 void add_masking(case_list& cases);
 void add_server_handshake(case_list& cases);
 void add_client_handshake(case_list& cases);
+void add_compression(case_list& cases);
 void add_limits(case_list& cases, std::uint64_t message_limit);
 
 } // namespace conformance

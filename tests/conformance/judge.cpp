@@ -95,8 +95,14 @@ judge::judge(const test_case& of, side role, const surroundings& around)
     std::string bytes;
     for (int i = 0; i < 16; ++i) bytes += static_cast<char>(random() & 0xFF);
     x_key = base64(bytes);
-    x_output.push_back(filled((x_case.opening ? *x_case.opening : request()).bytes()));
+    x_output.push_back(filled(opening().bytes()));
     x_key = field_of(x_output.back(), "Sec-WebSocket-Key").value_or(""); // the case may have one of its own
+}
+
+const head& judge::opening() const {
+    static const head usual[] = {request(), response()};
+    if (!we_are_client() && x_case.other_opening) return *x_case.other_opening;
+    return x_case.opening ? *x_case.opening : usual[!we_are_client()];
 }
 
 std::uint64_t judge::random() {
@@ -242,6 +248,7 @@ bool judge::take_step() {
     case kind::ends:
     case kind::waits: return take_end(now);
     case kind::refused: return is_refused(now);
+    case kind::declined: break;
     case kind::new_keys:
         for (std::size_t i = 1; i < x_keys.size(); ++i)
             if (x_keys[i] == x_keys[i - 1]) return differs("a new mask for each frame", "the same one twice"), false;
@@ -382,9 +389,12 @@ void judge::read_request(std::string_view got) {
     if (!decoded || decoded->size() != 16) return fail("a key of 16 bytes", "Sec-WebSocket-Key: " + key);
     if (field_of(got, "Sec-WebSocket-Version") != "13") return fail("Sec-WebSocket-Version: 13", "none");
     x_key = key;
-    x_output.push_back(filled((x_case.opening ? *x_case.opening : response()).bytes()));
+    x_output.push_back(filled(opening().bytes()));
     x_new_piece = !x_case.at_once;
     x_stage = stage::steps;
+    const std::string answered = field_of(opening().bytes(), "Sec-WebSocket-Extensions").value_or("");
+    const std::string offered = field_of(got, "Sec-WebSocket-Extensions").value_or("");
+    if (x_case.needs_deflate && !agree(offered, answered)) return;
     if (!x_steps.empty() && x_steps[0].what == kind::refused) // sends what would show that it was not
         for (std::size_t i = 1; i < x_steps.size(); ++i)
             for (const frame& each : x_steps[i].frames) append(each);
@@ -417,8 +427,7 @@ void judge::read_response(std::string_view got) {
     const std::string accept = field_of(got, "Sec-WebSocket-Accept").value_or("");
     if (accept != accept_for(x_key)) return fail("Sec-WebSocket-Accept: " + accept_for(x_key), accept.empty() ? "none" : accept);
     const auto chosen = field_of(got, "Sec-WebSocket-Protocol");
-    const head asked = x_case.opening ? *x_case.opening : request();
-    const std::string bytes = asked.bytes();
+    const std::string bytes = opening().bytes();
     if (chosen && !has_token(field_of(bytes, "Sec-WebSocket-Protocol"), lower(*chosen)))
         return fail("no subprotocol that was not offered", "Sec-WebSocket-Protocol: " + *chosen);
     const std::string extensions = field_of(got, "Sec-WebSocket-Extensions").value_or("");
@@ -431,11 +440,50 @@ void judge::read_response(std::string_view got) {
         at = comma + 1;
     }
     x_stage = stage::steps;
+    if (x_case.needs_deflate) agree(offered, extensions);
+}
+
+// What both sides have said about compression; false when that is the end.
+bool judge::agree(const std::string& offered, const std::string& answered) {
+    const kind first = x_steps.empty() ? kind::send : x_steps[0].what;
+    const auto offer = [&](std::size_t at) {
+        return read_parameters(trimmed(std::string_view(offered).substr(at, offered.find(',', at) - at)), true);
+    };
+    if (!we_are_client() && offered.find("permessage-deflate") == offered.npos)
+        return conclude(verdict::allowed, "permessage-deflate is offered", "no such offer"), false;
+    if (first == kind::refused) return true;
+    if (first == kind::declined) {
+        if (!answered.empty()) return differs("no extension, since what was offered is none", answered), false;
+        ++x_at;
+        return true;
+    }
+    const auto answer = read_parameters(answered, false);
+    if (we_are_client() && answered.empty()) return conclude(verdict::allowed, "permessage-deflate is accepted", "no extension"), false;
+    if (!answer) return fail("parameters as RFC 7692 has them", answered), false;
+    std::string problem = "answers no offer";
+    for (std::size_t at = 0; !problem.empty() && at <= offered.size();) {
+        if (const auto each = offer(at)) problem = judge_answer(*each, *answer);
+        const std::size_t comma = offered.find(',', at);
+        at = comma == offered.npos ? offered.size() + 1 : comma + 1;
+    }
+    if (!problem.empty() && !we_are_client()) // the case is not for this client
+        return conclude(verdict::allowed, "an offer of what this case answers with", offered), false;
+    if (!problem.empty()) return fail("an answer that fits the offer " + offered, "it " + problem + ": " + answered), false;
+    x_codec.emplace(*answer, we_are_client());
+    return true;
 }
 
 // --- frames ---
 
 void judge::append(frame what) {
+    if (what.compressed && x_codec) {
+        if (what.index == 0) x_compressed = x_codec->compress(what.payload);
+        const std::size_t from = x_compressed.size() * what.index / what.pieces;
+        what.payload = x_compressed.substr(from, x_compressed.size() * (what.index + 1) / what.pieces - from);
+        if (what.index == 0) what.bits = 4;
+        else what.opcode = continuation_code;
+        what.fin = what.index + 1 == what.pieces;
+    }
     x_sent_behind_close |= x_close_sent;
     if (what.opcode == close_code && !what.is_raw) x_close_sent = true;
     if (std::exchange(x_new_piece, false) || x_output.empty()) x_output.emplace_back();
@@ -459,7 +507,9 @@ void judge::take_frame(received_frame got) {
     if (got.is_masked && we_are_client()) return fail("frames that are not masked, from a server", "a mask");
     if (!got.is_masked && !we_are_client()) return fail("masked frames, from a client", "no mask");
     if (got.is_masked) x_keys.push_back(got.key);
-    if (got.bits) return fail("reserved bits not set", "reserved bits " + std::to_string(got.bits) + " in " + describe(shape));
+    const bool may_be_compressed = x_codec && got.bits == 4 && (got.opcode == text_code || got.opcode == binary_code);
+    if (got.bits && !may_be_compressed)
+        return fail("reserved bits not set", "reserved bits " + std::to_string(got.bits) + " in " + describe(shape));
     if ((got.opcode > 2 && got.opcode < 8) || got.opcode > 10) return fail("no reserved opcode", std::to_string(got.opcode));
     if (is_control && !got.fin) return fail("control frames in one piece", "a fragment of " + describe(shape));
     if (is_control && got.payload.size() > 125) return fail("control frames up to 125 bytes", describe(shape));
@@ -480,7 +530,10 @@ void judge::take_frame(received_frame got) {
     } else if ((got.opcode == continuation_code) != x_in_message) {
         fail(x_in_message ? "a continuation" : "the beginning of a message", describe(shape));
     } else {
-        if (!x_in_message) x_message = {.opcode = got.opcode};
+        if (!x_in_message) {
+            x_message = {.opcode = got.opcode};
+            x_is_compressed = got.bits;
+        }
         if (x_message.payload.empty()) x_message.payload = std::move(got.payload);
         else x_message.payload += got.payload;
         x_in_message = !got.fin;
@@ -489,6 +542,11 @@ void judge::take_frame(received_frame got) {
 }
 
 void judge::add_message(frame whole) {
+    if (x_is_compressed) {
+        std::optional<std::string> inflated = x_codec->inflate(whole.payload);
+        if (!inflated) return fail("a message that can be inflated as was agreed upon", describe(whole));
+        whole.payload = std::move(*inflated);
+    }
     if (whole.opcode == text_code && !is_utf8(whole.payload)) return fail("text in UTF-8", describe(whole));
     x_seen.push_back({item::kind::message, std::move(whole)});
 }

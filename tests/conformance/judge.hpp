@@ -14,6 +14,7 @@
 #pragma once
 
 #include "case.hpp"
+#include "deflate.hpp"
 
 #include <deque>
 
@@ -79,7 +80,8 @@ private:
     void read_head();
     void read_request(std::string_view head);
     void read_response(std::string_view head);
-    void accept();
+    bool agree(const std::string& offered, const std::string& answered);
+    const head& opening() const;
     void read_frames();
     void take_frame(received_frame got);
     void add_message(frame whole);
@@ -107,6 +109,9 @@ private:
     bool x_stopped = false;
     std::string x_key;    // of the handshake
     std::string x_head;   // what has come of theirs
+    std::optional<deflate_parameters> x_offer; // theirs
+    std::optional<deflate_codec> x_codec; // when compression was agreed upon
+    std::string x_compressed;             // what is being sent in fragments
     frame_reader x_reader;
     std::string x_held;
     std::deque<item> x_seen;
@@ -115,6 +120,7 @@ private:
     std::size_t x_optional = 0;  // of `before`
     frame x_message;             // the fragmented one that is coming
     bool x_in_message = false;
+    bool x_is_compressed = false;
     bool x_close_sent = false;
     bool x_sent_behind_close = false; // who does that has no claim to a clean end
     bool x_close_came = false;

@@ -23,11 +23,13 @@ constexpr const char usage[] =
     "conformance defects              the same with one defect after the other\n"
     "conformance list                 the names of the cases\n"
     "conformance server URL           an echo server at ws://HOST:PORT/PATH\n"
-    "conformance client PORT          echo clients that connect to this port again and again until they are answered 410\n"
+    "conformance client PORT          echo clients that connect to this port again and again until they are answered "
+    "410\n"
     "conformance client PORT -- COMMAND...   starts the client, the URL behind its arguments\n"
     "\n"
     "--only PREFIX     cases whose names begin so; again for more\n"
     "--without PREFIX  not these; again for more\n"
+    "--deflate         the cases about compression, too, which the system under test is then to have\n"
     "--limit BYTES     the largest message that the system under test takes, for the cases about that\n"
     "--largest BYTES   the largest message of the table of sizes (16 MiB)\n"
     "--patience SECONDS, --silence SECONDS   how long is waited for something (5), and for nothing (1)\n"
@@ -45,6 +47,7 @@ struct arguments {
     bounds within;
     bool verbose = false;
     bool json = false;
+    bool deflate = false;
 };
 
 bool begins_with_one_of(const std::string& name, const std::vector<std::string>& prefixes) {
@@ -53,10 +56,12 @@ bool begins_with_one_of(const std::string& name, const std::vector<std::string>&
     return false;
 }
 
-std::vector<test_case> chosen(const arguments& given, std::uint64_t limit, std::uint64_t largest) {
-    std::vector<test_case> all = all_cases(limit, largest);
+std::vector<test_case> chosen(const arguments& given, std::uint64_t limit, std::uint64_t largest,
+                              bool deflate = false) {
+    std::vector<test_case> all = all_cases(limit, largest, deflate);
     std::erase_if(all, [&](const test_case& each) {
-        return (!given.only.empty() && !begins_with_one_of(each.name, given.only)) || begins_with_one_of(each.name, given.without);
+        return (!given.only.empty() && !begins_with_one_of(each.name, given.only)) ||
+               begins_with_one_of(each.name, given.without);
     });
     return all;
 }
@@ -75,21 +80,22 @@ int finish_strictly(const report& made, const std::string& title, const argument
 }
 
 int in_memory(const arguments& given) {
-    const std::vector<test_case> cases = chosen(given, 16 * mib, 16 * mib);
+    const std::vector<test_case> cases = chosen(given, 16 * mib, 16 * mib, has_deflate());
     report made;
-    try_weir_in_memory({cases, {{}, {.step = 1}, {.seed = 1}, {.seed = 2}, {.seed = 3}}}, made);
+    try_weir_in_memory({cases, {{}, {.step = 1}, {.seed = 1}, {.seed = 2}, {.seed = 3}}, 16 * mib, has_deflate()},
+                       made);
     return finish_strictly(made, "weir, in memory", given);
 }
 
 int on_sockets(const arguments& given) {
-    std::vector<test_case> cases = chosen(given, 16 * mib, 16 * mib);
+    std::vector<test_case> cases = chosen(given, 16 * mib, 16 * mib, has_deflate());
     std::erase_if(cases, [](const test_case& each) { // what needs silence needs time; in memory it needs none
         for (const step& one : each.steps)
             if (one.what == step::kind::quiet || one.what == step::kind::waits) return true;
         return false;
     });
     report made;
-    try_weir_on_sockets({cases, {{}, {.seed = 1}}}, made);
+    try_weir_on_sockets({cases, {{}, {.seed = 1}}, 16 * mib, has_deflate()}, made);
     return finish_strictly(made, "weir, over TCP", given);
 }
 
@@ -108,7 +114,7 @@ int defects(const arguments& given) {
 
 int list(const arguments& given) {
     std::size_t named = 0, tabled = 0;
-    for (const test_case& each : chosen(given, mib, given.largest)) {
+    for (const test_case& each : chosen(given, mib, given.largest, true)) {
         std::printf("%s [%s]%s%s\n", each.name.c_str(), each.rfc.c_str(), each.for_client ? "" : " servers only",
                     each.for_server ? "" : " clients only");
         ++(each.is_table ? tabled : named);
@@ -118,7 +124,7 @@ int list(const arguments& given) {
 }
 
 int server(const arguments& given) {
-    const std::vector<test_case> cases = chosen(given, given.limit, given.largest);
+    const std::vector<test_case> cases = chosen(given, given.limit, given.largest, given.deflate);
     report made;
     if (!try_server({cases, {given.how}}, given.words[1], given.within, made)) {
         std::fprintf(stderr, "conformance: %s is no ws:// URL of a host that is known\n", given.words[1].c_str());
@@ -128,8 +134,9 @@ int server(const arguments& given) {
 }
 
 int client(const arguments& given) {
-    const std::vector<test_case> cases = chosen(given, given.limit, given.largest);
-    client_trial trial({cases, {given.how}}, static_cast<std::uint16_t>(std::atoi(given.words[1].c_str())), given.within);
+    const std::vector<test_case> cases = chosen(given, given.limit, given.largest, given.deflate);
+    client_trial trial({cases, {given.how}}, static_cast<std::uint16_t>(std::atoi(given.words[1].c_str())),
+                       given.within);
     if (trial.port() == 0) return std::perror("conformance: listening"), 2;
     std::string url = "ws://127.0.0.1:" + std::to_string(trial.port()) + "/";
     std::fprintf(stderr, "waiting for clients at %s\n", url.c_str());
@@ -170,8 +177,12 @@ std::optional<arguments> parse(int argc, char** argv) {
             given.client.assign(argv + i + 1, argv + argc);
             return given;
         }
-        if (word == "--verbose" || word == "--json") {
-            (word == "--json" ? given.json : given.verbose) = true;
+        bool* const flag = word == "--verbose"   ? &given.verbose
+                           : word == "--json"    ? &given.json
+                           : word == "--deflate" ? &given.deflate
+                                                 : nullptr;
+        if (flag) {
+            *flag = true;
             continue;
         }
         if (!word.starts_with("--")) {
@@ -181,15 +192,24 @@ std::optional<arguments> parse(int argc, char** argv) {
         if (++i == argc) return {};
         const auto seconds = [&] { return std::chrono::milliseconds(static_cast<int>(std::atof(argv[i]) * 1000)); };
         const auto number = [&] { return std::strtoull(argv[i], nullptr, 10); };
-        if (word == "--only") given.only.emplace_back(argv[i]);
-        else if (word == "--without") given.without.emplace_back(argv[i]);
-        else if (word == "--limit") given.limit = number();
-        else if (word == "--largest") given.largest = number();
-        else if (word == "--patience") given.within.patience = seconds();
-        else if (word == "--silence") given.within.silence = seconds();
-        else if (word == "--step") given.how.step = number();
-        else if (word == "--seed") given.how.seed = number();
-        else return {};
+        if (word == "--only")
+            given.only.emplace_back(argv[i]);
+        else if (word == "--without")
+            given.without.emplace_back(argv[i]);
+        else if (word == "--limit")
+            given.limit = number();
+        else if (word == "--largest")
+            given.largest = number();
+        else if (word == "--patience")
+            given.within.patience = seconds();
+        else if (word == "--silence")
+            given.within.silence = seconds();
+        else if (word == "--step")
+            given.how.step = number();
+        else if (word == "--seed")
+            given.how.seed = number();
+        else
+            return {};
     }
     return given;
 }
@@ -202,8 +222,9 @@ int main(int argc, char** argv) {
         std::string_view name;
         std::size_t words;
         int (*run)(const arguments&);
-    } commands[] = {{"memory", 1, in_memory}, {"sockets", 1, on_sockets}, {"reference", 1, reference}, {"defects", 1, defects},
-                    {"list", 1, list},        {"server", 2, server},      {"client", 2, client}};
+    } commands[] = {{"memory", 1, in_memory}, {"sockets", 1, on_sockets}, {"reference", 1, reference},
+                    {"defects", 1, defects},  {"list", 1, list},          {"server", 2, server},
+                    {"client", 2, client}};
     for (const auto& each : commands)
         if (given && given->words.size() == each.words && given->words[0] == each.name) return each.run(*given);
     std::fputs(usage, stderr);

@@ -10,6 +10,7 @@ struct plan {
     const std::vector<test_case>& cases;
     std::vector<cutting> cuttings = {{}};
     std::uint64_t message_limit = 16 * 1024 * 1024; // of the system under test
+    bool deflate = false;                           // it is to have compression switched on
 };
 
 void try_weir_in_memory(const plan& what, report& into);

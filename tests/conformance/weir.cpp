@@ -8,6 +8,10 @@
 #include <weir/net/listen.hpp>
 #include <weir/server/server.hpp>
 
+#if defined(WEIR_WITH_ZLIB)
+#include <weir/protocol/ws/deflate.hpp>
+#endif
+
 #include <future>
 #include <thread>
 
@@ -110,7 +114,12 @@ task<> echo(weir::websocket& ws) {
 }
 
 weir::websocket_options options(const plan& what) {
-    return {.message_bytes = static_cast<std::size_t>(what.message_limit), .queue_bytes = 64 * 1024 * 1024};
+    weir::websocket_options made{.message_bytes = static_cast<std::size_t>(what.message_limit), .queue_bytes = 64 * 1024 * 1024};
+#if defined(WEIR_WITH_ZLIB)
+    if (what.deflate)
+        made.compression = weir::permessage_deflate({.threshold_bytes = 0, .context_takeover = true, .peer_context_takeover = true});
+#endif
+    return made;
 }
 
 // --- weir is the server ---

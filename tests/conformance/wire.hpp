@@ -28,6 +28,8 @@ struct frame {
     std::optional<std::uint64_t> claims = {};      // a length other than the payload's
     std::optional<mask_key> key = {};              // this key and no random one
     bool is_raw = false;                           // the payload is all there is of it
+    bool compressed = false;                       // to be sent compressed (RFC 7692)
+    unsigned index = 0, pieces = 1;                // of a compressed message: this of so many fragments
 
     // The same frame, changed.
     frame fragment() const { return with([](frame& it) { it.fin = false; }); } // more follow
@@ -36,6 +38,14 @@ struct frame {
     frame length_in(unsigned bytes) const { return with([=](frame& it) { it.length_bytes = bytes; }); }
     frame claiming(std::uint64_t length) const { return with([=](frame& it) { it.claims = length; }); }
     frame with_key(mask_key chosen) const { return with([=](frame& it) { it.key = chosen; }); }
+
+    frame deflated() const { return with([](frame& it) { it.compressed = true; }); }
+    std::vector<frame> deflated_in(unsigned fragments) const {
+        std::vector<frame> all;
+        for (unsigned i = 0; i < fragments; ++i)
+            all.push_back(with([=](frame& it) { it.compressed = true, it.index = i, it.pieces = fragments; }));
+        return all;
+    }
 
     template <class Change>
     frame with(Change change) const {
