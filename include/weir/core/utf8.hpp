@@ -12,29 +12,38 @@
 #include <cstring>
 #include <string_view>
 
-#if defined(__SSE2__)
-#include <emmintrin.h>
-#endif
-
 namespace weir::inline v0 {
 
 namespace detail {
 
+#if defined(__SSE2__)
+// Without <emmintrin.h>: declaring all intrinsics takes more of g++'s memory than any header of weir.
+using sixteen_chars = char __attribute__((vector_size(16)));
+
+inline sixteen_chars load_sixteen(const unsigned char* from) noexcept {
+    sixteen_chars loaded;
+    std::memcpy(&loaded, from, sizeof loaded);
+    return loaded;
+}
+
+// The high bits of the sixteen, the first one's lowest.
+inline unsigned high_bits(sixteen_chars of) noexcept {
+    return static_cast<unsigned>(__builtin_ia32_pmovmskb128(of));
+}
+#endif
+
 // The first byte of [at, end) that is not ASCII, or `end`.
 inline const unsigned char* skip_ascii(const unsigned char* at, const unsigned char* end) noexcept {
 #if defined(__SSE2__)
-    const auto load = [](const unsigned char* from) noexcept {
-        return _mm_loadu_si128(reinterpret_cast<const __m128i*>(from));
-    };
     while (end - at >= 64) {
-        const __m128i front = _mm_or_si128(load(at), load(at + 16));
-        const __m128i back = _mm_or_si128(load(at + 32), load(at + 48));
-        if (_mm_movemask_epi8(_mm_or_si128(front, back)) != 0) break;
+        const sixteen_chars front = load_sixteen(at) | load_sixteen(at + 16);
+        const sixteen_chars back = load_sixteen(at + 32) | load_sixteen(at + 48);
+        if (high_bits(front | back) != 0) break;
         at += 64;
     }
     while (end - at >= 16) {
-        const auto high_bits = static_cast<unsigned>(_mm_movemask_epi8(load(at)));
-        if (high_bits != 0) return at + std::countr_zero(high_bits);
+        const unsigned high = high_bits(load_sixteen(at));
+        if (high != 0) return at + std::countr_zero(high);
         at += 16;
     }
 #endif
