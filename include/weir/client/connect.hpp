@@ -37,7 +37,8 @@ inline error explained(std::error_code why, std::string where, std::string_view 
     return error(why, std::move(where));
 }
 
-inline result<opening> prepare(std::string_view text, const connect_options& options) {
+template <class = void>
+result<opening> prepare(std::string_view text, const connect_options& options) {
     io::loop* const on = io::loop::current();
     if (!on) return error(errc::no_loop, "opening a connection");
     result<http::url> url = http::parse_url(text);

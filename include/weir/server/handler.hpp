@@ -2,13 +2,15 @@
 //
 // Owned by a route, and so by the server: a coroutine made from a lambda may use what the lambda has captured. What a
 // handler throws before it has returned a task comes out of the task. One small class is instantiated for each
-// handler, and a coroutine only for tasks of another type than the one wanted.
+// handler, and for those of requests a coroutine that passes on the answer.
 #pragma once
 
 #include <weir/core/owned.hpp>
 #include <weir/coro/task.hpp>
 #include <weir/protocol/http/request_head.hpp>
+#include <weir/server/response.hpp>
 
+#include <optional>
 #include <type_traits>
 #include <utility>
 
@@ -18,38 +20,25 @@ class websocket;
 
 namespace detail {
 
-// Gives what is there already, as a task.
-template <class Result>
-task<Result> ready_task(Result value) {
-    co_return std::move(value);
-}
-
 #if defined(__cpp_exceptions)
-template <class Result>
-task<Result> failed_task(std::exception_ptr thrown) {
+inline task<> failed_task(std::exception_ptr thrown) {
     std::rethrow_exception(thrown);
-    co_await task<Result>();
+    co_return;
 }
 #endif
 
 // Calls what returns a task. What it throws meanwhile comes out of the task.
-template <class Result, class Call>
-task<Result> call_guarded(Call&& call) {
+template <class Call>
+task<> call_guarded(Call&& call) {
 #if defined(__cpp_exceptions)
     try {
         return call();
     } catch (...) {
-        return failed_task<Result>(std::current_exception());
+        return failed_task(std::current_exception());
     }
 #else
     return call();
 #endif
-}
-
-template <class Result, class Other>
-task<Result> convert(task<Other> from) {
-    Other made = co_await std::move(from);
-    co_return Result(std::move(made));
 }
 
 template <class>
@@ -63,36 +52,46 @@ inline constexpr bool makes<task<T>, Result> = std::is_constructible_v<Result, T
 template <class Result>
 inline constexpr bool makes<task<void>, Result> = false;
 
-// Answers requests: with a value, with what makes one, or with a task of either.
-template <class Result>
+// Answers requests, or judges them: with a value, with what makes one, or with a task of either.
 class request_handler {
 public:
     virtual ~request_handler() = default;
-    virtual task<Result> call(const http::request_head& request) = 0;
+
+    // `answer`, which is empty, must live until the task has ended. It stays empty if there is nothing to say.
+    virtual task<> call(const http::request_head& request, std::optional<response>& answer) = 0;
 };
 
+// Result: `response` where there must be an answer, else `std::optional<response>`.
 template <class Result, class Function>
-class request_handler_of final : public request_handler<Result> {
+class request_handler_of final : public request_handler {
 public:
     explicit request_handler_of(Function function) : x_function(std::move(function)) {}
 
-    task<Result> call(const http::request_head& request) override {
-        return call_guarded<Result>([&]() -> task<Result> {
+    task<> call(const http::request_head& request, std::optional<response>& answer) override {
+        return call_guarded([&]() -> task<> {
             using given = std::invoke_result_t<Function&, const http::request_head&>;
             static_assert(makes<given, Result>, "`get` wants a handler that returns a weir::response or what makes one, `admit` one "
                 "that returns a std::optional<weir::response>; or a weir::task of it");
             if constexpr (!makes<given, Result>)
                 return {};
-            else if constexpr (std::is_same_v<given, task<Result>>)
-                return x_function(request);
             else if constexpr (std::is_convertible_v<given, Result>)
-                return ready_task<Result>(x_function(request));
+                return at_once(x_function(request), answer);
             else
-                return convert<Result>(x_function(request));
+                return later(x_function(request), answer);
         });
     }
 
 private:
+    static task<> at_once(Result made, std::optional<response>& answer) {
+        answer = std::move(made);
+        co_return;
+    }
+    template <class Other>
+    static task<> later(task<Other> from, std::optional<response>& answer) {
+        Other made = co_await std::move(from);
+        answer = Result(std::move(made));
+    }
+
     Function x_function;
 };
 
@@ -128,7 +127,7 @@ public:
     explicit websocket_handler_of(Function function) : x_function(std::move(function)) {}
 
     task<> call(websocket& ws, const http::request_head& request) override {
-        return call_guarded<void>([&]() -> task<> {
+        return call_guarded([&]() -> task<> {
             if constexpr (takes_request<Function>)
                 return x_function(ws, request);
             else

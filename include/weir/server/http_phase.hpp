@@ -48,13 +48,9 @@ public:
                     break;
                 }
             }
-            if (self.x_step.handler) {
-                std::optional<response> made = co_await caught(self.x_step.handler->call(self.x_head), self.x_thrown);
-                self.handled(std::move(made));
-            } else if (self.x_step.check) {
-                std::optional<std::optional<response>> said =
-                    co_await caught(self.x_step.check->call(self.x_head), self.x_thrown);
-                self.checked(std::move(said));
+            if (self.x_step.asked) {
+                const bool done = co_await caught(self.x_step.asked->call(self.x_head, self.x_said), self.x_thrown);
+                self.told(done);
             }
             while (!self.write()) {
                 const result<> told = co_await self.x_signal.writable().within(self.left());
@@ -84,9 +80,8 @@ private:
 
     // What is to be done about a request.
     struct step {
-        request_handler<response>* handler = nullptr;              // to be asked for the answer
-        request_handler<std::optional<response>>* check = nullptr; // to be asked whether the handshake is welcome
-        websocket_route* route = nullptr;                          // what the handshake is for
+        request_handler* asked = nullptr; // for the answer, or whether the handshake is welcome
+        websocket_route* route = nullptr; // what the handshake is for
         http::response_options how = {};
         bool again = false;    // another request may follow
         bool answered = false; // what is written is an answer, which the client is to have
@@ -212,12 +207,20 @@ private:
             refused.fields.add("Allow", "GET, HEAD");
             return respond(std::move(refused));
         }
-        x_step.handler = get->handler.get();
+        x_step.asked = get->handler.get();
     }
 
-    // A handler has answered, or has thrown.
-    void handled(std::optional<response> made) {
-        if (made) return respond_for_application(std::move(*made));
+    // The application has said what it has to, or has thrown.
+    void told(bool done) {
+        if (x_step.route)
+            checked(done);
+        else
+            handled(done);
+        x_said.reset();
+    }
+
+    void handled(bool done) {
+        if (done) return respond_for_application(std::move(*x_said));
         note(log_level::error, concat({"a handler threw: ", x_thrown}), {}, x_head.path());
         respond(response(http::status::internal_server_error, "The server failed to answer.\n"));
     }
@@ -237,19 +240,18 @@ private:
             return refuse(http::status::forbidden, "Pages of this origin may not connect here.");
         }
         x_step.route = &route;
-        x_step.check = route.check();
-        if (!x_step.check) accept();
+        x_step.asked = route.check();
+        if (!x_step.asked) accept();
     }
 
-    // The application has let the handshake in, has refused it, or has thrown.
-    [[gnu::cold]] void checked(std::optional<std::optional<response>> said) {
-        if (!said) {
+    [[gnu::cold]] void checked(bool done) {
+        if (!done) {
             note(log_level::error, concat({"a check threw: ", x_thrown}), {}, x_step.route->path());
             return refuse(http::status::internal_server_error, "The server failed to answer.");
         }
-        if (!*said) return accept();
+        if (!x_said) return accept();
         note(log_level::info, "handshake refused by the application", {}, x_step.route->path());
-        respond_for_application(std::move(**said));
+        respond_for_application(std::move(*x_said));
     }
 
     void accept() {
@@ -313,6 +315,7 @@ private:
     std::size_t x_step_end = 0; // where in x_text the deadline is renewed
     std::chrono::nanoseconds x_until{0};
     std::string x_thrown;
+    std::optional<response> x_said; // by the application
     step x_step;
     upgrade& x_to;
 };

@@ -12,7 +12,7 @@ namespace weir::inline v0::detail {
 
 struct get_route {
     std::string path;
-    owned<request_handler<response>> handler;
+    owned<request_handler> handler;
 };
 
 class routes {
@@ -23,7 +23,7 @@ public:
         return *x_websockets.emplace_back(std::move(route));
     }
 
-    void add(std::string_view path, owned<request_handler<response>> handler) {
+    void add(std::string_view path, owned<request_handler> handler) {
         assert(is_path(path) && "a path begins with '/' and has no query; other characters are percent-encoded");
         assert(!get_at(path) && "two handlers for GET at one path");
         x_gets.push_back({std::string(path), std::move(handler)});

@@ -54,8 +54,10 @@ public:
         x_setup.table.add(path,
                           make_owned<detail::request_handler_of<response, Handler>>(std::move(handler)));
     }
-    void get(std::string_view path, response always) {
-        get(path, [always = std::move(always)](const http::request_head&) { return always; });
+    template <class Answer = response>
+        requires(!std::is_invocable_v<Answer&, const http::request_head&> && std::is_convertible_v<Answer, response>)
+    void get(std::string_view path, Answer always) {
+        get(path, [answer = response(std::move(always))](const http::request_head&) { return answer; });
     }
     template <class Other>
         requires(!std::is_invocable_v<Other&, const http::request_head&> && !std::is_convertible_v<Other, response>)

@@ -74,7 +74,7 @@ public:
     }
 
     // What `admit` was given; null where it was not.
-    detail::request_handler<std::optional<response>>* check() const noexcept { return x_check.get(); }
+    detail::request_handler* check() const noexcept { return x_check.get(); }
     detail::websocket_handler& handler() const noexcept { return *x_handler; }
     bool wants_request() const noexcept { return x_wants_request; }
     const std::vector<std::string>& supported() const noexcept { return x_subprotocols; }
@@ -84,7 +84,7 @@ private:
     owned<detail::websocket_handler> x_handler;
     std::vector<std::string> x_subprotocols;
     std::vector<std::string> x_origins;
-    owned<detail::request_handler<std::optional<response>>> x_check;
+    owned<detail::request_handler> x_check;
     bool x_wants_request;
     bool x_any_origin = false;
 };

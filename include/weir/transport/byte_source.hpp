@@ -23,6 +23,7 @@ public:
     mutable_bytes& rest() noexcept { return x_rest; }
 
     // Waits for more bytes; what was left must have been used up. False at the end of the stream.
+    template <class = void>
     task<result<bool>> more() {
         for (;;) {
             x_stream.release(std::exchange(x_lease, {}));
@@ -39,6 +40,7 @@ public:
     }
 
     // Waits until the stream has taken all of `bytes`, which must stay until then.
+    template <class = void>
     task<result<>> write(bytes_view bytes) {
         for (;;) {
             bytes = bytes.subspan(x_stream.write({&bytes, 1}));

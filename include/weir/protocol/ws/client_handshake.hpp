@@ -28,7 +28,8 @@ struct client_offer {
 
 // The request that opens the handshake. `entropy` makes its key and must be new and unpredictable. Fails with bad_host,
 // bad_url, bad_subprotocol, bad_extension or bad_field for what cannot be sent.
-[[gnu::cold]] inline result<http::request_head> make_request(const client_offer& offer, std::span<const std::byte, 16> entropy) {
+template <class = void>
+[[gnu::cold]] result<http::request_head> make_request(const client_offer& offer, std::span<const std::byte, 16> entropy) {
     http::request_head request;
     http::fields& fields = request.fields;
     if (!offer.target.starts_with('/') || !http::is_target(offer.target))
@@ -60,7 +61,8 @@ constexpr std::string_view extension_name(std::string_view element) noexcept {
     return http::trim(element.substr(0, element.find(';')));
 }
 
-[[gnu::cold]] inline error judge_subprotocol(const http::fields& sent, const http::fields& got) {
+template <class = void>
+[[gnu::cold]] error judge_subprotocol(const http::fields& sent, const http::fields& got) {
     const auto chosen = got.get("Sec-WebSocket-Protocol");
     if (!chosen) return {};
     if (got.count("Sec-WebSocket-Protocol") > 1) return {errc::bad_subprotocol, "two Sec-WebSocket-Protocol fields"};
@@ -68,7 +70,8 @@ constexpr std::string_view extension_name(std::string_view element) noexcept {
     return {errc::bad_subprotocol, "Sec-WebSocket-Protocol: " + std::string(*chosen)};
 }
 
-[[gnu::cold]] inline error judge_extensions(const http::fields& sent, const http::fields& got) {
+template <class = void>
+[[gnu::cold]] error judge_extensions(const http::fields& sent, const http::fields& got) {
     std::string_view stranger;
     got.each_element("Sec-WebSocket-Extensions", [&](std::string_view chosen) {
         const auto differs = [&](std::string_view each) { return extension_name(each) != extension_name(chosen); };
@@ -83,7 +86,8 @@ constexpr std::string_view extension_name(std::string_view element) noexcept {
 
 // Whether `response` accepts the handshake that `request` opened. The subprotocol that the server chose, empty for
 // none: a view into `response`. The parameters of extensions are left to whoever offered them.
-[[gnu::cold]] inline result<std::string_view> check_response(const http::request_head& request, const http::response_head& response) {
+template <class = void>
+[[gnu::cold]] result<std::string_view> check_response(const http::request_head& request, const http::response_head& response) {
     const http::fields& got = response.fields;
     if (response.status != http::status::switching_protocols) {
         std::string context = std::to_string(http::to_number(response.status)) + " ";
