@@ -1317,29 +1317,38 @@ private:
 // The validator owns nothing, allocates nothing and takes text in pieces of any size, split anywhere. It follows
 // RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF.
 
-#if defined(__SSE2__)
-#include <emmintrin.h>
-#endif
-
 namespace weir::inline v0 {
 
 namespace detail {
 
+#if defined(__SSE2__)
+// Without <emmintrin.h>: declaring all intrinsics takes more of g++'s memory than any header of weir.
+using sixteen_chars = char __attribute__((vector_size(16)));
+
+inline sixteen_chars load_sixteen(const unsigned char* from) noexcept {
+    sixteen_chars loaded;
+    std::memcpy(&loaded, from, sizeof loaded);
+    return loaded;
+}
+
+// The high bits of the sixteen, the first one's lowest.
+inline unsigned high_bits(sixteen_chars of) noexcept {
+    return static_cast<unsigned>(__builtin_ia32_pmovmskb128(of));
+}
+#endif
+
 // The first byte of [at, end) that is not ASCII, or `end`.
 inline const unsigned char* skip_ascii(const unsigned char* at, const unsigned char* end) noexcept {
 #if defined(__SSE2__)
-    const auto load = [](const unsigned char* from) noexcept {
-        return _mm_loadu_si128(reinterpret_cast<const __m128i*>(from));
-    };
     while (end - at >= 64) {
-        const __m128i front = _mm_or_si128(load(at), load(at + 16));
-        const __m128i back = _mm_or_si128(load(at + 32), load(at + 48));
-        if (_mm_movemask_epi8(_mm_or_si128(front, back)) != 0) break;
+        const sixteen_chars front = load_sixteen(at) | load_sixteen(at + 16);
+        const sixteen_chars back = load_sixteen(at + 32) | load_sixteen(at + 48);
+        if (high_bits(front | back) != 0) break;
         at += 64;
     }
     while (end - at >= 16) {
-        const auto high_bits = static_cast<unsigned>(_mm_movemask_epi8(load(at)));
-        if (high_bits != 0) return at + std::countr_zero(high_bits);
+        const unsigned high = high_bits(load_sixteen(at));
+        if (high != 0) return at + std::countr_zero(high);
         at += 16;
     }
 #endif
@@ -5155,7 +5164,8 @@ struct client_offer {
 
 // The request that opens the handshake. `entropy` makes its key and must be new and unpredictable. Fails with bad_host,
 // bad_url, bad_subprotocol, bad_extension or bad_field for what cannot be sent.
-[[gnu::cold]] inline result<http::request_head> make_request(const client_offer& offer, std::span<const std::byte, 16> entropy) {
+template <class = void>
+[[gnu::cold]] result<http::request_head> make_request(const client_offer& offer, std::span<const std::byte, 16> entropy) {
     http::request_head request;
     http::fields& fields = request.fields;
     if (!offer.target.starts_with('/') || !http::is_target(offer.target))
@@ -5187,7 +5197,8 @@ constexpr std::string_view extension_name(std::string_view element) noexcept {
     return http::trim(element.substr(0, element.find(';')));
 }
 
-[[gnu::cold]] inline error judge_subprotocol(const http::fields& sent, const http::fields& got) {
+template <class = void>
+[[gnu::cold]] error judge_subprotocol(const http::fields& sent, const http::fields& got) {
     const auto chosen = got.get("Sec-WebSocket-Protocol");
     if (!chosen) return {};
     if (got.count("Sec-WebSocket-Protocol") > 1) return {errc::bad_subprotocol, "two Sec-WebSocket-Protocol fields"};
@@ -5195,7 +5206,8 @@ constexpr std::string_view extension_name(std::string_view element) noexcept {
     return {errc::bad_subprotocol, "Sec-WebSocket-Protocol: " + std::string(*chosen)};
 }
 
-[[gnu::cold]] inline error judge_extensions(const http::fields& sent, const http::fields& got) {
+template <class = void>
+[[gnu::cold]] error judge_extensions(const http::fields& sent, const http::fields& got) {
     std::string_view stranger;
     got.each_element("Sec-WebSocket-Extensions", [&](std::string_view chosen) {
         const auto differs = [&](std::string_view each) { return extension_name(each) != extension_name(chosen); };
@@ -5210,7 +5222,8 @@ constexpr std::string_view extension_name(std::string_view element) noexcept {
 
 // Whether `response` accepts the handshake that `request` opened. The subprotocol that the server chose, empty for
 // none: a view into `response`. The parameters of extensions are left to whoever offered them.
-[[gnu::cold]] inline result<std::string_view> check_response(const http::request_head& request, const http::response_head& response) {
+template <class = void>
+[[gnu::cold]] result<std::string_view> check_response(const http::request_head& request, const http::response_head& response) {
     const http::fields& got = response.fields;
     if (response.status != http::status::switching_protocols) {
         std::string context = std::to_string(http::to_number(response.status)) + " ";
@@ -8739,6 +8752,7 @@ public:
     mutable_bytes& rest() noexcept { return x_rest; }
 
     // Waits for more bytes; what was left must have been used up. False at the end of the stream.
+    template <class = void>
     task<result<bool>> more() {
         for (;;) {
             x_stream.release(std::exchange(x_lease, {}));
@@ -8755,6 +8769,7 @@ public:
     }
 
     // Waits until the stream has taken all of `bytes`, which must stay until then.
+    template <class = void>
     task<result<>> write(bytes_view bytes) {
         for (;;) {
             bytes = bytes.subspan(x_stream.write({&bytes, 1}));
@@ -11389,13 +11404,40 @@ static_assert(std::is_trivially_copyable_v<server_options> && std::is_trivially_
 
 } // namespace weir::inline v0
 
+// ==== weir/server/response.hpp =======================================================================================
+
+// What a route answers to a plain HTTP request.
+
+namespace weir::inline v0 {
+
+// Owns its text. Content-Length and Connection are added when it is sent, and dropped where they stand among `fields`; a
+// Content-Type there takes the place of `content_type`. The status is final: 200 to 599.
+class response {
+public:
+    // Text, 200.
+    response(std::string text) : body(std::move(text)) {}
+    response(const char* text) : body(text) {}
+    response(http::status code, std::string text = {}) : status(code), body(std::move(text)) {}
+    response(std::string content, std::string type) : body(std::move(content)), content_type(std::move(type)) {}
+
+    // A page, 200.
+    static response html(std::string page) { return {std::move(page), "text/html; charset=utf-8"}; }
+
+    http::status status = http::status::ok;
+    std::string body;
+    std::string content_type = "text/plain; charset=utf-8";
+    http::fields fields; // further fields: `answer.fields.add("Retry-After", "5")`
+};
+
+} // namespace weir::inline v0
+
 // ==== weir/server/handler.hpp ========================================================================================
 
 // What an application gives a server to call, behind one virtual call.
 //
 // Owned by a route, and so by the server: a coroutine made from a lambda may use what the lambda has captured. What a
 // handler throws before it has returned a task comes out of the task. One small class is instantiated for each
-// handler, and a coroutine only for tasks of another type than the one wanted.
+// handler, and for those of requests a coroutine that passes on the answer.
 
 namespace weir::inline v0 {
 
@@ -11403,38 +11445,25 @@ class websocket;
 
 namespace detail {
 
-// Gives what is there already, as a task.
-template <class Result>
-task<Result> ready_task(Result value) {
-    co_return std::move(value);
-}
-
 #if defined(__cpp_exceptions)
-template <class Result>
-task<Result> failed_task(std::exception_ptr thrown) {
+inline task<> failed_task(std::exception_ptr thrown) {
     std::rethrow_exception(thrown);
-    co_await task<Result>();
+    co_return;
 }
 #endif
 
 // Calls what returns a task. What it throws meanwhile comes out of the task.
-template <class Result, class Call>
-task<Result> call_guarded(Call&& call) {
+template <class Call>
+task<> call_guarded(Call&& call) {
 #if defined(__cpp_exceptions)
     try {
         return call();
     } catch (...) {
-        return failed_task<Result>(std::current_exception());
+        return failed_task(std::current_exception());
     }
 #else
     return call();
 #endif
-}
-
-template <class Result, class Other>
-task<Result> convert(task<Other> from) {
-    Other made = co_await std::move(from);
-    co_return Result(std::move(made));
 }
 
 template <class>
@@ -11448,36 +11477,46 @@ inline constexpr bool makes<task<T>, Result> = std::is_constructible_v<Result, T
 template <class Result>
 inline constexpr bool makes<task<void>, Result> = false;
 
-// Answers requests: with a value, with what makes one, or with a task of either.
-template <class Result>
+// Answers requests, or judges them: with a value, with what makes one, or with a task of either.
 class request_handler {
 public:
     virtual ~request_handler() = default;
-    virtual task<Result> call(const http::request_head& request) = 0;
+
+    // `answer`, which is empty, must live until the task has ended. It stays empty if there is nothing to say.
+    virtual task<> call(const http::request_head& request, std::optional<response>& answer) = 0;
 };
 
+// Result: `response` where there must be an answer, else `std::optional<response>`.
 template <class Result, class Function>
-class request_handler_of final : public request_handler<Result> {
+class request_handler_of final : public request_handler {
 public:
     explicit request_handler_of(Function function) : x_function(std::move(function)) {}
 
-    task<Result> call(const http::request_head& request) override {
-        return call_guarded<Result>([&]() -> task<Result> {
+    task<> call(const http::request_head& request, std::optional<response>& answer) override {
+        return call_guarded([&]() -> task<> {
             using given = std::invoke_result_t<Function&, const http::request_head&>;
             static_assert(makes<given, Result>, "`get` wants a handler that returns a weir::response or what makes one, `admit` one "
                 "that returns a std::optional<weir::response>; or a weir::task of it");
             if constexpr (!makes<given, Result>)
                 return {};
-            else if constexpr (std::is_same_v<given, task<Result>>)
-                return x_function(request);
             else if constexpr (std::is_convertible_v<given, Result>)
-                return ready_task<Result>(x_function(request));
+                return at_once(x_function(request), answer);
             else
-                return convert<Result>(x_function(request));
+                return later(x_function(request), answer);
         });
     }
 
 private:
+    static task<> at_once(Result made, std::optional<response>& answer) {
+        answer = std::move(made);
+        co_return;
+    }
+    template <class Other>
+    static task<> later(task<Other> from, std::optional<response>& answer) {
+        Other made = co_await std::move(from);
+        answer = Result(std::move(made));
+    }
+
     Function x_function;
 };
 
@@ -11513,7 +11552,7 @@ public:
     explicit websocket_handler_of(Function function) : x_function(std::move(function)) {}
 
     task<> call(websocket& ws, const http::request_head& request) override {
-        return call_guarded<void>([&]() -> task<> {
+        return call_guarded([&]() -> task<> {
             if constexpr (takes_request<Function>)
                 return x_function(ws, request);
             else
@@ -11526,33 +11565,6 @@ private:
 };
 
 } // namespace detail
-
-} // namespace weir::inline v0
-
-// ==== weir/server/response.hpp =======================================================================================
-
-// What a route answers to a plain HTTP request.
-
-namespace weir::inline v0 {
-
-// Owns its text. Content-Length and Connection are added when it is sent, and dropped where they stand among `fields`; a
-// Content-Type there takes the place of `content_type`. The status is final: 200 to 599.
-class response {
-public:
-    // Text, 200.
-    response(std::string text) : body(std::move(text)) {}
-    response(const char* text) : body(text) {}
-    response(http::status code, std::string text = {}) : status(code), body(std::move(text)) {}
-    response(std::string content, std::string type) : body(std::move(content)), content_type(std::move(type)) {}
-
-    // A page, 200.
-    static response html(std::string page) { return {std::move(page), "text/html; charset=utf-8"}; }
-
-    http::status status = http::status::ok;
-    std::string body;
-    std::string content_type = "text/plain; charset=utf-8";
-    http::fields fields; // further fields: `answer.fields.add("Retry-After", "5")`
-};
 
 } // namespace weir::inline v0
 
@@ -11624,7 +11636,7 @@ public:
     }
 
     // What `admit` was given; null where it was not.
-    detail::request_handler<std::optional<response>>* check() const noexcept { return x_check.get(); }
+    detail::request_handler* check() const noexcept { return x_check.get(); }
     detail::websocket_handler& handler() const noexcept { return *x_handler; }
     bool wants_request() const noexcept { return x_wants_request; }
     const std::vector<std::string>& supported() const noexcept { return x_subprotocols; }
@@ -11634,7 +11646,7 @@ private:
     owned<detail::websocket_handler> x_handler;
     std::vector<std::string> x_subprotocols;
     std::vector<std::string> x_origins;
-    owned<detail::request_handler<std::optional<response>>> x_check;
+    owned<detail::request_handler> x_check;
     bool x_wants_request;
     bool x_any_origin = false;
 };
@@ -11652,7 +11664,7 @@ namespace weir::inline v0::detail {
 
 struct get_route {
     std::string path;
-    owned<request_handler<response>> handler;
+    owned<request_handler> handler;
 };
 
 class routes {
@@ -11663,7 +11675,7 @@ public:
         return *x_websockets.emplace_back(std::move(route));
     }
 
-    void add(std::string_view path, owned<request_handler<response>> handler) {
+    void add(std::string_view path, owned<request_handler> handler) {
         assert(is_path(path) && "a path begins with '/' and has no query; other characters are percent-encoded");
         assert(!get_at(path) && "two handlers for GET at one path");
         x_gets.push_back({std::string(path), std::move(handler)});
@@ -11854,13 +11866,9 @@ public:
                     break;
                 }
             }
-            if (self.x_step.handler) {
-                std::optional<response> made = co_await caught(self.x_step.handler->call(self.x_head), self.x_thrown);
-                self.handled(std::move(made));
-            } else if (self.x_step.check) {
-                std::optional<std::optional<response>> said =
-                    co_await caught(self.x_step.check->call(self.x_head), self.x_thrown);
-                self.checked(std::move(said));
+            if (self.x_step.asked) {
+                const bool done = co_await caught(self.x_step.asked->call(self.x_head, self.x_said), self.x_thrown);
+                self.told(done);
             }
             while (!self.write()) {
                 const result<> told = co_await self.x_signal.writable().within(self.left());
@@ -11890,9 +11898,8 @@ private:
 
     // What is to be done about a request.
     struct step {
-        request_handler<response>* handler = nullptr;              // to be asked for the answer
-        request_handler<std::optional<response>>* check = nullptr; // to be asked whether the handshake is welcome
-        websocket_route* route = nullptr;                          // what the handshake is for
+        request_handler* asked = nullptr; // for the answer, or whether the handshake is welcome
+        websocket_route* route = nullptr; // what the handshake is for
         http::response_options how = {};
         bool again = false;    // another request may follow
         bool answered = false; // what is written is an answer, which the client is to have
@@ -12018,12 +12025,20 @@ private:
             refused.fields.add("Allow", "GET, HEAD");
             return respond(std::move(refused));
         }
-        x_step.handler = get->handler.get();
+        x_step.asked = get->handler.get();
     }
 
-    // A handler has answered, or has thrown.
-    void handled(std::optional<response> made) {
-        if (made) return respond_for_application(std::move(*made));
+    // The application has said what it has to, or has thrown.
+    void told(bool done) {
+        if (x_step.route)
+            checked(done);
+        else
+            handled(done);
+        x_said.reset();
+    }
+
+    void handled(bool done) {
+        if (done) return respond_for_application(std::move(*x_said));
         note(log_level::error, concat({"a handler threw: ", x_thrown}), {}, x_head.path());
         respond(response(http::status::internal_server_error, "The server failed to answer.\n"));
     }
@@ -12043,19 +12058,18 @@ private:
             return refuse(http::status::forbidden, "Pages of this origin may not connect here.");
         }
         x_step.route = &route;
-        x_step.check = route.check();
-        if (!x_step.check) accept();
+        x_step.asked = route.check();
+        if (!x_step.asked) accept();
     }
 
-    // The application has let the handshake in, has refused it, or has thrown.
-    [[gnu::cold]] void checked(std::optional<std::optional<response>> said) {
-        if (!said) {
+    [[gnu::cold]] void checked(bool done) {
+        if (!done) {
             note(log_level::error, concat({"a check threw: ", x_thrown}), {}, x_step.route->path());
             return refuse(http::status::internal_server_error, "The server failed to answer.");
         }
-        if (!*said) return accept();
+        if (!x_said) return accept();
         note(log_level::info, "handshake refused by the application", {}, x_step.route->path());
-        respond_for_application(std::move(**said));
+        respond_for_application(std::move(*x_said));
     }
 
     void accept() {
@@ -12119,6 +12133,7 @@ private:
     std::size_t x_step_end = 0; // where in x_text the deadline is renewed
     std::chrono::nanoseconds x_until{0};
     std::string x_thrown;
+    std::optional<response> x_said; // by the application
     step x_step;
     upgrade& x_to;
 };
@@ -12487,8 +12502,10 @@ public:
         x_setup.table.add(path,
                           make_owned<detail::request_handler_of<response, Handler>>(std::move(handler)));
     }
-    void get(std::string_view path, response always) {
-        get(path, [always = std::move(always)](const http::request_head&) { return always; });
+    template <class Answer = response>
+        requires(!std::is_invocable_v<Answer&, const http::request_head&> && std::is_convertible_v<Answer, response>)
+    void get(std::string_view path, Answer always) {
+        get(path, [answer = response(std::move(always))](const http::request_head&) { return answer; });
     }
     template <class Other>
         requires(!std::is_invocable_v<Other&, const http::request_head&> && !std::is_convertible_v<Other, response>)
@@ -12737,7 +12754,8 @@ inline error explained(std::error_code why, std::string where, std::string_view 
     return error(why, std::move(where));
 }
 
-inline result<opening> prepare(std::string_view text, const connect_options& options) {
+template <class = void>
+result<opening> prepare(std::string_view text, const connect_options& options) {
     io::loop* const on = io::loop::current();
     if (!on) return error(errc::no_loop, "opening a connection");
     result<http::url> url = http::parse_url(text);
