@@ -44,7 +44,7 @@ namespace detail {
 // What makes io_uring's backend: set, before main, by the units that include its header.
 inline std::atomic<backend_choice::maker> uring_maker{nullptr};
 
-inline result<owned<io::backend>> explained(result<owned<io::backend>>&& made, std::string why) {
+[[gnu::cold]] inline result<owned<io::backend>> explained(result<owned<io::backend>>&& made, std::string why) {
     if (made) {
         (*made)->set_reason(std::move(why));
         return std::move(made);

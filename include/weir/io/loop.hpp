@@ -33,7 +33,7 @@ public:
         x_wheel.advance(x_now);
     }
 
-    ~loop() {
+    [[gnu::cold]] ~loop() {
         const activation active(*this);
         while (lingering* each = x_lingering.pop_front()) each->abandon();
         assert(x_users == 0 && "a websocket outlives its loop: keep it in a coroutine that the loop runs");

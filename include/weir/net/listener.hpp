@@ -41,7 +41,7 @@ public:
         this->~listener();
         return *::new (static_cast<void*>(this)) listener(std::move(other));
     }
-    ~listener() { close(); }
+    [[gnu::cold]] ~listener() { close(); }
 
     class accept_awaiter;
 
@@ -50,7 +50,7 @@ public:
     accept_awaiter accept() noexcept;
 
     // Stops listening: the port is free again, and whoever waits in `accept` gets `errc::closed`.
-    void close() noexcept;
+    [[gnu::cold]] void close() noexcept;
 
     // Whether it listens.
     explicit operator bool() const noexcept { return x_acceptor != nullptr; }

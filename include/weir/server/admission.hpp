@@ -21,7 +21,7 @@ public:
         : x_server(of), x_scheduler(on), x_addresses(random.next_64()), x_most(limit(of.options.connections)) {}
     admission(const admission&) = delete;
     admission& operator=(const admission&) = delete;
-    ~admission() {
+    [[gnu::cold]] ~admission() {
         assert(!x_taken && "a connection outlived its server");
         while (farewell* each = x_leaving.front()) delete each;
     }

@@ -18,7 +18,7 @@ public:
     static constexpr std::chrono::nanoseconds patience = std::chrono::seconds(2);
 
     // Writes `words`, as far as they fit at once, and ends this side. `count` is one more as long as it lives.
-    farewell(owned<io::stream> stream, bytes_view words, scheduler& on, std::size_t& count) noexcept
+    [[gnu::cold]] farewell(owned<io::stream> stream, bytes_view words, scheduler& on, std::size_t& count) noexcept
         : x_stream(std::move(stream)), x_scheduler(on), x_count(count) {
         ++x_count;
         x_stream->observe(this);
@@ -27,7 +27,7 @@ public:
         x_scheduler.arm(*this, patience);
         on_readable();
     }
-    ~farewell() {
+    [[gnu::cold]] ~farewell() {
         x_stream->close();
         --x_count;
     }
@@ -35,7 +35,7 @@ public:
 private:
     static constexpr int most_fills = 16;
 
-    void on_readable() noexcept override {
+    [[gnu::cold]] void on_readable() noexcept override {
         for (;;) {
             io::lease heard;
             const io::status what = x_fills++ < most_fills ? x_stream->fill(heard) : io::status::end;

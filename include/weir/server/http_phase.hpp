@@ -219,7 +219,7 @@ private:
         x_said.reset();
     }
 
-    void handled(bool done) {
+    [[gnu::cold]] void handled(bool done) {
         if (done) return respond_for_application(std::move(*x_said));
         note(log_level::error, concat({"a handler threw: ", x_thrown}), {}, x_head.path());
         respond(response(http::status::internal_server_error, "The server failed to answer.\n"));
@@ -272,7 +272,7 @@ private:
     }
 
     // What an application answers, without what is not its own to say.
-    void respond_for_application(response made) {
+    [[gnu::cold]] void respond_for_application(response made) {
         const unsigned code = http::to_number(made.status);
         if (code < 200 || code > 599) {
             note(log_level::error, concat({"an answer with the status ", number_text(code)}), {});

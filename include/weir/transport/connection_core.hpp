@@ -171,9 +171,9 @@ private:
 
     error why_over() const noexcept { return x_ending.error() ? error(x_ending.error()) : error(errc::closed); }
 
-    void abandon() noexcept override { delete this; }
+    [[gnu::cold]] void abandon() noexcept override { delete this; }
 
-    void send_posted(const owned_message& posted) noexcept override {
+    [[gnu::noinline]] void send_posted(const owned_message& posted) noexcept override {
         send(posted.is_text ? ws::opcode::text : ws::opcode::binary, as_bytes(posted.data),
              compression::automatic);
     }

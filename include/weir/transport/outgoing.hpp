@@ -74,13 +74,13 @@ public:
     }
 
     // Queues a close frame behind everything that can still be sent.
-    void send_close(ws::sender& from, ws::close_code code, std::string_view reason) noexcept {
+    [[gnu::cold]] void send_close(ws::sender& from, ws::close_code code, std::string_view reason) noexcept {
         drop_deferred();
         encode_close(from, x_outbox.data(), code, reason);
     }
 
     // Queues a close frame in place of what was queued. One that was queued before stays, and what stands before it.
-    void send_close_at_once(ws::sender& from, ws::close_code code, std::string_view reason) noexcept {
+    [[gnu::cold]] void send_close_at_once(ws::sender& from, ws::close_code code, std::string_view reason) noexcept {
         if (from.close_sent()) return;
         x_outbox.drop_messages();
         encode_close(from, x_outbox.control(), code, reason);
