@@ -7056,7 +7056,7 @@ namespace detail {
 // What makes io_uring's backend: set, before main, by the units that include its header.
 inline std::atomic<backend_choice::maker> uring_maker{nullptr};
 
-inline result<owned<io::backend>> explained(result<owned<io::backend>>&& made, std::string why) {
+[[gnu::cold]] inline result<owned<io::backend>> explained(result<owned<io::backend>>&& made, std::string why) {
     if (made) {
         (*made)->set_reason(std::move(why));
         return std::move(made);
@@ -7335,7 +7335,7 @@ public:
         x_wheel.advance(x_now);
     }
 
-    ~loop() {
+    [[gnu::cold]] ~loop() {
         const activation active(*this);
         while (lingering* each = x_lingering.pop_front()) each->abandon();
         assert(x_users == 0 && "a websocket outlives its loop: keep it in a coroutine that the loop runs");
@@ -8434,7 +8434,7 @@ public:
         this->~listener();
         return *::new (static_cast<void*>(this)) listener(std::move(other));
     }
-    ~listener() { close(); }
+    [[gnu::cold]] ~listener() { close(); }
 
     class accept_awaiter;
 
@@ -8443,7 +8443,7 @@ public:
     accept_awaiter accept() noexcept;
 
     // Stops listening: the port is free again, and whoever waits in `accept` gets `errc::closed`.
-    void close() noexcept;
+    [[gnu::cold]] void close() noexcept;
 
     // Whether it listens.
     explicit operator bool() const noexcept { return x_acceptor != nullptr; }
@@ -9915,13 +9915,13 @@ public:
     }
 
     // Queues a close frame behind everything that can still be sent.
-    void send_close(ws::sender& from, ws::close_code code, std::string_view reason) noexcept {
+    [[gnu::cold]] void send_close(ws::sender& from, ws::close_code code, std::string_view reason) noexcept {
         drop_deferred();
         encode_close(from, x_outbox.data(), code, reason);
     }
 
     // Queues a close frame in place of what was queued. One that was queued before stays, and what stands before it.
-    void send_close_at_once(ws::sender& from, ws::close_code code, std::string_view reason) noexcept {
+    [[gnu::cold]] void send_close_at_once(ws::sender& from, ws::close_code code, std::string_view reason) noexcept {
         if (from.close_sent()) return;
         x_outbox.drop_messages();
         encode_close(from, x_outbox.control(), code, reason);
@@ -10911,9 +10911,9 @@ private:
 
     error why_over() const noexcept { return x_ending.error() ? error(x_ending.error()) : error(errc::closed); }
 
-    void abandon() noexcept override { delete this; }
+    [[gnu::cold]] void abandon() noexcept override { delete this; }
 
-    void send_posted(const owned_message& posted) noexcept override {
+    [[gnu::noinline]] void send_posted(const owned_message& posted) noexcept override {
         send(posted.is_text ? ws::opcode::text : ws::opcode::binary, as_bytes(posted.data),
              compression::automatic);
     }
@@ -11295,7 +11295,7 @@ public:
     static constexpr std::chrono::nanoseconds patience = std::chrono::seconds(2);
 
     // Writes `words`, as far as they fit at once, and ends this side. `count` is one more as long as it lives.
-    farewell(owned<io::stream> stream, bytes_view words, scheduler& on, std::size_t& count) noexcept
+    [[gnu::cold]] farewell(owned<io::stream> stream, bytes_view words, scheduler& on, std::size_t& count) noexcept
         : x_stream(std::move(stream)), x_scheduler(on), x_count(count) {
         ++x_count;
         x_stream->observe(this);
@@ -11304,7 +11304,7 @@ public:
         x_scheduler.arm(*this, patience);
         on_readable();
     }
-    ~farewell() {
+    [[gnu::cold]] ~farewell() {
         x_stream->close();
         --x_count;
     }
@@ -11312,7 +11312,7 @@ public:
 private:
     static constexpr int most_fills = 16;
 
-    void on_readable() noexcept override {
+    [[gnu::cold]] void on_readable() noexcept override {
         for (;;) {
             io::lease heard;
             const io::status what = x_fills++ < most_fills ? x_stream->fill(heard) : io::status::end;
@@ -11731,7 +11731,7 @@ public:
         : x_server(of), x_scheduler(on), x_addresses(random.next_64()), x_most(limit(of.options.connections)) {}
     admission(const admission&) = delete;
     admission& operator=(const admission&) = delete;
-    ~admission() {
+    [[gnu::cold]] ~admission() {
         assert(!x_taken && "a connection outlived its server");
         while (farewell* each = x_leaving.front()) delete each;
     }
@@ -12037,7 +12037,7 @@ private:
         x_said.reset();
     }
 
-    void handled(bool done) {
+    [[gnu::cold]] void handled(bool done) {
         if (done) return respond_for_application(std::move(*x_said));
         note(log_level::error, concat({"a handler threw: ", x_thrown}), {}, x_head.path());
         respond(response(http::status::internal_server_error, "The server failed to answer.\n"));
@@ -12090,7 +12090,7 @@ private:
     }
 
     // What an application answers, without what is not its own to say.
-    void respond_for_application(response made) {
+    [[gnu::cold]] void respond_for_application(response made) {
         const unsigned code = http::to_number(made.status);
         if (code < 200 || code > 599) {
             note(log_level::error, concat({"an answer with the status ", number_text(code)}), {});
