@@ -13,7 +13,7 @@ namespace {
 
 // WEIR_BACKEND, and what makes io_uring's backend, as they are to be, and at the end as they were.
 struct world {
-    explicit world(const char* variable, backend_choice::maker uring) : had_maker(weir::detail::uring_maker.exchange(uring)) {
+    explicit world(const char* variable, detail::uring_maker_function uring) : had_maker(detail::uring_maker.exchange(uring)) {
         if (const char* had = std::getenv("WEIR_BACKEND")) had_variable = had;
         if (variable)
             ::setenv("WEIR_BACKEND", variable, 1);
@@ -21,21 +21,28 @@ struct world {
             ::unsetenv("WEIR_BACKEND");
     }
     ~world() {
-        weir::detail::uring_maker = had_maker;
+        detail::uring_maker = had_maker;
         if (had_variable)
             ::setenv("WEIR_BACKEND", had_variable->c_str(), 1);
         else
             ::unsetenv("WEIR_BACKEND");
     }
-    backend_choice::maker had_maker;
+    detail::uring_maker_function had_maker;
     std::optional<std::string> had_variable;
 };
 
 // Stands in for io_uring.
-result<owned<io::backend>> another() { return owned<io::backend>(make_owned<io::memory>()); }
-result<owned<io::backend>> forbidden() {
+result<owned<io::backend>> another(bool) { return owned<io::backend>(make_owned<io::memory>()); }
+result<owned<io::backend>> too_old(bool insists) {
+    if (insists) return another(true);
+    return error(errc::unsupported, "io_uring (too old for a test)");
+}
+result<owned<io::backend>> forbidden(bool) {
     return error(std::make_error_code(std::errc::operation_not_permitted), "io_uring (forbidden by a test)");
 }
+
+result<owned<io::backend>> own() { return another(true); }
+result<owned<io::backend>> own_that_fails() { return forbidden(true); }
 
 std::string chosen(backend_choice choice = {}) {
     const auto made = io::make_backend(choice);
@@ -57,6 +64,11 @@ TEST_CASE("backend_choice: automatic is io_uring where it can be had, else epoll
         CHECK(chosen() == "epoll: automatic, since io_uring (forbidden by a test): Operation not permitted");
     }
     {
+        const world here(nullptr, too_old);
+        CHECK(chosen().starts_with("epoll: automatic, since io_uring (too old for a test): "));
+        CHECK(chosen(backend_kind::io_uring) == "memory: asked for by the program");
+    }
+    {
         const world here(nullptr, nullptr);
         CHECK(chosen() == "epoll: automatic");
     }
@@ -72,7 +84,7 @@ TEST_CASE("backend_choice: WEIR_BACKEND takes the place of automatic, and of not
         const world here("io_uring", another);
         CHECK(chosen() == "memory: asked for by WEIR_BACKEND");
         CHECK(chosen(backend_kind::epoll) == "epoll: asked for by the program");
-        CHECK(chosen(another) == "memory: the program's own backend");
+        CHECK(chosen(own) == "memory: the program's own backend");
     }
     {
         const world here("", another);
@@ -98,7 +110,7 @@ TEST_CASE("backend_choice: what was asked for and cannot be had is an error, not
         const world here(nullptr, nullptr);
         CHECK(chosen(backend_kind::io_uring).find("no file of this program includes <weir/io/uring.hpp>") != std::string::npos);
         CHECK(run(nothing(), {.backend = backend_kind::io_uring}) == 1);
-        CHECK(run(nothing(), {.backend = forbidden}) == 1);
-        CHECK(run(nothing(), {.backend = another}) == 0);
+        CHECK(run(nothing(), {.backend = own_that_fails}) == 1);
+        CHECK(run(nothing(), {.backend = own}) == 0);
     }
 }

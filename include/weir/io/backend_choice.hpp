@@ -41,8 +41,10 @@ static_assert(std::is_trivially_copyable_v<backend_choice>);
 
 namespace detail {
 
-// What makes io_uring's backend: set, before main, by the units that include its header.
-inline std::atomic<backend_choice::maker> uring_maker{nullptr};
+// What makes io_uring's backend: set, before main, by the units that include its header. `insists`: not only where the
+// kernel's is good enough to be better than epoll.
+using uring_maker_function = result<owned<io::backend>> (*)(bool insists);
+inline std::atomic<uring_maker_function> uring_maker{nullptr};
 
 [[gnu::cold]] inline result<owned<io::backend>> explained(result<owned<io::backend>>&& made, std::string why) {
     if (made) {
@@ -52,8 +54,8 @@ inline std::atomic<backend_choice::maker> uring_maker{nullptr};
     return error(made.error().code(), concat({why, made.error().context().empty() ? "" : ": ", made.error().context()}));
 }
 
-inline result<owned<io::backend>> make_uring() {
-    if (const backend_choice::maker make = uring_maker.load()) return make();
+inline result<owned<io::backend>> make_uring(bool insists) {
+    if (const uring_maker_function make = uring_maker.load()) return make(insists);
     return error(errc::unsupported, "io_uring: no file of this program includes <weir/io/uring.hpp>, or defines "
                                     "WEIR_WITH_LIBURING before the single header");
 }
@@ -78,10 +80,10 @@ namespace io {
         else if (wish != "automatic")
             return error(errc::unsupported, concat({"WEIR_BACKEND=", wish, ": neither epoll nor io_uring nor automatic"}));
     }
-    if (kind == backend_kind::io_uring) return weir::detail::explained(weir::detail::make_uring(), std::move(asked));
+    if (kind == backend_kind::io_uring) return weir::detail::explained(weir::detail::make_uring(true), std::move(asked));
     if (kind == backend_kind::epoll) return weir::detail::explained(epoll::make(), std::move(asked));
     if (!weir::detail::uring_maker.load()) return weir::detail::explained(epoll::make(), "automatic");
-    result<owned<backend>> best = weir::detail::make_uring();
+    result<owned<backend>> best = weir::detail::make_uring(false);
     if (best) return weir::detail::explained(std::move(best), "automatic");
     return weir::detail::explained(epoll::make(), concat({"automatic, since ", best.error().message()}));
 }

@@ -2,14 +2,14 @@
 //
 //     #include <weir/io/uring.hpp>        // in one file of the program; link liburing
 //
-// With that `automatic` means io_uring where it can be had (io/backend_choice.hpp). Every descriptor is watched by one
+// With that `automatic` means io_uring where it can be had, from kernel 6.1 (io/backend_choice.hpp). Every descriptor is watched by one
 // multishot poll for both directions; bytes are received and sent by direct calls, as over epoll, which measured better
 // than handing them to the ring. What is to be watched is handed over with the next wait, so that accepting connections
 // takes no call of its own for that; what is no longer to be watched is taken back at once, so that closing a socket closes
 // it. Memory: 64 bytes for each of 256 submissions, 16 for each of 1,024 completions, 16 for each descriptor.
 //
-// Kernels from 5.13 do; from 6.1 completions come only while the loop waits, which is what makes it pay. Its thread is the
-// first that waits. A container often forbids io_uring: the error says so.
+// Kernels from 5.13 do for who insists; from 6.1 completions come only while the loop waits, which is what makes it pay.
+// The loop's thread is the first that waits. A container often forbids io_uring: the error says so.
 #pragma once
 
 #include <weir/io/backend_choice.hpp>
@@ -47,6 +47,13 @@ public:
         const int failed = made->set_up();
         if (failed == 0) return owned<backend>(std::move(made));
         return error(std::error_code(failed, std::system_category()), "io_uring" + hint(failed));
+    }
+
+    // The one that `automatic` and io/backend_choice.hpp make.
+    [[gnu::cold]] static result<owned<backend>> make_chosen(bool insists) {
+        result<owned<backend>> made = make();
+        if (insists || !made || static_cast<uring&>(**made).features().deferred_task_work) return made;
+        return error(errc::unsupported, "io_uring (this kernel's has no advantage: it takes 6.1)");
     }
 
     ~uring() {
@@ -273,6 +280,6 @@ private:
 namespace weir::inline v0::detail {
 
 // Has `automatic` know of it in the whole program, in whichever file this header is included.
-inline const bool uring_is_there = (uring_maker.store(&io::uring::make), true);
+inline const bool uring_is_there = (uring_maker.store(&io::uring::make_chosen), true);
 
 } // namespace weir::inline v0::detail
