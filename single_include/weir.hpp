@@ -7053,8 +7053,10 @@ static_assert(std::is_trivially_copyable_v<backend_choice>);
 
 namespace detail {
 
-// What makes io_uring's backend: set, before main, by the units that include its header.
-inline std::atomic<backend_choice::maker> uring_maker{nullptr};
+// What makes io_uring's backend: set, before main, by the units that include its header. `insists`: not only where the
+// kernel's is good enough to be better than epoll.
+using uring_maker_function = result<owned<io::backend>> (*)(bool insists);
+inline std::atomic<uring_maker_function> uring_maker{nullptr};
 
 [[gnu::cold]] inline result<owned<io::backend>> explained(result<owned<io::backend>>&& made, std::string why) {
     if (made) {
@@ -7064,8 +7066,8 @@ inline std::atomic<backend_choice::maker> uring_maker{nullptr};
     return error(made.error().code(), concat({why, made.error().context().empty() ? "" : ": ", made.error().context()}));
 }
 
-inline result<owned<io::backend>> make_uring() {
-    if (const backend_choice::maker make = uring_maker.load()) return make();
+inline result<owned<io::backend>> make_uring(bool insists) {
+    if (const uring_maker_function make = uring_maker.load()) return make(insists);
     return error(errc::unsupported, "io_uring: no file of this program includes <weir/io/uring.hpp>, or defines "
                                     "WEIR_WITH_LIBURING before the single header");
 }
@@ -7090,10 +7092,10 @@ namespace io {
         else if (wish != "automatic")
             return error(errc::unsupported, concat({"WEIR_BACKEND=", wish, ": neither epoll nor io_uring nor automatic"}));
     }
-    if (kind == backend_kind::io_uring) return weir::detail::explained(weir::detail::make_uring(), std::move(asked));
+    if (kind == backend_kind::io_uring) return weir::detail::explained(weir::detail::make_uring(true), std::move(asked));
     if (kind == backend_kind::epoll) return weir::detail::explained(epoll::make(), std::move(asked));
     if (!weir::detail::uring_maker.load()) return weir::detail::explained(epoll::make(), "automatic");
-    result<owned<backend>> best = weir::detail::make_uring();
+    result<owned<backend>> best = weir::detail::make_uring(false);
     if (best) return weir::detail::explained(std::move(best), "automatic");
     return weir::detail::explained(epoll::make(), concat({"automatic, since ", best.error().message()}));
 }
@@ -14323,14 +14325,14 @@ inline constexpr permessage_deflate_type permessage_deflate{};
 //
 //     #include <weir/io/uring.hpp>        // in one file of the program; link liburing
 //
-// With that `automatic` means io_uring where it can be had (io/backend_choice.hpp). Every descriptor is watched by one
+// With that `automatic` means io_uring where it can be had, from kernel 6.1 (io/backend_choice.hpp). Every descriptor is watched by one
 // multishot poll for both directions; bytes are received and sent by direct calls, as over epoll, which measured better
 // than handing them to the ring. What is to be watched is handed over with the next wait, so that accepting connections
 // takes no call of its own for that; what is no longer to be watched is taken back at once, so that closing a socket closes
 // it. Memory: 64 bytes for each of 256 submissions, 16 for each of 1,024 completions, 16 for each descriptor.
 //
-// Kernels from 5.13 do; from 6.1 completions come only while the loop waits, which is what makes it pay. Its thread is the
-// first that waits. A container often forbids io_uring: the error says so.
+// Kernels from 5.13 do for who insists; from 6.1 completions come only while the loop waits, which is what makes it pay.
+// The loop's thread is the first that waits. A container often forbids io_uring: the error says so.
 
 namespace weir::inline v0::io {
 
@@ -14356,6 +14358,13 @@ public:
         const int failed = made->set_up();
         if (failed == 0) return owned<backend>(std::move(made));
         return error(std::error_code(failed, std::system_category()), "io_uring" + hint(failed));
+    }
+
+    // The one that `automatic` and io/backend_choice.hpp make.
+    [[gnu::cold]] static result<owned<backend>> make_chosen(bool insists) {
+        result<owned<backend>> made = make();
+        if (insists || !made || static_cast<uring&>(**made).features().deferred_task_work) return made;
+        return error(errc::unsupported, "io_uring (this kernel's has no advantage: it takes 6.1)");
     }
 
     ~uring() {
@@ -14582,7 +14591,7 @@ private:
 namespace weir::inline v0::detail {
 
 // Has `automatic` know of it in the whole program, in whichever file this header is included.
-inline const bool uring_is_there = (uring_maker.store(&io::uring::make), true);
+inline const bool uring_is_there = (uring_maker.store(&io::uring::make_chosen), true);
 
 } // namespace weir::inline v0::detail
 
