@@ -421,6 +421,8 @@ void judge::read_response(std::string_view got) {
         x_stopped = true;
         return finish();
     }
+    const bool declined = !x_steps.empty() && x_steps[0].what == kind::declined;
+    if (code == 400 && declined) return note("the handshake without an extension", std::string(line)), finish();
     if (code != 101) return differs("HTTP status 101", std::string(line));
     if (lower(field_of(got, "Upgrade").value_or("")) != "websocket") return fail("Upgrade: websocket", "none");
     if (!has_token(field_of(got, "Connection"), "upgrade")) return fail("Connection: Upgrade", "none");

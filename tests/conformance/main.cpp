@@ -100,16 +100,16 @@ int on_sockets(const arguments& given) {
 }
 
 int reference(const arguments& given) {
-    const std::vector<test_case> cases = chosen(given, mib, mib);
+    const std::vector<test_case> cases = chosen(given, mib, mib, has_deflate());
     report made;
-    const bool passed = try_reference({cases, {{}, {.step = 1}, {.seed = 1}, {.seed = 2}}, mib}, made);
+    const bool passed = try_reference({cases, {{}, {.step = 1}, {.seed = 1}, {.seed = 2}}, mib, has_deflate()}, made);
     finish(made, "the reference", given);
     return !passed;
 }
 
 int defects(const arguments& given) {
-    const std::vector<test_case> cases = chosen(given, mib, 0);
-    return !try_defects({cases, {{}}, mib}, given.verbose);
+    const std::vector<test_case> cases = chosen(given, mib, 0, has_deflate());
+    return !try_defects({cases, {{}}, mib, has_deflate()}, given.verbose);
 }
 
 int list(const arguments& given) {
@@ -119,7 +119,7 @@ int list(const arguments& given) {
                     each.for_server ? "" : " clients only");
         ++(each.is_table ? tabled : named);
     }
-    std::printf("%zu cases, and %zu of the table of sizes\n", named, tabled);
+    std::printf("%zu cases with a name of their own, and %zu of tables\n", named, tabled);
     return 0;
 }
 

@@ -72,12 +72,13 @@ bool is_text(std::string_view text, bool complete, defect without) {
 
 } // namespace
 
-reference_peer::reference_peer(side role, defect what, std::uint64_t message_limit)
-    : x_role(role), x_defect(what), x_limit(message_limit) {
+reference_peer::reference_peer(side role, defect what, std::uint64_t message_limit, bool deflate)
+    : x_role(role), x_defect(what), x_limit(message_limit), x_deflate(deflate) {
     if (is_server()) return;
     x_key = base64("sixteen bytes! !");
     x_output = "GET / HTTP/1.1\r\nHost: suite\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-               "Sec-WebSocket-Key: " + x_key + "\r\n\r\n";
+               "Sec-WebSocket-Key: " + x_key + "\r\n" +
+               (x_deflate ? "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\r\n" : "\r\n");
 }
 
 void reference_peer::receive(std::string_view bytes) {
@@ -175,10 +176,12 @@ void reference_peer::judge_request(const std::optional<parsed_head>& got) {
     const auto key = unbase64(got->get("sec-websocket-key"));
     const bool is_key = got->count("sec-websocket-key") == 1 && key && key->size() == 16;
     if (!is_key && !is(defect::takes_any_key)) return refuse("400 Bad Request");
+    const std::string extension = choose_parameters(got->get("sec-websocket-extensions"));
     x_output += "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: " +
                 accept_for(got->get("sec-websocket-key") + (is(defect::sends_wrong_accept) ? " " : "")) + "\r\n" +
                 (is(defect::invents_subprotocol) ? "Sec-WebSocket-Protocol: invented\r\n" : "") +
-                (is(defect::invents_extension) ? "Sec-WebSocket-Extensions: permessage-deflate\r\n" : "") + "\r\n";
+                (is(defect::invents_extension) ? "Sec-WebSocket-Extensions: x-invented\r\n" : "") +
+                (extension.empty() ? "" : "Sec-WebSocket-Extensions: " + extension + "\r\n") + "\r\n";
     x_open = true;
 }
 
@@ -188,8 +191,48 @@ void reference_peer::judge_response(const std::optional<parsed_head>& got) {
                                      is(defect::takes_any_accept));
     x_open = is_101 && is_accepted && lower(got->get("upgrade")) == "websocket" && got->has_token("connection", "upgrade") &&
              (!got->count("sec-websocket-protocol") || is(defect::takes_any_subprotocol)) &&
-             (!got->count("sec-websocket-extensions") || is(defect::takes_any_extension));
+             (accept_parameters(got->get("sec-websocket-extensions")) || is(defect::takes_any_extension));
     x_over = x_ended = !x_open;
+}
+
+// The answer to the first offer that can be accepted.
+std::string reference_peer::choose_parameters(const std::string& offers) {
+    if (!x_deflate) return {};
+    for (std::size_t at = 0; at < offers.size();) {
+        const std::size_t comma = std::min(offers.find(',', at), offers.size());
+        std::optional<deflate_parameters> offer = read_parameters(trimmed(std::string_view(offers).substr(at, comma - at)), true);
+        if (!offer && is(defect::takes_any_parameters)) offer.emplace();
+        at = comma + 1;
+        if (!offer) continue;
+        std::string answer = "permessage-deflate";
+        if (offer->server_no_context_takeover && !is(defect::forgets_to_answer_no_context)) answer += "; server_no_context_takeover";
+        if (offer->client_no_context_takeover) answer += "; client_no_context_takeover";
+        if (offer->server_max_window_bits) answer += "; server_max_window_bits=" + std::to_string(*offer->server_max_window_bits);
+        if (offer->client_max_window_bits) answer += "; client_max_window_bits=" + std::to_string(*offer->client_max_window_bits);
+        agree(*offer);
+        return answer;
+    }
+    return {};
+}
+
+// What the server chose of "permessage-deflate; client_max_window_bits".
+bool reference_peer::accept_parameters(const std::string& answer) {
+    if (answer.empty()) return true;
+    if (!x_deflate) return false;
+    std::optional<deflate_parameters> chosen = read_parameters(answer, false);
+    if (!chosen && is(defect::takes_any_parameters)) chosen.emplace();
+    if (chosen) agree(*chosen);
+    return chosen.has_value();
+}
+
+void reference_peer::agree(deflate_parameters all) {
+    std::optional<int>& own = is_server() ? all.server_max_window_bits : all.client_max_window_bits;
+    std::optional<int>& other = is_server() ? all.client_max_window_bits : all.server_max_window_bits;
+    if (is(defect::compresses_with_more_window)) own = 15;
+    if (is(defect::inflates_with_less_window)) other = 8;
+    if (is(defect::keeps_context)) (is_server() ? all.server_no_context_takeover : all.client_no_context_takeover) = false;
+    if (is(defect::forgets_context)) (is_server() ? all.client_no_context_takeover : all.server_no_context_takeover) = true;
+    x_codec.emplace(all, !is_server());
 }
 
 // --- frames in ---
@@ -200,7 +243,10 @@ bool reference_peer::check_start() {
     const unsigned code = first & 15;
     const bool fin = first & 0x80;
     const bool is_control = code >= 8, in_message = x_message_type != continuation_code;
-    if ((first & 0x70) && !is(defect::accepts_reserved_bits) && !is(defect::echoes_reserved_bits)) return false;
+    const bool compresses = x_codec && (first & 0x70) == 0x40 &&
+                            (code == text_code || code == binary_code ||
+                             (code == continuation_code && is(defect::accepts_bits_on_continuations)));
+    if ((first & 0x70) && !compresses && !is(defect::accepts_reserved_bits) && !is(defect::echoes_reserved_bits)) return false;
     if (((code > 2 && code < 8) || code > 10)) {
         if (!is(defect::accepts_reserved_opcodes)) return false;
     } else if (is_control) {
@@ -252,7 +298,7 @@ bool reference_peer::read_frame() {
     x_input.erase(0, size);
     x_in_frame = true;
     if (x_opcode == text_code || x_opcode == binary_code) {
-        if (x_message_type == continuation_code) x_message_type = x_opcode;
+        if (x_message_type == continuation_code) x_message_type = x_opcode, x_is_compressed = x_codec && x_bits == 4;
     } else if (x_opcode == continuation_code && x_message_type == continuation_code) {
         x_message_type = text_code;
     }
@@ -278,6 +324,7 @@ bool reference_peer::read_payload() {
 }
 
 bool reference_peer::is_right_text(bool complete) {
+    if (x_is_compressed) return true; // that is seen when it is inflated
     if (is(defect::checks_no_utf8) || (is(defect::checks_utf8_at_the_end) && !complete)) return true;
     const std::string_view rest = std::string_view(x_message).substr(x_checked);
     if (!is_text(rest, complete, x_defect)) return false;
@@ -293,8 +340,23 @@ void reference_peer::finish_frame() {
     if (x_opcode >= 8) return finish_control();
     if (x_opcode > 2) return; // reserved, accepted
     if (!x_fin || (x_turned == 0 && is(defect::ignores_empty_frames))) return;
-    send(x_message_type, std::exchange(x_message, {}), is(defect::echoes_reserved_bits) ? x_bits : 0);
+    std::string message = std::exchange(x_message, {});
     x_checked = 0;
+    unsigned bits = is(defect::echoes_reserved_bits) ? x_bits : 0;
+    if (x_is_compressed && !is(defect::takes_compressed_for_plain)) {
+        std::optional<std::string> inflated = x_codec->inflate(message);
+        if (!inflated && is(defect::accepts_bad_compressed_data)) inflated.emplace();
+        if (!inflated) return fail(1007);
+        if (inflated->size() > x_limit && !is(defect::has_no_limit)) return fail(1009);
+        const bool right = x_message_type != text_code || is_text(*inflated, true, x_defect);
+        if (!right && !is(defect::checks_no_inflated_text) && !is(defect::checks_no_utf8)) return fail(1007);
+        message = std::move(*inflated);
+    }
+    if (x_codec && !is(defect::takes_compressed_for_plain)) {
+        message = x_codec->compress(message);
+        bits = 4;
+    }
+    send(x_message_type, std::move(message), bits);
     x_message_type = continuation_code;
     x_seen_one = true;
     for (std::string& each : x_late_pongs) send(pong_code, std::move(each));
@@ -309,7 +371,8 @@ void reference_peer::finish_control() {
     if (is(defect::answers_ping_behind_message) && x_message_type != continuation_code)
         x_late_pongs.push_back(x_control);
     else
-        send(pong_code, x_control.substr(0, 125), is(defect::echoes_reserved_bits) ? x_bits : 0);
+        send(pong_code, x_control.substr(0, 125),
+             is(defect::echoes_reserved_bits) ? x_bits : x_codec && is(defect::sends_bits_of_compression_on_pongs) ? 4 : 0);
 }
 
 void reference_peer::finish_close() {

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "case.hpp"
+#include "deflate.hpp"
 
 namespace conformance {
 
@@ -60,11 +61,23 @@ enum class defect : unsigned char {
     takes_any_extension,
     takes_any_subprotocol,
     loses_bytes_behind_head,     // of the response
+    // of compression
+    compresses_with_more_window,  // than was agreed upon
+    inflates_with_less_window,
+    keeps_context,               // where it agreed to none
+    forgets_context,             // where the other side refers back
+    sends_bits_of_compression_on_pongs,
+    accepts_bits_on_continuations,
+    accepts_bad_compressed_data, // takes it for an empty message
+    checks_no_inflated_text,
+    takes_compressed_for_plain,  // sends it back as it came
+    takes_any_parameters,        // of an offer or of an answer
+    forgets_to_answer_no_context,
 };
 
 class reference_peer {
 public:
-    reference_peer(side role, defect what, std::uint64_t message_limit);
+    reference_peer(side role, defect what, std::uint64_t message_limit, bool deflate);
 
     void receive(std::string_view bytes);
     void peer_ended();
@@ -88,6 +101,9 @@ private:
     void judge_request(const std::optional<parsed_head>& got);
     void judge_response(const std::optional<parsed_head>& got);
     void refuse(const char* status, const char* fields = "");
+    std::string choose_parameters(const std::string& offers);
+    bool accept_parameters(const std::string& answer);
+    void agree(deflate_parameters all);
 
     bool read_frame(); // false: needs more
     bool check_start();
@@ -109,6 +125,9 @@ private:
     bool x_open = false;   // the handshake is done
     bool x_over = false;   // nothing is read any more
     bool x_ended = false;
+    bool x_deflate;        // whether it knows compression
+    std::optional<deflate_codec> x_codec;
+    bool x_is_compressed = false; // the message that is coming
     bool x_seen_one = false; // a message of the piece that has come
     std::string x_key;
 

@@ -193,11 +193,17 @@ task<> never_ends(websocket_world& world, websocket& ws) { // the server answers
     const auto before = world.now();
     ws.close();
     world.peer().send_now(close_frame(from_server, 1000));
+    (void)co_await sleep(4s);
+    world.peer().receive_now();
+    CHECK_FALSE(world.peer().ended()); // RFC 6455 7.1.1: a client leaves that to the server
     co_await ws.close();
     CHECK(world.now() - before >= 5s);
     CHECK(world.now() - before < 10100ms);
     CHECK(ws.closed().cause == close_cause::local);
     CHECK_FALSE(ws.closed().error);
+    world.peer().receive_now();
+    CHECK(world.peer().ended()); // for a while
+    CHECK_FALSE(world.peer().reset());
 }
 task<> blocked_close(websocket_world& world, websocket& ws) { // the peer closes and does not take what we have to say
     ws.send(std::string_view(std::string(100'000, 'x')));

@@ -3,7 +3,7 @@ const WebSocket = require("ws");
 
 const url = process.argv[2];
 function connect() {
-    const ws = new WebSocket(url, { perMessageDeflate: false });
+    const ws = new WebSocket(url, { perMessageDeflate: { threshold: 0 } });
     ws.on("unexpected-response", (request, response) => {
         if (response.statusCode === 410) process.exit(0);
         request.destroy();
