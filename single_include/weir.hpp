@@ -12559,13 +12559,13 @@ public:
         assert(!x_stops.attached() && "listen() on a server that is running");
         const bool bad_port = !options.descriptor && (options.port < 0 || options.port > 65535);
         if (bad_port) return error(errc::bad_port, "listening on port " + std::to_string(options.port));
-        x_listener.reset();
+        x_listener = nullptr;
         result<net::listener> made =
             options.descriptor
                 ? net::adopt_listener(*options.descriptor)
                 : net::listen(options.host, static_cast<std::uint16_t>(options.port), options.listening);
         if (!made) return made.error();
-        x_listener.emplace(std::move(*made));
+        x_listener = make_owned<net::listener>(std::move(*made));
         x_local = x_listener->local_endpoint();
         x_setup.options = options;
         x_setup.options.host = {}; // it is not ours
@@ -12586,7 +12586,8 @@ public:
         result<> outcome;
         {
             const closing_time afterwards(*this);
-            detail::service running(x_setup, x_stops, *std::exchange(x_listener, std::nullopt), x_open_count);
+            detail::service running(x_setup, x_stops, std::move(*x_listener), x_open_count);
+            x_listener = nullptr;
             x_running = &running;
             for (task<>& each : std::exchange(x_tasks, {})) running.spawn(std::move(each));
             outcome = co_await running.run();
@@ -12642,8 +12643,8 @@ private:
     [[gnu::cold]] task<int> main(server_options options) {
         const result<> listening = listen(options);
         if (!listening) co_return fail(listening.error());
-        std::optional<io::signal_watch> signals;
-        if (options.handle_signals) signals.emplace(*io::loop::current(), on_signal, this);
+        owned<io::signal_watch> signals;
+        if (options.handle_signals) signals = make_owned<io::signal_watch>(*io::loop::current(), on_signal, this);
         const result<> served = co_await serve();
         if (!served) co_return fail(served.error());
         co_return 0;
@@ -12672,7 +12673,7 @@ private:
 
     detail::server_setup x_setup;
     detail::stop_switch x_stops;
-    std::optional<net::listener> x_listener; // between `listen` and `serve`
+    owned<net::listener> x_listener; // between `listen` and `serve`
     net::endpoint x_local;
     std::size_t x_open_count = 0;
     std::vector<task<>> x_tasks; // that are to start
