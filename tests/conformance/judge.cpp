@@ -247,7 +247,7 @@ bool judge::take_step() {
     case kind::closes:
     case kind::ends:
     case kind::waits: return take_end(now);
-    case kind::refused: return is_refused(now);
+    case kind::refused: return is_refused();
     case kind::declined: break;
     case kind::new_keys:
         for (std::size_t i = 1; i < x_keys.size(); ++i)
@@ -330,20 +330,20 @@ bool judge::take_end(const step& now) {
             return finish(), false;
         }
         if (now.what == kind::waits) continue;
-        close_seen(now, code);
+        close_seen(code);
         return true;
     }
     return false;
 }
 
-void judge::close_seen(const step&, unsigned code) {
+void judge::close_seen(unsigned code) {
     if (!x_close_sent) append(code == no_code ? close_of("") : close(code));
     if (!we_are_client()) x_stopped = true; // RFC 6455, 7.1.1: the server ends first
     x_stage = stage::closing;
 }
 
 // By a client, whom the response did not please.
-bool judge::is_refused(const step&) {
+bool judge::is_refused() {
     while (!x_seen.empty()) {
         const item got = std::move(x_seen.front());
         x_seen.pop_front();

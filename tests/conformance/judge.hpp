@@ -73,8 +73,8 @@ private:
     bool take_expected(step& now);
     bool take_end(const step& now);
     bool take_before(const item& got);
-    bool is_refused(const step& now);
-    void close_seen(const step& now, unsigned code);
+    bool is_refused();
+    void close_seen(unsigned code);
     void finish() { x_stage = stage::over; }
 
     void read_head();
@@ -117,7 +117,6 @@ private:
     std::deque<item> x_seen;
     std::vector<frame> x_wanted; // by the step under way
     bool x_began_step = false;
-    std::size_t x_optional = 0;  // of `before`
     frame x_message;             // the fragmented one that is coming
     bool x_in_message = false;
     bool x_is_compressed = false;
