@@ -61,6 +61,16 @@ class Backends(unittest.TestCase):
                     exchange(b"x")
                 self.end(server)
 
+    def test_port_is_free_again_after_a_kill(self):
+        """Nobody had the time to let go of anything; the kernel does so for the process, whatever its ring still holds."""
+        port = free_port()
+        for _ in range(10):
+            server = Server(EXAMPLES / "echo_server", port)
+            with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE):
+                server.process.kill()
+                server.process.wait(PATIENCE)
+            server.process.stdout.close()
+
 
 if __name__ == "__main__":
     main()

@@ -36,6 +36,9 @@ public:
     };
     virtual interest wants() const noexcept = 0;
 
+    // Whether it is a socket that listens.
+    virtual bool listens() const noexcept { return false; }
+
     int number() const noexcept { return x_descriptor.get(); }
 
     // For the backend that watches it, which may keep anything here.

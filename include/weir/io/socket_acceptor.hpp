@@ -65,6 +65,7 @@ private:
     }
 
     interest wants() const noexcept override { return {!x_told, false, false}; }
+    bool listens() const noexcept override { return true; }
 
     void on_ready(bool, bool, bool) noexcept override {
         x_told = true;
