@@ -6558,6 +6558,9 @@ public:
     };
     virtual interest wants() const noexcept = 0;
 
+    // Whether it is a socket that listens.
+    virtual bool listens() const noexcept { return false; }
+
     int number() const noexcept { return x_descriptor.get(); }
 
     // For the backend that watches it, which may keep anything here.
@@ -6821,6 +6824,7 @@ private:
     }
 
     interest wants() const noexcept override { return {!x_told, false, false}; }
+    bool listens() const noexcept override { return true; }
 
     void on_ready(bool, bool, bool) noexcept override {
         x_told = true;
@@ -14332,6 +14336,8 @@ inline constexpr permessage_deflate_type permessage_deflate{};
 // 16 KiB; `tests/load/figures.cpp all`). What is to be watched is handed over with the next wait, so that accepting
 // connections takes no call of its own for that; what is no longer to be watched is taken back at once, so that closing a
 // socket closes it. Memory: 64 bytes for each of 256 submissions, 16 for each of 1,024 completions, 16 for each descriptor.
+// Sockets that listen are watched by an epoll descriptor that the ring watches: a ring outlives a killed process by up to 40
+// ms, and would keep the port so long from the next one.
 //
 // Kernels from 5.13 do for who insists; from 6.1 completions come only while the loop waits, which is what makes it pay.
 // The loop's thread is the first that waits. A container often forbids io_uring: the error says so.
@@ -14389,20 +14395,23 @@ public:
         x_free = at.next_free;
         at.who = &which;
         which.mark = index;
-        arm(index);
-        return {};
+        if (!which.listens()) return arm(index), std::error_code();
+        const std::error_code failed = watch_listening(which.number(), key_of(index));
+        if (failed) forget(index);
+        return failed;
     }
 
     void unwatch(watched& which) noexcept override {
         const auto index = static_cast<std::uint32_t>(which.mark);
-        slot& at = x_slots[index];
+        if (which.listens()) {
+            ::epoll_ctl(x_listening.get(), EPOLL_CTL_DEL, which.number(), nullptr);
+            return forget(index);
+        }
         io_uring_sqe* const entry = next_entry();
         ::io_uring_prep_cancel64(entry, key_of(index), 0);
         ::io_uring_sqe_set_data64(entry, nobody);
         if (x_options.skip_success) entry->flags |= IOSQE_CQE_SKIP_SUCCESS;
-        at.who = nullptr;
-        ++at.generation; // what the ring still says of it is for nobody
-        at.next_free = std::exchange(x_free, index);
+        forget(index);
         if (x_started) ::io_uring_submit_and_get_events(&x_ring);
     }
 
@@ -14438,8 +14447,9 @@ public:
             if (event.user_data == nobody || event.user_data != key_of(index)) continue; // unwatched meanwhile
             const bool broken = event.res < 0 && !passes(-event.res);
             if (!(event.flags & IORING_CQE_F_MORE) && !broken) x_lost.push_back(event.user_data); // let go by the kernel
+            if (index == listening_slot) tell_listening();
             watched* const who = x_slots[index].who;
-            if (!who || (event.res < 0 && !broken)) continue; // the eventfd
+            if (!who || (event.res < 0 && !broken)) continue; // a descriptor of ours
             const auto what = static_cast<unsigned>(event.res);
             const bool hangup = broken || what & (POLLRDHUP | POLLHUP | POLLERR | POLLNVAL);
             who->on_ready(hangup || what & POLLIN, hangup || what & POLLOUT, hangup);
@@ -14471,19 +14481,20 @@ public:
 
 private:
     static constexpr int events_at_once = 4; // as many leases as the pool keeps
+    static constexpr int most_listening = 8; // told of at a time
     static constexpr std::uint32_t none = ~std::uint32_t{0};
     static constexpr std::uint64_t nobody = ~std::uint64_t{0};
-    static constexpr std::uint32_t wake_slot = 0;
+    static constexpr std::uint32_t wake_slot = 0, listening_slot = 1;
 
     // A descriptor that is watched, or was. Its generation is part of what the ring says about it.
     struct slot {
-        watched* who; // null for the eventfd, and for what is watched no longer
+        watched* who; // null for descriptors of ours, and for what is watched no longer
         std::uint32_t generation;
         std::uint32_t next_free;
     };
 
     explicit uring(const uring_options& options)
-        : x_options(options), x_wake(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)), x_slots{{nullptr, 0, none}} {
+        : x_options(options), x_wake(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)), x_slots(2, slot{nullptr, 0, none}) {
         std::memset(&x_ring, 0, sizeof x_ring);
         x_ring.ring_fd = -1;
     }
@@ -14542,10 +14553,43 @@ private:
     // What is ready already comes as an event too, as does every wake-up of the descriptor's after that.
     void arm(std::uint32_t index) noexcept {
         io_uring_sqe* const entry = next_entry();
-        const int number = index == wake_slot ? x_wake.get() : x_slots[index].who->number();
-        ::io_uring_prep_poll_multishot(entry, number, index == wake_slot ? POLLIN : POLLIN | POLLOUT | POLLRDHUP);
+        const bool ours = index <= listening_slot;
+        const int number = !ours ? x_slots[index].who->number() : index == wake_slot ? x_wake.get() : x_listening.get();
+        ::io_uring_prep_poll_multishot(entry, number, ours ? POLLIN : POLLIN | POLLOUT | POLLRDHUP);
         ::io_uring_sqe_set_data64(entry, key_of(index));
         if (x_at_once) ::io_uring_submit(&x_ring);
+    }
+
+    // Nobody watches with this slot any more: what the ring still says of it is for nobody.
+    void forget(std::uint32_t index) noexcept {
+        slot& at = x_slots[index];
+        at.who = nullptr;
+        ++at.generation;
+        at.next_free = std::exchange(x_free, index);
+    }
+
+    [[gnu::cold]] std::error_code watch_listening(int number, std::uint64_t key) noexcept {
+        if (!x_listening) {
+            x_listening = unique_descriptor(::epoll_create1(EPOLL_CLOEXEC));
+            if (!x_listening) return last_error();
+            arm(listening_slot);
+        }
+        epoll_event interest{};
+        interest.events = EPOLLIN | EPOLLET;
+        interest.data.u64 = key;
+        if (::epoll_ctl(x_listening.get(), EPOLL_CTL_ADD, number, &interest) != 0) return last_error();
+        return {};
+    }
+
+    void tell_listening() noexcept {
+        for (int found = most_listening; found == most_listening;) {
+            epoll_event events[most_listening];
+            found = ::epoll_wait(x_listening.get(), events, most_listening, 0);
+            for (int i = 0; i < found; ++i) {
+                const auto index = static_cast<std::uint32_t>(events[i].data.u64);
+                if (events[i].data.u64 == key_of(index)) x_slots[index].who->on_ready(true, false, false);
+            }
+        }
     }
 
     // Watches anew what the kernel has let go of because events overflowed; true when some are left. Not while some of
@@ -14579,6 +14623,7 @@ private:
 
     uring_options x_options;
     unique_descriptor x_wake;
+    unique_descriptor x_listening; // made for the first acceptor
     io_uring x_ring;
     bool x_started = false; // some thread has become the one that submits
     bool x_at_once = false;
