@@ -171,6 +171,8 @@ static void check_frames(std::string_view bytes, const expectations& of) {
     if (of.undisturbed) fuzz::require(got.whole == bytes.size(), "whole frames, and nothing behind the close");
     if (!of.known || !of.echoes) return;
     std::vector<fuzz::entry> sent = messages_of(of.sent), back = messages_of(got);
+    // How much of a text comes back before it turns out to be broken depends on how it was cut.
+    if (of.sent.failure == errc::bad_utf8 && !back.empty() && !back.back().last) back.pop_back();
     fuzz::require(back.size() <= sent.size(), "no more messages than were sent");
     for (std::size_t i = 0; i < back.size(); ++i) {
         const bool same = back[i].last ? back[i] == sent[i]

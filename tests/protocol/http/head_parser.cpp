@@ -115,6 +115,8 @@ TEST_CASE("RFC 9112 2.2: one empty line before a request is forgiven, and no LF 
     check_failure("GET / HTTP/1.1\r\nHost: h\r\r\n", errc::bad_field, "control byte");
     check_failure("GET / HTTP/1.1\r\r\n", errc::bad_request_line, "version");
     check_failure("\rGET / HTTP/1.1\r\n", errc::bad_request_line, "token");
+    check_failure("\r\nGET /aaaa HTTP/1.1\r\n", errc::target_too_long, "the first line",
+                  {.head_bytes = 10, .line_bytes = 10}); // the empty one counts for neither limit
 }
 
 TEST_CASE("RFC 9112 3: malformed request lines") {
