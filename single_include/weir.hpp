@@ -4320,7 +4320,7 @@ public:
     }
 
     // Whether a part of a head was taken: the peer may not end the stream here without breaking the protocol.
-    bool started() const noexcept { return x_used > (x_skipped_line ? 2u : 0u); }
+    bool started() const noexcept { return x_used > 0; }
 
     // Why it failed; no error if it did not. The context says what was found, without quoting the peer.
     weir::error error() const {
@@ -4359,6 +4359,7 @@ private:
         if (!in_fields) {
             if (is_request && line.empty() && !x_skipped_line) { // RFC 9112 section 2.2
                 x_skipped_line = true;
+                x_used = 0;
                 x_stage = stage::first_byte;
                 return {};
             }
@@ -4388,7 +4389,7 @@ private:
     head_limits x_limits;
     Head x_head;
     std::string x_line;     // the part of a line that came before what is in the input now
-    std::size_t x_used = 0; // bytes of this head so far
+    std::size_t x_used = 0; // bytes of this head so far, without a skipped line
     detail::head_problem x_problem;
     parse_status x_status = parse_status::need_more;
     stage x_stage = stage::first_byte;
