@@ -6,6 +6,7 @@
 
 #include <doctest/doctest.h>
 
+#include <functional>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -216,6 +217,34 @@ TEST_CASE("abandon destroys who does not heed cancellation, and join completes")
     CHECK(alive.use_count() == 1);
     CHECK(all.size() == 0);
     CHECK(all.abandon() == 0);
+    loop.run();
+    CHECK(joined);
+}
+
+TEST_CASE("abandon: what a destructor spawns meanwhile goes too, and nobody waits for it") {
+    tests::manual_scheduler loop;
+    weir::event never;
+    weir::scope all;
+    struct afterthought {
+        weir::scope& in;
+        weir::event& never;
+        ~afterthought() { in.spawn([](weir::event& what) -> task<> { (void)co_await what.wait(); }, std::ref(never)); }
+    };
+    auto stubborn = [&]() -> task<> {
+        const afterthought last{all, never};
+        (void)co_await never.wait();
+    };
+    all.spawn(stubborn());
+    loop.run();
+    CHECK(all.abandon() == 1);
+    CHECK(all.size() == 0);
+    bool joined = false;
+    auto join = [&]() -> task<> {
+        co_await all.join();
+        joined = true;
+    };
+    weir::scope joiner;
+    joiner.spawn(join());
     loop.run();
     CHECK(joined);
 }

@@ -80,8 +80,9 @@ public:
     // Destroys the tasks that have not ended, where they are suspended, and has `join` complete. For those that do not heed
     // cancellation. Gives how many there were. Not to be called by one of them.
     std::size_t abandon() noexcept {
-        const std::size_t abandoned = std::exchange(x_count, 0);
-        while (child::promise_type* each = x_children.front()) each->destroy();
+        const std::size_t abandoned = x_count;
+        while (child::promise_type* each = x_children.front()) each->destroy(); // and what their destructors spawn
+        x_count = 0;
         if (abandoned > 0 && x_joiner) x_joiner->wake();
         return abandoned;
     }
