@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <malloc.h>
@@ -334,6 +335,17 @@ TEST_CASE("the states of a thread: a few are kept, and all go with the last who 
         const std::string text = sample(1000);
         CHECK(decompress(*both.server, compress(*both.client, text)).text == text);
     }
+}
+
+TEST_CASE("the states of a thread: a codec that is destroyed on another one leaves them to it") {
+    const std::string text = sample(1000);
+    {
+        codecs moved = agree();
+        CHECK(compress(*moved.client, text).size() < text.size());
+        std::thread([gone = std::move(moved)] {}).join();
+    }
+    const codecs both = agree(); // under the sanitizers nothing that is gone is used
+    CHECK(decompress(*both.server, compress(*both.client, text)).text == text);
 }
 
 TEST_CASE("the end of a message and of the room for it coincide") {

@@ -204,9 +204,10 @@ struct deflate_states {
         ++here->users;
         return *here;
     }
+    // Left on another thread they stay: the thread that they are of may come back to them.
     void leave() noexcept {
-        if (--users) return;
-        if (of_thread() == this) of_thread() = nullptr;
+        if (--users || of_thread() != this) return;
+        of_thread() = nullptr;
         delete this;
     }
 
