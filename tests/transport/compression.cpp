@@ -326,6 +326,47 @@ TEST_CASE("a gigabyte of zeros in a megabyte") {
 
 namespace {
 
+// Reads so many messages that are there, and counts how often others had their turn meanwhile.
+task<> read_among_others(websocket& ws, int messages, int& turns) {
+    (void)co_await sleep(1ms); // all of them are there
+    bool done = false;
+    const auto others = [](bool& enough, int& count) -> task<> {
+        while (!enough) {
+            ++count;
+            (void)co_await yield();
+        }
+    };
+    scope work;
+    work.spawn(others(done, turns));
+    (void)co_await yield();
+    turns = 0;
+    for (int i = 0; i < messages; ++i) {
+        const auto got = co_await ws.read();
+        CHECK((got && got->size() == 1'000'000));
+    }
+    done = true;
+    const int so_far = turns;
+    co_await work.join();
+    turns = so_far;
+}
+
+} // namespace
+
+TEST_CASE("small messages that become large ones: a reader does not keep the loop for all of them") {
+    const std::string one = rsv1(client_side, opcode::binary, deflated(std::string(1'000'000, '\0')));
+    CHECK(one.size() < 5000);
+    std::string all;
+    for (int i = 0; i < 12; ++i) all += one;
+    websocket_world world;
+    websocket ws = lone(world, server_side, compressed());
+    CHECK(world.peer().send_now(all) == all.size());
+    int turns = 0;
+    world.run(read_among_others(ws, 12, turns));
+    CHECK(turns >= 5);
+}
+
+namespace {
+
 struct sent_message {
     std::string data;
     bool is_text = true;

@@ -80,6 +80,7 @@ public:
     // The message or piece that `readable` found, or why there will be none.
     result<message> take_message() noexcept {
         if (!take()) return why_over();
+        x_streak += static_cast<unsigned>(x_inbox.view().size() / large_message_bytes);
         return message(x_inbox.view(), x_inbox.view_is_text());
     }
     result<piece> take_piece() noexcept {
@@ -167,7 +168,10 @@ public:
     }
 
 private:
+    // Before a reader that never waits lets others run. Large messages count as several: a few received bytes may become
+    // many megabytes of messages when they are decompressed.
     static constexpr unsigned messages_in_a_row = 64;
+    static constexpr std::size_t large_message_bytes = 16 * 1024;
 
     error why_over() const noexcept { return x_ending.error() ? error(x_ending.error()) : error(errc::closed); }
 
