@@ -3122,8 +3122,9 @@ public:
     // Destroys the tasks that have not ended, where they are suspended, and has `join` complete. For those that do not heed
     // cancellation. Gives how many there were. Not to be called by one of them.
     std::size_t abandon() noexcept {
-        const std::size_t abandoned = std::exchange(x_count, 0);
-        while (child::promise_type* each = x_children.front()) each->destroy();
+        const std::size_t abandoned = x_count;
+        while (child::promise_type* each = x_children.front()) each->destroy(); // and what their destructors spawn
+        x_count = 0;
         if (abandoned > 0 && x_joiner) x_joiner->wake();
         return abandoned;
     }
@@ -10827,6 +10828,7 @@ public:
     // The message or piece that `readable` found, or why there will be none.
     result<message> take_message() noexcept {
         if (!take()) return why_over();
+        x_streak += static_cast<unsigned>(x_inbox.view().size() / large_message_bytes);
         return message(x_inbox.view(), x_inbox.view_is_text());
     }
     result<piece> take_piece() noexcept {
@@ -10914,7 +10916,10 @@ public:
     }
 
 private:
+    // Before a reader that never waits lets others run. Large messages count as several: a few received bytes may become
+    // many megabytes of messages when they are decompressed.
     static constexpr unsigned messages_in_a_row = 64;
+    static constexpr std::size_t large_message_bytes = 16 * 1024;
 
     error why_over() const noexcept { return x_ending.error() ? error(x_ending.error()) : error(errc::closed); }
 
@@ -14126,9 +14131,10 @@ struct deflate_states {
         ++here->users;
         return *here;
     }
+    // Left on another thread they stay: the thread that they are of may come back to them.
     void leave() noexcept {
-        if (--users) return;
-        if (of_thread() == this) of_thread() = nullptr;
+        if (--users || of_thread() != this) return;
+        of_thread() = nullptr;
         delete this;
     }
 
