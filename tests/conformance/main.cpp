@@ -95,7 +95,7 @@ int on_sockets(const arguments& given) {
         return false;
     });
     report made;
-    try_weir_on_sockets({cases, {{}, {.seed = 1}}, 16 * mib, has_deflate()}, made);
+    try_weir_on_sockets({cases, {{}}, 16 * mib, has_deflate()}, made);
     return finish_strictly(made, "weir, over TCP", given);
 }
 
