@@ -1,6 +1,6 @@
 // A WebSocket proxy: whoever connects here talks to the server at a URL, and the other way round.
 //
-//     ./proxy ws://localhost:9001/echo 8082 [SUBPROTOCOL...]
+//     ./proxy ws://localhost:9001/echo 8082 [SUBPROTOCOL...]      and connect to ws://localhost:8082/
 //
 // Messages pass piece by piece: however large they are, only what a slow side has not taken yet is held. Both sides are
 // pinged, and answered, by the proxy itself. The subprotocols are those that may be agreed upon.
