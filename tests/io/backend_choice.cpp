@@ -50,7 +50,7 @@ std::string chosen(backend_choice choice = {}) {
     return std::string((*made)->name()) + ": " + std::string((*made)->reason());
 }
 
-task<> nothing() { co_return; }
+task<> end_at_once() { co_return; }
 
 } // namespace
 
@@ -104,13 +104,13 @@ TEST_CASE("backend_choice: what was asked for and cannot be had is an error, not
     {
         const world here("io_uring", forbidden);
         CHECK(chosen() == "error: asked for by WEIR_BACKEND: io_uring (forbidden by a test): Operation not permitted");
-        CHECK(run(nothing()) == 1);
+        CHECK(run(end_at_once()) == 1);
     }
     {
         const world here(nullptr, nullptr);
         CHECK(chosen(backend_kind::io_uring).find("no file of this program includes <weir/io/uring.hpp>") != std::string::npos);
-        CHECK(run(nothing(), {.backend = backend_kind::io_uring}) == 1);
-        CHECK(run(nothing(), {.backend = own_that_fails}) == 1);
-        CHECK(run(nothing(), {.backend = own}) == 0);
+        CHECK(run(end_at_once(), {.backend = backend_kind::io_uring}) == 1);
+        CHECK(run(end_at_once(), {.backend = own_that_fails}) == 1);
+        CHECK(run(end_at_once(), {.backend = own}) == 0);
     }
 }
