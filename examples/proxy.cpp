@@ -26,7 +26,7 @@ weir::task<> forward(weir::websocket& from, weir::websocket& to) {
 weir::task<> proxy(const char* url, weir::websocket& client, const weir::http::request_head& request) {
     std::vector<weir::http::field> headers;
     for (const char* each : {"Authorization", "Cookie"})
-        if (auto value = request.fields.get(each)) headers.push_back({each, std::string(*value)});
+        if (auto value = request.fields.get(each)) headers.push_back({each, *value});
     const std::string_view agreed[] = {client.subprotocol()};
     const std::span<const std::string_view> wanted(agreed, agreed[0].empty() ? 0 : 1);
     auto server = co_await weir::connect(url, {.headers = headers, .subprotocols = wanted});
