@@ -61,6 +61,7 @@
 #include <weir/protocol/ws/append_frame.hpp>
 #include <weir/protocol/ws/client_handshake.hpp>
 #include <weir/protocol/ws/close_code.hpp>
+#include <weir/protocol/ws/compression_choice.hpp>
 #include <weir/protocol/ws/compression_options.hpp>
 #include <weir/protocol/ws/connection.hpp>
 #include <weir/protocol/ws/event.hpp>

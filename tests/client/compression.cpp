@@ -10,8 +10,8 @@ namespace {
 
 const std::string text(3000, 'x');
 
-server_options serving_with(compression_options how) { return {.websocket = {.compression = how}}; }
-connect_options asking_for(compression_options how) { return {.websocket = {.compression = how}}; }
+server_options serving_with(compression_choice how) { return {.websocket = {.compression = how}}; }
+connect_options asking_for(compression_choice how) { return {.websocket = {.compression = how}}; }
 
 // The answer's field; "-" without one.
 std::string field_of(const std::string& response) {
@@ -66,7 +66,7 @@ std::string against(played how, Work work) {
 
 TEST_CASE("both sides agree, and both see it") {
     struct {
-        compression_options server, client;
+        compression_choice server, client;
         std::string_view agreed;
     } const cases[] = {
         {permessage_deflate, permessage_deflate,

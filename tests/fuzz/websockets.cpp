@@ -187,8 +187,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         websocket made(role, std::move(over), {}, {}, {world.loop(), world.loop().blocks(), world.loop().random()},
                        shared<const websocket_options>::make(options));
 #if __has_include(<zlib.h>)
-        const ws::deflate_parameters agreed = ws::answer_deflate(ws::offer_deflate(options.compression), options.compression);
-        if (compressed & 1) made.compress(make_owned<ws::deflate_codec>(role, agreed, options.compression));
+        const compression_options& settings = options.compression.options();
+        const ws::deflate_parameters agreed = ws::answer_deflate(ws::offer_deflate(settings), settings);
+        if (compressed & 1) made.compress(make_owned<ws::deflate_codec>(role, agreed, settings));
 #endif
         return made;
     };

@@ -42,7 +42,7 @@ task<> stream(websocket& ws) {
     ended(ws);
 }
 
-int serve(const weir::compression_options& how) {
+int serve(const weir::compression_choice& how) {
     weir::server server;
     server.websocket("/echo", echo);
     server.websocket("/stream", stream);
@@ -88,7 +88,7 @@ task<> expect_back(websocket& ws, const std::string& payload, bool is_text, std:
     expect(reply->text() == payload, "changed", number);
 }
 
-task<int> talk(std::string url, weir::compression_options how) {
+task<int> talk(std::string url, weir::compression_choice how) {
     weir::connect_options options;
     options.websocket.compression = how;
     auto ws = co_await weir::connect(url, options);
@@ -125,7 +125,7 @@ task<int> talk(std::string url, weir::compression_options how) {
     co_return failures > 0;
 }
 
-weir::compression_options settings(char** words) {
+weir::compression_choice settings(char** words) {
     return weir::permessage_deflate({.window_bits = std::atoi(words[0]), .peer_window_bits = std::atoi(words[1]),
                                      .context_takeover = words[2][0] == '1', .peer_context_takeover = words[3][0] == '1'});
 }

@@ -170,19 +170,19 @@ public:
         auto both = streams();
         auto server = wrap(weir::ws::role::server, std::move(both.first), of_server);
         auto client = wrap(weir::ws::role::client, std::move(both.second), of_client);
-        if (of_server.compression.method && of_client.compression.method)
+        if (of_server.compression.method() && of_client.compression.method())
             agree(server, of_server.compression, client, of_client.compression);
         return {std::move(server), std::move(client)};
     }
 
-    static void agree(weir::websocket& server, const weir::compression_options& of_server, weir::websocket& client,
-                      const weir::compression_options& of_client) {
+    static void agree(weir::websocket& server, const weir::compression_choice& of_server, weir::websocket& client,
+                      const weir::compression_choice& of_client) {
         weir::http::fields request, response;
-        REQUIRE(request.add("Sec-WebSocket-Extensions", of_client.method->offer(of_client)));
-        auto accepted = of_server.method->accept(request, of_server);
+        REQUIRE(request.add("Sec-WebSocket-Extensions", of_client.method()->offer(of_client.options())));
+        auto accepted = of_server.method()->accept(request, of_server.options());
         REQUIRE(accepted);
         REQUIRE(response.add("Sec-WebSocket-Extensions", accepted->agreed()));
-        auto confirmed = of_client.method->confirm(response, of_client);
+        auto confirmed = of_client.method()->confirm(response, of_client.options());
         REQUIRE(confirmed);
         REQUIRE(*confirmed);
         server.compress(std::move(accepted));

@@ -81,7 +81,7 @@ std::vector<parsed_frame> frames_of(const std::string& bytes) {
 websocket lone(websocket_world& world, ws::role side, const websocket_options& options,
                ws::deflate_parameters agreed = {true, true}) {
     websocket made = world.make(side, options);
-    made.compress(weir::make_owned<ws::deflate_codec>(side, agreed, options.compression));
+    made.compress(weir::make_owned<ws::deflate_codec>(side, agreed, options.compression.options()));
     return made;
 }
 

@@ -150,17 +150,17 @@ std::pair<owned<io::stream>, owned<io::stream>> connected(io::loop& loop, io::me
 }
 
 // What `options` say about compression is what both sides have agreed upon.
-[[maybe_unused]] void agree(websocket& server, websocket& client, const compression_options& options) {
+[[maybe_unused]] void agree(websocket& server, websocket& client, const compression_choice& by) {
     http::fields request, response;
-    if (!options.method || !request.add("Sec-WebSocket-Extensions", options.method->offer(options))) return;
-    auto accepted = options.method->accept(request, options);
+    if (!by.method() || !request.add("Sec-WebSocket-Extensions", by.method()->offer(by.options()))) return;
+    auto accepted = by.method()->accept(request, by.options());
     if (!accepted || !response.add("Sec-WebSocket-Extensions", accepted->agreed())) std::abort();
-    auto confirmed = options.method->confirm(response, options);
+    auto confirmed = by.method()->confirm(response, by.options());
     server.compress(std::move(accepted));
     client.compress(std::move(confirmed.value()));
 }
 
-[[maybe_unused]] void try_size(bool in_memory, std::size_t size, const compression_options& compressed = {}) {
+[[maybe_unused]] void try_size(bool in_memory, std::size_t size, const compression_choice& compressed = {}) {
     io::memory* network = nullptr;
     owned<io::backend> events;
     if (in_memory) {
@@ -179,7 +179,7 @@ std::pair<owned<io::stream>, owned<io::stream>> connected(io::loop& loop, io::me
     websocket server(ws::role::server, std::move(both.first), {}, {}, around, options);
     websocket client(ws::role::client, std::move(both.second), {}, {}, around, options);
     agree(server, client, compressed);
-    loop.run(run(std::move(server), std::move(client), size, compressed.method ? 600 : 5100, loop.events().name()));
+    loop.run(run(std::move(server), std::move(client), size, compressed.method() ? 600 : 5100, loop.events().name()));
     running = nullptr;
 }
 

@@ -53,8 +53,8 @@ result<opening> prepare(std::string_view text, const connect_options& options) {
     std::array<std::byte, 16> random;
     on->random().fill(random);
     const std::string host = url->host_field();
-    const compression_options& compressed = options.websocket.compression;
-    const std::string extensions = compressed.method ? compressed.method->offer(compressed) : std::string();
+    const compression_choice& compressed = options.websocket.compression;
+    const std::string extensions = compressed.method() ? compressed.method()->offer(compressed.options()) : std::string();
     result<http::request_head> request = ws::make_request({.host = host, .target = url->target(),
                                                            .subprotocols = options.subprotocols,
                                                            .fields = options.headers, .extensions = extensions}, random);
@@ -140,10 +140,10 @@ task<result<websocket>> shake_hands(owned<io::stream> stream, opening& what) {
         co_return error(errc::unexpected_status, std::move(context));
     }
     if (!subprotocol) co_return explained(subprotocol.error(), "the server answered 101", subprotocol.error().context());
-    const compression_options& compressed = what.options.websocket.compression;
+    const compression_choice& compressed = what.options.websocket.compression;
     owned<ws::message_codec> codec;
-    if (compressed.method) {
-        result<owned<ws::message_codec>> agreed = compressed.method->confirm(head->fields, compressed);
+    if (compressed.method()) {
+        result<owned<ws::message_codec>> agreed = compressed.method()->confirm(head->fields, compressed.options());
         if (!agreed) co_return explained(agreed.error(), "the server answered 101", agreed.error().context());
         codec = std::move(*agreed);
     }

@@ -257,8 +257,8 @@ private:
     void accept() {
         if (x_waiting.canceled()) return refuse(http::status::service_unavailable, "The server is stopping.");
         const std::string_view subprotocol = ws::choose_subprotocol(x_head, x_step.route->supported());
-        const compression_options& compressed = x_server.websocket->compression;
-        if (compressed.method) x_to.codec = compressed.method->accept(x_head.fields, compressed);
+        const compression_choice& compressed = x_server.websocket->compression;
+        if (compressed.method()) x_to.codec = compressed.method()->accept(x_head.fields, compressed.options());
         const result<http::response_head> accepted =
             ws::make_response(x_head, subprotocol, {}, x_to.codec ? x_to.codec->agreed() : std::string_view());
         if (!accepted || !http::append_head(x_text, *accepted)) return;

@@ -54,7 +54,7 @@ public:
         if (!fits(x_outbox.data().size(), payload.size())) return errc::buffer_full;
         if (x_codec && !from.sending_message())
             x_compresses = how == compression::automatic &&
-                           (!last || payload.size() >= x_options.compression.threshold_bytes);
+                           (!last || payload.size() >= x_options.compression.options().threshold_bytes);
         errc refused = {};
         if (x_compresses)
             refused = compress_frame(from, type, payload, last);
@@ -146,7 +146,7 @@ private:
     [[gnu::noinline]] errc send_compressed(ws::sender& from, io::stream& over, ws::opcode type,
                                            bytes_view payload) noexcept {
         buffer made(x_outbox.data().pool());
-        if (payload.size() < x_options.compression.threshold_bytes || !x_codec->compress(payload, made))
+        if (payload.size() < x_options.compression.options().threshold_bytes || !x_codec->compress(payload, made))
             return send(from, over, type, payload, compression::off);
         outbox::append_message(lane(from), type, made.view(), x_options.frame_bytes, keys(from),
                                ws::message_codec::reserved_bits);

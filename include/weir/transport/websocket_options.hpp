@@ -3,7 +3,7 @@
 
 #include <weir/core/log.hpp>
 #include <weir/coro/duration.hpp>
-#include <weir/protocol/ws/compression_options.hpp>
+#include <weir/protocol/ws/compression_choice.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -71,7 +71,7 @@ struct websocket_options {
 
     // How messages are compressed, if the other side agrees: `weir::permessage_deflate` of protocol/ws/deflate.hpp, or
     // that with settings of one's own. Not at all by default.
-    compression_options compression = {};
+    compression_choice compression = {};
 
     // Who hears of what happens to the connection; nobody by default.
     log_hook log = {};

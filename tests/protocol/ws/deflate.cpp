@@ -457,18 +457,19 @@ TEST_CASE("without takeover a connection holds nothing between messages, with it
 }
 
 TEST_CASE("options") {
-    constexpr compression_options plain = permessage_deflate;
-    static_assert(plain.method == &ws::deflate_messages && plain.level == compression_options{}.level);
-    constexpr compression_options own = permessage_deflate({.threshold_bytes = 0, .level = 9});
-    static_assert(own.method == &ws::deflate_messages && own.level == 9 && own.threshold_bytes == 0);
-    static_assert(compression_options{}.method == nullptr);
+    constexpr compression_choice plain = permessage_deflate;
+    static_assert(plain.method() == &ws::deflate_messages && plain.options().level == compression_options{}.level);
+    constexpr compression_choice own = permessage_deflate({.threshold_bytes = 0, .level = 9});
+    static_assert(own.method() == &ws::deflate_messages && own.options().level == 9 && own.options().threshold_bytes == 0);
+    static_assert(compression_choice().method() == nullptr);
+    static_assert(!std::is_convertible_v<compression_options, compression_choice>); // it would compress nothing
     compression_options later; // not known to the compiler only
     later.level = static_cast<int>(1 + std::string(4, 'x').size());
-    CHECK(permessage_deflate(later).level == 5);
-    CHECK(compression_options(permessage_deflate).method == &ws::deflate_messages);
+    CHECK(permessage_deflate(later).options().level == 5);
+    CHECK(compression_choice(permessage_deflate).method() == &ws::deflate_messages);
     http::fields none;
-    CHECK_FALSE(ws::deflate_messages.accept(none, plain));
-    auto nothing = ws::deflate_messages.confirm(none, plain);
+    CHECK_FALSE(ws::deflate_messages.accept(none, plain.options()));
+    auto nothing = ws::deflate_messages.confirm(none, plain.options());
     REQUIRE(nothing);
     CHECK_FALSE(*nothing);
 }

@@ -1,5 +1,5 @@
-// How messages are compressed. Nothing is, unless a method is set: `weir::permessage_deflate` of the leaf header
-// protocol/ws/deflate.hpp makes options with one.
+// The settings of compression. They are given to `weir::permessage_deflate` of the leaf header protocol/ws/deflate.hpp, which
+// makes of them what options take (protocol/ws/compression_choice.hpp).
 #pragma once
 
 #include <weir/core/version.hpp>
@@ -8,10 +8,6 @@
 #include <type_traits>
 
 namespace weir::inline v0 {
-
-namespace ws {
-class compression_method;
-}
 
 // For a single message.
 enum class compression : unsigned char {
@@ -44,9 +40,6 @@ struct compression_options {
     // can have chosen text sent beside a secret can learn the secret from the sizes.
     bool context_takeover = false;
     bool peer_context_takeover = false;
-
-    // What compresses; null for nothing.
-    const ws::compression_method* method = nullptr;
 };
 
 static_assert(std::is_trivially_copyable_v<compression_options> &&

@@ -384,14 +384,13 @@ inline constexpr deflate_method deflate_messages{};
 // For the options of servers and clients: `weir::permessage_deflate`, or with settings of one's own
 // `weir::permessage_deflate({.level = 1})`.
 struct permessage_deflate_type {
-    constexpr compression_options operator()(compression_options how = {}) const noexcept {
+    constexpr compression_choice operator()(const compression_options& how = {}) const noexcept {
         assert(how.level >= 1 && how.level <= 9 && how.memory_level >= 1 && how.memory_level <= 9);
         assert(how.window_bits >= 8 && how.window_bits <= 15);
         assert(how.peer_window_bits >= 8 && how.peer_window_bits <= 15);
-        how.method = &ws::deflate_messages;
-        return how;
+        return {ws::deflate_messages, how};
     }
-    constexpr operator compression_options() const noexcept { return (*this)(); }
+    constexpr operator compression_choice() const noexcept { return (*this)(); }
 };
 inline constexpr permessage_deflate_type permessage_deflate{};
 

@@ -8,7 +8,7 @@
 #include <weir/core/owned.hpp>
 #include <weir/core/result.hpp>
 #include <weir/protocol/http/fields.hpp>
-#include <weir/protocol/ws/compression_options.hpp>
+#include <weir/protocol/ws/compression_choice.hpp>
 #include <weir/protocol/ws/event.hpp>
 
 #include <cstdint>
