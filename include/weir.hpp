@@ -1,6 +1,5 @@
-// Everything of weir but the leaf headers: io/memory.hpp, the in-memory backend for tests; coro/stop.hpp, which brings in
-// <stop_token>; and those that need a library of their own: protocol/ws/deflate.hpp (zlib), io/uring.hpp (liburing) and
-// net/tls.hpp (OpenSSL).
+// Everything of weir. The leaf headers, which need a library or take long to compile, only where their macros are defined: a
+// program may also include them by name.
 #pragma once
 
 // core: errors, bytes, buffers
@@ -153,3 +152,17 @@
 
 // hub: rooms and fan-out
 #include <weir/hub/room.hpp>
+
+// leaves
+#if defined(WEIR_WITH_MEMORY)
+#include <weir/io/memory.hpp>
+#endif
+#if defined(WEIR_WITH_STOP_TOKEN)
+#include <weir/coro/stop.hpp>
+#endif
+#if defined(WEIR_WITH_ZLIB)
+#include <weir/protocol/ws/deflate.hpp>
+#endif
+#if defined(WEIR_WITH_LIBURING)
+#include <weir/io/uring.hpp>
+#endif

@@ -11,7 +11,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
-# leaf header: macro that asks for it in the single header
+# leaf header: macro that asks for it, in the single header and in weir.hpp
 LEAVES = {
     "weir/io/memory.hpp": "WEIR_WITH_MEMORY",
     "weir/coro/stop.hpp": "WEIR_WITH_STOP_TOKEN",
@@ -45,6 +45,8 @@ class Amalgamation:
             if re.match(r"\s*#\s*pragma\s+once", line):
                 continue
             if found and found[2].startswith("weir/"):
+                if name == "weir.hpp" and found[2] in LEAVES:
+                    continue  # `whole` puts it behind its macro
                 if depth:
                     sys.exit(f"include/{name}:{number}: an include of weir's own may not be conditional")
                 if found[2] in LEAVES and name not in LEAVES:
@@ -69,7 +71,8 @@ class Amalgamation:
         out += [("// " + line).rstrip() for line in licence]
         body = self.expand("weir.hpp", self.system)
         out += ["#pragma once", "#ifndef WEIR_SINGLE_HEADER", "#define WEIR_SINGLE_HEADER", ""]
-        out += ["#if !defined(__cplusplus) || __cplusplus < 202002L", '#error "weir needs C++20: compile with -std=c++20"', "#endif", ""]
+        out += ["#if !defined(__cplusplus) || __cplusplus < 202002L", '#error "weir needs C++20: compile with -std=c++20"',
+                "#elif !defined(__linux__)", '#error "weir runs on Linux only"', "#else // nothing more is said where that fails", ""]
         out += [f"#include <{each}>" for each in sorted(self.system)] + [""] + body
         for leaf, macro in LEAVES.items():
             if not (self.root / "include" / leaf).exists():
@@ -78,7 +81,7 @@ class Amalgamation:
             lines = self.expand(leaf, own)
             out += [f"#if defined({macro})"] + [f"#include <{each}>" for each in sorted(own)] + [""] + lines
             out += [f"#endif // {macro}", ""]
-        return "\n".join(out + ["#endif // WEIR_SINGLE_HEADER"]) + "\n"
+        return "\n".join(out + ["#endif // C++20 and Linux", "#endif // WEIR_SINGLE_HEADER"]) + "\n"
 
 
 def main(arguments):

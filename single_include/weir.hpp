@@ -27,7 +27,9 @@
 
 #if !defined(__cplusplus) || __cplusplus < 202002L
 #error "weir needs C++20: compile with -std=c++20"
-#endif
+#elif !defined(__linux__)
+#error "weir runs on Linux only"
+#else // nothing more is said where that fails
 
 #include <arpa/inet.h>
 #include <array>
@@ -5315,14 +5317,10 @@ constexpr const char* describe(close_code code) noexcept {
 
 // ==== weir/protocol/ws/compression_options.hpp =======================================================================
 
-// How messages are compressed. Nothing is, unless a method is set: `weir::permessage_deflate` of the leaf header
-// protocol/ws/deflate.hpp makes options with one.
+// The settings of compression. They are given to `weir::permessage_deflate` of the leaf header protocol/ws/deflate.hpp, which
+// makes of them what options take (protocol/ws/compression_choice.hpp).
 
 namespace weir::inline v0 {
-
-namespace ws {
-class compression_method;
-}
 
 // For a single message.
 enum class compression : unsigned char {
@@ -5355,13 +5353,46 @@ struct compression_options {
     // can have chosen text sent beside a secret can learn the secret from the sizes.
     bool context_takeover = false;
     bool peer_context_takeover = false;
-
-    // What compresses; null for nothing.
-    const ws::compression_method* method = nullptr;
 };
 
 static_assert(std::is_trivially_copyable_v<compression_options> &&
               std::is_trivially_destructible_v<compression_options>);
+
+} // namespace weir::inline v0
+
+// ==== weir/protocol/ws/compression_choice.hpp ========================================================================
+
+// What the options of servers and clients say about compression: a method with its settings, or nothing.
+//
+// `weir::permessage_deflate` of the leaf header protocol/ws/deflate.hpp makes one. Settings alone do not become a choice, so
+// that nobody sets a level and compresses nothing. Trivially copyable; the method has static duration.
+
+namespace weir::inline v0 {
+
+namespace ws {
+class compression_method;
+}
+
+class compression_choice {
+public:
+    // Messages go out as they are.
+    constexpr compression_choice() noexcept = default;
+
+    constexpr compression_choice(const ws::compression_method& by, const compression_options& how) noexcept
+        : x_options(how), x_method(&by) {}
+
+    // What compresses; null for nothing.
+    constexpr const ws::compression_method* method() const noexcept { return x_method; }
+
+    // Meaningless without a method.
+    constexpr const compression_options& options() const noexcept { return x_options; }
+
+private:
+    compression_options x_options = {};
+    const ws::compression_method* x_method = nullptr;
+};
+
+static_assert(std::is_trivially_copyable_v<compression_choice> && std::is_trivially_destructible_v<compression_choice>);
 
 } // namespace weir::inline v0
 
@@ -9842,7 +9873,7 @@ struct websocket_options {
 
     // How messages are compressed, if the other side agrees: `weir::permessage_deflate` of protocol/ws/deflate.hpp, or
     // that with settings of one's own. Not at all by default.
-    compression_options compression = {};
+    compression_choice compression = {};
 
     // Who hears of what happens to the connection; nobody by default.
     log_hook log = {};
@@ -9903,7 +9934,7 @@ public:
         if (!fits(x_outbox.data().size(), payload.size())) return errc::buffer_full;
         if (x_codec && !from.sending_message())
             x_compresses = how == compression::automatic &&
-                           (!last || payload.size() >= x_options.compression.threshold_bytes);
+                           (!last || payload.size() >= x_options.compression.options().threshold_bytes);
         errc refused = {};
         if (x_compresses)
             refused = compress_frame(from, type, payload, last);
@@ -9995,7 +10026,7 @@ private:
     [[gnu::noinline]] errc send_compressed(ws::sender& from, io::stream& over, ws::opcode type,
                                            bytes_view payload) noexcept {
         buffer made(x_outbox.data().pool());
-        if (payload.size() < x_options.compression.threshold_bytes || !x_codec->compress(payload, made))
+        if (payload.size() < x_options.compression.options().threshold_bytes || !x_codec->compress(payload, made))
             return send(from, over, type, payload, compression::off);
         outbox::append_message(lane(from), type, made.view(), x_options.frame_bytes, keys(from),
                                ws::message_codec::reserved_bits);
@@ -12087,8 +12118,8 @@ private:
     void accept() {
         if (x_waiting.canceled()) return refuse(http::status::service_unavailable, "The server is stopping.");
         const std::string_view subprotocol = ws::choose_subprotocol(x_head, x_step.route->supported());
-        const compression_options& compressed = x_server.websocket->compression;
-        if (compressed.method) x_to.codec = compressed.method->accept(x_head.fields, compressed);
+        const compression_choice& compressed = x_server.websocket->compression;
+        if (compressed.method()) x_to.codec = compressed.method()->accept(x_head.fields, compressed.options());
         const result<http::response_head> accepted =
             ws::make_response(x_head, subprotocol, {}, x_to.codec ? x_to.codec->agreed() : std::string_view());
         if (!accepted || !http::append_head(x_text, *accepted)) return;
@@ -12784,8 +12815,8 @@ result<opening> prepare(std::string_view text, const connect_options& options) {
     std::array<std::byte, 16> random;
     on->random().fill(random);
     const std::string host = url->host_field();
-    const compression_options& compressed = options.websocket.compression;
-    const std::string extensions = compressed.method ? compressed.method->offer(compressed) : std::string();
+    const compression_choice& compressed = options.websocket.compression;
+    const std::string extensions = compressed.method() ? compressed.method()->offer(compressed.options()) : std::string();
     result<http::request_head> request = ws::make_request({.host = host, .target = url->target(),
                                                            .subprotocols = options.subprotocols,
                                                            .fields = options.headers, .extensions = extensions}, random);
@@ -12871,10 +12902,10 @@ task<result<websocket>> shake_hands(owned<io::stream> stream, opening& what) {
         co_return error(errc::unexpected_status, std::move(context));
     }
     if (!subprotocol) co_return explained(subprotocol.error(), "the server answered 101", subprotocol.error().context());
-    const compression_options& compressed = what.options.websocket.compression;
+    const compression_choice& compressed = what.options.websocket.compression;
     owned<ws::message_codec> codec;
-    if (compressed.method) {
-        result<owned<ws::message_codec>> agreed = compressed.method->confirm(head->fields, compressed);
+    if (compressed.method()) {
+        result<owned<ws::message_codec>> agreed = compressed.method()->confirm(head->fields, compressed.options());
         if (!agreed) co_return explained(agreed.error(), "the server answered 101", agreed.error().context());
         codec = std::move(*agreed);
     }
@@ -14312,14 +14343,13 @@ inline constexpr deflate_method deflate_messages{};
 // For the options of servers and clients: `weir::permessage_deflate`, or with settings of one's own
 // `weir::permessage_deflate({.level = 1})`.
 struct permessage_deflate_type {
-    constexpr compression_options operator()(compression_options how = {}) const noexcept {
+    constexpr compression_choice operator()(const compression_options& how = {}) const noexcept {
         assert(how.level >= 1 && how.level <= 9 && how.memory_level >= 1 && how.memory_level <= 9);
         assert(how.window_bits >= 8 && how.window_bits <= 15);
         assert(how.peer_window_bits >= 8 && how.peer_window_bits <= 15);
-        how.method = &ws::deflate_messages;
-        return how;
+        return {ws::deflate_messages, how};
     }
-    constexpr operator compression_options() const noexcept { return (*this)(); }
+    constexpr operator compression_choice() const noexcept { return (*this)(); }
 };
 inline constexpr permessage_deflate_type permessage_deflate{};
 
@@ -14652,4 +14682,5 @@ inline const bool uring_is_there = (uring_maker.store(&io::uring::make_chosen), 
 
 #endif // WEIR_WITH_LIBURING
 
+#endif // C++20 and Linux
 #endif // WEIR_SINGLE_HEADER

@@ -161,27 +161,33 @@ def check(root):
     find_cycles(graph, problems)
 
     everything = root / "include" / "weir.hpp"
-    listed = {}
+    listed, asked = {}, None
     for number, line in enumerate(everything.read_text(encoding="utf-8").splitlines() if everything.exists() else [], 1):
         found = INCLUDE.match(line)
+        condition = re.match(r"#if defined\((\w+)\)|#endif", line)
+        asked = condition[1] if condition else asked
         if not found:
             continue
         name = found[1] or found[2]
         if name in listed:
             problems.append(f"include/weir.hpp:{number}: <{name}> for the second time")
         listed[name] = number
-        if name in LEAVES:
-            problems.append(f"include/weir.hpp:{number}: <{name}> is a leaf: only programs include it")
+        if LEAVES.get(name) != asked:
+            problems.append(f"include/weir.hpp:{number}: <{name}> belongs behind {LEAVES.get(name, 'no macro')}")
         elif name.startswith("weir/") and name[len("weir/"):] not in headers:
             problems.append(f"include/weir.hpp:{number}: <{name}> does not exist")
     for header in headers:
-        if f"weir/{header}" not in LEAVES and header not in PARTS and f"weir/{header}" not in listed:
+        if header not in PARTS and f"weir/{header}" not in listed:
             problems.append(f"include/weir.hpp:1: lacks #include <weir/{header}> (tests/layers.py --write adds it)")
     return problems
 
 
+def behind(macro, header):
+    return f"#if defined({macro})\n#include <weir/{header}>\n#endif\n"
+
+
 def write_list(root):
-    """Rewrites the includes of include/weir.hpp: every header but the leaves, by layer."""
+    """Rewrites the includes of include/weir.hpp: every header by layer, and the leaves behind their macros."""
     everything = root / "include" / "weir.hpp"
     base = root / "include" / "weir"
     headers = sorted(str(path.relative_to(base.parent)) for path in base.rglob("*.hpp"))
@@ -190,6 +196,7 @@ def write_list(root):
         own = [each for each in headers if each.startswith(f"weir/{layer}/") and each not in LEAVES and each[len("weir/"):] not in PARTS]
         if own:
             text += f"\n// {layer}: {title}\n" + "".join(f"#include <{each}>\n" for each in own)
+    text += "\n// leaves\n" + "".join(behind(macro, leaf[len("weir/"):]) for leaf, macro in LEAVES.items() if leaf in headers)
     everything.write_text(text, encoding="utf-8")
 
 
@@ -217,6 +224,8 @@ BAD_TREES = [  # what must be said, and the headers that are wrong
     ("lies in none of the layers", {"misc/a.hpp": GOOD}),
     ("split it", {"core/a.hpp": GOOD + "// more\n" * LONGEST_LINES}),
     ("lacks #include <weir/core/a.hpp>", {"core/a.hpp": GOOD, "weir.hpp": GOOD}),
+    ("belongs behind WEIR_WITH_OPENSSL", {"net/tls.hpp": GOOD, "weir.hpp": GOOD + "#include <weir/net/tls.hpp>\n"}),
+    ("belongs behind no macro", {"core/a.hpp": GOOD, "weir.hpp": GOOD + behind("WEIR_WITH_ZLIB", "core/a.hpp")}),
 ]
 GOOD_TREE = {"core/a.hpp": GOOD + "#include <span>\n", "io/stream.hpp": GOOD + "#include <weir/core/a.hpp>\n#include <poll.h>\n",
              "transport/a.hpp": GOOD + "#include <weir/io/stream.hpp>\n", "net/tls.hpp": GOOD + "#include <openssl/ssl.h>\n"}
@@ -230,7 +239,8 @@ def problems_of(tree):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
         if "weir.hpp" not in tree:
-            every = [f"#include <weir/{header}>\n" for header in tree if f"weir/{header}" not in LEAVES]
+            every = [f"#include <weir/{header}>\n" if f"weir/{header}" not in LEAVES else behind(LEAVES[f"weir/{header}"], header)
+                     for header in tree]
             (include / "weir.hpp").write_text(GOOD + "".join(every))
         return check(pathlib.Path(folder))
 
