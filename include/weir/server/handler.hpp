@@ -99,7 +99,9 @@ private:
 class websocket_handler {
 public:
     virtual ~websocket_handler() = default;
-    virtual task<> call(websocket& ws, const http::request_head& request) = 0;
+
+    // `request` is null for a handler that does not care for it.
+    virtual task<> call(websocket& ws, const http::request_head* request) = 0;
 };
 
 template <class Function>
@@ -126,10 +128,10 @@ class websocket_handler_of final : public websocket_handler {
 public:
     explicit websocket_handler_of(Function function) : x_function(std::move(function)) {}
 
-    task<> call(websocket& ws, const http::request_head& request) override {
+    task<> call(websocket& ws, [[maybe_unused]] const http::request_head* request) override {
         return call_guarded([&]() -> task<> {
             if constexpr (takes_request<Function>)
-                return x_function(ws, request);
+                return x_function(ws, *request);
             else
                 return x_function(ws);
         });

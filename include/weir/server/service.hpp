@@ -91,14 +91,14 @@ private:
         ws.agreed(to.subprotocol, to.request->target);
         ws.compress(std::move(to.codec));
         to.subprotocol = {};
-        if (!to.route->wants_request()) *to.request = {};
+        if (!to.route->wants_request()) to.request.reset();
         const open_connection entry(*this, ws);
         if (x_stopping) close(ws);
 
         context own(*co_await this_context());
         ws.guard(&own);
         ws::close_code code = ws::close_code::normal;
-        const supervised::outcome end = co_await supervised(own, to.route->handler().call(ws, *to.request),
+        const supervised::outcome end = co_await supervised(own, to.route->handler().call(ws, to.request.get()),
                                                             x_server.options.cancel_grace, thrown);
         if (end != supervised::outcome::ended) code = failed(end, thrown, ws);
         ws.guard(nullptr);
