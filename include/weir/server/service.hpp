@@ -79,31 +79,38 @@ private:
         websocket& x_ws;
     };
 
-    task<> serve(owned<io::stream> stream, [[maybe_unused]] admission::place here) {
+    // The HTTP side of a connection. Its frame is gone before the WebSocket side begins, which may last for days.
+    task<> serve(owned<io::stream> stream, admission::place here) {
         std::string thrown;
         upgrade to;
         const bool talked = co_await caught(http_phase::run(x_server, *stream, x_waiting, to), thrown);
         if (!talked) x_server.note(log_level::error, "a connection was given up: " + thrown);
         if (!talked || !to.route) co_return;
-
         websocket ws(ws::role::server, std::move(stream), std::move(to.lease), to.rest,
                      {x_loop, x_loop.blocks(), x_loop.random()}, x_server.websocket);
         ws.agreed(to.subprotocol, to.request->target);
         ws.compress(std::move(to.codec));
-        to.subprotocol = {};
         if (!to.route->wants_request()) to.request.reset();
+        x_clients.spawn(converse(std::move(ws), *to.route, std::move(to.request), std::move(here)));
+    }
+
+    // The WebSocket side. `request`: null for a handler that does not care for it.
+    task<> converse(websocket ws, websocket_route& route, owned<const http::request_head> request,
+                    [[maybe_unused]] admission::place here) {
         const open_connection entry(*this, ws);
         if (x_stopping) close(ws);
-
         context own(*co_await this_context());
         ws.guard(&own);
-        ws::close_code code = ws::close_code::normal;
-        const supervised::outcome end = co_await supervised(own, to.route->handler().call(ws, to.request.get()),
-                                                            x_server.options.cancel_grace, thrown);
-        if (end != supervised::outcome::ended) code = failed(end, thrown, ws);
+        std::string thrown;
+        const supervised::outcome end =
+            co_await supervised(own, route.handler().call(ws, request.get()), x_server.options.cancel_grace, thrown);
+        const ws::close_code code = end == supervised::outcome::ended ? ws::close_code::normal : failed(end, thrown, ws);
         ws.guard(nullptr);
-        co_await shield(ws.close(code));
+        co_await say_goodbye(ws, code);
     }
+
+    // A coroutine of its own, since what it needs is needed at the end only.
+    static task<> say_goodbye(websocket& ws, ws::close_code code) { co_await shield(ws.close(code)); }
 
     // Says how a handler has failed.
     [[gnu::cold]] ws::close_code failed(supervised::outcome end, std::string_view thrown, const websocket& ws) {
