@@ -18,6 +18,8 @@
 #include <weir/core/sha1.hpp>
 #include <weir/core/shared.hpp>
 #include <weir/core/utf8.hpp>
+#include <weir/core/utf8_blocks.hpp>
+#include <weir/core/vector.hpp>
 #include <weir/core/version.hpp>
 
 // coro: tasks, scopes, cancellation
@@ -77,6 +79,7 @@
 #include <weir/protocol/ws/role.hpp>
 #include <weir/protocol/ws/sender.hpp>
 #include <weir/protocol/ws/server_handshake.hpp>
+#include <weir/protocol/ws/unmask_text.hpp>
 #include <weir/protocol/ws/violation.hpp>
 
 // io: the loop, its backends, streams and timers

@@ -3,6 +3,7 @@
 #include <weir/core/utf8.hpp>
 
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -56,6 +57,21 @@ verdict validate(std::string_view text, std::size_t piece) {
     utf8_validator validator;
     for (std::size_t i = 0; i < text.size(); i += piece)
         if (!validator.update(as_bytes(text.substr(i, piece)))) return wrong;
+    return validator.complete() ? whole : unfinished;
+}
+
+// The kinds of code that run here.
+std::vector<simd::vector_level> levels() {
+    std::vector<simd::vector_level> all{simd::vector_level::scalar, simd::vector_level::sixteen,
+                                        simd::vector_level::best};
+    if (simd::has_avx2()) all.push_back(simd::vector_level::thirty_two);
+    return all;
+}
+
+verdict validate_at(simd::vector_level level, std::string_view text, std::size_t first_piece = std::string::npos) {
+    utf8_validator validator;
+    if (!validator.update(as_bytes(text.substr(0, first_piece)), level)) return wrong;
+    if (first_piece < text.size() && !validator.update(as_bytes(text.substr(first_piece)), level)) return wrong;
     return validator.complete() ? whole : unfinished;
 }
 
@@ -182,6 +198,104 @@ TEST_CASE("random texts in random pieces agree with the grammar, and fail at the
             REQUIRE(good == (fed <= valid));
         }
         REQUIRE((good && validator.complete()) == (reference(text) == whole));
+    }
+}
+
+TEST_CASE("each kind of code agrees with the grammar at each length, alignment and cut") {
+    std::string long_text;
+    for (int i = 0; long_text.size() < 400; ++i) {
+        const char* const characters[] = {"w", "\xEA\xB0\x80", "\xED\x9F\xBF", " ", "\xC3\xA4", "\xF0\x9F\x8C\x8A"};
+        long_text += characters[i / 20 < 3 ? i % 4 : i % 6]; // three bytes at the most, for some time
+    }
+    for (const simd::vector_level level : levels()) {
+        int wrong_ones = 0;
+        for (std::size_t size = 0; size <= 300; ++size) {
+            const std::string_view text = std::string_view(long_text).substr(0, size);
+            const verdict expected = reference(text);
+            for (std::size_t shift = 0; shift < 32; shift += size % 8 == 0 ? 1 : 7) {
+                std::vector<char> exact(shift + size); // so that ASan sees a step over the end
+                if (size) std::memcpy(exact.data() + shift, text.data(), size);
+                wrong_ones += validate_at(level, {exact.data() + shift, size}) != expected;
+            }
+            if (size % 20 != 0) continue;
+            for (std::size_t cut = 0; cut <= size; ++cut) wrong_ones += validate_at(level, text, cut) != expected;
+        }
+        CHECK(wrong_ones == 0);
+    }
+}
+
+TEST_CASE("each kind of code finds whatever is wrong, wherever it is") {
+    const std::string ascii(150, 'w');
+    std::string korean;
+    while (korean.size() < 150) korean += "\xEA\xB0\x80";
+    constexpr unsigned char bytes[] = {0x00, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0, 0xC1, 0xC2, 0xDF, 0xE0,
+                                       0xE1, 0xEC, 0xED, 0xEE, 0xEF, 0xF0, 0xF1, 0xF3, 0xF4, 0xF5, 0xF7, 0xF8, 0xFF};
+    std::size_t place = 0;
+    for (const simd::vector_level level : levels()) {
+        int wrong_ones = 0;
+        const auto look = [&](std::string_view middle) {
+            const std::string& around = place % 2 ? ascii : korean;
+            place = (place + 1) % 50;
+            std::string text = around.substr(0, 3 * place);
+            text += middle;
+            text += around.substr(0, 150 - 3 * place);
+            wrong_ones += validate_at(level, text) != reference(text);
+            const std::string_view cut = std::string_view(text).substr(0, 3 * place + middle.size());
+            wrong_ones += validate_at(level, cut) != reference(cut); // nothing follows that could tell
+        };
+        for (unsigned first = 0; first < 256; ++first)
+            for (unsigned second = 0; second < 256; ++second) {
+                const char two[] = {static_cast<char>(first), static_cast<char>(second)};
+                look({two, 2});
+            }
+        for (unsigned first = 0x80; first < 256; ++first)
+            for (const unsigned char second : bytes)
+                for (const unsigned char third : bytes) {
+                    const char three[] = {static_cast<char>(first), static_cast<char>(second),
+                                          static_cast<char>(third)};
+                    look({three, 3});
+                }
+        for (unsigned first = 0xED; first < 256; ++first)
+            for (const unsigned char second : bytes)
+                for (const unsigned char third : {'\x7F', '\x80', '\xBF', '\xC2'})
+                    for (const unsigned char fourth : {'\x7F', '\x80', '\xBF', '\xE1'}) {
+                        const char four[] = {static_cast<char>(first), static_cast<char>(second),
+                                             static_cast<char>(third), static_cast<char>(fourth)};
+                        look({four, 4});
+                    }
+        CHECK(wrong_ones == 0);
+    }
+}
+
+TEST_CASE("each kind of code fails at the same byte of long damaged texts in random pieces") {
+    random_numbers random;
+    for (int round = 0; round < 300; ++round) {
+        std::string text;
+        const std::uint32_t kinds = 1 + random(6); // the less, the longer something works in one way
+        while (text.size() < 3000) {
+            switch (random(kinds)) {
+            case 5: text += "\xF0\x9F\x8C\x8A"; break;
+            case 4: text += "\xC3\xA4"; break;
+            case 3: text += "\xED\x9E\xA3"; break;
+            case 2: text.append(random(300), 'w'); break;
+            default: text += "\xE4\xB8\xAD";
+            }
+        }
+        const auto size = static_cast<std::uint32_t>(text.size());
+        if (random(4) != 0) text[random(size)] = static_cast<char>(random(256));
+        if (random(4) == 0) text.resize(random(size));
+        utf8_validator expected;
+        std::vector<utf8_validator> validators(levels().size());
+        for (std::size_t fed = 0; fed < text.size();) {
+            const std::string_view piece = std::string_view(text).substr(fed, 1 + random(round % 2 ? 2000 : 150));
+            fed += piece.size();
+            const bool good = expected.update(as_bytes(piece), simd::vector_level::scalar);
+            std::size_t index = 0;
+            for (const simd::vector_level level : levels()) {
+                REQUIRE(validators[index].update(as_bytes(piece), level) == good);
+                REQUIRE(validators[index++].complete() == expected.complete());
+            }
+        }
     }
 }
 

@@ -5,8 +5,9 @@
 #pragma once
 
 #include <weir/core/bytes.hpp>
+#include <weir/core/utf8_blocks.hpp>
+#include <weir/core/vector.hpp>
 
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -16,95 +17,55 @@ namespace weir::inline v0 {
 
 namespace detail {
 
-#if defined(__SSE2__)
-// Without <emmintrin.h>: declaring all intrinsics takes more of g++'s memory than any header of weir.
-using sixteen_chars = char __attribute__((vector_size(16)));
-
-inline sixteen_chars load_sixteen(const unsigned char* from) noexcept {
-    sixteen_chars loaded;
-    std::memcpy(&loaded, from, sizeof loaded);
-    return loaded;
+// Whether none of `size` bytes has its high bit. For short texts: gives up at the first 64 that do.
+inline bool is_ascii(const unsigned char* at, std::size_t size) noexcept {
+    const auto word = [](const unsigned char* from) {
+        std::uint64_t loaded;
+        std::memcpy(&loaded, from, sizeof loaded);
+        return loaded;
+    };
+    const auto half_word = [](const unsigned char* from) {
+        std::uint32_t loaded;
+        std::memcpy(&loaded, from, sizeof loaded);
+        return loaded;
+    };
+    if (size >= 16) {
+        const unsigned char* const last = at + size - 16;
+        for (; last - at >= 64; at += 64)
+            if (any_high(load_16(at) | load_16(at + 16) | load_16(at + 32) | load_16(at + 48))) return false;
+        lanes_16 all = load_16(last);
+        for (; at < last; at += 16) all |= load_16(at);
+        return !any_high(all);
+    }
+    if (size >= 8) return ((word(at) | word(at + size - 8)) & 0x8080808080808080u) == 0;
+    if (size >= 4) return ((half_word(at) | half_word(at + size - 4)) & 0x80808080u) == 0;
+    return size == 0 || (at[0] | at[size / 2] | at[size - 1]) < 0x80;
 }
-
-// The high bits of the sixteen, the first one's lowest.
-inline unsigned high_bits(sixteen_chars of) noexcept {
-    return static_cast<unsigned>(__builtin_ia32_pmovmskb128(of));
-}
-#endif
 
 // The first byte of [at, end) that is not ASCII, or `end`.
 inline const unsigned char* skip_ascii(const unsigned char* at, const unsigned char* end) noexcept {
-#if defined(__SSE2__)
-    while (end - at >= 64) {
-        const sixteen_chars front = load_sixteen(at) | load_sixteen(at + 16);
-        const sixteen_chars back = load_sixteen(at + 32) | load_sixteen(at + 48);
-        if (high_bits(front | back) != 0) break;
-        at += 64;
-    }
-    while (end - at >= 16) {
-        const unsigned high = high_bits(load_sixteen(at));
-        if (high != 0) return at + std::countr_zero(high);
-        at += 16;
-    }
-#endif
-    while (end - at >= 8) {
-        std::uint64_t word;
-        std::memcpy(&word, at, sizeof word);
-        if ((word & 0x8080808080808080u) != 0) break;
-        at += 8;
-    }
-    if (end - at >= 4) {
-        std::uint32_t word;
-        std::memcpy(&word, at, sizeof word);
-        if ((word & 0x80808080u) == 0) at += 4;
-    }
+    while (end - at >= 16 && !any_high(load_16(at))) at += 16;
     while (at != end && *at < 0x80) ++at;
     return at;
 }
 
-// The end of the character of several bytes that starts at `at`, where four bytes may be read; null if it is none.
-inline const unsigned char* skip_long_character(const unsigned char* at) noexcept {
-    const unsigned lead = at[0];
-    const unsigned second = at[1] ^ 0x80u; // below 0x40 if it is a continuation byte
-    if (lead < 0xE0) return lead >= 0xC2 && second < 0x40 ? at + 2 : nullptr;
-    const unsigned third = at[2] ^ 0x80u;
-    if (lead < 0xF0) {
-        const unsigned top = (lead & 0x0F) << 1 | second >> 5; // the character's bits from 11 upwards
-        return (second | third) < 0x40 && top != 0 && top != 0x1B ? at + 3 : nullptr; // overlong, surrogate
-    }
-    const unsigned fourth = at[3] ^ 0x80u;
-    const unsigned plane = (lead & 0x0F) << 2 | second >> 4; // the character's bits from 16 upwards
-    return (second | third | fourth) < 0x40 && plane >= 1 && plane <= 16 ? at + 4 : nullptr;
-}
-
 } // namespace detail
 
-// Validates one text that arrives in pieces. Copyable; three bytes large.
+// Validates one text that arrives in pieces. Copyable; three bytes large. Long pieces are worked on in vectors
+// (core/utf8_blocks.hpp), with the same result at every byte.
 class utf8_validator {
 public:
     // Takes the next piece. False at the first byte that no valid text could have here, even inside an unfinished
     // character; from then on always false, until `reset`.
-    [[nodiscard]] bool update(bytes_view more) noexcept {
-        const auto* at = reinterpret_cast<const unsigned char*>(more.data());
-        const auto* const end = at + more.size();
-        while (x_missing != 0) { // the rest of a character that a piece before began
-            if (at == end) return x_missing != failed;
-            if (!step(*at++)) return false;
-        }
-        while (at != end) {
-            if (*at < 0x80) {
-                at = detail::skip_ascii(at, end);
-            } else if (end - at >= 4) {
-                at = detail::skip_long_character(at);
-                if (!at) return fail();
-            } else if (!step(*at++)) {
-                return false;
-            } else {
-                while (x_missing != 0 && at != end)
-                    if (!step(*at++)) return false;
-            }
-        }
-        return true;
+    [[nodiscard]] bool update(bytes_view more) noexcept { return update(more, simd::vector_level::best); }
+
+    // The same, with a given kind of code: for tests.
+    [[nodiscard, gnu::noinline]] bool update(bytes_view more, simd::vector_level level) noexcept {
+        const auto* const at = reinterpret_cast<const unsigned char*>(more.data());
+        if (more.size() <= 256 && x_missing == 0 && level != simd::vector_level::scalar &&
+            detail::is_ascii(at, more.size()))
+            return true;
+        return update_any(at, at + more.size(), level);
     }
 
     // Whether the text may end here: it was valid, and is not inside a character.
@@ -115,6 +76,35 @@ public:
 
 private:
     static constexpr std::uint8_t failed = 0xFF; // as x_missing; x_low is then above x_high, so that no byte fits
+
+    [[gnu::noinline]] bool update_any(const unsigned char* at, const unsigned char* end,
+                                      simd::vector_level level) noexcept {
+        while (x_missing != 0) { // the rest of a character that a piece before began
+            if (at == end) return x_missing != failed;
+            if (!step(*at++)) return false;
+        }
+        while (at != end) {
+            const unsigned char* stop = end;
+            if (level != simd::vector_level::scalar && end - at >= detail::least_block_text) {
+                at = detail::skip_valid(at, end, level);
+                if (end - at > 256) stop = at + 256; // what the vectors do not take, or the byte that is wrong
+            }
+            while (at < stop) {
+                if (*at < 0x80) {
+                    at = detail::skip_ascii(at, stop);
+                } else if (end - at >= 4) {
+                    at = detail::skip_long_character(at);
+                    if (!at) return fail();
+                } else if (!step(*at++)) {
+                    return false;
+                } else {
+                    while (x_missing != 0 && at != end)
+                        if (!step(*at++)) return false;
+                }
+            }
+        }
+        return true;
+    }
 
     bool fail() noexcept {
         x_missing = failed;

@@ -2,6 +2,7 @@
 
 #include <weir/protocol/ws/masking.hpp>
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -55,6 +56,30 @@ TEST_CASE("RFC 6455 5.3: masking equals its definition at each size, phase and a
         ws::copy_masked(copy.data(), exact, key);
         ws::apply_mask(exact, key);
         REQUIRE(exact == copy);
+    }
+}
+
+TEST_CASE("RFC 6455 5.3: each kind of code masks as the definition does") {
+    std::vector<std::size_t> sizes;
+    for (std::size_t size = 0; size <= 300; ++size) sizes.push_back(size);
+    for (const std::size_t size : {511u, 512u, 513u, 1000u, 1023u, 4099u}) sizes.push_back(size);
+    for (const auto level : {simd::vector_level::scalar, simd::vector_level::sixteen, simd::vector_level::thirty_two,
+                             simd::vector_level::best}) {
+        if (level == simd::vector_level::thirty_two && !simd::has_avx2()) continue;
+        for (const std::size_t size : sizes) {
+            for (std::size_t offset = 0; offset < 33; offset += size % 16 == 0 ? 1 : 8) {
+                const auto before = pattern(offset + size);
+                std::vector<std::byte> expected(size);
+                ws::detail::copy_masked_by_bytes(expected.data(), bytes_view(before).subspan(offset), key, 0);
+                auto in_place = before;
+                ws::detail::mask(in_place.data() + offset, in_place.data() + offset, size, key, level);
+                REQUIRE(std::equal(expected.begin(), expected.end(), in_place.begin() + static_cast<long>(offset)));
+                REQUIRE(std::equal(before.begin(), before.begin() + static_cast<long>(offset), in_place.begin()));
+                std::vector<std::byte> copied(size);
+                ws::detail::mask(copied.data(), before.data() + offset, size, key, level);
+                REQUIRE(copied == expected);
+            }
+        }
     }
 }
 

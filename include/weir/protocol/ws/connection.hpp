@@ -28,6 +28,7 @@
 #include <weir/protocol/ws/opcode.hpp>
 #include <weir/protocol/ws/role.hpp>
 #include <weir/protocol/ws/sender.hpp>
+#include <weir/protocol/ws/unmask_text.hpp>
 #include <weir/protocol/ws/violation.hpp>
 
 #include <cstdint>
@@ -133,14 +134,15 @@ private:
         if (input.size() < start + size || size > x_limits.frame_bytes) return false;
         const mutable_bytes payload = input.subspan(start, size);
         input = input.subspan(start + size);
-        if (masked) {
-            std::memcpy(key.bytes, payload.data() - start + key_at, sizeof key);
-            apply_mask(payload, key);
-        }
+        if (masked) std::memcpy(key.bytes, payload.data() - start + key_at, sizeof key);
         seen.type = static_cast<opcode>(first & 15);
-        if (seen.type == opcode::text && !is_utf8(payload)) {
-            seen = fail(errc::bad_utf8, 1, input);
-            return true;
+        if (seen.type == opcode::text) {
+            if (!(masked ? unmask_text(payload, key) : is_utf8(payload))) {
+                seen = fail(errc::bad_utf8, 1, input);
+                return true;
+            }
+        } else if (masked) {
+            apply_mask(payload, key);
         }
         seen.what = event::kind::data;
         seen.first = seen.last = true;
@@ -241,14 +243,15 @@ private:
         const mutable_bytes payload = input.first(size);
         input = input.subspan(size);
         x_remaining -= size;
-        if (role() == ws::role::server) {
-            apply_mask(payload, x_key);
-            x_key = rotated(x_key, size);
-        }
+        const bool masked = role() == ws::role::server;
         const bool last = x_fin && !x_remaining;
         if (x_message == opcode::text && !x_message_bits) {
-            if (!x_utf8.update(payload) || (last && !x_utf8.complete())) return fail(errc::bad_utf8, 1, input);
+            const bool good = masked ? unmask_text(payload, x_key, x_utf8) : x_utf8.update(payload);
+            if (!good || (last && !x_utf8.complete())) return fail(errc::bad_utf8, 1, input);
+        } else if (masked) {
+            apply_mask(payload, x_key);
         }
+        if (masked) x_key = rotated(x_key, size);
         if (!x_remaining) x_stage = stage::header;
         const opcode type = x_message;
         if (last) x_message = opcode::continuation;

@@ -9,8 +9,10 @@
 #pragma once
 
 #include <weir/core/bytes.hpp>
+#include <weir/core/vector.hpp>
 #include <weir/protocol/ws/masking_key.hpp>
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -19,13 +21,12 @@ namespace weir::inline v0::ws {
 
 namespace detail {
 
+using namespace simd;
+
 // The definition, a byte at a time: what the fast way is tested against.
 inline void copy_masked_by_bytes(std::byte* to, bytes_view from, masking_key key, std::uint64_t phase) noexcept {
     for (std::size_t i = 0; i < from.size(); ++i) to[i] = from[i] ^ key.bytes[(i + phase) & 3];
 }
-
-// 16 bytes that the compiler keeps in one vector register where there are such (SSE2, NEON).
-using vector_16 = std::uint64_t __attribute__((vector_size(16)));
 
 template <class Word>
 Word load_word(const std::byte* from) noexcept {
@@ -48,33 +49,107 @@ void mask_ends(std::byte* to, const std::byte* from, std::size_t size, Word key,
     store_word<Word>(to + size - sizeof(Word), end ^ end_key);
 }
 
+// The key as often as it fits; on 16 and 32 bytes.
+inline lanes_16 repeated_16(masking_key key) noexcept {
+    const auto word = std::bit_cast<std::uint32_t>(key);
+    using words = std::uint32_t __attribute__((vector_size(16)));
+    return reinterpret_cast<lanes_16>(words{} + word);
+}
+
+// From 16 bytes on. `to` is `from` or does not overlap it. Returns what was written, or-ed together.
+inline lanes_16 mask_16(std::byte* to, const std::byte* from, std::size_t size, masking_key key) noexcept {
+    const lanes_16 keys = repeated_16(key);
+    const std::size_t last = size - 16;
+    const lanes_16 end = load_16(from + last) ^ repeated_16(rotated(key, last));
+    std::size_t i = 0;
+    lanes_16 all = end;
+    for (; i < last; i += 16) {
+        const lanes_16 next = load_16(from + i) ^ keys;
+        store_16(to + i, next);
+        all |= next;
+    }
+    store_16(to + last, end);
+    return all;
+}
+
+#if defined(__x86_64__)
+[[gnu::target("avx2")]] inline lanes_32 repeated_32(masking_key key) noexcept {
+    const auto word = std::bit_cast<std::uint32_t>(key);
+    using words = std::uint32_t __attribute__((vector_size(32)));
+    return reinterpret_cast<lanes_32>(words{} + word);
+}
+
+// Eight vectors. Returns what was written, or-ed together.
+[[gnu::target("avx2"), gnu::always_inline]] inline lanes_32 mask_eight(std::byte* to, const std::byte* from,
+                                                                     lanes_32 keys) noexcept {
+    lanes_32 all = all_32(0);
+#pragma GCC unroll 8
+    for (int i = 0; i < 8; ++i) {
+        const lanes_32 next = load_32(from + 32 * i) ^ keys;
+        store_32(to + 32 * i, next);
+        all |= next;
+    }
+    return all;
+}
+
+// From 32 bytes on, as mask_16.
+[[gnu::target("avx2"), gnu::always_inline]] inline lanes_32 mask_each_32(std::byte* to, const std::byte* from,
+                                                                       std::size_t size, masking_key key) noexcept {
+    const lanes_32 keys = repeated_32(key);
+    const std::size_t last = size - 32;
+    const lanes_32 end = load_32(from + last) ^ repeated_32(rotated(key, last));
+    std::size_t i = 0;
+    lanes_32 all = end;
+    for (; i + 256 <= last; i += 256) all |= mask_eight(to + i, from + i, keys);
+    for (; i < last; i += 32) {
+        const lanes_32 next = load_32(from + i) ^ keys;
+        store_32(to + i, next);
+        all |= next;
+    }
+    store_32(to + last, end);
+    return all;
+}
+
+[[gnu::target("avx2"), gnu::noinline]] inline void mask_32(std::byte* to, const std::byte* from, std::size_t size,
+                                                          masking_key key) noexcept {
+    mask_each_32(to, from, size, key);
+}
+
+// How much was unmasked, and how much of that, from the front, is certain to be ASCII.
+struct unmasked_ascii {
+    std::size_t done, ascii;
+};
+
+// Unmasks until something is not ASCII, or too little is left.
+[[gnu::target("avx2"), gnu::noinline]] inline unmasked_ascii unmask_ascii_32(std::byte* text, std::size_t size,
+                                                                           masking_key key) noexcept {
+    const lanes_32 keys = repeated_32(key);
+    std::size_t i = 0;
+    for (; size - i >= 256; i += 256)
+        if (any_high(mask_eight(text + i, text + i, keys))) return {i + 256, i};
+    return {i, i};
+}
+#endif
+
+inline constexpr std::size_t least_dispatched_mask = 128; // below, the level is not worth asking for
+
 // `to` is `from` or does not overlap it.
-inline void mask(std::byte* to, const std::byte* from, std::size_t size, masking_key key) noexcept {
+inline void mask(std::byte* to, const std::byte* from, std::size_t size, masking_key key,
+                 vector_level level = vector_level::best) noexcept {
+    if (level == vector_level::scalar) return copy_masked_by_bytes(to, {from, size}, key, 0);
+    if (size >= 16) {
+#if defined(__x86_64__)
+        if (size >= least_dispatched_mask && settled(level) == vector_level::thirty_two)
+            return mask_32(to, from, size, key);
+#endif
+        mask_16(to, from, size, key);
+        return;
+    }
     const auto key_4 = std::bit_cast<std::uint32_t>(key);
     const auto end_4 = std::bit_cast<std::uint32_t>(rotated(key, size)); // for a word that ends with the payload
-    constexpr std::uint64_t twice = 0x1'0000'0001;
-    const std::uint64_t key_8 = key_4 * twice;
-    const std::uint64_t end_8 = end_4 * twice;
-    if (size >= 16) {
-        const vector_16 key_16 = {key_8, key_8};
-        const vector_16 end_16 = {end_8, end_8};
-        const std::size_t last = size - 16;
-        const auto end = load_word<vector_16>(from + last);
-        std::size_t i = 0;
-        for (; i + 64 <= last; i += 64) {
-            const auto a = load_word<vector_16>(from + i);
-            const auto b = load_word<vector_16>(from + i + 16);
-            const auto c = load_word<vector_16>(from + i + 32);
-            const auto d = load_word<vector_16>(from + i + 48);
-            store_word<vector_16>(to + i, a ^ key_16);
-            store_word<vector_16>(to + i + 16, b ^ key_16);
-            store_word<vector_16>(to + i + 32, c ^ key_16);
-            store_word<vector_16>(to + i + 48, d ^ key_16);
-        }
-        for (; i < last; i += 16) store_word<vector_16>(to + i, load_word<vector_16>(from + i) ^ key_16);
-        store_word<vector_16>(to + last, end ^ end_16);
-    } else if (size >= 8) {
-        mask_ends<std::uint64_t>(to, from, size, key_8, end_8);
+    if (size >= 8) {
+        constexpr std::uint64_t twice = 0x1'0000'0001;
+        mask_ends<std::uint64_t>(to, from, size, key_4 * twice, end_4 * twice);
     } else if (size >= 4) {
         mask_ends<std::uint32_t>(to, from, size, key_4, end_4);
     } else {
