@@ -401,7 +401,7 @@ outcome play(const test_case& of, side role, defect what, const cutting& how, co
     }
 }
 
-const char* word(verdict how) {
+const char* verdict_word(verdict how) {
     return how == verdict::passed ? "passed" : how == verdict::allowed ? "allowed" : "failed";
 }
 
@@ -438,7 +438,7 @@ bool try_defects(const plan& what, bool verbose) {
                 if (got.how == expected) continue;
                 if (++surprises > 150) continue;
                 std::printf("  as %s: %s is to be %s, and was %s\n", role == side::server ? "server" : "client",
-                            of.name.c_str(), word(expected), word(got.how));
+                            of.name.c_str(), verdict_word(expected), verdict_word(got.how));
                 if (verbose) std::printf("    expected %s; got %s\n", got.expected.c_str(), got.got.c_str());
             }
         }

@@ -10,7 +10,7 @@ namespace conformance {
 
 namespace {
 
-std::string_view trimmed(std::string_view text) {
+std::string_view without_spaces(std::string_view text) {
     while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
     while (!text.empty() && text.back() == ' ') text.remove_suffix(1);
     return text;
@@ -25,8 +25,8 @@ std::optional<deflate_parameters> read_parameters(std::string_view element, bool
         const std::string_view part = element.substr(0, element.find(';'));
         element.remove_prefix(part.size() < element.size() ? part.size() + 1 : part.size());
         const std::size_t equal = part.find('=');
-        const std::string name(trimmed(part.substr(0, equal)));
-        std::string_view value = equal == part.npos ? std::string_view() : trimmed(part.substr(equal + 1));
+        const std::string name(without_spaces(part.substr(0, equal)));
+        std::string_view value = equal == part.npos ? std::string_view() : without_spaces(part.substr(equal + 1));
         if (value.size() > 1 && value.front() == '"' && value.back() == '"') value = value.substr(1, value.size() - 2);
         if (is_name) {
             if (name != "permessage-deflate" || equal != part.npos) return {};

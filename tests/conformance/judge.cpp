@@ -10,19 +10,6 @@ bool holds(const std::vector<unsigned>& all, unsigned wanted) { return std::find
 
 bool same(const frame& a, const frame& b) { return a.opcode == b.opcode && a.payload == b.payload; }
 
-std::string lower(std::string_view text) {
-    std::string out(text);
-    for (char& each : out)
-        if (each >= 'A' && each <= 'Z') each = static_cast<char>(each + 'a' - 'A');
-    return out;
-}
-
-std::string_view trimmed(std::string_view text) {
-    while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-    while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-    return text;
-}
-
 // All values of a field, joined as a list; nothing without one.
 std::optional<std::string> field_of(std::string_view head, std::string_view name) {
     std::optional<std::string> found;

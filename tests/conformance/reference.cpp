@@ -6,19 +6,6 @@ namespace conformance {
 
 namespace {
 
-std::string lower(std::string_view text) {
-    std::string out(text);
-    for (char& each : out)
-        if (each >= 'A' && each <= 'Z') each = static_cast<char>(each + 'a' - 'A');
-    return out;
-}
-
-std::string_view trimmed(std::string_view text) {
-    while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-    while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-    return text;
-}
-
 bool is_token(std::string_view text) {
     return !text.empty() && std::all_of(text.begin(), text.end(), [](char each) {
         return each > ' ' && each < 0x7F && std::string_view("()<>@,;:\\\"/[]?={}").find(each) == std::string_view::npos;

@@ -176,6 +176,19 @@ std::string from_hex(std::string_view digits) {
     return out;
 }
 
+std::string lower(std::string_view text) {
+    std::string out(text);
+    for (char& each : out)
+        if (each >= 'A' && each <= 'Z') each = static_cast<char>(each + 'a' - 'A');
+    return out;
+}
+
+std::string_view trimmed(std::string_view text) {
+    while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
+    while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
+    return text;
+}
+
 std::string shown(std::string_view bytes, std::size_t most) {
     std::string out = "\"";
     for (const char each : bytes.substr(0, most)) {

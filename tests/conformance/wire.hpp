@@ -108,6 +108,10 @@ std::string sha1(std::string_view bytes);
 // RFC 6455, section 4.2.2: what answers a Sec-WebSocket-Key.
 std::string accept_for(std::string_view key);
 
+// Of the text of a head: in lower case, and without the blanks around it.
+std::string lower(std::string_view text);
+std::string_view trimmed(std::string_view text);
+
 // "48 65 6C" as bytes; anything but hexadecimal digits is skipped.
 std::string from_hex(std::string_view digits);
 

@@ -59,4 +59,5 @@ int main() {
     std::printf("%d connections echoed %d messages each in %.2f s: %.0f a second, %.2f us of the server's time a message\n",
                 connections, messages, seconds, count / seconds, server.cpu_seconds() / count * 1e6);
     require(server.end(), "the server did not leave in order");
+    return 0;
 }

@@ -61,4 +61,5 @@ int main(int count, char**) {
             for (const std::size_t bytes : {128, 16 * 1024}) weir::run(measure(server, connections, bytes));
     }
     require(server.end(), "the server did not leave in order");
+    return 0;
 }

@@ -143,4 +143,5 @@ int main() {
     server_process server(options);
     weir::run(all(server));
     require(server.end(), "the server did not leave in order");
+    return 0;
 }
