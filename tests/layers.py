@@ -67,7 +67,8 @@ NOT_IN = {"core": CLOCKS, "protocol": CLOCKS}
 SYSTEM_LAYERS = {"io", "net"}
 LIBRARY_OF_LEAF = {"protocol/ws/deflate.hpp": r"zlib\.h", "io/uring.hpp": r"liburing.*\.h", "net/tls.hpp": r"openssl/.*"}
 # What only a leaf header includes.
-PARTS = {"io/memory_acceptor.hpp", "io/memory_backend.hpp", "io/memory_stream.hpp", "protocol/ws/deflate_parameters.hpp"}
+PARTS = {"core/pseudo_random.hpp", "core/seeded_entropy.hpp", "io/memory_acceptor.hpp", "io/memory_backend.hpp",
+         "io/memory_link.hpp", "io/memory_stream.hpp", "protocol/ws/deflate_parameters.hpp"}
 LONGEST_LINES = 400
 
 INCLUDE = re.compile(r'\s*#\s*include\s*(?:<([^>]+)>|"([^"]+)")')
