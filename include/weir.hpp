@@ -1,6 +1,6 @@
-// Everything of weir but the leaf headers: io/memory.hpp, the in-memory backend for tests; coro/stop.hpp, which brings in
-// <stop_token>; and those that need a library of their own: protocol/ws/deflate.hpp (zlib), io/uring.hpp (liburing) and
-// net/tls.hpp (OpenSSL).
+// Everything of weir but the leaf headers: io/memory.hpp and io/simulation.hpp, the in-memory backend and a simulated
+// network on it, for tests; coro/stop.hpp, which brings in <stop_token>; and those that need a library of their own:
+// protocol/ws/deflate.hpp (zlib), io/uring.hpp (liburing) and net/tls.hpp (OpenSSL).
 #pragma once
 
 // core: errors, bytes, buffers
