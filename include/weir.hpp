@@ -160,6 +160,9 @@
 #if defined(WEIR_WITH_MEMORY)
 #include <weir/io/memory.hpp>
 #endif
+#if defined(WEIR_WITH_SIMULATION)
+#include <weir/io/simulation.hpp>
+#endif
 #if defined(WEIR_WITH_STOP_TOKEN)
 #include <weir/coro/stop.hpp>
 #endif

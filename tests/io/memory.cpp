@@ -222,6 +222,58 @@ TEST_CASE("memory: an injected failure breaks a stream, and the peer sees a rese
     b->observe(nullptr);
 }
 
+TEST_CASE("memory: an operation of a kind fails, the Nth from now or by chance") {
+    tests::memory_loop loop;
+    io::memory& network = loop.network();
+    auto [a, b] = network.pair();
+    io::lease nothing;
+    network.fail_next(io::memory_operation::fill, 2);
+    CHECK(write_text(*a, "x") == 1);
+    CHECK(b->fill(nothing) == io::status::ready);
+    b->release(std::move(nothing));
+    CHECK(b->fill(nothing) == io::status::blocked);
+    CHECK(!network.injected());
+    CHECK(b->fill(nothing) == io::status::failed);
+    CHECK(b->failure() == errc::injected);
+    network.fail_sometimes(io::memory_operation::listen, 0.5);
+    int failed = 0;
+    for (int i = 0; i < 100; ++i) failed += !network.listen(as_bytes("here"), {});
+    CHECK(failed > 30);
+    CHECK(failed < 70);
+}
+
+TEST_CASE("memory: what is due at the same time is told in any order, if asked for") {
+    std::string orders[3];
+    for (const bool shuffle : {false, true, true}) {
+        tests::memory_loop loop({.shuffle = shuffle});
+        std::string& order = orders[shuffle ? orders[1].empty() ? 1 : 2 : 0];
+        for (int round = 0; round < 10; ++round) {
+            struct teller : io::stream_observer {
+                void on_readable() noexcept override { *into += name; }
+                void on_writable() noexcept override {}
+                std::string* into;
+                char name;
+            } told[3];
+            std::pair<owned<io::stream>, owned<io::stream>> pairs[3];
+            for (int i = 0; i < 3; ++i) {
+                pairs[i] = loop.network().pair();
+                told[i].into = &order;
+                told[i].name = static_cast<char>('a' + i);
+                pairs[i].first->observe(&told[i]);
+                CHECK(read_once(*pairs[i].first).empty());
+                CHECK(write_text(*pairs[i].second, "x") == 1);
+            }
+            loop.loop().turn(0ms);
+            for (auto& each : pairs) each.first->observe(nullptr);
+        }
+        loop.loop().turn(0ms);
+    }
+    CHECK(orders[0] == "abcabcabcabcabcabcabcabcabcabc");
+    CHECK(orders[1].size() == 30);
+    CHECK(orders[1] != orders[0]);
+    CHECK(orders[1] == orders[2]);
+}
+
 namespace {
 
 int answer(int of) {

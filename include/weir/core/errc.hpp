@@ -23,7 +23,7 @@ enum class errc {
     unsupported,         // not available in this build or on this system; the detail names what is missing
     no_loop,             // an asynchronous operation was started on a thread that runs no loop
     no_thread,           // a helper thread was needed and could not be started
-    task_threw,          // an exception ended a task that was to run beside a server's connections
+    task_threw,          // an exception ended a task that was to run beside others: a server's connections, a test's hosts
 
     // URLs (RFC 3986, RFC 6455 section 3)
     bad_url = 100,       // not a URL, or a character that a URL may not hold
@@ -86,6 +86,8 @@ enum class errc {
 
     // tests
     injected = 600,      // a failure that a test asked for
+    check_failed,        // what a test wanted to hold does not
+    stalled,             // everybody waits for what nobody does
 };
 
 // The coarse kinds, for program logic.
@@ -112,7 +114,7 @@ namespace detail {
     case errc::unsupported: return "not supported here";
     case errc::no_loop: return "no loop runs on this thread";
     case errc::no_thread: return "a thread could not be started";
-    case errc::task_threw: return "an exception ended a task of the server";
+    case errc::task_threw: return "an exception ended a task";
     case errc::bad_url: return "malformed URL";
     case errc::bad_scheme: return "URL scheme not supported";
     case errc::bad_host: return "malformed host in URL";
@@ -163,6 +165,8 @@ namespace detail {
     case errc::name_unavailable: return "name resolution failed for now";
     case errc::bad_address: return "malformed address";
     case errc::injected: return "failure injected by a test";
+    case errc::check_failed: return "a check failed";
+    case errc::stalled: return "everybody waits, and nothing is left that could happen";
     }
     return "unknown weir error";
 }
@@ -195,7 +199,9 @@ inline condition kind_of(errc code) noexcept {
     case errc::bad_port:
     case errc::url_has_fragment:
     case errc::bad_address:
-    case errc::send_out_of_order: return condition::misuse;
+    case errc::send_out_of_order:
+    case errc::check_failed:
+    case errc::stalled: return condition::misuse;
     case errc::name_not_found:
     case errc::name_unavailable: return condition::unreachable;
     default: return condition::protocol;

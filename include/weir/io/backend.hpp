@@ -97,6 +97,13 @@ public:
     // A descriptor that is readable, from now on, when `wait` would not have to wait; -1 where there is none.
     virtual int descriptor() noexcept { return -1; }
 
+    // Names that are this backend's own, as in a simulation with hosts of its own. True: it decides about them, and
+    // `address` is what `name` stands for, as the bytes of a socket address whose port means nothing; empty: there is
+    // no such name. Valid until the loop's next turn. False: names are the system's business.
+    virtual bool look_up([[maybe_unused]] std::string_view name, [[maybe_unused]] bytes_view& address) noexcept {
+        return false;
+    }
+
     // The pool that leases come from. The loop lends it to the streams' users for buffers of their own.
     block_pool& blocks() noexcept { return x_blocks; }
 

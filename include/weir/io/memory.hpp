@@ -18,7 +18,7 @@
 
 namespace weir::inline v0::io {
 
-class memory final : public memory_backend {
+class memory : public memory_backend {
 public:
     explicit memory(const memory_options& options = memory_options()) noexcept : memory_backend(options) {}
 
@@ -31,20 +31,21 @@ public:
     std::string_view name() const noexcept override { return "memory"; }
 
     result<owned<stream>> connect(bytes_view address) override {
-        if (fails()) return errc::injected;
+        if (fails(memory_operation::connect)) return errc::injected;
         memory_stream::both made = memory_stream::make(*this);
         made.first->start_connecting();
+        const std::chrono::nanoseconds heard = now() + options().latency;
         if (memory_acceptor* to = listener(address)) {
-            to->enqueue(std::move(made.second));
+            to->enqueue(std::move(made.second), heard);
         } else {
-            made.second.reset();
-            made.first->refuse(now() + options().latency);
+            made.second->turn_away(heard);
+            made.second->close();
         }
         return owned<stream>(std::move(made.first));
     }
 
     result<owned<acceptor>> listen(bytes_view address, const listen_options& options) override {
-        if (fails()) return errc::injected;
+        if (fails(memory_operation::listen)) return errc::injected;
         std::vector<std::byte> at(address.begin(), address.end());
         if (port_of(at) == 0) set_port(at, x_next_port++);
         for (memory_acceptor* each = x_acceptors.front(); each; each = x_acceptors.after(*each))
@@ -63,6 +64,17 @@ public:
     result<owned<acceptor>> adopt_acceptor(int descriptor) override {
         ::close(descriptor);
         return errc::unsupported;
+    }
+
+    // Who serves `address`; null when nobody does.
+    memory_acceptor* listener(bytes_view address) noexcept {
+        for (memory_acceptor* each = x_acceptors.front(); each; each = x_acceptors.after(*each))
+            if (same(each->local_address(), address)) return each;
+        const int port = port_of(address);
+        if (port < 0) return nullptr;
+        for (memory_acceptor* each = x_acceptors.front(); each; each = x_acceptors.after(*each))
+            if (port_of(each->local_address()) == port && serves_all(*each, address)) return each;
+        return nullptr;
     }
 
 private:
@@ -102,16 +114,6 @@ private:
         const auto local = as<sockaddr_in6>(at.local_address());
         return std::memcmp(&local.sin6_addr, &in6addr_any, sizeof in6addr_any) == 0 &&
                (family_of(wanted) == AF_INET6 || !at.options().only_ipv6);
-    }
-
-    memory_acceptor* listener(bytes_view address) noexcept {
-        for (memory_acceptor* each = x_acceptors.front(); each; each = x_acceptors.after(*each))
-            if (same(each->local_address(), address)) return each;
-        const int port = port_of(address);
-        if (port < 0) return nullptr;
-        for (memory_acceptor* each = x_acceptors.front(); each; each = x_acceptors.after(*each))
-            if (port_of(each->local_address()) == port && serves_all(*each, address)) return each;
-        return nullptr;
     }
 
     list<memory_acceptor> x_acceptors;

@@ -14,23 +14,22 @@ public:
 
     ~memory_acceptor() {
         for (entry& each : x_queue) {
-            memory_stream* client = each.server->peer();
-            if (client && client->waits_for_acceptor()) client->refuse(x_backend.now() + x_backend.options().latency);
+            const memory_stream* client = each.server->peer();
+            if (client && client->waits_for_acceptor()) each.server->turn_away(x_backend.now());
             each.server->reset();
         }
     }
 
     const listen_options& options() const noexcept { return x_options; }
 
-    // Somebody connects: `server` is our end.
-    void enqueue(owned<memory_stream> server) {
-        const auto at = x_backend.now() + x_backend.options().latency;
+    // Somebody connects, and that is known here at `at`: `server` is our end.
+    void enqueue(owned<memory_stream> server, std::chrono::nanoseconds at) {
         x_queue.push_back({std::move(server), at});
         if (x_queue.size() <= backlog()) admit(x_queue.back());
     }
 
     status accept(owned<stream>& into, std::error_code& failure) noexcept override {
-        if (x_backend.fails()) {
+        if (x_backend.fails(memory_operation::accept)) {
             failure = errc::injected;
             return status::failed;
         }
@@ -60,7 +59,7 @@ private:
     std::size_t backlog() const noexcept { return x_options.backlog > 1 ? static_cast<std::size_t>(x_options.backlog) : 1; }
 
     void admit(entry& which) noexcept {
-        if (memory_stream* client = which.server->peer()) client->establish(which.at + x_backend.options().latency);
+        which.server->let_in(which.at);
         x_backend.schedule(*this, which.at);
     }
 

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <weir/core/list.hpp>
+#include <weir/core/pseudo_random.hpp>
 #include <weir/coro/helper_threads.hpp>
 #include <weir/io/backend.hpp>
 
@@ -29,7 +30,8 @@ struct memory_options {
     std::size_t fill_bytes = 64 * 1024;         // the most that one fill gives, 1 to 64 KiB
     std::size_t write_bytes = 1024 * 1024;      // the most that one write takes, at least 1
     bool fragment = false;                      // fills and writes are cut at pseudo-random sizes up to those two
-    std::uint64_t seed = 1;                     // where the pseudo-random sizes begin
+    bool shuffle = false;                       // what is due at the same time is told in a pseudo-random order
+    std::uint64_t seed = 1;                     // where the pseudo-random sizes, orders and failures begin
     std::uint64_t cut_at = ~std::uint64_t{0};   // what is sent in a direction from this byte on comes a millisecond later
     std::chrono::nanoseconds latency{0};        // how long bytes, ends and resets are under way
     std::chrono::nanoseconds busy_turn{0};      // how long a turn takes that finds something ready
@@ -37,6 +39,10 @@ struct memory_options {
     std::chrono::milliseconds held_after{60'000}; // the same while the clock is held for other threads
 };
 static_assert(std::is_trivially_copyable_v<memory_options>);
+
+// What can be made to fail.
+enum class memory_operation : unsigned char { connect, listen, accept, fill, write, shutdown_write };
+inline constexpr std::size_t memory_operations = 6;
 
 // Something that happens at a point in virtual time.
 class memory_event : public list_node<memory_event> {
@@ -62,6 +68,9 @@ protected:
 
 class memory_backend : public backend {
 public:
+    // A point in time that does not come by itself: what is held back until somebody lets it go on.
+    static constexpr std::chrono::nanoseconds held = forever - std::chrono::nanoseconds(1);
+
     explicit memory_backend(const memory_options& chosen) noexcept : x_options(chosen), x_random(chosen.seed) {
         ::sem_init(&x_wakes, 0, 0);
     }
@@ -73,6 +82,12 @@ public:
     // write and shutdown_write of everything that belongs to this backend, counted from 0. A stream is broken by it:
     // its later operations fail as well, and the peer sees a reset.
     void fail_at(std::uint64_t number) noexcept { x_fail_at = number; }
+
+    // Has an operation of this kind fail likewise: the next one, or one `after` so many more.
+    void fail_next(memory_operation kind, std::uint64_t after = 0) noexcept { plan_of(kind).after = after; }
+
+    // Has each operation of this kind fail with a probability, 0 at first.
+    void fail_sometimes(memory_operation kind, double probability) noexcept { plan_of(kind).probability = probability; }
 
     // How many operations there have been so far.
     std::uint64_t operations() const noexcept { return x_operations; }
@@ -107,17 +122,34 @@ public:
     // Who is told of a stall, from `dispatch`. Null, as at first: a stall ends the program with a message.
     void observe_stall(stall_observer* observer) noexcept { x_stall_observer = observer; }
 
+    // For whoever moves the clocks of several: when something is due; `forever` when nothing is.
+    std::chrono::nanoseconds next_due() const noexcept {
+        if (!x_due.empty()) return x_now;
+        std::chrono::nanoseconds first = forever;
+        for (const memory_event* each = x_later.front(); each; each = x_later.after(*each))
+            if (each->x_at < first) first = each->x_at;
+        return first;
+    }
+
+    // For the same: lets the functions that were given to `offload` come to their end, in real time.
+    void await_helpers() noexcept {
+        for (auto left = x_options.held_after; left.count() > 0 && detail::helper_threads::instance().busy(); --left)
+            (void)wait_for_wake(std::chrono::milliseconds(1));
+    }
+
     // For streams and acceptors: has `event` told at `at`, or earlier if it is to be told earlier anyhow.
     void schedule(memory_event& event, std::chrono::nanoseconds at) noexcept {
-        if (event.linked() && event.x_at <= at) return;
+        if (at >= held || (event.linked() && event.x_at <= at)) return;
         event.unlink();
         event.x_at = at;
         (at <= x_now ? x_due : x_later).push_back(event);
     }
 
     // For streams and acceptors: counts an operation; true if it is the one that fails.
-    bool fails() noexcept {
-        if (x_operations++ != x_fail_at) return false;
+    bool fails(memory_operation kind) noexcept {
+        plan& of = plan_of(kind);
+        const bool counted_out = x_operations++ == x_fail_at, planned = of.after != never && of.after-- == 0;
+        if (!counted_out && !planned && !(of.probability > 0 && x_random.chance(of.probability))) return false;
         x_injected = true;
         return true;
     }
@@ -129,8 +161,8 @@ public:
     std::size_t portion(std::size_t most) noexcept {
         if (!x_options.fragment || most <= 1) return most;
         // Small sizes as often as large ones: first the number of bits, then the bits.
-        const auto bits = next_random() % static_cast<std::uint64_t>(std::bit_width(most));
-        const std::size_t size = 1 + static_cast<std::size_t>(next_random() & ((std::uint64_t{2} << bits) - 1));
+        const auto bits = x_random.next() % static_cast<std::uint64_t>(std::bit_width(most));
+        const std::size_t size = 1 + static_cast<std::size_t>(x_random.next() & ((std::uint64_t{2} << bits) - 1));
         return size < most ? size : most;
     }
 
@@ -148,8 +180,7 @@ public:
             return true;
         }
         std::chrono::nanoseconds until = timeout == forever ? forever : x_now + timeout;
-        for (memory_event* each = x_later.front(); each; each = x_later.after(*each))
-            if (each->x_at < until) until = each->x_at;
+        if (const std::chrono::nanoseconds due = next_due(); due < until) until = due;
         if (helpers_answer()) return true;
         if (until == forever) {
             if (!wait_for_wake(x_options.stall_after)) stalled();
@@ -163,6 +194,9 @@ public:
     bool dispatch() noexcept override {
         if (std::exchange(x_stalled, false) && x_stall_observer) x_stall_observer->on_stall();
         list<memory_event> round;
+        if (x_options.shuffle)
+            while (memory_event* each = x_due.pop_front())
+                x_random.next() & 1 ? round.push_front(*each) : round.push_back(*each);
         round.take_all(x_due);
         while (memory_event* each = round.pop_front()) each->on_due();
         return false;
@@ -215,17 +249,20 @@ private:
         std::abort();
     }
 
-    std::uint64_t next_random() noexcept { // splitmix64
-        std::uint64_t bits = x_random += 0x9e3779b97f4a7c15u;
-        bits = (bits ^ (bits >> 30)) * 0xbf58476d1ce4e5b9u;
-        bits = (bits ^ (bits >> 27)) * 0x94d049bb133111ebu;
-        return bits ^ (bits >> 31);
-    }
+    static constexpr std::uint64_t never = ~std::uint64_t{0};
+
+    // Which operation of a kind is to fail.
+    struct plan {
+        std::uint64_t after = never;
+        double probability = 0;
+    };
+    plan& plan_of(memory_operation kind) noexcept { return x_plans[static_cast<std::size_t>(kind)]; }
 
     const memory_options x_options;
-    std::uint64_t x_random;
+    pseudo_random x_random;
     std::uint64_t x_operations = 0;
-    std::uint64_t x_fail_at = ~std::uint64_t{0};
+    std::uint64_t x_fail_at = never;
+    plan x_plans[memory_operations];
     int x_accept_fails = 0;
     int x_holds = 0;
     bool x_injected = false;

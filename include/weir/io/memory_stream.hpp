@@ -5,93 +5,62 @@
 // read; those under way are lost. Writing to a peer that is gone fails with EPIPE.
 #pragma once
 
-#include <weir/core/buffer.hpp>
-#include <weir/core/shared.hpp>
-#include <weir/io/memory_backend.hpp>
+#include <weir/io/memory_link.hpp>
 
 #include <cstring>
 #include <utility>
-#include <vector>
 
 namespace weir::inline v0::io {
 
 class memory_stream final : public stream, private memory_event {
     using time = std::chrono::nanoseconds;
-    static constexpr time never = time::max();
-
-    // What one end has written and the other has not read yet.
-    struct pipe {
-        struct portion {
-            std::size_t bytes;
-            time at;
-        };
-
-        pipe(block_pool& pool, std::size_t bound) noexcept : bytes(pool, bound) {}
-
-        // How many bytes can be read at `now`.
-        std::size_t arrived(time now) noexcept {
-            while (!under_way.empty() && under_way.front().at <= now) {
-                here += under_way.front().bytes;
-                under_way.erase(under_way.begin());
-            }
-            return here;
-        }
-
-        // Notes that `count` bytes arrive at `at`, or after those before them.
-        void arrive(std::size_t count, time at) {
-            written += count;
-            if (under_way.empty() || under_way.back().at != at)
-                under_way.push_back({count, at});
-            else
-                under_way.back().bytes += count;
-        }
-
-        buffer bytes;
-        std::uint64_t written = 0;
-        time not_before{0}; // when what follows may arrive
-        std::size_t here = 0;
-        std::vector<portion> under_way;
-        time ends = never;       // when the reader sees that nothing follows
-        time broken = never;     // when the reader sees a reset
-        time unread = never;     // when the writer sees that nobody reads any more
-    };
-
-    struct link {
-        explicit link(memory_backend& backend)
-            : ways{{backend.blocks(), backend.options().pipe_bytes}, {backend.blocks(), backend.options().pipe_bytes}} {}
-        pipe ways[2]; // ways[i] is written by ends[i]
-        memory_stream* ends[2] = {nullptr, nullptr};
-    };
+    using pipe = memory_link::pipe;
+    static constexpr time never = memory_link::never;
 
 public:
     using both = std::pair<owned<memory_stream>, owned<memory_stream>>;
 
     // Two connected ends.
     static both make(memory_backend& backend) {
-        const auto between = shared<link>::make(backend);
-        return {owned<memory_stream>(new memory_stream(backend, between, 0)),
-                owned<memory_stream>(new memory_stream(backend, between, 1))};
+        const memory_options& options = backend.options();
+        memory_link& between = *new memory_link(backend.blocks(), options.pipe_bytes, options.latency);
+        return {make_owned<memory_stream>(backend, between, 0), make_owned<memory_stream>(backend, between, 1)};
+    }
+
+    // One end; the link belongs to its ends, and goes with the last one of them. Side 0 is the one that connects.
+    memory_stream(memory_backend& backend, memory_link& between, int side) noexcept
+        : x_backend(backend), x_link(between), x_side(side) {
+        x_link.ends[x_side] = this;
     }
 
     ~memory_stream() {
         close();
-        x_link->ends[x_side] = nullptr;
+        x_link.ends[x_side] = nullptr;
+        if (!peer()) delete &x_link;
     }
 
-    // From here on it is connecting, until `establish` or `refuse`.
+    // From here on it is connecting, until `establish`.
     void start_connecting() noexcept { x_connecting = true; }
+    bool waits_for_acceptor() const noexcept { return x_connecting && x_link.connected == never; }
+
+    // At this end, which was connected to: tells the other one, at `at`, that it is connected, or that it is refused.
+    void let_in(time at) noexcept { answer(memory_signal::accept, at); }
+    void turn_away(time at) noexcept {
+        x_link.refused = true;
+        answer(memory_signal::refuse, at);
+    }
+
+    // When it is known how connecting ends.
     void establish(time at) noexcept {
-        x_connected_at = at;
+        x_link.connected = at;
         x_backend.schedule(*this, at);
     }
-    void refuse(time at) noexcept {
-        x_refused = true;
-        establish(at);
-    }
-    bool waits_for_acceptor() const noexcept { return x_connecting && x_connected_at == never; }
+
+    // Looks, in the next turn, what has become of the link.
+    void look() noexcept { x_backend.schedule(*this, x_backend.now()); }
 
     // The other end; null once it is destroyed.
-    memory_stream* peer() const noexcept { return x_link->ends[1 - x_side]; }
+    memory_stream* peer() const noexcept { return x_link.ends[1 - x_side]; }
 
     status connected() noexcept override {
         if (x_failure) return status::failed;
@@ -99,7 +68,7 @@ public:
     }
 
     status fill(lease& into) noexcept override {
-        if (!x_write_failed && fails()) return status::failed;
+        if (!x_write_failed && fails(memory_operation::fill)) return status::failed;
         const time now = x_backend.now();
         pipe& in = incoming();
         std::size_t count = x_connecting ? 0 : in.arrived(now);
@@ -130,7 +99,7 @@ public:
     }
 
     std::size_t write(std::span<const bytes_view> pieces) noexcept override {
-        if (fails()) return 0;
+        if (fails(memory_operation::write)) return 0;
         const time now = x_backend.now();
         pipe& out = outgoing();
         std::size_t wanted = 0;
@@ -164,17 +133,20 @@ public:
         return taken;
     }
 
-    std::size_t bytes_under_way() const noexcept override { return x_link->ways[x_side].bytes.size(); }
+    std::size_t bytes_under_way() const noexcept override { return x_link.ways[x_side].bytes.size(); }
 
     void shutdown_write() noexcept override {
-        if (fails() || outgoing().ends != never) return;
-        outgoing().ends = arrival(outgoing());
+        if (fails(memory_operation::shutdown_write) || outgoing().ends != never) return;
+        outgoing().ends = arrival(memory_signal::end);
         tell_peer(outgoing().ends);
     }
 
     void close() noexcept override {
-        const time then = x_backend.now() + x_backend.options().latency;
-        if (outgoing().ends == never) outgoing().ends = arrival(outgoing());
+        if (x_left) return;
+        const time now = x_backend.now();
+        const bool over = x_link.refused || incoming().broken <= now; // for the other end as well
+        const time then = over ? now : arrival(memory_signal::close);
+        if (outgoing().ends == never) outgoing().ends = then;
         leave(std::make_error_code(std::errc::not_connected), then);
     }
 
@@ -186,18 +158,18 @@ public:
 private:
     static constexpr std::size_t lease_bytes = 64 * 1024;
 
-    memory_stream(memory_backend& backend, const shared<link>& between, int side) noexcept
-        : x_backend(backend), x_link(between), x_side(side) {
-        x_link->ends[x_side] = this;
+    pipe& outgoing() noexcept { return x_link.ways[x_side]; }
+    pipe& incoming() noexcept { return x_link.ways[1 - x_side]; }
+
+    // When what is sent now arrives: never before what was sent earlier.
+    time arrival(memory_signal what, std::size_t bytes = 0) noexcept {
+        time& earliest = outgoing().not_before;
+        const time then = x_link.arrival(x_side, what, bytes, x_backend.now());
+        return earliest = then > earliest ? then : earliest;
     }
 
-    pipe& outgoing() noexcept { return x_link->ways[x_side]; }
-    pipe& incoming() noexcept { return x_link->ways[1 - x_side]; }
-
-    // When what is sent now arrives.
-    time arrival(const pipe& by) const noexcept {
-        const time then = x_backend.now() + x_backend.options().latency;
-        return then > by.not_before ? then : by.not_before;
+    void answer(memory_signal how, time at) noexcept {
+        if (memory_stream* client = peer()) client->establish(x_link.arrival(x_side, how, 0, at));
     }
 
     void deliver(pipe& by, std::size_t count) noexcept {
@@ -208,22 +180,22 @@ private:
             count -= before;
         }
         if (by.written == cut) {
-            by.not_before = arrival(by) + std::chrono::milliseconds(1);
+            by.not_before = arrival(memory_signal::bytes) + std::chrono::milliseconds(1);
             x_backend.note_cut();
         }
-        const time then = arrival(by);
+        const time then = arrival(memory_signal::bytes, count);
         by.arrive(count, then);
         tell_peer(then);
     }
 
     void tell_peer(time at) noexcept {
-        if (memory_stream* other = peer()) x_backend.schedule(*other, at);
+        if (memory_stream* other = peer()) other->x_backend.schedule(*other, at);
     }
 
     // Whether the operation that begins now fails: the stream is broken, or this is the failure that a test wants.
-    bool fails() noexcept {
+    bool fails(memory_operation kind) noexcept {
         if (x_failure) return true;
-        if (!x_backend.fails()) return false;
+        if (!x_backend.fails(kind)) return false;
         break_with(errc::injected);
         x_backend.schedule(*this, x_backend.now()); // who waits for the other direction is told
         return true;
@@ -232,16 +204,15 @@ private:
     // Breaks the connection: what is under way to the peer is lost.
     void break_with(std::error_code why) noexcept {
         if (x_failure) return;
-        const time now = x_backend.now(), then = now + x_backend.options().latency;
-        pipe& out = outgoing();
-        out.bytes.retract(out.bytes.size() - out.arrived(now));
-        out.under_way.clear();
-        out.broken = then;
+        const time now = x_backend.now(), then = x_link.arrival(x_side, memory_signal::reset, 0, now);
+        outgoing().lose(now);
+        outgoing().broken = then;
         leave(why, then);
     }
 
     // Reads no more, and does nothing else either.
     void leave(std::error_code why, time then) noexcept {
+        x_left = true;
         x_write_failed = false;
         if (!x_failure) x_failure = why;
         pipe& in = incoming();
@@ -256,10 +227,10 @@ private:
     void on_due() noexcept override {
         const time now = x_backend.now();
         if (x_connecting) {
-            if (x_connected_at == never) return;
-            if (x_connected_at > now) return x_backend.schedule(*this, x_connected_at);
+            if (x_link.connected == never) return;
+            if (x_link.connected > now) return x_backend.schedule(*this, x_link.connected);
             x_connecting = false;
-            if (x_refused) x_failure = {ECONNREFUSED, std::system_category()};
+            if (x_link.refused) x_failure = {ECONNREFUSED, std::system_category()};
             x_wants_write = true; // told in any case
         }
         pipe &in = incoming(), &out = outgoing();
@@ -279,15 +250,14 @@ private:
     }
 
     memory_backend& x_backend;
-    shared<link> x_link;
+    memory_link& x_link;
     int x_side;
     bool x_connecting = false;
-    bool x_refused = false;
     bool x_wants_read = false;
     bool x_wants_write = false;
     bool x_told_end = false;
+    bool x_left = false; // closed or broken by us
     bool x_write_failed = false; // x_failure comes from a write; what has arrived can still be read
-    time x_connected_at = never;
 };
 
 } // namespace weir::inline v0::io

@@ -1,8 +1,9 @@
 // Names to addresses.
 //
 // Addresses in textual form and localhost take no thread and no network; every other name is looked up by the system's
-// resolver on a helper thread. A wait that is cancelled, by a deadline for instance, leaves at once, however long the
-// resolver goes on. Not there: a cache, which is the system's.
+// resolver on a helper thread, unless the loop's backend knows names of its own, as that of a simulation. A wait that is
+// cancelled, by a deadline for instance, leaves at once, however long the resolver goes on. Not there: a cache, which is
+// the system's.
 //
 // Its coroutine, and those of net/connect.hpp and client/connect.hpp, are templates for one reason only: a program that
 // never connects does not compile them.
@@ -10,6 +11,7 @@
 
 #include <weir/coro/offload.hpp>
 #include <weir/coro/task.hpp>
+#include <weir/io/loop.hpp>
 #include <weir/io/unique_descriptor.hpp>
 #include <weir/net/endpoint.hpp>
 
@@ -88,6 +90,13 @@ task<result<std::vector<endpoint>>> resolve(std::string host, std::uint16_t port
     }
     if (host.empty() || host.size() > longest_name || host.find_first_of(std::string_view("\0[]%: /", 7)) != host.npos)
         co_return error(errc::bad_address, "resolving " + host.substr(0, longest_name));
+    bytes_view known;
+    if (io::loop* const on = io::loop::current(); !lookup && on && on->events().look_up(host, known)) {
+        const result<endpoint> address = endpoint::from_bytes(known);
+        if (!address) co_return error(errc::name_not_found, "resolving " + host);
+        found.push_back(address->with_port(port));
+        co_return found;
+    }
     result<std::vector<endpoint>> answer = co_await offload(lookup ? lookup : Lookup(system_lookup), host, port);
     if (!answer && answer.error().context().empty())
         co_return error(answer.error().code(), "resolving " + host);
