@@ -534,7 +534,7 @@ TEST_CASE("simulation: what is wrong is said with the seed and the time") {
     SUBCASE("somebody never waits") {
         simulation world(options);
         world.client("client", []() -> task<> {
-            for (bool always = true; always;) (void)co_await yield();
+            while (auto others = co_await yield()) {}
         });
         CHECK(error_of(world) == "seed 4711 at 0.000000000 s: a million turns, and nobody waits: timed out");
     }
