@@ -10,10 +10,10 @@ namespace weir::inline v0::io {
 
 class simulated_link final : public memory_link, public list_node<simulated_link>, private memory_event {
 public:
-    // From host `from` to host `to`, where `address` is meant. `refused`: whoever listens there.
-    simulated_link(simulated_network& network, std::size_t from, std::size_t to, bytes_view address, bool refused)
+    // From host `from` to host `to`, where `address` is meant. `fails`: it is refused, whoever listens there.
+    simulated_link(simulated_network& network, std::size_t from, std::size_t to, bytes_view address, bool fails)
         : memory_link(network.blocks(), network.options().pipe_bytes, time(0)), x_network(network), x_hosts{from, to},
-          x_address(address.begin(), address.end()), x_refused(refused) {
+          x_address(address.begin(), address.end()), x_fails(fails) {
         network.links().push_back(*this);
     }
 
@@ -78,7 +78,7 @@ private:
     // The news has arrived at the host that is connected to.
     void on_due() noexcept override {
         memory* const there = x_network.at(x_hosts[1]).backend;
-        memory_acceptor* const listening = there && !x_refused ? there->listener(x_address) : nullptr;
+        memory_acceptor* const listening = there && !x_fails ? there->listener(x_address) : nullptr;
         if (listening) return listening->enqueue(make_owned<memory_stream>(*there, *this, 1), x_network.now());
         refused = true;
         ends[0]->establish(arrival(1, memory_signal::refuse, 0, x_network.now()));
@@ -87,7 +87,7 @@ private:
     simulated_network& x_network;
     const std::size_t x_hosts[2];
     const std::vector<std::byte> x_address;
-    const bool x_refused;
+    const bool x_fails;
     time x_knocks_at = held;
 };
 
