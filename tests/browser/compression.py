@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 
-from chat import HERE, find_chromium, find_playwright, skip
+from chat import HERE, find_chromium, node_modules, skip
 
 examples, tests = (pathlib.Path(each).resolve() for each in sys.argv[1:3])
 if not (tests / "interop_compression").exists():
@@ -17,6 +17,6 @@ if not (tests / "interop_compression").exists():
 chromium = find_chromium()
 if not shutil.which("node"):
     skip("there is no node (Debian: nodejs)")
-modules = find_playwright(examples.parent / "npm")
+modules = node_modules("playwright-core", examples.parent / "npm")
 command = ["node", str(HERE / "compression.js"), str(tests / "interop_compression"), chromium]
 sys.exit(subprocess.run(command, env={**os.environ, "NODE_PATH": modules}, stdin=subprocess.DEVNULL).returncode)

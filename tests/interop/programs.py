@@ -1,5 +1,6 @@
 """Starts the programs under test and ends them in order. Scripts are called with the folders of the built examples and
 of the built test programs."""
+import fcntl
 import os
 import pathlib
 import queue
@@ -89,18 +90,27 @@ def skip(why):
 
 def node_modules(package, folder):
     """The folder of node modules that has `package`: from NODE_PATH, or made in `folder` with npm. Skips without."""
-    for modules in [*os.environ.get("NODE_PATH", "").split(":"), str(folder / "node_modules")]:
-        if modules and (pathlib.Path(modules) / package).is_dir():
-            return modules
+    def found():
+        for modules in [*os.environ.get("NODE_PATH", "").split(":"), str(folder / "node_modules")]:
+            if modules and (pathlib.Path(modules) / package).is_dir():
+                return modules
+
+    if found():
+        return found()
     for program, where in (("node", "nodejs"), ("npm", "npm")):
         if not shutil.which(program):
             skip(f"there is no {program} (Debian: {where})")
     folder.mkdir(parents=True, exist_ok=True)
-    try:
-        done = subprocess.run(["npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(folder), package],
-                              timeout=100, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    except subprocess.TimeoutExpired:
-        skip(f"npm takes too long to install {package}")
+    command = ["npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(folder), package]
+    with open(folder / "lock", "w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # another test may be about the same
+        if found():
+            return found()
+        try:
+            done = subprocess.run(command, env={**os.environ, "PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD": "1"}, timeout=100,
+                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        except subprocess.TimeoutExpired:
+            skip(f"npm takes too long to install {package}")
     if done.returncode:
         print(done.stdout.decode(errors="replace")[-2000:])
         skip(f"npm cannot install {package}")

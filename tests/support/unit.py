@@ -13,9 +13,6 @@ import pathlib
 import re
 import sys
 
-QUIET = """#if !defined(__clang__) // g++ warns of it in all files but that which is compiled: another might include them as well
-#pragma GCC diagnostic ignored "-Wsubobject-linkage"
-#endif"""
 MAIN = """#include <string_view>
 int main(int argc, char** argv) {{
     std::string_view name = argv[0];
@@ -60,7 +57,7 @@ def main():
     files = [pathlib.Path(each).resolve() for each in sys.argv[5:]][part::parts]
     tests = pathlib.Path(__file__).resolve().parent.parent
     names = [re.sub(r"\W", "_", str(path.relative_to(tests).with_suffix(""))) for path in files]
-    text = [QUIET]
+    text = []
     for path, name in zip(files, names):
         text += [*includes_of(path), f"namespace {name} {{", f'#include "{path}"', "}"]
     if kind == "programs":
