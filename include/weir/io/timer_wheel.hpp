@@ -24,35 +24,22 @@ public:
         const auto latest = static_cast<std::int64_t>(x_tick + reach / 2);
         which.x_tick = static_cast<std::uint64_t>(ticks < latest ? ticks : latest);
         if (which.x_tick < x_tick) which.x_tick = x_tick;
+        if (which.x_tick < x_next.tick) x_next.tick = unknown;
         insert(which);
     }
 
     // Fires everything that is due at `now`, in the order of the deadlines.
     void advance(std::chrono::nanoseconds now) noexcept {
-        const auto until = static_cast<std::uint64_t>(now.count() / tick.count());
-        for (;;) {
-            const place next = earliest();
-            if (next.tick > until) break;
-            x_tick = next.tick;
-            list<timer>& slot = x_rings[next.ring].slots[next.slot];
-            x_rings[next.ring].used &= ~(std::uint64_t{1} << next.slot);
-            list<timer> due;
-            due.take_all(slot);
-            while (timer* each = due.pop_front()) {
-                if (each->x_tick <= x_tick)
-                    each->expire();
-                else
-                    insert(*each);
-            }
-        }
+        const auto until = static_cast<std::uint64_t>(now.count()) / static_cast<std::uint64_t>(tick.count());
+        if (until >= x_next.tick) fire(until);
         if (x_tick < until) x_tick = until;
     }
 
     // The time at which `advance` has something to do next; the maximum when nothing is armed.
     std::chrono::nanoseconds next() noexcept {
-        const place found = earliest();
-        if (found.tick == nowhere) return std::chrono::nanoseconds::max();
-        return tick * static_cast<std::int64_t>(found.tick);
+        if (x_next.tick == unknown || (x_next.tick != nowhere && slot_of(x_next).empty())) x_next = earliest();
+        if (x_next.tick == nowhere) return std::chrono::nanoseconds::max();
+        return tick * static_cast<std::int64_t>(x_next.tick);
     }
 
 private:
@@ -60,6 +47,7 @@ private:
     static constexpr unsigned rings = 6;
     static constexpr std::uint64_t reach = std::uint64_t{1} << (bits * rings);
     static constexpr std::uint64_t nowhere = ~std::uint64_t{0};
+    static constexpr std::uint64_t unknown = 0;
 
     struct ring {
         std::uint64_t used = 0; // one bit a slot; set where a timer was put
@@ -70,6 +58,26 @@ private:
         unsigned ring;
         unsigned slot;
     };
+
+    list<timer>& slot_of(const place& which) noexcept { return x_rings[which.ring].slots[which.slot]; }
+
+    [[gnu::noinline]] void fire(std::uint64_t until) noexcept {
+        for (;;) {
+            const place next = earliest();
+            if (next.tick > until) break;
+            x_tick = next.tick;
+            x_rings[next.ring].used &= ~(std::uint64_t{1} << next.slot);
+            list<timer> due;
+            due.take_all(slot_of(next));
+            while (timer* each = due.pop_front()) {
+                if (each->x_tick <= x_tick)
+                    each->expire();
+                else
+                    insert(*each);
+            }
+        }
+        x_next.tick = unknown;
+    }
 
     void insert(timer& which) noexcept {
         const std::uint64_t differs = which.x_tick ^ x_tick;
@@ -103,6 +111,7 @@ private:
     }
 
     std::uint64_t x_tick = 0;
+    place x_next{unknown, 0, 0}; // what `earliest` would say, or a slot that is empty by now: nothing is before it
     ring x_rings[rings];
 };
 
