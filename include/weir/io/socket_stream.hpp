@@ -52,7 +52,8 @@ public:
         } while (got < 0 && errno == EINTR);
         if (got > 0) {
             const auto count = static_cast<std::size_t>(got);
-            if (count < room.size && !x_hangup) x_readable = false;
+            x_drained = count < room.size && !x_hangup;
+            if (x_drained) x_readable = false;
             into = {{room.data, count}, room};
             return status::ready;
         }
@@ -73,23 +74,11 @@ public:
     }
 
     std::size_t write(std::span<const bytes_view> pieces) noexcept override {
-        std::size_t taken = 0;
-        while (!pieces.empty() && x_writable && !x_failure) {
-            iovec parts[max_pieces];
-            std::size_t count = 0, wanted = 0;
-            for (; count < pieces.size() && count < max_pieces; ++count) {
-                parts[count] = {const_cast<std::byte*>(pieces[count].data()), pieces[count].size()};
-                wanted += pieces[count].size();
-            }
-            const std::size_t sent = send(parts, count);
-            taken += sent;
-            if (sent < wanted) {
-                x_writable = false;
-                break;
-            }
-            pieces = pieces.subspan(count);
-        }
-        return taken;
+        if (pieces.size() != 1) return write_many(pieces);
+        if (!x_writable || x_failure) return 0;
+        const std::size_t sent = send(pieces[0]);
+        if (sent < pieces[0].size()) x_writable = false;
+        return sent;
     }
 
     void shutdown_write() noexcept override { ::shutdown(number(), SHUT_WR); }
@@ -122,19 +111,46 @@ private:
     socket_stream(readiness_backend& backend, unique_descriptor&& socket, bool connecting) noexcept
         : watched(std::move(socket)), x_backend(backend), x_connecting(connecting), x_writable(!connecting) {}
 
-    std::size_t send(iovec* parts, std::size_t count) noexcept {
+    [[gnu::noinline]] std::size_t write_many(std::span<const bytes_view> pieces) noexcept {
+        std::size_t taken = 0;
+        while (!pieces.empty() && x_writable && !x_failure) {
+            iovec parts[max_pieces];
+            std::size_t count = 0, wanted = 0;
+            for (; count < pieces.size() && count < max_pieces; ++count) {
+                parts[count] = {const_cast<std::byte*>(pieces[count].data()), pieces[count].size()};
+                wanted += pieces[count].size();
+            }
+            const std::size_t sent = send(parts, count);
+            taken += sent;
+            if (sent < wanted) {
+                x_writable = false;
+                break;
+            }
+            pieces = pieces.subspan(count);
+        }
+        return taken;
+    }
+
+    std::size_t send(bytes_view piece) noexcept {
         ssize_t sent;
         do {
-            if (count == 1) {
-                sent = ::send(number(), parts[0].iov_base, parts[0].iov_len, MSG_NOSIGNAL);
-            } else {
-                msghdr all{};
-                all.msg_iov = parts;
-                all.msg_iovlen = count;
-                sent = ::sendmsg(number(), &all, MSG_NOSIGNAL);
-            }
+            sent = ::send(number(), piece.data(), piece.size(), MSG_NOSIGNAL);
         } while (sent < 0 && errno == EINTR);
-        if (sent >= 0) return static_cast<std::size_t>(sent);
+        return sent >= 0 ? static_cast<std::size_t>(sent) : not_sent();
+    }
+
+    std::size_t send(iovec* parts, std::size_t count) noexcept {
+        msghdr all{};
+        all.msg_iov = parts;
+        all.msg_iovlen = count;
+        ssize_t sent;
+        do {
+            sent = ::sendmsg(number(), &all, MSG_NOSIGNAL);
+        } while (sent < 0 && errno == EINTR);
+        return sent >= 0 ? static_cast<std::size_t>(sent) : not_sent();
+    }
+
+    [[gnu::cold, gnu::noinline]] std::size_t not_sent() noexcept {
         if (errno != EAGAIN && errno != EWOULDBLOCK) {
             x_failure = last_error();
             x_write_failed = true;
