@@ -48,10 +48,8 @@ public:
     // True when a read would not have to wait: something is there to hand out, or the connection is over.
     bool readable(reading how) noexcept {
         if (x_reader || ++x_streak > messages_in_a_row) return false;
-        x_attended = true;
-        const bool found = advance(how);
-        x_attended = false;
-        return found;
+        if (how == reading::whole && x_inbox.find_whole(x_options->message_bytes)) return true;
+        return find(how);
     }
 
     // Has `who` wait for `readable`. errc{}, or why it may not.
@@ -94,6 +92,14 @@ public:
 
     // Queues a message, encoded messages, a piece of a message. errc{}, or why it was not taken.
     errc send(ws::opcode type, bytes_view payload, compression how) noexcept {
+        if (x_out.send_short(type, payload)) {
+            assert(can_send());
+            flush_later();
+            return {};
+        }
+        return send_long(type, payload, how);
+    }
+    [[gnu::noinline]] errc send_long(ws::opcode type, bytes_view payload, compression how) noexcept {
         if (!can_send()) return errc::closed;
         return sent(x_out.send(x_inbox.protocol(), *x_stream, type, payload, how));
     }
@@ -168,6 +174,13 @@ public:
     }
 
 private:
+    [[gnu::noinline]] bool find(reading how) noexcept {
+        x_attended = true;
+        const bool found = advance(how);
+        x_attended = false;
+        return found;
+    }
+
     // Before a reader that never waits lets others run. Large messages count as several: a few received bytes may become
     // many megabytes of messages when they are decompressed.
     static constexpr unsigned messages_in_a_row = 64;

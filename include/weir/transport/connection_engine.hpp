@@ -22,6 +22,16 @@ protected:
     // Goes on until there is something to hand out to a reader, or the connection is over (true), or there is nothing
     // to go on with (false).
     bool advance(reading how) noexcept {
+        if (how == reading::whole) {
+            if (x_inbox.find_whole(x_options->message_bytes)) return true;
+            if (x_inbox.is_used_up()) {
+                if (!refill()) return stopped();
+                if (x_inbox.find_whole(x_options->message_bytes)) return true;
+            }
+        }
+        return go_on(how);
+    }
+    [[gnu::noinline]] bool go_on(reading how) noexcept {
         for (ws::event next;;) {
             switch (x_inbox.advance(how, x_options->message_bytes, x_options->message_fragments, next)) {
             case inbox::step::found: return true;
@@ -54,7 +64,7 @@ protected:
 
     // More bytes for a reader. False when there are none now.
     bool refill() noexcept {
-        x_stream->release(x_inbox.take_lease());
+        if (x_inbox.has_lease()) x_stream->release(x_inbox.take_lease());
         if (x_phase >= phase::draining || x_broken || x_failed) return false;
         io::lease next;
         if (!receive(next)) return false;
@@ -65,14 +75,15 @@ protected:
     // One receive a turn, so that others have theirs; a second call is made only when the first has certainly taken
     // everything, to be told of what comes next. False when nothing came; the end and failures are dealt with.
     bool receive(io::lease& into) noexcept {
+        if (x_controls.is_paused()) [[unlikely]] x_controls.resume(x_scheduler.now(), x_options->control_frames_per_second);
+        if (x_listening) return false;
         if (x_filled_turn == x_scheduler.turn_number() && !std::exchange(x_drained, false)) {
             retry_later();
             return false;
         }
-        if (x_listening) x_controls.caught_up(x_scheduler.now());
-        if (x_controls.is_paused()) [[unlikely]] x_controls.resume(x_scheduler.now(), x_options->control_frames_per_second);
         switch (x_stream->fill(into)) {
         case io::status::ready:
+            x_listening = x_stream->drained() && !x_mute;
             x_drained = x_filled_turn != x_scheduler.turn_number() && into.bytes.size() < into.backing.size;
             x_filled_turn = x_scheduler.turn_number();
             x_keepalive.received(x_scheduler.now());
@@ -250,6 +261,10 @@ protected:
             x_out.flush(*x_stream);
             written();
         }
+        if (!can_send()) return get_on_with_ending();
+        if (x_retrying) retry_later();
+    }
+    [[gnu::cold]] void get_on_with_ending() noexcept {
         if (x_phase == phase::closing && !x_broken && x_out.empty()) say_no_more();
         if (x_phase == phase::draining && !x_broken) drain();
         if (x_broken && !over()) {
@@ -281,7 +296,7 @@ protected:
     // --- what the stream and the loop tell ---
 
     void on_readable() noexcept override {
-        if (std::exchange(x_listening, false)) x_controls.caught_up(x_scheduler.now());
+        if (std::exchange(x_listening, false) && !x_inbox.has_rest()) x_controls.caught_up(x_scheduler.now());
         if (x_phase == phase::draining) return drain();
         if (over() || x_broken) return;
         if (!x_reader) return receive_ahead();

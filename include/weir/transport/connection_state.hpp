@@ -82,7 +82,7 @@ protected:
           x_inbox(side, around.blocks,
                   ws::limits{.frame_bytes = x_options->received_frame_bytes, .message_fragments = UINT32_MAX},
                   std::move(first), rest),
-          x_out(around.blocks, around.random, *x_options), x_keepalive(x_scheduler.now()),
+          x_out(x_inbox.protocol(), around.blocks, around.random, *x_options), x_keepalive(x_scheduler.now()),
           x_controls(x_scheduler.now()), x_ending(x_scheduler.now()) {
         assert(x_options->frame_bytes > 0 && "frame_bytes of a connection must be at least 1");
         static std::atomic<std::uint64_t> count{0};

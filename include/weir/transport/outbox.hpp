@@ -66,11 +66,11 @@ public:
 
     // Hands the stream as much as it takes, and says how many bytes that were.
     std::size_t flush(io::stream& to) noexcept {
-        segments all;
-        gather(all);
-        if (!all.count) return 0;
-        const std::size_t written = to.write({all.pieces, all.count});
-        account(all, written);
+        if (!x_control.empty()) return flush_lanes(to);
+        const bytes_view data = std::as_const(x_data).view();
+        if (data.empty()) return 0;
+        const std::size_t written = to.write({&data, 1});
+        consume_data(written);
         return written;
     }
 
@@ -140,6 +140,18 @@ public:
         }
     }
 
+    // What the header of a message takes at the most that is no larger than 65,535 bytes and not masked.
+    static constexpr std::size_t short_header_bytes = 4;
+
+    // Appends such a message in one frame.
+    static void append_short(buffer& into, ws::opcode type, bytes_view payload) noexcept {
+        const std::size_t size = payload.size();
+        std::byte* const begin = into.prepare(short_header_bytes + size);
+        std::byte* to = begin + ws::encode_short(type, size, begin);
+        if (size) std::memcpy(to, payload.data(), size);
+        into.commit(static_cast<std::size_t>(to - begin) + size);
+    }
+
 private:
     static constexpr std::size_t frames_a_call = 16;
 
@@ -162,6 +174,14 @@ private:
         ws::frame_header header;
         bytes_view payload;
     };
+
+    [[gnu::noinline]] std::size_t flush_lanes(io::stream& to) noexcept {
+        segments all;
+        gather(all);
+        const std::size_t written = to.write({all.pieces, all.count});
+        account(all, written);
+        return written;
+    }
 
     // A frame that was begun is finished first; control frames pass at the next boundary.
     void gather(segments& into) noexcept {
