@@ -5,7 +5,8 @@
 // sends is answered by events, never by an exception, an assert or an allocation of more than one small block.
 //
 // Rules for maintainers:
-//  - Receiving is one machine of four stages: header -> data or control -> header, and done after a close or a failure.
+//  - Receiving is one machine of four stages: header -> data or control -> header, and done after a close or a failure;
+//    bad_text is where the short cut leaves the failure of a text to it.
 //  - It knows its role in two places: what the mask bit must be, and whether there is something to unmask.
 //  - receive_whole is a short cut past the machine and must give what that would give; the tests compare the two.
 //    x_between says that the machine stands where it applies, and is set where the machine is left.
@@ -57,9 +58,9 @@ public:
     // Data comes in pieces: one for each contiguous part of a frame. An empty frame that begins or ends a message gives
     // an empty piece; other empty frames give nothing. Payloads are unmasked in place, so `input` must not be parsed
     // twice.
-    [[nodiscard]] event receive(mutable_bytes& input) noexcept {
+    [[nodiscard, gnu::noinline]] event receive(mutable_bytes& input) noexcept {
         event seen;
-        if (receive_whole(input, x_limits.frame_bytes, seen.payload, seen.type)) {
+        if (!input.empty() && receive_whole(input, x_limits.frame_bytes, seen.payload, seen.type)) {
             seen.what = event::kind::data;
             seen.first = seen.last = true;
             return seen;
@@ -71,11 +72,13 @@ public:
         return seen;
     }
 
-    // The short way for the most frequent case: takes a message of one frame, of at most `most_bytes`, that stands whole
-    // at the front of `input` and is right in everything. False: nothing has changed, and `receive` will judge.
-    [[nodiscard]] bool receive_whole(mutable_bytes& input, std::uint64_t most_bytes, mutable_bytes& payload,
-                                     opcode& type) noexcept {
-        if (!x_between || input.size() < 2 + sizeof(masking_key)) return false;
+    // The short way for the most frequent case: takes a message of one frame, of at most `most_bytes` (and no more than
+    // the limit for frames), that stands whole at the front of `input` and is right in everything. False: `receive` will
+    // judge. There must be some input.
+    [[nodiscard, gnu::always_inline]] inline bool receive_whole(mutable_bytes& input, std::uint64_t most_bytes,
+                                                                mutable_bytes& payload, opcode& type) noexcept {
+        if (!x_between || input.size() < 2 + sizeof(masking_key)) [[unlikely]]
+            return false;
         const std::byte* const from = input.data();
         const auto first = std::to_integer<unsigned>(from[0]);
         const bool masked = role() == ws::role::server;
@@ -89,19 +92,12 @@ public:
         }
         if (masked) start += sizeof(masking_key);
         const std::size_t end = start + size;
-        if (end > input.size() || size > most_bytes || size > x_limits.frame_bytes) return false;
-        payload = input.subspan(start, size);
+        if (end > input.size() || size > most_bytes) return false;
+        const mutable_bytes found = payload = input.subspan(start, size);
         type = static_cast<opcode>(first & 15);
-        masking_key key;
-        if (masked) {
-            std::memcpy(key.bytes, payload.data() - sizeof key, sizeof key);
-            apply_mask(payload, key);
-        }
-        if (type == opcode::text && !is_utf8(payload)) [[unlikely]] {
-            if (masked) apply_mask(payload, key); // as it was
-            return false;
-        }
-        input = input.subspan(end);
+        if (type == opcode::text) return receive_text(input, end, found);
+        input = input.subspan(end); // last of all the unmasking: nothing need be kept over it
+        if (masked) apply_mask(found, key_before(found));
         return true;
     }
 
@@ -131,7 +127,23 @@ public:
     std::string failure_reason() const { return broken_rule().reason(); }
 
 private:
-    enum class stage : std::uint8_t { header, data, control, done };
+    enum class stage : std::uint8_t { header, data, control, bad_text, done };
+
+    static masking_key key_before(mutable_bytes payload) noexcept {
+        masking_key key;
+        std::memcpy(key.bytes, payload.data() - sizeof key, sizeof key);
+        return key;
+    }
+
+    [[gnu::noinline]] bool receive_text(mutable_bytes& input, std::size_t end, mutable_bytes payload) noexcept {
+        if (role() == ws::role::server) apply_mask(payload, key_before(payload));
+        if (!is_utf8(payload)) [[unlikely]] {
+            x_stage = stage::bad_text;
+            return x_between = false;
+        }
+        input = input.subspan(end);
+        return true;
+    }
 
     // The machine itself.
     [[gnu::noinline]] event step(mutable_bytes& input) noexcept {
@@ -156,6 +168,7 @@ private:
                 if (const mutable_bytes payload = control_payload(input); !x_remaining)
                     return finish_control(payload, input);
                 break;
+            case stage::bad_text: return fail(errc::bad_utf8, 1, input);
             case stage::done: input = input.last(0); return {};
             }
         }
