@@ -34,9 +34,11 @@ public:
         corrupt,   // a compressed message is not what it should be: `corruption` says what
     };
 
-    // `rest`, a part of the lease `first`, is to be parsed.
-    inbox(ws::role side, block_pool& pool, const ws::limits& bounds, io::lease&& first, mutable_bytes rest) noexcept
-        : x_protocol(side, pool, bounds), x_lease(std::exchange(first, {})), x_rest(rest), x_assembly(pool) {}
+    // `rest`, a part of the lease `first`, is to be parsed. `message_bytes` is what `advance` will be given.
+    inbox(ws::role side, block_pool& pool, const ws::limits& bounds, std::size_t message_bytes, io::lease&& first,
+          mutable_bytes rest) noexcept
+        : x_protocol(side, pool, bounds), x_lease(std::exchange(first, {})), x_rest(rest), x_assembly(pool),
+          x_short_bytes(message_bytes < bounds.frame_bytes ? message_bytes : bounds.frame_bytes) {}
 
     ws::connection& protocol() noexcept { return x_protocol; }
     const ws::connection& protocol() const noexcept { return x_protocol; }
@@ -50,12 +52,10 @@ public:
     errc corruption() const noexcept { return x_corruption; }
 
     // The short way of `advance` for whole messages: true when one stands whole where nothing was parsed yet. False says
-    // nothing; ask `advance`.
-    bool find_whole(std::size_t message_bytes) noexcept {
-        mutable_bytes payload;
-        if (!x_plain || x_found || !x_protocol.receive_whole(x_rest, message_bytes, payload, x_view_type)) return false;
-        x_view = payload;
-        x_view_first = x_view_last = x_found = true;
+    // nothing; ask `advance`. There must be a rest.
+    [[gnu::noinline]] bool find_whole() noexcept {
+        if (!x_plain || x_found || !x_protocol.receive_whole(x_rest, x_short_bytes, x_view, x_view_type)) return false;
+        x_plain = x_found = x_view_first = x_view_last = true; // in one store
         return true;
     }
 
@@ -88,16 +88,19 @@ public:
     }
     bool look_ahead(ws::event& control) noexcept { return look_ahead(x_rest, control); }
 
-    // New bytes, when the old ones are used up and no view of them is valid any more.
-    void refill(io::lease&& next) noexcept {
-        x_lease = std::exchange(next, {});
-        x_rest = x_lease.bytes;
-    }
+    // Where new bytes go when the old ones are used up and no view of them is valid any more; and that they are there.
+    io::lease& lease_to_fill() noexcept { return x_lease; }
+    void filled() noexcept { x_rest = x_lease.bytes; }
 
     // The lease, for giving it back, and the same unless a view may point into it.
     io::lease take_lease() noexcept {
         assert(x_rest.empty());
         return std::exchange(x_lease, {});
+    }
+    void give_lease_to(io::stream& lender) noexcept {
+        assert(x_rest.empty());
+        lender.release(std::move(x_lease));
+        x_lease = {};
     }
     bool has_lease() const noexcept { return x_lease.backing.data; }
     bool lease_is_unused() const noexcept {
@@ -210,7 +213,7 @@ private:
         }
     }
 
-    void hand_out(bytes_view payload, const ws::event& from) noexcept {
+    void hand_out(mutable_bytes payload, const ws::event& from) noexcept {
         x_view = payload;
         x_view_type = from.type;
         x_view_first = from.first;
@@ -219,7 +222,7 @@ private:
     }
 
     step hand_out_gathered() noexcept {
-        x_view = std::as_const(x_assembly).view();
+        x_view = x_assembly.view();
         x_view_first = x_gathered_first;
         x_view_last = false;
         x_view_assembled = true;
@@ -310,7 +313,8 @@ private:
     buffer x_assembly;                   // a message that comes in parts, or was handed out last
     owned<read_ahead> x_ahead;           // made when it is needed first
     owned<ws::message_codec> x_codec;    // only where compression was agreed upon
-    bytes_view x_view;                   // what was handed out last, or is to be
+    mutable_bytes x_view;                 // what was handed out last, or is to be
+    std::uint64_t x_short_bytes;         // larger messages do not go the short way
     ws::opcode x_view_type = ws::opcode::text;
     std::uint32_t x_gathered_from = 1; // the frame in which began what is gathered, or was handed out last
     bool x_plain = true;  // nothing stands between x_rest and a reader, but for what was found

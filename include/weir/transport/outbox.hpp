@@ -31,6 +31,7 @@ public:
     }
 
     bool empty() const noexcept { return x_data.empty() && x_control.empty(); }
+    std::size_t data_bytes() const noexcept { return x_data.size(); }
 
     // The bytes of messages that wait, and how many of them are deferred.
     std::size_t queued_bytes() const noexcept { return x_data.size() + deferred_bytes(); }
@@ -67,10 +68,19 @@ public:
     // Hands the stream as much as it takes, and says how many bytes that were.
     std::size_t flush(io::stream& to) noexcept {
         if (!x_control.empty()) return flush_lanes(to);
+        return x_data.empty() ? 0 : flush_data(to);
+    }
+
+    // The same of the data lane alone, which must not be empty, where there is nothing in the control lane.
+    std::size_t flush_data(io::stream& to) noexcept {
         const bytes_view data = std::as_const(x_data).view();
-        if (data.empty()) return 0;
         const std::size_t written = to.write({&data, 1});
-        consume_data(written);
+        if (written != data.size()) [[unlikely]] {
+            consume_data(written);
+        } else {
+            x_to_boundary = 0;
+            x_data.clear();
+        }
         return written;
     }
 
@@ -144,12 +154,11 @@ public:
     static constexpr std::size_t short_header_bytes = 4;
 
     // Appends such a message in one frame.
-    static void append_short(buffer& into, ws::opcode type, bytes_view payload) noexcept {
-        const std::size_t size = payload.size();
-        std::byte* const begin = into.prepare(short_header_bytes + size);
-        std::byte* to = begin + ws::encode_short(type, size, begin);
-        if (size) std::memcpy(to, payload.data(), size);
-        into.commit(static_cast<std::size_t>(to - begin) + size);
+    // `to`, where `into` ends, has room for it.
+    static void append_short(buffer& into, std::byte* to, ws::opcode type, bytes_view payload) noexcept {
+        const std::size_t header = ws::encode_short(type, payload.size(), to);
+        into.commit(header + payload.size());
+        if (!payload.empty()) std::memcpy(to + header, payload.data(), payload.size());
     }
 
 private:

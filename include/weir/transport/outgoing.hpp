@@ -39,8 +39,9 @@ public:
     bool send_short(ws::opcode type, bytes_view payload) noexcept {
         buffer& data = x_outbox.data();
         const std::size_t size = payload.size();
-        if (size >= x_short_below || data.size() + size + outbox::short_header_bytes > x_short_queue) return false;
-        outbox::append_short(data, type, payload);
+        const std::size_t most = size + outbox::short_header_bytes;
+        if (size >= x_short_below || data.size() + most > x_short_queue) return false;
+        outbox::append_short(data, data.spare() >= most ? data.end() : make_room(most), type, payload);
         return true;
     }
 
@@ -107,12 +108,23 @@ public:
         wake(x_streamers, errc::closed);
     }
 
+    // The short way of `flush`, while nothing but messages wait, and nobody for them: true when all has left, or there
+    // was nothing. After false `flush` is owed.
+    bool flush_short(io::stream& over) noexcept {
+        if (x_blocked || x_awaited || !x_outbox.control().empty()) return false;
+        const std::size_t size = x_outbox.data_bytes();
+        if (!size) return true;
+        const std::size_t written = x_outbox.flush_data(over);
+        x_bytes_out += written;
+        return written == size;
+    }
+
     // Hands the stream what it takes, in one call.
     void flush(io::stream& over) noexcept {
         if (x_blocked || x_outbox.empty()) return;
         x_bytes_out += x_outbox.flush(over);
         x_blocked = !x_outbox.empty();
-        if (awaited()) wake_some();
+        if (x_awaited) wake_some();
     }
     void unblock() noexcept { x_blocked = false; }
 
@@ -133,12 +145,15 @@ public:
     std::uint64_t bytes_out() const noexcept { return x_bytes_out; }
 
     // Whether a send, or a send of a piece, need not wait now; and for those who wait.
-    bool sendable() const noexcept { return queued_bytes() <= x_options.high_water_bytes; }
+    bool sendable() const noexcept {
+        if (x_short_below && x_outbox.data_bytes() <= x_short_queue) return true; // nothing is deferred then
+        return queued_bytes() <= x_options.high_water_bytes;
+    }
     bool frame_sendable() const noexcept {
         return queued_bytes() - x_outbox.deferred_bytes() <= x_options.high_water_bytes;
     }
-    void wait_sendable(waiter& sender) noexcept { x_senders.push_back(sender); }
-    void wait_frame_sendable(waiter& sender) noexcept { x_streamers.push_back(sender); }
+    void wait_sendable(waiter& sender) noexcept { wait(x_senders, sender); }
+    void wait_frame_sendable(waiter& sender) noexcept { wait(x_streamers, sender); }
     bool awaited() const noexcept { return !x_senders.empty() || !x_streamers.empty(); }
 
     static void wake(list<ready_item>& waiters, errc outcome) noexcept {
@@ -147,6 +162,7 @@ public:
 
 private:
     static constexpr std::size_t write_through_bytes = 16 * 1024;
+    static constexpr std::size_t first_block_bytes = 4 * 1024;
     static constexpr std::size_t control_lane_bytes = 16 * 1024;
 
     // What makes the masking keys; null for a server.
@@ -195,9 +211,22 @@ private:
         x_short_below = x_codec || keys(from) || from.sending_message() || from.close_sent() ? 0 : most;
     }
 
+    // More than is needed: what is sent in one turn is then seldom moved.
+    [[gnu::noinline]] std::byte* make_room(std::size_t bytes) noexcept {
+        buffer& data = x_outbox.data();
+        if (data.has_block() || bytes > first_block_bytes) return data.prepare(bytes);
+        data.begin(first_block_bytes);
+        return data.end();
+    }
+
     [[gnu::noinline]] void wake_some() noexcept {
         if (x_outbox.data().size() <= x_options.high_water_bytes / 2) wake(x_streamers, errc{});
         if (queued_bytes() <= x_options.high_water_bytes / 2) wake(x_senders, errc{});
+        x_awaited = awaited();
+    }
+    void wait(list<ready_item>& among, waiter& sender) noexcept {
+        x_awaited = true;
+        among.push_back(sender);
     }
 
     // One message is always taken when nothing is queued before it.
@@ -226,6 +255,7 @@ private:
     std::size_t x_short_below = 0; // smaller messages go the short way
     std::size_t x_short_queue;     // as long as this much is queued with them at the most
     bool x_compresses = false; // the message that is sent by pieces is compressed
+    bool x_awaited = false; // perhaps somebody waits for what is queued
     bool x_blocked = false; // the stream takes nothing until it says so
 };
 
