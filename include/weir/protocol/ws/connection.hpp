@@ -136,8 +136,8 @@ private:
     }
 
     [[gnu::noinline]] bool receive_text(mutable_bytes& input, std::size_t end, mutable_bytes payload) noexcept {
-        if (role() == ws::role::server) apply_mask(payload, key_before(payload));
-        if (!is_utf8(payload)) [[unlikely]] {
+        const bool masked = role() == ws::role::server;
+        if (!(masked ? unmask_text(payload, key_before(payload)) : is_utf8(payload))) [[unlikely]] {
             x_stage = stage::bad_text;
             return x_between = false;
         }
