@@ -58,6 +58,34 @@ struct bell final : io::interrupt {
     int rings = 0;
 };
 
+// A backend on a clock of its own, which counts how often it is read. Waiting takes the whole time, or, while `events` are
+// left, a millisecond and the time that each of them takes.
+class scripted final : public io::backend {
+public:
+    std::string_view name() const noexcept override { return "scripted"; }
+    result<owned<io::stream>> connect(bytes_view) override { return errc::unsupported; }
+    result<owned<io::acceptor>> listen(bytes_view, const io::listen_options&) override { return errc::unsupported; }
+    result<owned<io::stream>> adopt_stream(int) override { return errc::unsupported; }
+    result<owned<io::acceptor>> adopt_acceptor(int) override { return errc::unsupported; }
+    bool wait(std::chrono::nanoseconds timeout) noexcept override {
+        const std::chrono::nanoseconds most = events > 0 && timeout > 1ms ? 1ms : timeout;
+        at += most;
+        return events > 0 && most < timeout;
+    }
+    bool dispatch() noexcept override {
+        if (events > 0 && --events >= 0) at += takes;
+        return false;
+    }
+    void wake() noexcept override {}
+    std::chrono::nanoseconds now() noexcept override {
+        ++reads;
+        return at;
+    }
+
+    std::chrono::nanoseconds at{0}, takes{0};
+    int events = 0, reads = 0;
+};
+
 task<int> give(int what) { co_return what; }
 
 task<> note(std::string& log, std::string what, std::chrono::nanoseconds after) {
@@ -211,6 +239,38 @@ TEST_CASE("loop: on a clock that has run for years a deadline is as far away as 
     for (int turns = 0; one.rings == 0 && turns < 6; ++turns) loop.turn(); // the wheel may want a few on the way
     CHECK(one.rings == 1);
     CHECK(loop.now() == start + 1h);
+}
+
+TEST_CASE("loop: the clock is read once a turn while there are events, and deadlines are kept all the same") {
+    auto made = make_owned<scripted>();
+    scripted& events = *made;
+    io::loop loop(std::move(made));
+    alarm_clock far;
+    loop.arm(far, 20s);
+    loop.turn(0ns);
+    events.events = 1000;
+    events.reads = 0;
+    for (int turn = 0; turn < 1000; ++turn) loop.turn();
+    CHECK(events.reads <= 1001);
+    CHECK(far.rings == 0);
+    int turns = 0;
+    for (; far.rings == 0 && turns < 10; ++turns) loop.turn();
+    CHECK(far.rings == 1);
+    CHECK(turns <= 6); // the wheel may want a few on the way
+    CHECK(events.at >= 20s);
+    CHECK(events.at <= 20s + 1ms);
+
+    for (const std::chrono::nanoseconds busy : {1ms, 90ms, 200ms, 2s + 0ms, 5s + 0ms}) { // a turn that takes long
+        const std::chrono::nanoseconds due = events.at + 3s;
+        loop.arm(far, due - loop.now());
+        far.rings = 0;
+        loop.turn(0ns);
+        events.takes = busy;
+        events.events = 1;
+        while (far.rings == 0) loop.turn();
+        CHECK(events.at >= due);
+        CHECK(events.at <= due + busy + 2ms);
+    }
 }
 
 TEST_CASE("loop: an item is taken back by whoever runs before it") {

@@ -81,6 +81,29 @@ TEST_CASE_TEMPLATE("stream: blocked, then told, then bytes", Fixture, ALL_STREAM
     a->observe(nullptr);
 }
 
+TEST_CASE_TEMPLATE("stream: who is told that everything was lent need not ask again", Fixture, ALL_STREAM_FIXTURES) {
+    Fixture in;
+    told of_a;
+    auto [a, b] = in.pair();
+    a->observe(&of_a);
+    in.settle();
+    for (int round = 1; round <= 3; ++round) {
+        CHECK(write_some(*b, "x") == 1);
+        CHECK(in.until([&] { return read_some(*a) == "x"; }));
+        if (!a->drained()) CHECK(state_of(*a) == status::blocked);
+        of_a = told();
+        in.settle();
+        CHECK(write_some(*b, "y") == 1);
+        CHECK(in.until([&] { return of_a.readable > 0; }));
+        CHECK(read_some(*a) == "y");
+        if (!a->drained()) CHECK(state_of(*a) == status::blocked);
+        of_a = told();
+    }
+    b.reset();
+    CHECK(in.until([&] { return of_a.readable > 0; }));
+    CHECK(state_of(*a) == status::end);
+}
+
 TEST_CASE_TEMPLATE("stream: pieces come out in order, empty ones do no harm", Fixture, ALL_STREAM_FIXTURES) {
     Fixture in;
     auto [a, b] = in.pair();

@@ -63,6 +63,17 @@ public:
         return x_block.data + x_end;
     }
 
+    // The end of the content, and how many bytes it may grow there without `prepare`, where the bound allows it.
+    std::byte* end() noexcept { return x_block.data + x_end; }
+    std::size_t spare() const noexcept { return x_block.size - x_end; }
+
+    // Whether it has a block, and for one that has none: room for `count` bytes, within the bound, to begin with.
+    bool has_block() const noexcept { return x_block.data; }
+    void begin(std::size_t count) noexcept {
+        assert(!x_block.data);
+        x_block = x_pool->take(count);
+    }
+
     // Adds `count` bytes written where `prepare` pointed; at most as many as were prepared.
     void commit(std::size_t count) noexcept {
         assert(count <= x_block.size - x_end);
@@ -85,17 +96,21 @@ public:
 
     // Removes everything and gives the memory back.
     void clear() noexcept {
-        x_pool->give(std::exchange(x_block, {}));
+        const block unused = x_block;
+        x_block = {};
         x_begin = x_end = 0;
+        x_pool->give(unused);
     }
 
 private:
-    void make_room(std::size_t count) noexcept {
+    [[gnu::noinline]] void make_room(std::size_t count) noexcept {
         const std::size_t held = size();
-        if (x_block.data && held + count <= x_block.size && x_begin >= held) {
+        if (!x_block.data) return begin(count);
+        if (held + count <= x_block.size && x_begin >= held) {
             std::memcpy(x_block.data, data(), held); // the two do not overlap: the gap is as long as the content
         } else {
-            const block larger = x_pool->take(held + count);
+            const std::size_t wanted = held + count;
+            const block larger = x_pool->take(wanted);
             if (held) std::memcpy(larger.data, data(), held);
             x_pool->give(x_block);
             x_block = larger;

@@ -51,6 +51,9 @@ public:
 
     bool empty() const noexcept { return x_head.x_next == &x_head; }
 
+    // Whether there is exactly one element. Not to be asked of an empty list.
+    bool has_one() const noexcept { return x_head.x_next == x_head.x_previous; }
+
     // The oldest element; null when empty.
     Tag* front() const noexcept { return empty() ? nullptr : static_cast<Tag*>(x_head.x_next); }
 
@@ -81,8 +84,10 @@ public:
     // Removes and returns the oldest element; null when empty.
     Tag* pop_front() noexcept {
         if (empty()) return nullptr;
-        list_node<Tag>* first = x_head.x_next;
-        first->unlink();
+        list_node<Tag>* const first = x_head.x_next;
+        x_head.x_next = first->x_next;
+        first->x_next->x_previous = &x_head;
+        first->x_next = first->x_previous = nullptr;
         return static_cast<Tag*>(first);
     }
 

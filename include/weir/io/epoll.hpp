@@ -43,8 +43,8 @@ public:
         if (x_told < x_found) return true;
         int milliseconds = -1;
         if (timeout != forever) { // rounded up, so that a deadline has passed when the wait is over
-            const auto whole = std::chrono::ceil<std::chrono::milliseconds>(timeout).count();
-            milliseconds = whole > max_wait ? max_wait : static_cast<int>(whole);
+            const auto whole = (static_cast<std::uint64_t>(timeout.count()) + 999'999) / 1'000'000;
+            milliseconds = whole > max_wait ? static_cast<int>(max_wait) : static_cast<int>(whole);
         }
         const int found = ::epoll_wait(x_epoll.get(), x_events, max_events, milliseconds);
         x_told = 0;
@@ -54,13 +54,12 @@ public:
 
     bool dispatch() noexcept override {
         for (int told = 0; told < events_at_once && x_told < x_found; ++told) {
-            const epoll_event event = x_events[x_told++];
-            auto* which = static_cast<watched*>(event.data.ptr);
-            if (!which) { // the eventfd, or unwatched meanwhile
-                continue;
-            }
-            const bool hangup = event.events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR);
-            which->on_ready(hangup || event.events & EPOLLIN, hangup || event.events & EPOLLOUT, hangup);
+            const epoll_event& event = x_events[x_told++];
+            auto* const which = static_cast<watched*>(event.data.ptr);
+            if (!which) continue; // the eventfd, or unwatched meanwhile
+            const std::uint32_t what = event.events;
+            const bool hangup = what & (EPOLLRDHUP | EPOLLHUP | EPOLLERR);
+            which->on_ready(hangup || what & EPOLLIN, hangup || what & EPOLLOUT, hangup);
         }
         return x_told < x_found;
     }
@@ -79,7 +78,7 @@ public:
 private:
     static constexpr int max_events = 256;
     static constexpr int events_at_once = 4; // as many leases as the pool keeps
-    static constexpr int max_wait = 1 << 30; // milliseconds: twelve days
+    static constexpr unsigned max_wait = 1 << 30; // milliseconds: twelve days
 
     epoll() noexcept
         : x_epoll(::epoll_create1(EPOLL_CLOEXEC)), x_wake(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {}

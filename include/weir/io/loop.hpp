@@ -28,7 +28,8 @@ public:
     // outlive the loop. `waiting`: how it waits while there is nothing to do; a simulated backend is not asked twice.
     explicit loop(owned<backend> events, entropy* random = nullptr, wait_policy waiting = {}) noexcept
         : x_backend(std::move(events)), x_random(random ? random : &x_os_entropy),
-          x_spins_for(x_backend->is_simulated() ? std::chrono::nanoseconds(0) : waiting.spins_for()) {
+          x_spins_for(x_backend->is_simulated() ? std::chrono::nanoseconds(0) : waiting.spins_for()),
+          x_simulated(x_backend->is_simulated()) {
         x_now = x_last_event = x_backend->now();
         x_wheel.advance(x_now);
     }
@@ -59,35 +60,21 @@ public:
         context root(*this);
         const ending last(*this, main);
         if (main.suspend(std::noop_coroutine(), &root))
-            while (!main.done()) turn();
+            while (!main.done()) take_turn(forever);
         return main.await_resume();
     }
 
     // One turn; waits at most `at_most` for something to do.
     void turn(std::chrono::nanoseconds at_most = forever) noexcept {
         const activation active(*this);
-        const std::chrono::nanoseconds due = until_next();
-        wait(due < at_most ? due : at_most);
-        x_sleeping.store(false, std::memory_order_relaxed);
-        x_now = x_backend->now();
-        ++x_turn_number;
-        x_ready.take_all(x_next_turn);
-        while (x_backend->dispatch()) run_all(x_ready);
-        x_wheel.advance(x_now);
-        take_remote();
-        run_ready();
+        take_turn(at_most);
     }
 
     // How long a turn would wait: zero when something is ready, `forever` when nothing is due. From this call on, until
     // the next turn, a post from another thread makes `descriptor()` readable.
     std::chrono::nanoseconds until_next() noexcept {
-        x_sleeping.store(true, std::memory_order_seq_cst); // first: a post either sees it or is seen here
-        if (x_has_remote.load(std::memory_order_seq_cst) || x_has_raised.load()) return std::chrono::nanoseconds(0);
-        if (!x_ready.empty() || !x_turn_end.empty() || !x_next_turn.empty()) return std::chrono::nanoseconds(0);
-        const std::chrono::nanoseconds next = x_wheel.next();
-        if (next == forever) return forever;
-        const std::chrono::nanoseconds now = x_backend->now();
-        return next > now ? next - now : std::chrono::nanoseconds(0);
+        x_quiet = true;
+        return until_due();
     }
 
     // A descriptor that is readable when a turn has events to handle; -1 where the backend has none. Deadlines do not
@@ -127,6 +114,7 @@ public:
 
 private:
     static constexpr std::chrono::nanoseconds longest = std::chrono::hours(24 * 365);
+    static constexpr std::chrono::nanoseconds far = std::chrono::milliseconds(100);
     static constexpr int rounds_a_turn = 16;
 
     // Makes a loop the current one on this thread, and the former one again afterwards.
@@ -162,11 +150,40 @@ private:
         task<T>& x_main;
     };
 
+    void take_turn(std::chrono::nanoseconds at_most) noexcept {
+        const std::chrono::nanoseconds due = until_due();
+        wait(due < at_most ? due : at_most);
+        x_sleeping.store(false, std::memory_order_relaxed);
+        x_now = x_backend->now();
+        ++x_turn_number;
+        if (!x_next_turn.empty()) x_ready.take_all(x_next_turn);
+        while (x_backend->dispatch()) run_all(x_ready);
+        x_wheel.advance(x_now);
+        if (x_has_raised.load() || x_has_remote.load(std::memory_order_acquire)) take_remote();
+        run_ready();
+    }
+
+    // How long a turn would wait. The clock is not read while turns have events and no deadline is near: half of the
+    // time that was left when the last turn began is waited then. When that is over without an event, what is left is
+    // known, since nothing has taken time; and if the last turn took more than that, deadlines are late by that turn anyway.
+    std::chrono::nanoseconds until_due() noexcept {
+        x_sleeping.store(true, std::memory_order_seq_cst); // first: a post either sees it or is seen here
+        if (x_has_remote.load(std::memory_order_seq_cst) || x_has_raised.load()) return std::chrono::nanoseconds(0);
+        if (!x_ready.empty() || !x_turn_end.empty() || !x_next_turn.empty()) return std::chrono::nanoseconds(0);
+        const std::chrono::nanoseconds next = x_wheel.next();
+        if (next == forever) return forever;
+        const std::chrono::nanoseconds left = next - x_now;
+        if (left > far && !x_quiet) return left / 2;
+        const std::chrono::nanoseconds now = x_backend->now();
+        return next > now ? next - now : std::chrono::nanoseconds(0);
+    }
+
     void wait(std::chrono::nanoseconds most) noexcept {
         if (x_spins_for == std::chrono::nanoseconds(0) || most == std::chrono::nanoseconds(0)) {
-            x_backend->wait(most);
-        } else if (!spin(most) && x_backend->wait(most)) {
-            x_last_event = x_backend->now();
+            x_quiet = !x_backend->wait(most) || x_simulated;
+        } else if (!spin(most)) {
+            x_quiet = !x_backend->wait(most);
+            if (!x_quiet) x_last_event = x_backend->now();
         }
     }
 
@@ -188,7 +205,7 @@ private:
         return x_has_remote.load(std::memory_order_seq_cst) || x_has_raised.load();
     }
 
-    void take_remote() noexcept {
+    [[gnu::noinline]] void take_remote() noexcept {
         if (x_has_raised.load()) {
             x_has_raised.store(false);
             list<interrupt> round;
@@ -198,7 +215,6 @@ private:
                 if (each->x_raised.exchange(false)) each->on_interrupt();
             }
         }
-        if (!x_has_remote.load(std::memory_order_acquire)) return;
         list<remote_item> round; // what comes meanwhile waits for the next turn
         {
             const std::lock_guard<std::mutex> lock(x_remote_mutex);
@@ -223,6 +239,11 @@ private:
 
     // Runs what is in the list now; what is posted meanwhile waits for the next round.
     static void run_all(list<ready_item>& items) noexcept {
+        if (items.empty()) return;
+        if (items.has_one()) return items.pop_front()->run();
+        run_many(items);
+    }
+    [[gnu::noinline]] static void run_many(list<ready_item>& items) noexcept {
         list<ready_item> round;
         round.take_all(items);
         while (ready_item* each = round.pop_front()) each->run();
@@ -234,6 +255,8 @@ private:
     entropy* x_random;
     std::chrono::nanoseconds x_spins_for;
     std::chrono::nanoseconds x_last_event; // found by the backend or posted; only kept up by a policy that spins
+    bool x_simulated;
+    bool x_quiet = true; // the last wait has found nothing
     timer_wheel x_wheel;
     list<interrupt> x_interrupts;
     std::atomic<bool> x_has_raised{false};

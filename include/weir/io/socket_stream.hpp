@@ -43,28 +43,16 @@ public:
     }
 
     status fill(lease& into) noexcept override {
-        if (x_failure && !x_write_failed) return status::failed;
-        if (!x_readable && !x_write_failed) return status::blocked;
+        if (!x_write_failed) [[likely]] {
+            if (x_failure) return status::failed;
+            if (!x_readable) return status::blocked;
+        }
         const block room = x_backend.blocks().take(readiness_backend::lease_bytes);
-        ssize_t got;
-        do {
-            got = ::recv(number(), room.data, room.size, 0);
-        } while (got < 0 && errno == EINTR);
-        if (got > 0) {
-            const auto count = static_cast<std::size_t>(got);
-            if (count < room.size && !x_hangup) x_readable = false;
-            into = {{room.data, count}, room};
-            return status::ready;
-        }
-        x_backend.blocks().give(room);
-        if (std::exchange(x_write_failed, false)) return status::failed; // what had arrived before has been lent
-        if (got == 0) return status::end;
-        if (errno == EAGAIN || errno == EWOULDBLOCK) {
-            x_readable = false;
-            return status::blocked;
-        }
-        x_failure = last_error();
-        return status::failed;
+        const ssize_t got = ::recv(number(), room.data, room.size, 0);
+        if (got <= 0) [[unlikely]]
+            return nothing_came(room, got, into);
+        lend(into, room, static_cast<std::size_t>(got));
+        return status::ready;
     }
 
     void release(lease&& unused) noexcept override {
@@ -73,23 +61,11 @@ public:
     }
 
     std::size_t write(std::span<const bytes_view> pieces) noexcept override {
-        std::size_t taken = 0;
-        while (!pieces.empty() && x_writable && !x_failure) {
-            iovec parts[max_pieces];
-            std::size_t count = 0, wanted = 0;
-            for (; count < pieces.size() && count < max_pieces; ++count) {
-                parts[count] = {const_cast<std::byte*>(pieces[count].data()), pieces[count].size()};
-                wanted += pieces[count].size();
-            }
-            const std::size_t sent = send(parts, count);
-            taken += sent;
-            if (sent < wanted) {
-                x_writable = false;
-                break;
-            }
-            pieces = pieces.subspan(count);
-        }
-        return taken;
+        if (pieces.size() != 1) return write_many(pieces);
+        if (!x_writable || x_failure) return 0;
+        const std::size_t sent = send(pieces[0]);
+        if (sent < pieces[0].size()) x_writable = false;
+        return sent;
     }
 
     void shutdown_write() noexcept override { ::shutdown(number(), SHUT_WR); }
@@ -117,24 +93,75 @@ public:
     int descriptor() const noexcept override { return number(); }
 
 private:
+    void lend(lease& into, block room, std::size_t count) noexcept {
+        x_drained = count < room.size && !x_hangup;
+        if (x_drained) x_readable = false;
+        into = {{room.data, count}, room};
+    }
+
+    // A receive that gave no bytes, but `got`.
+    [[gnu::noinline]] status nothing_came(block room, ssize_t got, lease& into) noexcept {
+        while (got < 0 && errno == EINTR) got = ::recv(number(), room.data, room.size, 0);
+        if (got > 0) return lend(into, room, static_cast<std::size_t>(got)), status::ready;
+        x_backend.blocks().give(room);
+        if (std::exchange(x_write_failed, false)) return status::failed; // what had arrived before has been lent
+        if (got == 0) return status::end;
+        if (errno == EAGAIN || errno == EWOULDBLOCK) {
+            x_readable = false;
+            return status::blocked;
+        }
+        x_failure = last_error();
+        return status::failed;
+    }
+
     static constexpr std::size_t max_pieces = 64;
 
     socket_stream(readiness_backend& backend, unique_descriptor&& socket, bool connecting) noexcept
         : watched(std::move(socket)), x_backend(backend), x_connecting(connecting), x_writable(!connecting) {}
 
-    std::size_t send(iovec* parts, std::size_t count) noexcept {
+    [[gnu::noinline]] std::size_t write_many(std::span<const bytes_view> pieces) noexcept {
+        std::size_t taken = 0;
+        while (!pieces.empty() && x_writable && !x_failure) {
+            iovec parts[max_pieces];
+            std::size_t count = 0, wanted = 0;
+            for (; count < pieces.size() && count < max_pieces; ++count) {
+                parts[count] = {const_cast<std::byte*>(pieces[count].data()), pieces[count].size()};
+                wanted += pieces[count].size();
+            }
+            const std::size_t sent = send(parts, count);
+            taken += sent;
+            if (sent < wanted) {
+                x_writable = false;
+                break;
+            }
+            pieces = pieces.subspan(count);
+        }
+        return taken;
+    }
+
+    std::size_t send(bytes_view piece) noexcept {
+        const ssize_t sent = ::send(number(), piece.data(), piece.size(), MSG_NOSIGNAL);
+        if (sent >= 0) [[likely]]
+            return static_cast<std::size_t>(sent);
+        return send_again(piece);
+    }
+    [[gnu::cold, gnu::noinline]] std::size_t send_again(bytes_view piece) noexcept {
+        iovec part{const_cast<std::byte*>(piece.data()), piece.size()};
+        return errno == EINTR ? send(&part, 1) : not_sent();
+    }
+
+    [[gnu::noinline]] std::size_t send(iovec* parts, std::size_t count) noexcept {
+        msghdr all{};
+        all.msg_iov = parts;
+        all.msg_iovlen = count;
         ssize_t sent;
         do {
-            if (count == 1) {
-                sent = ::send(number(), parts[0].iov_base, parts[0].iov_len, MSG_NOSIGNAL);
-            } else {
-                msghdr all{};
-                all.msg_iov = parts;
-                all.msg_iovlen = count;
-                sent = ::sendmsg(number(), &all, MSG_NOSIGNAL);
-            }
+            sent = ::sendmsg(number(), &all, MSG_NOSIGNAL);
         } while (sent < 0 && errno == EINTR);
-        if (sent >= 0) return static_cast<std::size_t>(sent);
+        return sent >= 0 ? static_cast<std::size_t>(sent) : not_sent();
+    }
+
+    [[gnu::cold, gnu::noinline]] std::size_t not_sent() noexcept {
         if (errno != EAGAIN && errno != EWOULDBLOCK) {
             x_failure = last_error();
             x_write_failed = true;
@@ -145,6 +172,18 @@ private:
     interest wants() const noexcept override { return {!x_readable, !x_writable, !x_hangup}; }
 
     void on_ready(bool readable, bool writable, bool hangup) noexcept override {
+        if (x_connecting || hangup) [[unlikely]]
+            return on_change(readable, writable, hangup);
+        if (writable && !x_writable) {
+            x_writable = true;
+            if (x_observer) x_observer->on_writable();
+        }
+        if (!readable || x_readable) return;
+        x_readable = true;
+        if (x_observer) x_observer->on_readable();
+    }
+
+    [[gnu::cold]] void on_change(bool readable, bool writable, bool hangup) noexcept {
         if (hangup) x_hangup = true;
         if (x_connecting) {
             if (!writable && !hangup) return;
@@ -159,12 +198,11 @@ private:
             if (readable && x_observer) x_observer->on_readable();
             return;
         }
-        const bool news = readable && !x_readable;
         const bool room = writable && !x_writable;
         if (readable) x_readable = true;
         if (writable) x_writable = true;
         if (room && x_observer) x_observer->on_writable();
-        if ((news || hangup) && x_observer) x_observer->on_readable();
+        if (x_observer) x_observer->on_readable();
     }
 
     readiness_backend& x_backend;

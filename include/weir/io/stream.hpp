@@ -80,6 +80,10 @@ public:
     // confirmed them. For a Unix socket a rough figure that shrinks as the peer reads. Asks the system.
     virtual std::size_t bytes_under_way() const noexcept { return 0; }
 
+    // Whether the last `fill` that was `ready` has lent everything: the observer will be told of what comes next, as after
+    // a `blocked`, and need not ask again. False where that is not known.
+    bool drained() const noexcept { return x_drained; }
+
     // What broke the stream; empty while it is whole.
     std::error_code failure() const noexcept { return x_failure; }
 
@@ -92,6 +96,7 @@ public:
 protected:
     std::error_code x_failure;
     stream_observer* x_observer = nullptr;
+    bool x_drained = false;
 };
 
 } // namespace weir::inline v0::io

@@ -11,6 +11,7 @@
 
 #include <bit>
 #include <cstdint>
+#include <utility>
 
 namespace weir::inline v0 {
 
@@ -20,39 +21,25 @@ public:
 
     // Fires `which` once `due`, on the clock whose value `advance` is given, has passed. It must not be armed.
     void add(timer& which, std::chrono::nanoseconds due) noexcept {
+        catch_up();
         const std::int64_t ticks = due.count() <= 0 ? 0 : (due.count() - 1) / tick.count() + 1;
         const auto latest = static_cast<std::int64_t>(x_tick + reach / 2);
         which.x_tick = static_cast<std::uint64_t>(ticks < latest ? ticks : latest);
         if (which.x_tick < x_tick) which.x_tick = x_tick;
+        if (which.x_tick < x_next.tick) forget_next();
         insert(which);
     }
 
     // Fires everything that is due at `now`, in the order of the deadlines.
     void advance(std::chrono::nanoseconds now) noexcept {
-        const auto until = static_cast<std::uint64_t>(now.count() / tick.count());
-        for (;;) {
-            const place next = earliest();
-            if (next.tick > until) break;
-            x_tick = next.tick;
-            list<timer>& slot = x_rings[next.ring].slots[next.slot];
-            x_rings[next.ring].used &= ~(std::uint64_t{1} << next.slot);
-            list<timer> due;
-            due.take_all(slot);
-            while (timer* each = due.pop_front()) {
-                if (each->x_tick <= x_tick)
-                    each->expire();
-                else
-                    insert(*each);
-            }
-        }
-        if (x_tick < until) x_tick = until;
+        x_now = now;
+        if (now >= x_due) fire();
     }
 
     // The time at which `advance` has something to do next; the maximum when nothing is armed.
     std::chrono::nanoseconds next() noexcept {
-        const place found = earliest();
-        if (found.tick == nowhere) return std::chrono::nanoseconds::max();
-        return tick * static_cast<std::int64_t>(found.tick);
+        if (x_next.at && !x_next.at->empty()) return x_due;
+        return look_again();
     }
 
 private:
@@ -60,6 +47,7 @@ private:
     static constexpr unsigned rings = 6;
     static constexpr std::uint64_t reach = std::uint64_t{1} << (bits * rings);
     static constexpr std::uint64_t nowhere = ~std::uint64_t{0};
+    static constexpr std::uint64_t unknown = 0;
 
     struct ring {
         std::uint64_t used = 0; // one bit a slot; set where a timer was put
@@ -67,9 +55,51 @@ private:
     };
     struct place {
         std::uint64_t tick;
+        list<timer>* at;
         unsigned ring;
         unsigned slot;
     };
+
+    // The current tick is moved when it is needed.
+    std::uint64_t ticks_now() const noexcept { return static_cast<std::uint64_t>(x_now / tick); }
+    void catch_up() noexcept {
+        if (const std::uint64_t now = ticks_now(); x_tick < now) x_tick = now;
+    }
+
+    void forget_next() noexcept {
+        x_next = {unknown, nullptr, 0, 0};
+        x_due = std::chrono::nanoseconds(0);
+    }
+
+    [[gnu::noinline]] std::chrono::nanoseconds look_again() noexcept {
+        if (x_next.tick == nowhere) return x_due;
+        catch_up();
+        x_next = earliest();
+        x_due = x_next.tick == nowhere ? std::chrono::nanoseconds::max() : tick * static_cast<std::int64_t>(x_next.tick);
+        return x_due;
+    }
+
+    [[gnu::noinline]] void fire() noexcept {
+        const std::uint64_t until = ticks_now();
+        const std::chrono::nanoseconds now = std::exchange(x_now, {}); // the tick moves with what is fired meanwhile
+        for (;;) {
+            const place next = earliest();
+            if (next.tick > until) break;
+            x_tick = next.tick;
+            x_rings[next.ring].used &= ~(std::uint64_t{1} << next.slot);
+            list<timer> due;
+            due.take_all(*next.at);
+            while (timer* each = due.pop_front()) {
+                if (each->x_tick <= x_tick)
+                    each->expire();
+                else
+                    insert(*each);
+            }
+        }
+        x_now = now;
+        catch_up();
+        forget_next();
+    }
 
     void insert(timer& which) noexcept {
         const std::uint64_t differs = which.x_tick ^ x_tick;
@@ -96,13 +126,16 @@ private:
                 }
                 const std::uint64_t round = (x_tick >> shift >> bits) + (ahead ? 0 : 1);
                 const std::uint64_t starts = ((round << bits) | slot) << shift;
-                return {starts < x_tick ? x_tick : starts, level, slot};
+                return {starts < x_tick ? x_tick : starts, &here.slots[slot], level, slot};
             }
         }
-        return {nowhere, 0, 0};
+        return {nowhere, nullptr, 0, 0};
     }
 
     std::uint64_t x_tick = 0;
+    std::chrono::nanoseconds x_now{0};
+    std::chrono::nanoseconds x_due{0};    // of x_next
+    place x_next{unknown, nullptr, 0, 0}; // what `earliest` would say, or a slot that is empty by now: nothing is before it
     ring x_rings[rings];
 };
 

@@ -48,22 +48,19 @@ public:
     // True when a read would not have to wait: something is there to hand out, or the connection is over.
     bool readable(reading how) noexcept {
         if (x_reader || ++x_streak > messages_in_a_row) return false;
-        x_attended = true;
-        const bool found = advance(how);
-        x_attended = false;
-        return found;
+        if (how == reading::whole && x_inbox.has_rest() && x_inbox.find_whole()) return true;
+        return find(how);
     }
 
-    // Has `who` wait for `readable`. errc{}, or why it may not.
-    errc wait_readable(reading how, std::coroutine_handle<> who, context* in) noexcept {
-        if (x_reader) return errc::busy;
+    // Has `who` wait for `readable`. False when somebody does already.
+    bool wait_readable(reading how, std::coroutine_handle<> who, context* in) noexcept {
+        if (x_reader) return false;
         const bool enough = std::exchange(x_streak, 0) > messages_in_a_row;
         if (enough && x_told && x_context) std::exchange(x_context, nullptr)->cancel(); // and reads on all the same
         x_reading = how;
         x_reader = true;
-        const bool waits = x_read_waiter.suspend(who, in);
-        if (waits && enough && advance(how)) wake_reader(); // enough for one turn: let the others run, then go on
-        return {};
+        if (x_read_waiter.suspend(who, in) && enough) give_way();
+        return true;
     }
 
     // Ends the wait of `wait_readable`: the coroutine resumes, or is destroyed. What was found stays for the next read.
@@ -79,12 +76,15 @@ public:
 
     // The message or piece that `readable` found, or why there will be none.
     result<message> take_message() noexcept {
-        if (!take()) return why_over();
+        if (!x_inbox.found()) [[unlikely]]
+            return told();
+        take();
         x_streak += static_cast<unsigned>(x_inbox.view().size() / large_message_bytes);
         return message(x_inbox.view(), x_inbox.view_is_text());
     }
     result<piece> take_piece() noexcept {
-        if (!take()) return why_over();
+        if (!x_inbox.found()) return told();
+        take();
         return piece{x_inbox.view(), x_inbox.view_is_text(), x_inbox.view_is_first(), x_inbox.view_is_last()};
     }
 
@@ -94,6 +94,12 @@ public:
 
     // Queues a message, encoded messages, a piece of a message. errc{}, or why it was not taken.
     errc send(ws::opcode type, bytes_view payload, compression how) noexcept {
+        if (!x_out.send_short(type, payload)) return send_long(type, payload, how);
+        assert(can_send());
+        serve_at_turn_end();
+        return {};
+    }
+    [[gnu::noinline]] errc send_long(ws::opcode type, bytes_view payload, compression how) noexcept {
         if (!can_send()) return errc::closed;
         return sent(x_out.send(x_inbox.protocol(), *x_stream, type, payload, how));
     }
@@ -168,12 +174,33 @@ public:
     }
 
 private:
+    // Enough for one turn: lets the others run, then goes on.
+    [[gnu::noinline]] void give_way() noexcept {
+        if (advance(x_reading)) wake_reader();
+    }
+
+    [[gnu::noinline]] bool find(reading how) noexcept {
+        if (how == reading::whole && x_listening && can_send() && !x_controls.is_paused() && x_inbox.is_used_up()) {
+            give_lease_back(); // and the stream will tell
+            return false;
+        }
+        x_attended = true;
+        const bool found = advance(how);
+        x_attended = false;
+        if (found) listen_on();
+        return found;
+    }
+
     // Before a reader that never waits lets others run. Large messages count as several: a few received bytes may become
     // many megabytes of messages when they are decompressed.
     static constexpr unsigned messages_in_a_row = 64;
     static constexpr std::size_t large_message_bytes = 16 * 1024;
 
-    error why_over() const noexcept { return x_ending.error() ? error(x_ending.error()) : error(errc::closed); }
+    // Why there is nothing to take; whoever reads knows now.
+    [[gnu::cold, gnu::noinline]] error told() noexcept {
+        x_came = x_told = true;
+        return x_ending.error() ? error(x_ending.error()) : error(errc::closed);
+    }
 
     [[gnu::cold]] void abandon() noexcept override { delete this; }
 

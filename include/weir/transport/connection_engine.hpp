@@ -21,7 +21,15 @@ protected:
 
     // Goes on until there is something to hand out to a reader, or the connection is over (true), or there is nothing
     // to go on with (false).
-    bool advance(reading how) noexcept {
+    [[gnu::noinline]] bool advance(reading how) noexcept { return advance_now(how); }
+    [[gnu::always_inline]] inline bool advance_now(reading how) noexcept {
+        if (how == reading::whole) {
+            if (x_inbox.is_used_up() && !refill_now()) return stopped();
+            if (x_inbox.has_rest() && x_inbox.find_whole()) return true;
+        }
+        return go_on(how);
+    }
+    [[gnu::noinline]] bool go_on(reading how) noexcept {
         for (ws::event next;;) {
             switch (x_inbox.advance(how, x_options->message_bytes, x_options->message_fragments, next)) {
             case inbox::step::found: return true;
@@ -53,37 +61,46 @@ protected:
     }
 
     // More bytes for a reader. False when there are none now.
-    bool refill() noexcept {
-        x_stream->release(x_inbox.take_lease());
-        if (x_phase >= phase::draining || x_broken || x_failed) return false;
-        io::lease next;
-        if (!receive(next)) return false;
-        x_inbox.refill(std::move(next));
+    [[gnu::noinline]] bool refill() noexcept { return refill_now(); }
+    [[gnu::always_inline]] inline bool refill_now() noexcept {
+        give_lease_back();
+        if (!x_open && (x_phase >= phase::draining || x_broken || x_failed)) return false;
+        if (!receive_now(x_inbox.lease_to_fill())) return false;
+        x_inbox.filled();
         return true;
+    }
+    void give_lease_back() noexcept {
+        if (x_inbox.has_lease()) x_inbox.give_lease_to(*x_stream);
     }
 
     // One receive a turn, so that others have theirs; a second call is made only when the first has certainly taken
     // everything, to be told of what comes next. False when nothing came; the end and failures are dealt with.
-    bool receive(io::lease& into) noexcept {
+    [[gnu::noinline]] bool receive(io::lease& into) noexcept { return receive_now(into); }
+    [[gnu::always_inline]] inline bool receive_now(io::lease& into) noexcept {
+        if (x_controls.is_paused()) [[unlikely]] x_controls.resume(x_scheduler.now(), x_options->control_frames_per_second);
+        if (x_listening) return false;
         if (x_filled_turn == x_scheduler.turn_number() && !std::exchange(x_drained, false)) {
             retry_later();
             return false;
         }
-        if (x_listening) x_controls.caught_up(x_scheduler.now());
-        if (x_controls.is_paused()) [[unlikely]] x_controls.resume(x_scheduler.now(), x_options->control_frames_per_second);
-        switch (x_stream->fill(into)) {
-        case io::status::ready:
-            x_drained = x_filled_turn != x_scheduler.turn_number() && into.bytes.size() < into.backing.size;
-            x_filled_turn = x_scheduler.turn_number();
-            x_keepalive.received(x_scheduler.now());
-            x_bytes_in += into.bytes.size();
-            return true;
+        const io::status came = x_stream->fill(into);
+        if (came != io::status::ready) return nothing_came(came);
+        x_listening = x_stream->drained() && !x_mute;
+        x_drained = x_filled_turn != x_scheduler.turn_number() && into.bytes.size() < into.backing.size;
+        x_filled_turn = x_scheduler.turn_number();
+        x_keepalive.received(x_scheduler.now());
+        x_bytes_in += into.bytes.size();
+        return true;
+    }
+    [[gnu::noinline]] bool nothing_came(io::status instead) noexcept {
+        switch (instead) {
+        case io::status::ready: break;
         case io::status::blocked:
             if (x_mute) lost_stream(x_stream->failure()); // what arrived before has been read
             x_listening = true;
-            return false;
-        case io::status::end: ended_by_peer(); return false;
-        case io::status::failed: lost_stream(x_stream->failure()); return false;
+            break;
+        case io::status::end: ended_by_peer(); break;
+        case io::status::failed: lost_stream(x_stream->failure()); break;
         }
         return false;
     }
@@ -120,20 +137,15 @@ protected:
         for (io::lease next; x_phase == phase::draining && receive(next);) x_stream->release(std::move(next));
     }
 
-    // Sees to it that somebody looks at what is there, or comes, when no reader does.
+    // Sees to it that somebody looks at what is there, or comes, when no reader does. Owed after a reader's wait, and after
+    // bytes have come for one who need not wait; what is left then is parsed, at the latest, at the end of the turn.
     void listen_on() noexcept {
         if (!x_listening || x_inbox.has_rest()) serve_at_turn_end();
     }
 
-    bool take() noexcept {
+    void take() noexcept {
         x_came = true;
-        if (!x_inbox.found()) {
-            x_told = true; // whoever reads knows now
-            return false;
-        }
         x_inbox.take();
-        listen_on();
-        return true;
     }
 
     void handle_control(const ws::event& next) noexcept {
@@ -240,16 +252,26 @@ protected:
 
     // What is to be done at the end of a turn: see what came for nobody, send what was queued, and get on with ending.
     void serve() noexcept {
-        if (x_phase < phase::draining && !x_broken) {
-            if (!x_reader)
-                receive_ahead();
-            else if (!x_inbox.found() && (!x_listening || x_inbox.has_rest()) && advance(x_reading))
-                wake_reader();
-        }
+        if (!x_reader || !x_listening || x_inbox.has_rest()) see_to_input();
+        if (!x_open || !x_out.flush_short(*x_stream)) return write_and_go_on();
+        if (x_retrying) retry_later();
+    }
+    [[gnu::noinline]] void write_and_go_on() noexcept {
         if (x_out.needs_flush() && !x_broken && !over()) {
             x_out.flush(*x_stream);
             written();
         }
+        if (!x_open) return get_on_with_ending();
+        if (x_retrying) retry_later();
+    }
+    [[gnu::noinline]] void see_to_input() noexcept {
+        if (x_phase >= phase::draining || x_broken) return;
+        if (!x_reader)
+            receive_ahead();
+        else if (!x_inbox.found() && advance(x_reading))
+            wake_reader();
+    }
+    [[gnu::cold]] void get_on_with_ending() noexcept {
         if (x_phase == phase::closing && !x_broken && x_out.empty()) say_no_more();
         if (x_phase == phase::draining && !x_broken) drain();
         if (x_broken && !over()) {
@@ -281,11 +303,13 @@ protected:
     // --- what the stream and the loop tell ---
 
     void on_readable() noexcept override {
-        if (std::exchange(x_listening, false)) x_controls.caught_up(x_scheduler.now());
-        if (x_phase == phase::draining) return drain();
-        if (over() || x_broken) return;
+        if (std::exchange(x_listening, false) && !x_inbox.has_rest()) x_controls.caught_up(x_scheduler.now());
+        if (!x_open) [[unlikely]] {
+            if (x_phase == phase::draining) return drain();
+            if (over() || x_broken) return;
+        }
         if (!x_reader) return receive_ahead();
-        if (!x_inbox.found() && advance(x_reading)) wake_reader();
+        if (!x_inbox.found() && advance_now(x_reading)) wake_reader();
     }
 
     // More than this turn may receive: goes on in the next one.
@@ -297,7 +321,8 @@ protected:
     }
 
     void run() noexcept override {
-        if (!std::exchange(x_next_turn, false)) return serve();
+        if (!x_next_turn) return serve();
+        x_next_turn = false;
         if (std::exchange(x_retrying, false) && !x_listening) on_readable();
     }
 

@@ -34,7 +34,7 @@ public:
     connection_state& operator=(const connection_state&) = delete;
 
     // Whether messages are still taken.
-    bool can_send() const noexcept { return x_phase == phase::open && !x_broken; }
+    bool can_send() const noexcept { return x_open; }
 
     bool over() const noexcept { return x_phase == phase::over; }
 
@@ -81,8 +81,8 @@ protected:
         : x_scheduler(around.runs_on), x_options(std::move(options)), x_stream(std::move(over)),
           x_inbox(side, around.blocks,
                   ws::limits{.frame_bytes = x_options->received_frame_bytes, .message_fragments = UINT32_MAX},
-                  std::move(first), rest),
-          x_out(around.blocks, around.random, *x_options), x_keepalive(x_scheduler.now()),
+                  x_options->message_bytes, std::move(first), rest),
+          x_out(x_inbox.protocol(), around.blocks, around.random, *x_options), x_keepalive(x_scheduler.now()),
           x_controls(x_scheduler.now()), x_ending(x_scheduler.now()) {
         assert(x_options->frame_bytes > 0 && "frame_bytes of a connection must be at least 1");
         static std::atomic<std::uint64_t> count{0};
@@ -158,6 +158,7 @@ protected:
 
     [[gnu::cold]] void enter_closing() noexcept {
         x_phase = phase::closing;
+        x_open = false;
         close_port();
         arm_close();
         serve_at_turn_end();
@@ -166,6 +167,7 @@ protected:
     // The connection is of no use any more: everything that is left to send is thrown away.
     [[gnu::cold]] void break_off() noexcept {
         if (over() || std::exchange(x_broken, true)) return;
+        x_open = false;
         x_out.clear();
         lost();
         serve_at_turn_end();
@@ -184,6 +186,7 @@ protected:
     [[gnu::cold]] void finish() noexcept {
         if (over()) return;
         x_phase = phase::over;
+        x_open = false;
         x_ending.note_end(x_scheduler.now());
         disarm();
         x_retrying = false;
@@ -240,6 +243,7 @@ protected:
     std::uint64_t x_bytes_in = 0;
     std::uint64_t x_filled_turn = ~std::uint64_t{0}; // the turn of the last receive
     phase x_phase = phase::open;
+    bool x_open = true; // in phase open, and not broken
     reading x_reading = reading::whole;
     bool x_reader = false;    // somebody waits in read
     bool x_attended = false;  // somebody asks for a message just now

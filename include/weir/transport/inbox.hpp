@@ -34,9 +34,11 @@ public:
         corrupt,   // a compressed message is not what it should be: `corruption` says what
     };
 
-    // `rest`, a part of the lease `first`, is to be parsed.
-    inbox(ws::role side, block_pool& pool, const ws::limits& bounds, io::lease&& first, mutable_bytes rest) noexcept
-        : x_protocol(side, pool, bounds), x_lease(std::exchange(first, {})), x_rest(rest), x_assembly(pool) {}
+    // `rest`, a part of the lease `first`, is to be parsed. `message_bytes` is what `advance` will be given.
+    inbox(ws::role side, block_pool& pool, const ws::limits& bounds, std::size_t message_bytes, io::lease&& first,
+          mutable_bytes rest) noexcept
+        : x_protocol(side, pool, bounds), x_lease(std::exchange(first, {})), x_rest(rest), x_assembly(pool),
+          x_short_bytes(message_bytes < bounds.frame_bytes ? message_bytes : bounds.frame_bytes) {}
 
     ws::connection& protocol() noexcept { return x_protocol; }
     const ws::connection& protocol() const noexcept { return x_protocol; }
@@ -49,8 +51,112 @@ public:
     const ws::message_codec* codec() const noexcept { return x_codec.get(); }
     errc corruption() const noexcept { return x_corruption; }
 
+    // The short way of `advance` for whole messages: true when one stands whole where nothing was parsed yet. False says
+    // nothing; ask `advance`. There must be a rest.
+    [[gnu::noinline]] bool find_whole() noexcept {
+        if (!x_plain || x_found || !x_protocol.receive_whole(x_rest, x_short_bytes, x_view, x_view_type)) return false;
+        x_plain = x_found = x_view_first = x_view_last = true; // in one store
+        return true;
+    }
+
+    // Whether `advance` would find out that more bytes are needed and nothing else: the view of the last message ends then.
+    bool is_used_up() noexcept {
+        if (!x_plain || x_found || !x_rest.empty() || !x_protocol.between_messages()) return false;
+        x_view = {};
+        return true;
+    }
+
     // Goes on until there is something for a reader, or the caller has to do something.
     step advance(reading how, std::size_t message_bytes, std::uint32_t message_fragments, ws::event& next) noexcept {
+        const step outcome = go_on(how, message_bytes, message_fragments, next);
+        x_plain = !x_gathering && !x_view_assembled && !x_discards && !is_decompressing() && (!x_ahead || x_ahead->idle());
+        return outcome;
+    }
+
+    // Parses `input` for nobody: keeps pieces of messages. True with a control frame, which the caller has to handle
+    // before it goes on; false when the input is used up.
+    bool look_ahead(mutable_bytes& input, ws::event& control) noexcept {
+        while (!input.empty()) {
+            control = x_protocol.receive(input);
+            if (control.what == ws::event::kind::data) {
+                if (!x_discards) keep(control);
+            } else if (control.what != ws::event::kind::need_more) {
+                return true;
+            }
+        }
+        return false;
+    }
+    bool look_ahead(ws::event& control) noexcept { return look_ahead(x_rest, control); }
+
+    // Where new bytes go when the old ones are used up and no view of them is valid any more; and that they are there.
+    io::lease& lease_to_fill() noexcept { return x_lease; }
+    void filled() noexcept { x_rest = x_lease.bytes; }
+
+    // The lease, for giving it back, and the same unless a view may point into it.
+    io::lease take_lease() noexcept {
+        assert(x_rest.empty());
+        return std::exchange(x_lease, {});
+    }
+    void give_lease_to(io::stream& lender) noexcept {
+        assert(x_rest.empty());
+        lender.release(std::move(x_lease));
+        x_lease = {};
+    }
+    bool has_lease() const noexcept { return x_lease.backing.data; }
+    bool lease_is_unused() const noexcept {
+        return x_lease.backing.data && x_rest.empty() && (!x_view.data() || x_view_assembled) && !is_decompressing();
+    }
+
+    // What was found, once.
+    bool found() const noexcept { return x_found; }
+    void take() noexcept { x_found = false; }
+    bytes_view view() const noexcept { return x_view; }
+    bool view_is_text() const noexcept { return x_view_type == ws::opcode::text; }
+    bool view_is_first() const noexcept { return x_view_first; }
+    bool view_is_last() const noexcept { return x_view_last; }
+
+    // Bytes that nobody has looked at.
+    bool has_rest() const noexcept { return !x_rest.empty(); }
+
+    // Whether a piece of a compressed message waits to be decompressed for a reader.
+    bool is_decompressing() const noexcept { return x_codec && x_codec->pending(); }
+
+    // What waits for a reader to come.
+    bool has_ahead() const noexcept { return x_ahead && !x_ahead->empty(); }
+    std::size_t ahead_bytes() const noexcept { return x_ahead ? x_ahead->size() : 0; }
+    bool has_unread() const noexcept { return x_found || has_ahead() || has_rest() || is_decompressing(); }
+
+    // From now on, pieces of messages are dropped as they are parsed. Those that were kept stay.
+    void discard_from_now() noexcept {
+        x_plain = false;
+        x_discards = true;
+    }
+
+    // From now on, nothing is parsed any more; what follows is no sensible input.
+    void stop_parsing() noexcept {
+        x_rest = {};
+        discard_from_now();
+    }
+
+    // Nobody will read what was kept.
+    void forget_unread() noexcept {
+        x_found = false;
+        if (x_codec) x_codec->forget();
+        release_view();
+        x_gathering = false;
+        x_assembly.clear();
+        if (x_ahead) x_ahead->clear();
+        discard_from_now();
+    }
+
+private:
+    static constexpr std::size_t first_step = 4 * 1024;
+    static constexpr std::size_t assembly_step = 64 * 1024;
+    static constexpr std::size_t decompressed_piece_bytes = 16 * 1024;
+
+    // `advance`, without what that notes.
+    [[gnu::noinline]] step go_on(reading how, std::size_t message_bytes, std::uint32_t message_fragments,
+                                 ws::event& next) noexcept {
         if (x_found) {
             if (how == reading::by_pieces || x_view_last) return step::found;
             put_back();
@@ -107,81 +213,7 @@ public:
         }
     }
 
-    // Parses `input` for nobody: keeps pieces of messages. True with a control frame, which the caller has to handle
-    // before it goes on; false when the input is used up.
-    bool look_ahead(mutable_bytes& input, ws::event& control) noexcept {
-        while (!input.empty()) {
-            control = x_protocol.receive(input);
-            if (control.what == ws::event::kind::data) {
-                if (!x_discards) keep(control);
-            } else if (control.what != ws::event::kind::need_more) {
-                return true;
-            }
-        }
-        return false;
-    }
-    bool look_ahead(ws::event& control) noexcept { return look_ahead(x_rest, control); }
-
-    // New bytes, when the old ones are used up and no view of them is valid any more.
-    void refill(io::lease&& next) noexcept {
-        x_lease = std::exchange(next, {});
-        x_rest = x_lease.bytes;
-    }
-
-    // The lease, for giving it back, and the same unless a view may point into it.
-    io::lease take_lease() noexcept {
-        assert(x_rest.empty());
-        return std::exchange(x_lease, {});
-    }
-    bool lease_is_unused() const noexcept {
-        return x_lease.backing.data && x_rest.empty() && (!x_view.data() || x_view_assembled) && !is_decompressing();
-    }
-
-    // What was found, once.
-    bool found() const noexcept { return x_found; }
-    void take() noexcept { x_found = false; }
-    bytes_view view() const noexcept { return x_view; }
-    bool view_is_text() const noexcept { return x_view_type == ws::opcode::text; }
-    bool view_is_first() const noexcept { return x_view_first; }
-    bool view_is_last() const noexcept { return x_view_last; }
-
-    // Bytes that nobody has looked at.
-    bool has_rest() const noexcept { return !x_rest.empty(); }
-
-    // Whether a piece of a compressed message waits to be decompressed for a reader.
-    bool is_decompressing() const noexcept { return x_codec && x_codec->pending(); }
-
-    // What waits for a reader to come.
-    bool has_ahead() const noexcept { return x_ahead && !x_ahead->empty(); }
-    std::size_t ahead_bytes() const noexcept { return x_ahead ? x_ahead->size() : 0; }
-    bool has_unread() const noexcept { return x_found || has_ahead() || has_rest() || is_decompressing(); }
-
-    // From now on, pieces of messages are dropped as they are parsed. Those that were kept stay.
-    void discard_from_now() noexcept { x_discards = true; }
-
-    // From now on, nothing is parsed any more; what follows is no sensible input.
-    void stop_parsing() noexcept {
-        x_rest = {};
-        x_discards = true;
-    }
-
-    // Nobody will read what was kept.
-    void forget_unread() noexcept {
-        x_found = false;
-        if (x_codec) x_codec->forget();
-        release_view();
-        x_gathering = false;
-        x_assembly.clear();
-        if (x_ahead) x_ahead->clear();
-        x_discards = true;
-    }
-
-private:
-    static constexpr std::size_t first_step = 4 * 1024;
-    static constexpr std::size_t assembly_step = 64 * 1024;
-    static constexpr std::size_t decompressed_piece_bytes = 16 * 1024;
-
-    void hand_out(bytes_view payload, const ws::event& from) noexcept {
+    void hand_out(mutable_bytes payload, const ws::event& from) noexcept {
         x_view = payload;
         x_view_type = from.type;
         x_view_first = from.first;
@@ -190,7 +222,7 @@ private:
     }
 
     step hand_out_gathered() noexcept {
-        x_view = std::as_const(x_assembly).view();
+        x_view = x_assembly.view();
         x_view_first = x_gathered_first;
         x_view_last = false;
         x_view_assembled = true;
@@ -264,6 +296,7 @@ private:
     }
 
     void keep(const ws::event& piece) noexcept {
+        x_plain = false;
         if (!x_ahead) x_ahead = make_owned<read_ahead>(x_assembly.pool());
         x_ahead->keep(piece, x_protocol.fragment());
     }
@@ -280,9 +313,11 @@ private:
     buffer x_assembly;                   // a message that comes in parts, or was handed out last
     owned<read_ahead> x_ahead;           // made when it is needed first
     owned<ws::message_codec> x_codec;    // only where compression was agreed upon
-    bytes_view x_view;                   // what was handed out last, or is to be
+    mutable_bytes x_view;                 // what was handed out last, or is to be
+    std::uint64_t x_short_bytes;         // larger messages do not go the short way
     ws::opcode x_view_type = ws::opcode::text;
     std::uint32_t x_gathered_from = 1; // the frame in which began what is gathered, or was handed out last
+    bool x_plain = true;  // nothing stands between x_rest and a reader, but for what was found
     bool x_found = false; // x_view is to be handed out
     bool x_view_first = false;
     bool x_view_last = false;

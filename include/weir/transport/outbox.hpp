@@ -31,6 +31,7 @@ public:
     }
 
     bool empty() const noexcept { return x_data.empty() && x_control.empty(); }
+    std::size_t data_bytes() const noexcept { return x_data.size(); }
 
     // The bytes of messages that wait, and how many of them are deferred.
     std::size_t queued_bytes() const noexcept { return x_data.size() + deferred_bytes(); }
@@ -66,11 +67,20 @@ public:
 
     // Hands the stream as much as it takes, and says how many bytes that were.
     std::size_t flush(io::stream& to) noexcept {
-        segments all;
-        gather(all);
-        if (!all.count) return 0;
-        const std::size_t written = to.write({all.pieces, all.count});
-        account(all, written);
+        if (!x_control.empty()) return flush_lanes(to);
+        return x_data.empty() ? 0 : flush_data(to);
+    }
+
+    // The same of the data lane alone, which must not be empty, where there is nothing in the control lane.
+    std::size_t flush_data(io::stream& to) noexcept {
+        const bytes_view data = std::as_const(x_data).view();
+        const std::size_t written = to.write({&data, 1});
+        if (written != data.size()) [[unlikely]] {
+            consume_data(written);
+        } else {
+            x_to_boundary = 0;
+            x_data.clear();
+        }
         return written;
     }
 
@@ -140,6 +150,17 @@ public:
         }
     }
 
+    // What the header of a message takes at the most that is no larger than 65,535 bytes and not masked.
+    static constexpr std::size_t short_header_bytes = 4;
+
+    // Appends such a message in one frame.
+    // `to`, where `into` ends, has room for it.
+    static void append_short(buffer& into, std::byte* to, ws::opcode type, bytes_view payload) noexcept {
+        const std::size_t header = ws::encode_short(type, payload.size(), to);
+        into.commit(header + payload.size());
+        if (!payload.empty()) std::memcpy(to + header, payload.data(), payload.size());
+    }
+
 private:
     static constexpr std::size_t frames_a_call = 16;
 
@@ -162,6 +183,14 @@ private:
         ws::frame_header header;
         bytes_view payload;
     };
+
+    [[gnu::noinline]] std::size_t flush_lanes(io::stream& to) noexcept {
+        segments all;
+        gather(all);
+        const std::size_t written = to.write({all.pieces, all.count});
+        account(all, written);
+        return written;
+    }
 
     // A frame that was begun is finished first; control frames pass at the next boundary.
     void gather(segments& into) noexcept {

@@ -22,11 +22,28 @@ namespace weir::inline v0::detail {
 
 class outgoing {
 public:
-    outgoing(block_pool& pool, entropy& random, const websocket_options& options) noexcept
-        : x_outbox(pool), x_random(random), x_options(options) {}
+    outgoing(const ws::sender& from, block_pool& pool, entropy& random, const websocket_options& options) noexcept
+        : x_outbox(pool), x_random(random), x_options(options),
+          x_short_queue(options.high_water_bytes < options.queue_bytes ? options.high_water_bytes : options.queue_bytes) {
+        choose_way(from);
+    }
 
     // From now on messages are compressed, by a codec that outlives this.
-    void compress(ws::message_codec* by) noexcept { x_codec = by; }
+    void compress(ws::message_codec* by) noexcept {
+        x_codec = by;
+        x_short_below = 0;
+    }
+
+    // The short way of `send`, for what needs no more than a header: a small message of a server, while nothing is in
+    // its way and no sender need wait. False: nothing has changed, `send` will judge.
+    bool send_short(ws::opcode type, bytes_view payload) noexcept {
+        buffer& data = x_outbox.data();
+        const std::size_t size = payload.size();
+        const std::size_t most = size + outbox::short_header_bytes;
+        if (size >= x_short_below || data.size() + most > x_short_queue) return false;
+        outbox::append_short(data, data.spare() >= most ? data.end() : make_room(most), type, payload);
+        return true;
+    }
 
     // Encodes a whole message. errc{}, or `buffer_full` over the cap.
     errc send(ws::sender& from, io::stream& over, ws::opcode type, bytes_view payload, compression how) noexcept {
@@ -64,6 +81,7 @@ public:
         else
             refused = from.encode_frame(x_outbox.data(), type, payload, last, next_key(from));
         if (refused == errc{} && last) x_outbox.end_deferral();
+        choose_way(from);
         return refused;
     }
 
@@ -75,6 +93,7 @@ public:
 
     // Queues a close frame behind everything that can still be sent.
     [[gnu::cold]] void send_close(ws::sender& from, ws::close_code code, std::string_view reason) noexcept {
+        x_short_below = 0;
         drop_deferred();
         encode_close(from, x_outbox.data(), code, reason);
     }
@@ -82,10 +101,22 @@ public:
     // Queues a close frame in place of what was queued. One that was queued before stays, and what stands before it.
     [[gnu::cold]] void send_close_at_once(ws::sender& from, ws::close_code code, std::string_view reason) noexcept {
         if (from.close_sent()) return;
+        x_short_below = 0;
         x_outbox.drop_messages();
         encode_close(from, x_outbox.control(), code, reason);
         wake(x_senders, errc::closed);
         wake(x_streamers, errc::closed);
+    }
+
+    // The short way of `flush`, while nothing but messages wait, and nobody for them: true when all has left, or there
+    // was nothing. After false `flush` is owed.
+    bool flush_short(io::stream& over) noexcept {
+        if (x_blocked || x_awaited || !x_outbox.control().empty()) return false;
+        const std::size_t size = x_outbox.data_bytes();
+        if (!size) return true;
+        const std::size_t written = x_outbox.flush_data(over);
+        x_bytes_out += written;
+        return written == size;
     }
 
     // Hands the stream what it takes, in one call.
@@ -93,8 +124,7 @@ public:
         if (x_blocked || x_outbox.empty()) return;
         x_bytes_out += x_outbox.flush(over);
         x_blocked = !x_outbox.empty();
-        if (x_outbox.data().size() <= x_options.high_water_bytes / 2) wake(x_streamers, errc{});
-        if (queued_bytes() <= x_options.high_water_bytes / 2) wake(x_senders, errc{});
+        if (x_awaited) wake_some();
     }
     void unblock() noexcept { x_blocked = false; }
 
@@ -102,6 +132,7 @@ public:
 
     // Nothing can be sent any more.
     void clear() noexcept {
+        x_short_below = 0;
         x_outbox.clear();
         wake(x_senders, errc::closed);
         wake(x_streamers, errc::closed);
@@ -114,12 +145,15 @@ public:
     std::uint64_t bytes_out() const noexcept { return x_bytes_out; }
 
     // Whether a send, or a send of a piece, need not wait now; and for those who wait.
-    bool sendable() const noexcept { return queued_bytes() <= x_options.high_water_bytes; }
+    bool sendable() const noexcept {
+        if (x_short_below && x_outbox.data_bytes() <= x_short_queue) return true; // nothing is deferred then
+        return queued_bytes() <= x_options.high_water_bytes;
+    }
     bool frame_sendable() const noexcept {
         return queued_bytes() - x_outbox.deferred_bytes() <= x_options.high_water_bytes;
     }
-    void wait_sendable(waiter& sender) noexcept { x_senders.push_back(sender); }
-    void wait_frame_sendable(waiter& sender) noexcept { x_streamers.push_back(sender); }
+    void wait_sendable(waiter& sender) noexcept { wait(x_senders, sender); }
+    void wait_frame_sendable(waiter& sender) noexcept { wait(x_streamers, sender); }
     bool awaited() const noexcept { return !x_senders.empty() || !x_streamers.empty(); }
 
     static void wake(list<ready_item>& waiters, errc outcome) noexcept {
@@ -128,6 +162,7 @@ public:
 
 private:
     static constexpr std::size_t write_through_bytes = 16 * 1024;
+    static constexpr std::size_t first_block_bytes = 4 * 1024;
     static constexpr std::size_t control_lane_bytes = 16 * 1024;
 
     // What makes the masking keys; null for a server.
@@ -171,6 +206,29 @@ private:
         return {};
     }
 
+    void choose_way(const ws::sender& from) noexcept {
+        const std::size_t most = x_options.frame_bytes < write_through_bytes ? x_options.frame_bytes + 1 : write_through_bytes;
+        x_short_below = x_codec || keys(from) || from.sending_message() || from.close_sent() ? 0 : most;
+    }
+
+    // More than is needed: what is sent in one turn is then seldom moved.
+    [[gnu::noinline]] std::byte* make_room(std::size_t bytes) noexcept {
+        buffer& data = x_outbox.data();
+        if (data.has_block() || bytes > first_block_bytes) return data.prepare(bytes);
+        data.begin(first_block_bytes);
+        return data.end();
+    }
+
+    [[gnu::noinline]] void wake_some() noexcept {
+        if (x_outbox.data().size() <= x_options.high_water_bytes / 2) wake(x_streamers, errc{});
+        if (queued_bytes() <= x_options.high_water_bytes / 2) wake(x_senders, errc{});
+        x_awaited = awaited();
+    }
+    void wait(list<ready_item>& among, waiter& sender) noexcept {
+        x_awaited = true;
+        among.push_back(sender);
+    }
+
     // One message is always taken when nothing is queued before it.
     bool fits(std::size_t queued, std::size_t more) const noexcept {
         return !queued || (queued <= x_options.queue_bytes && more <= x_options.queue_bytes - queued);
@@ -194,7 +252,10 @@ private:
     list<ready_item> x_senders;
     list<ready_item> x_streamers;
     std::uint64_t x_bytes_out = 0;
+    std::size_t x_short_below = 0; // smaller messages go the short way
+    std::size_t x_short_queue;     // as long as this much is queued with them at the most
     bool x_compresses = false; // the message that is sent by pieces is compressed
+    bool x_awaited = false; // perhaps somebody waits for what is queued
     bool x_blocked = false; // the stream takes nothing until it says so
 };
 

@@ -22,6 +22,9 @@ public:
     std::size_t size() const noexcept { return x_reading.size() - x_used + x_arriving.size(); }
     bool empty() const noexcept { return size() == 0; }
 
+    // Whether no memory is held: nothing is kept, and no piece is valid.
+    bool idle() const noexcept { return x_reading.empty() && x_arriving.empty(); }
+
     // Keeps a copy of a piece of a message, from the frame `fragment` of that.
     void keep(const ws::event& piece, std::uint32_t fragment) noexcept {
         const std::uint64_t remaining = piece.frame_remaining < no_more ? piece.frame_remaining : no_more;

@@ -3,8 +3,6 @@
 
 #include <weir/core/error.hpp>
 
-#include <utility>
-
 namespace weir::inline v0 {
 
 // True, or why not. Unlike a `result` it may be ignored: a send that fails ends the connection, and the next read says
@@ -12,14 +10,13 @@ namespace weir::inline v0 {
 class send_status {
 public:
     send_status() noexcept = default;
-    send_status(weir::error reason) noexcept : x_error(std::move(reason)) {}
-    send_status(errc code) noexcept : x_error(code) {}
+    send_status(errc code) noexcept : x_code(code) {}
 
-    explicit operator bool() const noexcept { return !x_error; }
-    const weir::error& error() const noexcept { return x_error; }
+    explicit operator bool() const noexcept { return x_code == errc{}; }
+    weir::error error() const noexcept { return *this ? weir::error() : weir::error(x_code); }
 
 private:
-    weir::error x_error;
+    errc x_code{};
 };
 
 } // namespace weir::inline v0

@@ -28,19 +28,19 @@ public:
     explicit read_awaiter(connection_core& core) noexcept : x_core(core) {}
     read_awaiter(read_awaiter&& other) noexcept : x_core(other.x_core) {}
     ~read_awaiter() {
-        if (x_waiting) x_core.end_wait(false);
+        if (x_end == end::waiting) [[unlikely]]
+            x_core.end_wait(false);
     }
 
     bool await_ready() noexcept { return x_core.readable(How); }
     bool suspend(std::coroutine_handle<> who, context* in) noexcept {
-        x_refused = x_core.wait_readable(How, who, in);
-        x_waiting = x_refused == errc{};
-        return x_waiting;
+        const bool waits = x_core.wait_readable(How, who, in);
+        x_end = waits ? end::waiting : end::busy;
+        return waits;
     }
     result<Value> await_resume() noexcept {
-        if (x_refused != errc{}) return x_refused;
-        if (std::exchange(x_waiting, false))
-            if (const errc outcome = x_core.end_wait(true); outcome != errc{}) return outcome;
+        if (x_end != end::at_once)
+            if (const errc outcome = end_wait(); outcome != errc{}) return outcome;
         if constexpr (How == connection_core::reading::whole)
             return x_core.take_message();
         else
@@ -48,9 +48,14 @@ public:
     }
 
 private:
+    enum class end : unsigned char { at_once, waiting, busy };
+
+    errc end_wait() noexcept {
+        return std::exchange(x_end, end::at_once) == end::waiting ? x_core.end_wait(true) : errc::busy;
+    }
+
     connection_core& x_core;
-    errc x_refused{};
-    bool x_waiting = false;
+    end x_end = end::at_once;
 };
 
 // Waits until something that was done by the call that made it has taken effect. `Ready` and `Wait` say when.

@@ -299,6 +299,69 @@ TEST_CASE("RFC 6455 8.1: broken text fails at the byte that breaks it, before it
     }
 }
 
+namespace {
+
+// Feeds `input` whole, asking the short way first; and counts what went that way.
+std::string feed_short(ws::connection& to, const std::string& input, std::uint64_t most_bytes, int& taken) {
+    const bytes_view all = as_bytes(input);
+    std::vector<std::byte> block(all.begin(), all.end());
+    transcript seen;
+    for (mutable_bytes rest = block; !rest.empty();) {
+        ws::event each;
+        const mutable_bytes before = rest;
+        if (to.receive_whole(rest, most_bytes, each.payload, each.type)) {
+            ++taken;
+            each.what = ws::event::kind::data;
+            each.first = each.last = true;
+            CHECK(rest.data() == each.payload.data() + each.payload.size());
+        } else {
+            CHECK(rest.data() == before.data());
+            CHECK(rest.size() == before.size());
+            each = to.receive(rest);
+        }
+        seen.add(each);
+    }
+    return seen.text;
+}
+
+} // namespace
+
+TEST_CASE("RFC 6455 5: the short way past the machine takes what is whole and right, and leaves all else to it") {
+    for (const role receiver : both) {
+        for (const conversation& each : conversations) {
+            for (const std::uint64_t most : {std::uint64_t{0}, std::uint64_t{4}, ~std::uint64_t{0}}) {
+                CAPTURE(each.name);
+                CAPTURE(most);
+                block_pool pool;
+                ws::connection to(receiver, pool);
+                int taken = 0;
+                CHECK(feed_short(to, join(receiver, each.frames), most, taken) == each.expected);
+                CHECK(to.between_messages() == !to.close_received());
+            }
+        }
+        for (const std::size_t size : {0u, 1u, 125u, 126u, 127u, 65535u}) {
+            const std::string all = frame(receiver, 0x82, std::string(size, 'b')) + frame(receiver, 0x81, std::string(size, 't'));
+            block_pool pool;
+            ws::connection shortly(receiver, pool), at_length(receiver, pool);
+            int taken = 0;
+            CHECK(feed_short(shortly, all, size, taken) == feed(at_length, all, 1));
+            CHECK(taken == (receiver == role::client && size < 2 ? static_cast<int>(size) : 2)); // it wants to see six bytes
+        }
+        for (const std::string& broken : {"ok\xFF"s, euro.substr(0, 2), std::string(200, 'x') + "\xC0"}) {
+            const std::string all = frame(receiver, 0x81, "right") + frame(receiver, 0x81, broken) + frame(receiver, 0x81, "more");
+            block_pool pool;
+            ws::connection shortly(receiver, pool), at_length(receiver, pool);
+            int taken = 0;
+            CHECK(feed_short(shortly, all, ~std::uint64_t{0}, taken) == "text<>:right\nfailed 1007\n");
+            CHECK(taken == 1);
+            (void)feed(at_length, all, 0);
+            CHECK(shortly.failure() == at_length.failure());
+            CHECK(shortly.failure_reason() == at_length.failure_reason());
+            CHECK(!shortly.between_messages());
+        }
+    }
+}
+
 TEST_CASE("RFC 6455 5.2: frames at each length boundary") {
     for (const role receiver : both) {
         for (const std::size_t size : {0u, 1u, 124u, 125u, 126u, 127u, 65535u, 65536u, 65537u}) {

@@ -79,6 +79,17 @@ TEST_CASE("RFC 6455 5.2: frame headers, to bytes") {
     }
 }
 
+TEST_CASE("RFC 6455 5.2: the short way to encode a header gives what the long way gives") {
+    for (const opcode type : {opcode::text, opcode::binary}) {
+        for (std::size_t size = 0; size <= 65535; size = size < 130 ? size + 1 : size * 3 / 2 | 1) {
+            std::byte longer[frame_header::max_bytes] = {}, shorter[frame_header::max_bytes] = {};
+            const std::size_t count = ws::encode({size, type, 0, true, false, {}}, longer);
+            CHECK(ws::encode_short(type, size, shorter) == count);
+            CHECK(std::memcmp(longer, shorter, sizeof longer) == 0);
+        }
+    }
+}
+
 TEST_CASE("RFC 6455 5.2: frame headers, from bytes") {
     for (const known_header& each : headers) {
         CAPTURE(each.value.payload_bytes);

@@ -5,9 +5,11 @@
 // sends is answered by events, never by an exception, an assert or an allocation of more than one small block.
 //
 // Rules for maintainers:
-//  - Receiving is one machine of four stages: header -> data or control -> header, and done after a close or a failure.
+//  - Receiving is one machine of four stages: header -> data or control -> header, and done after a close or a failure;
+//    bad_text is where the short cut leaves the failure of a text to it.
 //  - It knows its role in two places: what the mask bit must be, and whether there is something to unmask.
-//  - whole_message is a short cut past the machine and must give what that would give; the tests compare the two.
+//  - receive_whole is a short cut past the machine and must give what that would give; the tests compare the two.
+//    x_between says that the machine stands where it applies, and is set where the machine is left.
 //  - A header that the input cuts is gathered in x_header byte by byte, and every byte is checked before the next one
 //    is wanted: what is wrong fails at the byte that decides it. Cut and whole headers go through the same checks.
 //  - Events do not depend on how the input was cut, but for the places where pieces begin and end (and so for how much
@@ -41,7 +43,7 @@ namespace weir::inline v0::ws {
 class connection : public sender {
 public:
     connection(ws::role side, block_pool& pool, const limits& bounds = {}) noexcept
-        : sender(side), x_pool(&pool), x_limits(bounds) {}
+        : sender(side), x_pool(&pool), x_limits(bounds), x_between(bounds.message_fragments > 0) {}
     connection(const connection&) = delete;
     connection& operator=(const connection&) = delete;
     ~connection() { release_control(); }
@@ -56,35 +58,51 @@ public:
     // Data comes in pieces: one for each contiguous part of a frame. An empty frame that begins or ends a message gives
     // an empty piece; other empty frames give nothing. Payloads are unmasked in place, so `input` must not be parsed
     // twice.
-    [[nodiscard]] event receive(mutable_bytes& input) noexcept {
-        if (x_control && x_stage != stage::control) release_control(); // what the last event pointed at
+    [[nodiscard, gnu::noinline]] event receive(mutable_bytes& input) noexcept {
         event seen;
-        if (x_stage == stage::header && !x_held && whole_message(input, seen)) return seen;
-        for (;;) {
-            switch (x_stage) {
-            case stage::header: {
-                if (input.empty()) return {};
-                frame_header header;
-                const header_decoding found = x_held ? gather(header, input) : take(header, input);
-                if (found.failure != errc{}) return fail(found.failure, header.payload_bytes, input);
-                if (!found.size) return {};
-                if (header.payload_bytes > x_limits.frame_bytes)
-                    return fail(errc::frame_too_large, header.payload_bytes, input);
-                if (enter(header)) return data_piece(input);
-                break;
-            }
-            case stage::data:
-                if (input.empty()) return {};
-                return data_piece(input);
-            case stage::control:
-                if (input.empty() && x_remaining) return {};
-                if (const mutable_bytes payload = control_payload(input); !x_remaining)
-                    return finish_control(payload, input);
-                break;
-            case stage::done: input = input.last(0); return {};
-            }
+        if (!input.empty() && receive_whole(input, x_limits.frame_bytes, seen.payload, seen.type)) {
+            seen.what = event::kind::data;
+            seen.first = seen.last = true;
+            return seen;
         }
+        if (x_control && x_stage != stage::control) release_control(); // what the last event pointed at
+        seen = step(input);
+        x_between = x_stage == stage::header && !x_held && !x_control && x_message == opcode::continuation &&
+                    x_limits.message_fragments;
+        return seen;
     }
+
+    // The short way for the most frequent case: takes a message of one frame, of at most `most_bytes` (and no more than
+    // the limit for frames), that stands whole at the front of `input` and is right in everything. False: `receive` will
+    // judge. There must be some input.
+    [[nodiscard, gnu::always_inline]] inline bool receive_whole(mutable_bytes& input, std::uint64_t most_bytes,
+                                                                mutable_bytes& payload, opcode& type) noexcept {
+        if (!x_between || input.size() < 2 + sizeof(masking_key)) [[unlikely]]
+            return false;
+        const std::byte* const from = input.data();
+        const auto first = std::to_integer<unsigned>(from[0]);
+        const bool masked = role() == ws::role::server;
+        std::size_t size = std::to_integer<std::size_t>(from[1]) ^ (masked ? 0x80u : 0u);
+        if (first - 0x81 > 1 || size > 126) return false;
+        std::size_t start = 2;
+        if (size == 126) {
+            size = load_big_endian<std::uint16_t>(from + 2);
+            if (size <= 125) return false;
+            start = 4;
+        }
+        if (masked) start += sizeof(masking_key);
+        const std::size_t end = start + size;
+        if (end > input.size() || size > most_bytes) return false;
+        const mutable_bytes found = payload = input.subspan(start, size);
+        type = static_cast<opcode>(first & 15);
+        if (type == opcode::text) return receive_text(input, end, found);
+        input = input.subspan(end); // last of all the unmasking: nothing need be kept over it
+        if (masked) apply_mask(found, key_before(found));
+        return true;
+    }
+
+    // Whether no message is under way, nor any frame.
+    bool between_messages() const noexcept { return x_between; }
 
     // How much of the data frame under way has not come yet. Known as soon as its header is there, whether or not
     // anything of its payload is.
@@ -109,45 +127,51 @@ public:
     std::string failure_reason() const { return broken_rule().reason(); }
 
 private:
-    enum class stage : std::uint8_t { header, data, control, done };
+    enum class stage : std::uint8_t { header, data, control, bad_text, done };
 
-    // --- the short way ---
-
-    // The most frequent case by itself: at the start of a frame, a message of one frame that is there whole and has
-    // nothing wrong with its header. Anything else is left untouched, for the machine to judge.
-    bool whole_message(mutable_bytes& input, event& seen) noexcept {
-        if (input.size() < 4 || x_message != opcode::continuation || !x_limits.message_fragments) return false;
-        const auto first = std::to_integer<unsigned>(input[0]);
-        const auto second = std::to_integer<unsigned>(input[1]);
-        const bool masked = role() == ws::role::server;
-        if ((first != 0x81 && first != 0x82) || second >> 7 != static_cast<unsigned>(masked)) return false;
-        std::size_t size = second & 0x7F;
-        std::size_t start = 2;
-        if (size > 125) {
-            size = load_big_endian<std::uint16_t>(input.data() + 2);
-            start = 4;
-            if (size <= 125 || second == (masked ? 0xFFu : 0x7Fu)) return false;
-        }
+    static masking_key key_before(mutable_bytes payload) noexcept {
         masking_key key;
-        const std::size_t key_at = start;
-        if (masked) start += sizeof key;
-        if (input.size() < start + size || size > x_limits.frame_bytes) return false;
-        const mutable_bytes payload = input.subspan(start, size);
-        input = input.subspan(start + size);
-        if (masked) std::memcpy(key.bytes, payload.data() - start + key_at, sizeof key);
-        seen.type = static_cast<opcode>(first & 15);
-        if (seen.type == opcode::text) {
-            if (!(masked ? unmask_text(payload, key) : is_utf8(payload))) {
-                seen = fail(errc::bad_utf8, 1, input);
-                return true;
-            }
-        } else if (masked) {
-            apply_mask(payload, key);
+        std::memcpy(key.bytes, payload.data() - sizeof key, sizeof key);
+        return key;
+    }
+
+    [[gnu::noinline]] bool receive_text(mutable_bytes& input, std::size_t end, mutable_bytes payload) noexcept {
+        const bool masked = role() == ws::role::server;
+        if (!(masked ? unmask_text(payload, key_before(payload)) : is_utf8(payload))) [[unlikely]] {
+            x_stage = stage::bad_text;
+            return x_between = false;
         }
-        seen.what = event::kind::data;
-        seen.first = seen.last = true;
-        seen.payload = payload;
+        input = input.subspan(end);
         return true;
+    }
+
+    // The machine itself.
+    [[gnu::noinline]] event step(mutable_bytes& input) noexcept {
+        for (;;) {
+            switch (x_stage) {
+            case stage::header: {
+                if (input.empty()) return {};
+                frame_header header;
+                const header_decoding found = x_held ? gather(header, input) : take(header, input);
+                if (found.failure != errc{}) return fail(found.failure, header.payload_bytes, input);
+                if (!found.size) return {};
+                if (header.payload_bytes > x_limits.frame_bytes)
+                    return fail(errc::frame_too_large, header.payload_bytes, input);
+                if (enter(header)) return data_piece(input);
+                break;
+            }
+            case stage::data:
+                if (input.empty()) return {};
+                return data_piece(input);
+            case stage::control:
+                if (input.empty() && x_remaining) return {};
+                if (const mutable_bytes payload = control_payload(input); !x_remaining)
+                    return finish_control(payload, input);
+                break;
+            case stage::bad_text: return fail(errc::bad_utf8, 1, input);
+            case stage::done: input = input.last(0); return {};
+            }
+        }
     }
 
     // --- headers ---
@@ -337,6 +361,7 @@ private:
     stage x_stage = stage::header;
     bool x_fin = false;
     bool x_first = false;           // the message's first piece has not been handed out
+    bool x_between;                 // at the first byte of a frame that begins a message
     bool x_close_received = false;
 };
 

@@ -65,6 +65,18 @@ inline std::size_t encode(const frame_header& header, std::byte* to) noexcept {
     return static_cast<std::size_t>(next - to);
 }
 
+// The same for a whole message of at most 65,535 bytes that is not masked: what `encode` gives for it.
+inline std::size_t encode_short(opcode type, std::size_t payload_bytes, std::byte* to) noexcept {
+    to[0] = static_cast<std::byte>(0x80 | static_cast<unsigned>(type));
+    if (payload_bytes <= 125) {
+        to[1] = static_cast<std::byte>(payload_bytes);
+        return 2;
+    }
+    to[1] = std::byte{126};
+    store_big_endian(to + 2, static_cast<std::uint16_t>(payload_bytes));
+    return 4;
+}
+
 // Reads the header that `from` begins with. `into` is complete when a size is returned and unspecified otherwise. A
 // length that breaks a rule fails as soon as the byte that decides it is there.
 inline header_decoding decode(bytes_view from, frame_header& into) noexcept {
