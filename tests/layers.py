@@ -69,7 +69,7 @@ LIBRARY_OF_LEAF = {"protocol/ws/deflate.hpp": r"zlib\.h", "io/uring.hpp": r"libu
                    "io/uring_buffers.hpp": r"liburing\.h", "io/uring_ring.hpp": r"liburing\.h", "net/tls.hpp": r"openssl/.*"}
 # What only a leaf header includes.
 PARTS = {"io/memory_acceptor.hpp", "io/memory_backend.hpp", "io/memory_stream.hpp", "protocol/ws/deflate_parameters.hpp"} | {
-    f"io/uring_{each}.hpp" for each in ("acceptor", "buffers", "completion", "driver", "listening", "options", "receiver",
+    f"io/uring_{each}.hpp" for each in ("accepting", "acceptor", "buffers", "completion", "driver", "listening", "options", "receiver",
                                         "ring", "sender", "socket", "stream")}
 LONGEST_LINES = 400
 

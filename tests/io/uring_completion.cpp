@@ -311,7 +311,7 @@ TEST_CASE("uring_completion: a peer that never reads costs the limit and no more
     auto [ours, theirs] = tcp_half_on(*events, 4096);
     told of_it;
     ours->observe(&of_it);
-    const std::string text = pattern(20'000'000);
+    const std::string text = pattern(8'000'000);
     const std::size_t taken = write_until_full(*events, *ours, text);
     REQUIRE(taken < text.size());
     CHECK(write_some(*ours, "x") == 0);
@@ -335,7 +335,7 @@ TEST_CASE("uring_completion: what was taken and does not fit leaves after the cl
     for (const bool destroys : {false, true}) {
         const auto events = make();
         auto [ours, theirs] = tcp_half_on(*events, 4096);
-        const std::string text = pattern(20'000'000);
+        const std::string text = pattern(8'000'000);
         const std::size_t taken = write_until_full(*events, *ours, text);
         REQUIRE(taken < text.size());
         if (destroys)
@@ -358,7 +358,7 @@ TEST_CASE("uring_completion: what was taken and does not fit leaves after the cl
 TEST_CASE("uring_completion: a reset drops what was taken, and the kernel sends nothing of the memory's next user") {
     const auto events = make();
     auto [ours, theirs] = tcp_half_on(*events, 4096);
-    const std::string text = pattern(20'000'000);
+    const std::string text = pattern(8'000'000);
     REQUIRE(write_until_full(*events, *ours, text) < text.size());
     ours->reset();
     scribble(events->blocks());
@@ -374,7 +374,7 @@ TEST_CASE("uring_completion: a reset drops what was taken, and the kernel sends 
 TEST_CASE("uring_completion: what lingers when the backend goes is a reset to the peer, not an end") {
     std::optional<owned<io::uring_completion>> events(make());
     auto [ours, theirs] = tcp_half_on(**events, 4096);
-    const std::string text = pattern(20'000'000);
+    const std::string text = pattern(8'000'000);
     REQUIRE(write_until_full(**events, *ours, text) < text.size());
     ours.reset();
     events.reset();
@@ -405,7 +405,7 @@ TEST_CASE("uring_completion: streams die with every operation in flight, and not
     for (const bool deferred : {true, false}) {
         std::vector<io::unique_descriptor> peers;
         {
-            const auto events = make({.completions = 16, .deferred_task_work = deferred});
+            const auto events = make({.submissions = 8, .completions = 16, .deferred_task_work = deferred});
             for (int round = 0; round < 300; ++round) {
                 auto [ours, theirs] = half_on(*events);
                 CHECK(write_some(*ours, pattern(3000)) == 3000);
@@ -449,6 +449,57 @@ TEST_CASE("uring_completion: more events than it has room for lose nothing") {
         for (const half& each : all) {
             CHECK(receive_now(each.theirs.get()) == std::string(20, 'y'));
             each.ours->observe(nullptr);
+        }
+    }
+}
+
+TEST_CASE("uring_completion: all who wait are accepted, by one submission or one each, and in order") {
+    for (const bool multishot : {true, false}) {
+        const auto events = make({.multishot_accept = multishot});
+        sockaddr_in any{};
+        any.sin_family = AF_INET;
+        any.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        auto listening = events->listen(bytes_of(&any, sizeof any), {});
+        REQUIRE(listening);
+        told of_it;
+        (*listening)->observe(&of_it);
+        owned<io::stream> next;
+        std::error_code failure;
+        CHECK((*listening)->accept(next, failure) == status::blocked);
+        turn(*events);
+        std::vector<io::unique_descriptor> clients;
+        for (int round = 0; round < 3; ++round) {
+            const std::size_t before = clients.size();
+            for (int i = 0; i < 50; ++i) {
+                clients.emplace_back(::socket(AF_INET, SOCK_STREAM, 0));
+                const auto* at = reinterpret_cast<const sockaddr*>((*listening)->local_address().data());
+                CHECK(::connect(clients.back().get(), at, sizeof any) == 0);
+                const char number = static_cast<char>(i);
+                CHECK(::send(clients.back().get(), &number, 1, MSG_NOSIGNAL) == 1);
+            }
+            if (round == 2) break; // nobody asks for these
+            std::vector<owned<io::stream>> accepted;
+            of_it = told();
+            CHECK(until(*events, [&] { return of_it.acceptable > 0; }));
+            CHECK(until(*events, [&] {
+                while ((*listening)->accept(next, failure) == status::ready) accepted.push_back(std::move(next));
+                return accepted.size() == 50;
+            }));
+            CHECK((*listening)->accept(next, failure) == status::blocked);
+            for (std::size_t i = 0; i < accepted.size(); ++i) {
+                std::string got;
+                CHECK(until(*events, [&] { return !(got = read_some(*accepted[i])).empty(); }));
+                CHECK(got[0] == static_cast<char>(i));
+            }
+            CHECK(clients.size() == before + 50);
+        }
+        turn(*events);
+        turn(*events);
+        (*listening)->observe(nullptr);
+        listening->reset();
+        for (int i = 0; i < 50; ++i) { // turned away
+            pollfd one{clients[clients.size() - 1 - static_cast<std::size_t>(i)].get(), POLLIN, 0};
+            CHECK(::poll(&one, 1, 1000) == 1);
         }
     }
 }

@@ -8,6 +8,7 @@
 
 #include <weir/io/uring_acceptor.hpp>
 
+#include <sys/utsname.h>
 #include <time.h>
 
 namespace weir::inline v0::io {
@@ -18,7 +19,7 @@ public:
 
     // Fails where io_uring is forbidden, missing or too old, and when the process is out of descriptors or memory.
     [[gnu::cold]] static result<owned<backend>> make(const uring_options& options) {
-        owned<uring_completion> made(new uring_completion(options));
+        owned<uring_completion> made(new uring_completion(as_kernel_does(options)));
         if (result<> ready = made->x_driver.ring.set_up(); !ready) return ready.error();
         const int failed = made->x_driver.buffers.set_up(*made->x_driver.ring.get(), options.buffers, options.buffer_bytes);
         if (failed) return error(std::error_code(failed, std::system_category()), "io_uring: the ring of buffers (it takes 5.19)");
@@ -79,6 +80,15 @@ public:
 
 private:
     static constexpr int told_at_once = 4;
+
+    // What kernels accept and do wrong: until 6.6 a multishot receive may take all buffers at once, or end without reason.
+    [[gnu::cold]] static uring_options as_kernel_does(uring_options wish) noexcept {
+        utsname kernel;
+        unsigned major = 0, minor = 0;
+        if (::uname(&kernel) == 0) (void)std::sscanf(kernel.release, "%u.%u", &major, &minor);
+        if (major < 6 || (major == 6 && minor < 6)) wish.multishot_receive = false;
+        return wish;
+    }
 
     explicit uring_completion(const uring_options& options) noexcept : x_driver(options, blocks()) {}
 

@@ -56,6 +56,7 @@ protected:
 class uring_driver {
 public:
     static constexpr unsigned operations = 8; // of one owner
+    static constexpr unsigned acceptable = 7; // no operation: a socket that listens has somebody
     static constexpr std::uint64_t nobody = ~std::uint64_t{0};
 
     uring_driver(const uring_options& options, block_pool& blocks) noexcept : ring(options), x_blocks(blocks) {}
@@ -158,9 +159,10 @@ public:
         hand_over();
     }
 
-    [[gnu::cold]] std::error_code listen_at(int number, std::uint64_t key) noexcept {
+    // Tells `who` of `acceptable`.
+    [[gnu::cold]] std::error_code listen_at(int number, uring_owner& who) noexcept {
         const bool first = x_listening.number() < 0;
-        if (const std::error_code failed = x_listening.add(number, key)) return failed;
+        if (const std::error_code failed = x_listening.add(number, reinterpret_cast<std::uintptr_t>(&who))) return failed;
         if (first) {
             ring.watch(x_listening.number(), POLLIN, listening_key);
             if (x_at_once) ring.submit();
@@ -207,7 +209,7 @@ private:
             if (!more) ring.watch(ring.wake_number(), POLLIN, wake_key); // let go because events overflowed
         } else if (event.user_data == listening_key) {
             if (!more) ring.watch(x_listening.number(), POLLIN, listening_key);
-            x_listening.look([this](std::uint64_t key) { add_news(*reinterpret_cast<uring_news*>(key)); });
+            x_listening.look([](std::uint64_t key) { reinterpret_cast<uring_owner*>(key)->completed(acceptable, 0, 0, true); });
         } else {
             if (!more) --x_in_flight;
             auto* const owner = reinterpret_cast<uring_owner*>(event.user_data & ~std::uint64_t{operations - 1});

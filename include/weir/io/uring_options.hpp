@@ -23,7 +23,7 @@ struct uring_options {
     std::size_t send_bytes = 256 * 1024; // taken of a socket's output and not yet with the kernel, at the most
     std::size_t receive_bytes = 64 * 1024; // received and not yet asked for, before the kernel has to keep the rest
     bool multishot_receive = true;   // 6.6: one submission receives until further notice
-    bool multishot_accept = true;    // 5.19: one submission accepts all who wait
+    bool multishot_accept = true;    // 6.10: one submission accepts all who wait
 };
 static_assert(std::is_trivially_copyable_v<uring_options>);
 
