@@ -98,6 +98,7 @@
 #include <weir/io/sleep.hpp>
 #include <weir/io/socket_acceptor.hpp>
 #include <weir/io/socket_backend.hpp>
+#include <weir/io/socket_setup.hpp>
 #include <weir/io/socket_stream.hpp>
 #include <weir/io/stream.hpp>
 #include <weir/io/stream_signal.hpp>

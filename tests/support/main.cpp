@@ -30,6 +30,20 @@ weir::result<weir::owned<weir::io::backend>> make_events() {
                                       .cooperative_task_work = false,
                                       .submit_all = false,
                                       .skip_success = false});
+    if (wish == "io_uring-completion-tiny")
+        return weir::io::uring_completion::make({.submissions = 4,
+                                                 .completions = 16,
+                                                 .buffers = 4,
+                                                 .buffer_bytes = 4000,
+                                                 .send_bytes = 20'000,
+                                                 .receive_bytes = 6000});
+    if (wish == "io_uring-completion-old")
+        return weir::io::uring_completion::make({.deferred_task_work = false,
+                                                 .cooperative_task_work = false,
+                                                 .submit_all = false,
+                                                 .skip_success = false,
+                                                 .multishot_receive = false,
+                                                 .multishot_accept = false});
     if (wish == "io_uring-tiny") return weir::io::uring::make({.submissions = 4, .completions = 16});
 #endif
     return weir::error(weir::errc::unsupported, "WEIR_TEST_BACKEND=" + std::string(wish));

@@ -5,8 +5,8 @@
 //
 // io_uring is there for programs that include <weir/io/uring.hpp>, in one of their files, and link liburing. `automatic` is
 // then io_uring where the system lets us, and epoll otherwise; the loop says which and why (`loop::backend_name`,
-// `loop::backend_reason`). The environment variable WEIR_BACKEND, "epoll" or "io_uring", takes the place of `automatic`;
-// what it asks for and cannot be had is an error too, never silently the other one.
+// `loop::backend_reason`). The environment variable WEIR_BACKEND, "epoll", "io_uring" or "io_uring-completion", takes the place of
+// `automatic`; what it asks for and cannot be had is an error too, never silently the other one.
 #pragma once
 
 #include <weir/io/epoll.hpp>
@@ -20,6 +20,7 @@ enum class backend_kind : unsigned char {
     automatic, // the best that this program and this system have
     epoll,
     io_uring,
+    io_uring_completion, // its other mode: the kernel receives and sends by itself (io/uring_completion.hpp)
 };
 
 // A kind, or a function that makes a backend. Trivially copyable.
@@ -45,6 +46,7 @@ namespace detail {
 // kernel's is good enough to be better than epoll.
 using uring_maker_function = result<owned<io::backend>> (*)(bool insists);
 inline std::atomic<uring_maker_function> uring_maker{nullptr};
+inline std::atomic<backend_choice::maker> uring_completion_maker{nullptr};
 
 [[gnu::cold]] inline result<owned<io::backend>> explained(result<owned<io::backend>>&& made, std::string why) {
     if (made) {
@@ -54,8 +56,10 @@ inline std::atomic<uring_maker_function> uring_maker{nullptr};
     return error(made.error().code(), concat({why, made.error().context().empty() ? "" : ": ", made.error().context()}));
 }
 
-inline result<owned<io::backend>> make_uring(bool insists) {
-    if (const uring_maker_function make = uring_maker.load()) return make(insists);
+[[gnu::cold]] inline result<owned<io::backend>> make_uring(backend_kind kind) {
+    if (kind == backend_kind::io_uring_completion)
+        if (const backend_choice::maker make = uring_completion_maker.load()) return make();
+    if (const uring_maker_function make = uring_maker.load()) return make(kind == backend_kind::io_uring);
     return error(errc::unsupported, "io_uring: no file of this program includes <weir/io/uring.hpp>, or defines "
                                     "WEIR_WITH_LIBURING before the single header");
 }
@@ -77,13 +81,16 @@ namespace io {
             kind = backend_kind::epoll;
         else if (wish == "io_uring")
             kind = backend_kind::io_uring;
+        else if (wish == "io_uring-completion")
+            kind = backend_kind::io_uring_completion;
         else if (wish != "automatic")
-            return error(errc::unsupported, concat({"WEIR_BACKEND=", wish, ": neither epoll nor io_uring nor automatic"}));
+            return error(errc::unsupported,
+                concat({"WEIR_BACKEND=", wish, ": neither epoll nor io_uring nor io_uring-completion nor automatic"}));
     }
-    if (kind == backend_kind::io_uring) return weir::detail::explained(weir::detail::make_uring(true), std::move(asked));
     if (kind == backend_kind::epoll) return weir::detail::explained(epoll::make(), std::move(asked));
+    if (kind != backend_kind::automatic) return weir::detail::explained(weir::detail::make_uring(kind), std::move(asked));
     if (!weir::detail::uring_maker.load()) return weir::detail::explained(epoll::make(), "automatic");
-    result<owned<backend>> best = weir::detail::make_uring(false);
+    result<owned<backend>> best = weir::detail::make_uring(kind);
     if (best) return weir::detail::explained(std::move(best), "automatic");
     return weir::detail::explained(epoll::make(), concat({"automatic, since ", best.error().message()}));
 }

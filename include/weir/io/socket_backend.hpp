@@ -2,17 +2,14 @@
 #pragma once
 
 #include <weir/io/socket_acceptor.hpp>
-
-#include <cstring>
-
-#include <fcntl.h>
+#include <weir/io/socket_setup.hpp>
 
 namespace weir::inline v0::io {
 
 class socket_backend : public readiness_backend {
 public:
     result<owned<stream>> connect(bytes_view address) override {
-        const address_copy to(address);
+        const socket_setup::address_copy to(address);
         if (!to.size) return errc::bad_address;
         unique_descriptor socket(::socket(to.bytes.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
         if (!socket) return last_error();
@@ -26,64 +23,21 @@ public:
     }
 
     [[gnu::cold]] result<owned<acceptor>> listen(bytes_view address, const listen_options& options) override {
-        const address_copy at(address);
-        if (!at.size) return errc::bad_address;
-        unique_descriptor socket(::socket(at.bytes.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-        if (!socket) return last_error();
-        const int on = 1, off = 0;
-        if (at.bytes.ss_family == AF_UNIX) {
-            remove_stale(at);
-        } else {
-            ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-            if (options.reuse_port && ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) != 0)
-                return last_error();
-            if (at.bytes.ss_family == AF_INET6)
-                ::setsockopt(socket.get(), IPPROTO_IPV6, IPV6_V6ONLY, options.only_ipv6 ? &on : &off, sizeof on);
-        }
-        if (::bind(socket.get(), at.get(), at.size) != 0) return last_error();
-        if (::listen(socket.get(), options.backlog) != 0) return last_error();
+        unique_descriptor socket;
+        if (const std::error_code failed = socket_setup::listen(address, options, socket)) return failed;
         return socket_acceptor::make(*this, std::move(socket), true);
     }
 
     result<owned<stream>> adopt_stream(int number) override {
         unique_descriptor socket(number);
-        if (!set_flags(number)) return last_error();
+        if (!socket_setup::set_flags(number, false)) return last_error();
         return socket_stream::make(*this, std::move(socket), false);
     }
 
     result<owned<acceptor>> adopt_acceptor(int number) override {
         unique_descriptor socket(number);
-        if (!set_flags(number)) return last_error();
+        if (!socket_setup::set_flags(number, false)) return last_error();
         return socket_acceptor::make(*this, std::move(socket), false);
-    }
-
-private:
-    // A socket address, aligned and with zeros after it; size 0 if the bytes cannot be one.
-    struct address_copy {
-        explicit address_copy(bytes_view from) noexcept {
-            if (from.size() < sizeof bytes.ss_family || from.size() >= sizeof bytes) return;
-            std::memcpy(&bytes, from.data(), from.size());
-            size = static_cast<socklen_t>(from.size());
-        }
-        const sockaddr* get() const noexcept { return reinterpret_cast<const sockaddr*>(&bytes); }
-
-        sockaddr_storage bytes{};
-        socklen_t size = 0;
-    };
-
-    static bool set_flags(int number) noexcept {
-        const int flags = ::fcntl(number, F_GETFL);
-        return flags >= 0 && ::fcntl(number, F_SETFL, flags | O_NONBLOCK) == 0 &&
-               ::fcntl(number, F_SETFD, FD_CLOEXEC) == 0;
-    }
-
-    // A Unix socket's file outlives a program that was killed. It is removed when nobody answers behind it.
-    [[gnu::cold]] static void remove_stale(const address_copy& at) noexcept {
-        const char* path = reinterpret_cast<const sockaddr_un&>(at.bytes).sun_path;
-        struct stat found;
-        if (*path == '\0' || ::lstat(path, &found) != 0 || !S_ISSOCK(found.st_mode)) return;
-        unique_descriptor probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-        if (probe && ::connect(probe.get(), at.get(), at.size) != 0 && errno == ECONNREFUSED) ::unlink(path);
     }
 };
 
