@@ -17,7 +17,7 @@ CASES = [
     ("16 KiB ASCII text", 1, 16384, "ascii", 3500),
     ("16 KiB Korean text", 1, 16384, "korean", 10000),
 ]
-FEWER, MORE = 1600, 4800
+FEWER, MORE = 1600, 4800  # messages
 
 
 def collected(bench, name, depth, size, kind, messages, keep=None):
@@ -27,10 +27,10 @@ def collected(bench, name, depth, size, kind, messages, keep=None):
     return int(re.search(r"Collected : (\d+)", server.said)[1])
 
 
-def count(bench, name, case, keep=None):
+def count(bench, name, case, keep=None, fewer=FEWER, more=MORE):
     _, depth, size, kind, _ = case
-    fewer = collected(bench, name, depth, size, kind, FEWER)
-    return (collected(bench, name, depth, size, kind, MORE, keep) - fewer) / (MORE - FEWER)
+    base = collected(bench, name, depth, size, kind, fewer)
+    return (collected(bench, name, depth, size, kind, more, keep) - base) / (more - fewer)
 
 
 def run(bench, report, keep=False):
@@ -41,5 +41,6 @@ def run(bench, report, keep=False):
         weir, bare = count(bench, "weir epoll", case, file), count(bench, "bare epoll", case)
         rows.append([case[0], weir, case[4], bare, weir / case[4]])
         print(f"  {case[0]:20} weir {weir:8.0f}  target {case[4]:6}  bare {bare:8.0f}", flush=True)
-    report.table("instructions", "User-space instructions a message (callgrind, epoll)",
+    report.table("User-space instructions a message (callgrind, epoll)",
                  ["", "weir", "target", "bare", "of the target"], rows)
+    report.chart("User-space instructions a message", ["bare", "weir", "target"], [(row[0], [row[3], row[1], row[2]]) for row in rows])

@@ -13,6 +13,11 @@ FLAGS = ["-std=c++20", "-O3", "-march=x86-64-v3", "-Wall", "-Wextra", "-Wpedanti
 PATIENCE = 120  # seconds for anything at all; only failures take them
 
 
+def on_core(which):
+    """Server and load generator have a core each, where there are two."""
+    return ["taskset", "-c", str(which)] if shutil.which("taskset") and (os.cpu_count() or 1) > 1 else []
+
+
 class Missing(Exception):
     """Something that is optional is not there: what depends on it is left out, and the reason printed."""
 
@@ -46,11 +51,7 @@ class Bench:
         return program
 
     def load_program(self):
-        return self.build("load", "load/main.cpp")
-
-    def server_command(self, name):
-        """The command and environment of a server by its name; `Missing` says what it lacks."""
-        return SERVERS[name](self)
+        return self.build("load", "load/main.cpp", *ZLIB[0], libraries=ZLIB[1])
 
 
 def _bare_epoll(bench):
@@ -58,27 +59,49 @@ def _bare_epoll(bench):
 
 
 def _bare_uring(bench, *arguments):
-    _want_header("liburing.h", "liburing-dev")
+    want_header("liburing.h", "liburing-dev")
     return [bench.build("bare_uring", "servers/bare_uring.cpp", libraries=["-luring"]), *arguments], {}
 
 
 def _weir(bench, backend):
-    _want_header("liburing.h", "liburing-dev")
-    program = bench.build("weir", "servers/weir.cpp", "-I", str(bench.weir / "include"), libraries=["-luring"])
+    want_header("liburing.h", "liburing-dev")
+    program = bench.build("weir", "servers/weir.cpp", "-I", str(bench.weir / "include"), *ZLIB[0],
+                          libraries=["-luring", *ZLIB[1]])
     return [program], {"WEIR_BACKEND": backend}
 
 
-def _want_header(name, package):
+def _beast(bench, *options):
+    want_header("boost/beast/websocket.hpp", "libboost1.81-dev")
+    return [bench.build("beast_compressing" if options else "beast", "servers/beast.cpp", "-Wno-all", "-Wno-extra", *options)], {}
+
+
+def _websocketpp(bench):
+    want_header("websocketpp/server.hpp", "libwebsocketpp-dev")
+    want_header("asio.hpp", "libasio-dev")
+    return [bench.build("websocketpp", "servers/websocketpp.cpp", "-std=c++17", "-Wno-all", "-Wno-extra", "-DASIO_STANDALONE")], {}
+
+
+def _libwebsockets(bench):
+    want_header("libwebsockets.h", "libwebsockets-dev")
+    return [bench.build("libwebsockets", "servers/libwebsockets.cpp", libraries=["-lwebsockets"])], {}
+
+
+def want_header(name, package):
     if not pathlib.Path("/usr/include", name).exists():
         raise Missing(f"{name} is not installed (Debian: {package})")
 
 
+ZLIB = (["-DWEIR_WITH_ZLIB"], ["-lz"]) if pathlib.Path("/usr/include/zlib.h").exists() else ([], [])
 SERVERS = {
     "bare epoll": _bare_epoll,
     "bare io_uring": _bare_uring,
-    "bare io_uring, completions": lambda bench: _bare_uring(bench, "completion"),
+    "bare completions": lambda bench: _bare_uring(bench, "completion"),
     "weir epoll": lambda bench: _weir(bench, "epoll"),
     "weir io_uring": lambda bench: _weir(bench, "io_uring"),
+    "Beast": _beast,
+    "Beast, compressing": lambda bench: _beast(bench, "-DBENCH_COMPRESSION"),
+    "websocketpp": _websocketpp,
+    "libwebsockets": _libwebsockets,
 }
 
 
@@ -91,9 +114,10 @@ class Server:
     """A server that was started and says where it listens. It is interrupted at the end of the block."""
 
     def __init__(self, bench, name, wrapper=(), environment=()):
-        command, own = bench.server_command(name)
+        command, own = SERVERS[name](bench)
+        bench.load_program()
         self.bench, self.name = bench, name
-        self.process = subprocess.Popen([*wrapper, *map(str, command)], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        self.process = subprocess.Popen([*on_core(0), *wrapper, *map(str, command)], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                         text=True, env={**os.environ, **own, **dict(environment)})
         line = self.process.stdout.readline()
         found = re.search(r":(\d+), process (\d+)", line)
@@ -115,11 +139,14 @@ class Server:
             self.process.kill()
             raise
 
+    def load_command(self, **options):
+        words = {"port": self.port, "process": self.number, **options}
+        return [*on_core(1), str(self.bench.load_program()), *(f"{name}={value}" for name, value in words.items())]
+
     def load(self, **options):
         """Has the load generator do what `options` say, and gives its line."""
-        words = [f"{name}={value}" for name, value in {"port": self.port, "process": self.number, **options}.items()]
-        done = subprocess.run([str(self.bench.load_program()), *words], capture_output=True, text=True, timeout=PATIENCE,
-                              check=False)
+        words = self.load_command(**options)
+        done = subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE, check=False)
         if done.returncode:
             raise SystemExit(f"{self.name}, {' '.join(words)}: {done.stderr.strip()}")
         return json.loads(done.stdout)

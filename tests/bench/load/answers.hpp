@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <utility>
 
 namespace load {
 
@@ -28,15 +29,21 @@ public:
             }
             const std::size_t part = std::min<std::uint64_t>(x_left, static_cast<std::uint64_t>(end - at));
             const message& expected = *x_expected.front().what;
-            if (part > expected.payload.size() - x_offset) return "an answer is too long";
-            if (std::memcmp(expected.payload.data() + x_offset, at, part) != 0) return "an answer has other contents";
+            if (x_deflated) {
+                x_gathered.append(at, part);
+            } else if (part > expected.payload.size() - x_offset) {
+                return "an answer is too long";
+            } else if (std::memcmp(expected.payload.data() + x_offset, at, part) != 0) {
+                return "an answer has other contents";
+            }
             at += part;
             x_left -= part;
             x_offset += part;
             if (x_left > 0) continue;
             x_in_frame = false;
             if (!x_last) continue;
-            if (x_offset != expected.payload.size()) return "an answer is too short";
+            if (x_deflated ? !inflates_to(std::exchange(x_gathered, {}), expected.payload) : x_offset != expected.payload.size())
+                return "an answer is too short, or has other contents";
             x_offset = 0;
             x_continued = false;
             const std::int64_t asked_at = x_expected.front().asked_at;
@@ -60,8 +67,9 @@ private:
         x_header_bytes = 0;
         if (x_expected.empty()) return "more came than was asked for";
         if (x_header[1] & 0x80) return "a server masks";
-        if ((x_header[0] & 0x7F) != (x_continued ? 0 : x_expected.front().what->opcode))
-            return "a frame has another opcode";
+        if (!x_continued) x_deflated = x_expected.front().what->compressed && x_header[0] & 0x40;
+        if ((x_header[0] & 0x7F) != (x_continued ? 0 : x_expected.front().what->opcode | (x_deflated ? 0x40 : 0)))
+            return "a frame has another opcode, or reserved bits";
         x_last = x_header[0] & 0x80;
         x_continued = true;
         x_left = short_length;
@@ -77,6 +85,8 @@ private:
     std::size_t x_offset = 0;   // in the message
     std::size_t x_header_bytes = 0;
     unsigned char x_header[10];
+    std::string x_gathered; // of a compressed answer
+    bool x_deflated = false;
     bool x_in_frame = false, x_last = false, x_continued = false;
 };
 

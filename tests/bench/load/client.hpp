@@ -28,8 +28,8 @@ public:
     client& operator=(const client&) = delete;
     ~client() { end(); }
 
-    // Connects and upgrades, waiting for both; then it is watched by `epoll`.
-    void open(int epoll, int port, const std::string& path, const std::string& fields = "") {
+    // Connects and asks for an upgrade.
+    void open(int port, const std::string& path, const std::string& fields = "") {
         x_socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
         sockaddr_in to{};
         to.sin_family = AF_INET;
@@ -43,11 +43,16 @@ public:
                                     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n" + fields + "\r\n";
         if (::send(x_socket, request.data(), request.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(request.size()))
             fail("sending a request");
+    }
+
+    // Waits for the answer to that. From then on it is watched by `epoll`.
+    void await_upgrade(int epoll) {
         std::string head;
         while (head.size() < 4 || head.compare(head.size() - 4, 4, "\r\n\r\n") != 0) {
-            char byte;
-            if (::recv(x_socket, &byte, 1, 0) != 1) fail("no complete answer to a request");
-            head += byte;
+            char part[1024];
+            const ssize_t came = ::recv(x_socket, part, sizeof part, 0);
+            if (came <= 0) fail("no complete answer to a request");
+            head.append(part, static_cast<std::size_t>(came));
         }
         if (head.compare(0, 12, "HTTP/1.1 101") != 0 || head.find("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=") == std::string::npos)
             fail("a request was refused");

@@ -1,8 +1,8 @@
 // The load generator: plain sockets and epoll, nothing of any WebSocket library. It sends frames that were made before,
 // compares every answer, and prints one line of JSON.
 //
-//     load port=9001 [mode=echo] [connections=1] [depth=1] [bytes=128] [kind=binary|ascii|korean] [messages=10000]
-//          [warm=1000] [path=/] [process=PID] [counter=FILE] [rate=MESSAGES A SECOND]
+//     load port=9001 [mode=echo] [connections=1] [depth=1] [bytes=128] [kind=binary|ascii|korean|json] [messages=10000]
+//          [warm=1000] [path=/] [process=PID] [counter=FILE] [rate=MESSAGES A SECOND] [deflate=1]
 //
 // mode=echo: on each connection `depth` messages leave by one write, and the next when all answers have come.
 // mode=rate: messages leave at fixed times, whatever has come back; latencies count from the time at which a message had
@@ -12,12 +12,13 @@
 //   at a time.
 // mode=idle: opens the connections, has one message echoed on each, prints the line and waits for the end of stdin.
 //
-// `process` is the server's: its processor time is reported for the part that is measured, which begins after `warm`
+// With deflate=1 messages are sent compressed (permessage-deflate, no context kept) and answers may be. `process` is the server's: its processor time is reported for the part that is measured, which begins after `warm`
 // messages. `counter` is a file of eight bytes that the server counts in (allocations.cpp); its growth is reported too.
 #include "client.hpp"
 
 #include <algorithm>
 #include <map>
+#include <span>
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -103,18 +104,21 @@ public:
     explicit generator(const options& from)
         : x_options(from), x_port(static_cast<int>(from.number("port", 9001))), x_path(from.text("path", "/")),
           x_depth(static_cast<std::size_t>(from.number("depth", 1))), x_messages(from.number("messages", 10'000)),
-          x_warm(from.number("warm", x_messages / 10)), x_usage(from) {
+          x_warm(from.number("warm", x_messages / 10)), x_deflates(from.number("deflate", 0) != 0), x_usage(from) {
         const std::string kind_name = from.text("kind", "binary");
-        const kind of = kind_name == "korean" ? kind::korean : kind_name == "ascii" ? kind::ascii : kind::binary;
+        const kind of = kind_name == "korean"  ? kind::korean
+                        : kind_name == "ascii" ? kind::ascii
+                        : kind_name == "json"  ? kind::json
+                                               : kind::binary;
         const auto bytes = static_cast<std::size_t>(from.number("bytes", 128));
-        x_batches = make_batches(x_depth, bytes, of);
+        x_batches = make_batches(x_depth, bytes, of, x_deflates);
         x_clients = std::vector<client>(static_cast<std::size_t>(from.number("connections", 1)));
     }
 
     void run() {
         const std::string mode = x_options.text("mode", "echo");
         if (mode == "handshakes") return handshakes();
-        for (client& each : x_clients) each.open(x_epoll, x_port, x_path);
+        open_all();
         if (mode == "echo")
             echo();
         else if (mode == "rate")
@@ -128,6 +132,21 @@ public:
     }
 
 private:
+    // As many at a time as any server's backlog holds.
+    template <class Do>
+    void by_groups(Do act) {
+        constexpr std::size_t group = 64;
+        for (std::size_t at = 0; at < x_clients.size(); at += group)
+            act(std::span(x_clients).subspan(at, std::min(group, x_clients.size() - at)));
+    }
+
+    void open_all() {
+        by_groups([this](std::span<client> some) {
+            for (client& each : some) each.open(x_port, x_path, x_deflates ? compression_offer : "");
+            for (client& each : some) each.await_upgrade(x_epoll);
+        });
+    }
+
     const batch& next_batch() { return x_batches[x_next_batch++ % x_batches.size()]; }
 
     // Handles what has happened; `told(client, asked_at)` for each answer. Waits at most so many milliseconds.
@@ -228,7 +247,7 @@ private:
         const auto cycle = [&](std::int64_t count) {
             std::int64_t done = 0;
             while (done < count) {
-                for (client& each : x_clients) each.open(x_epoll, x_port, x_path);
+                open_all();
                 for (client& each : x_clients) {
                     each.expected().expect(goodbye, 0);
                     each.say(close);
@@ -248,10 +267,11 @@ private:
     }
 
     void idle() {
-        for (client& each : x_clients) {
-            each.ask(next_batch(), 0);
-            while (each.expected().outstanding() > 0) turn(-1, [](client&, std::int64_t) {});
-        }
+        by_groups([this](std::span<client> some) {
+            for (client& each : some) each.ask(next_batch(), 0);
+            for (client& each : some)
+                while (each.expected().outstanding() > 0) turn(-1, [](client&, std::int64_t) {});
+        });
         std::printf("{\"connections\": %zu}\n", x_clients.size());
         std::fflush(stdout);
         char byte;
@@ -264,6 +284,7 @@ private:
     std::string x_path;
     std::size_t x_depth;
     std::int64_t x_messages, x_warm;
+    bool x_deflates;
     usage x_usage;
     std::vector<batch> x_batches;
     std::size_t x_next_batch = 0;

@@ -1,6 +1,8 @@
 // What the load generator sends: masked frames that are made before anything is measured, and what must come back.
 #pragma once
 
+#include "deflate.hpp"
+
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -10,7 +12,7 @@
 
 namespace load {
 
-enum class kind { binary, ascii, korean };
+enum class kind { binary, ascii, korean, json };
 
 // A fixed sequence of numbers that looks random: the same load each time.
 class sequence {
@@ -31,6 +33,7 @@ private:
 struct message {
     std::string payload;
     unsigned char opcode = 2; // of the first frame of an answer
+    bool compressed = false;  // the answer may be, since the message was
 };
 
 // Messages that are sent by one write, and their frames.
@@ -60,7 +63,18 @@ inline std::string words(sequence& next, std::size_t bytes, bool korean) {
     return text;
 }
 
+// Exactly `bytes` of an array of objects, as programs send them.
+inline std::string json(sequence& next, std::size_t bytes) {
+    std::string text = "[";
+    while (text.size() < bytes)
+        text += "{\"id\":" + std::to_string(next() % 100'000) + ",\"name\":\"" + words(next, 12, false) + "\",\"active\":" +
+                (next() % 2 ? "true" : "false") + ",\"score\":" + std::to_string(next() % 1000) + "},";
+    text.resize(bytes - 1);
+    return text + ']';
+}
+
 inline std::string payload(sequence& next, std::size_t bytes, kind of) {
+    if (of == kind::json) return json(next, bytes);
     if (of != kind::binary) return words(next, bytes, of == kind::korean);
     std::string made(bytes, '\0');
     for (char& each : made) each = static_cast<char>(next());
@@ -89,7 +103,7 @@ inline void append_frame(std::string& to, unsigned char first_byte, std::string_
 }
 
 // Batches of `depth` messages that all differ, about 1 MiB of them: more than one, and no more than the caches bear.
-inline std::vector<batch> make_batches(std::size_t depth, std::size_t bytes, kind of) {
+inline std::vector<batch> make_batches(std::size_t depth, std::size_t bytes, kind of, bool compressed) {
     std::size_t count = 1024 * 1024 / (depth * (bytes + 14));
     count = count < 2 ? 2 : count > 64 ? 64 : count;
     sequence next(bytes * 31 + depth);
@@ -97,8 +111,9 @@ inline std::vector<batch> make_batches(std::size_t depth, std::size_t bytes, kin
     for (batch& each : made) {
         for (std::size_t i = 0; i < depth; ++i) {
             const unsigned char opcode = of == kind::binary ? 2 : 1;
-            each.messages.push_back({payload(next, bytes, of), opcode});
-            append_frame(each.frames, 0x80 | opcode, each.messages.back().payload, next());
+            each.messages.push_back({payload(next, bytes, of), opcode, compressed});
+            const std::string& plain = each.messages.back().payload;
+            append_frame(each.frames, (compressed ? 0xC0 : 0x80) | opcode, compressed ? deflated(plain) : plain, next());
         }
     }
     return made;

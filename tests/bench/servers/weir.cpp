@@ -1,8 +1,12 @@
-// weir's echo, as examples/echo_server.cpp has it, and its room, on the backend that WEIR_BACKEND names.
+// weir's echo, as examples/echo_server.cpp has it, and its room, on the backend that WEIR_BACKEND names. With
+// WEIR_WITH_ZLIB it compresses where the client agrees.
 #include "listening.hpp"
 
 #include <weir.hpp>
 #include <weir/io/uring.hpp>
+#if defined(WEIR_WITH_ZLIB)
+#include <weir/protocol/ws/deflate.hpp>
+#endif
 
 namespace {
 
@@ -23,5 +27,10 @@ int main() {
     weir::server server;
     server.websocket("/", echo);
     server.websocket("/room", tell_all);
-    return server.run({.descriptor = bare::listen_somewhere(), .websocket = {.message_bytes = 16 * 1024 * 1024}});
+    weir::server_options options{.descriptor = bare::listen_somewhere()};
+    options.websocket.message_bytes = 16 * 1024 * 1024;
+#if defined(WEIR_WITH_ZLIB)
+    options.websocket.compression = weir::permessage_deflate;
+#endif
+    return server.run(options);
 }
