@@ -5,6 +5,7 @@ import statistics
 from programs import Missing, Server, ZLIB
 
 ROUNDS = 5
+SECONDS = 0.3  # that a run takes at most
 ECHOES = ["bare epoll", "weir epoll", "bare io_uring", "weir io_uring", "bare completions"]
 
 
@@ -17,7 +18,7 @@ def compare(bench, names, rounds=ROUNDS, **load):
             servers[name] = Server(bench, name)
         for _ in range(rounds):
             for name, server in servers.items():
-                found[name].append(server.load(**load)["server_ns"])
+                found[name].append(server.load(seconds=SECONDS, **load)["server_ns"])
     finally:
         for server in servers.values():
             server.__exit__(None)
@@ -130,7 +131,7 @@ def latency(bench, report):
     rows = []
     for rate in (5000, 20000):
         for name in ECHOES[:4]:
-            with Server(bench, name) as server:
+            with Server(bench, name, cores=(0, 1)) as server:
                 best = min((server.load(mode="rate", rate=rate, connections=64, messages=rate * 2, warm=rate // 2)
                             for _ in range(2)), key=lambda line: line["p99_us"])
             rows.append([f"{rate:,} a second, {name}", *(best[f"{each}_us"] for each in ("p50", "p90", "p99", "p999", "most")),

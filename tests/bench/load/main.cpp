@@ -2,9 +2,10 @@
 // compares every answer, and prints one line of JSON.
 //
 //     load port=9001 [mode=echo] [connections=1] [depth=1] [bytes=128] [kind=binary|ascii|korean|json] [messages=10000]
-//          [warm=1000] [path=/] [process=PID] [counter=FILE] [rate=MESSAGES A SECOND] [deflate=1]
+//          [warm=1000] [seconds=NO END] [path=/] [process=PID] [counter=FILE] [rate=MESSAGES A SECOND] [deflate=1]
 //
-// mode=echo: on each connection `depth` messages leave by one write, and the next when all answers have come.
+// mode=echo: on each connection `depth` messages leave by one write, and the next when all answers have come, until all
+//   `messages` are sent or the `seconds` are over.
 // mode=rate: messages leave at fixed times, whatever has come back; latencies count from the time at which a message had
 //   to leave, so that one slow answer does not hide those behind it ('coordinated omission').
 // mode=room: the first connection sends `depth` messages by one write, all connections get all of them, and so on.
@@ -12,8 +13,9 @@
 //   at a time.
 // mode=idle: opens the connections, has one message echoed on each, prints the line and waits for the end of stdin.
 //
-// With deflate=1 messages are sent compressed (permessage-deflate, no context kept) and answers may be. `process` is the server's: its processor time is reported for the part that is measured, which begins after `warm`
-// messages. `counter` is a file of eight bytes that the server counts in (allocations.cpp); its growth is reported too.
+// With deflate=1 messages are sent compressed (permessage-deflate, no context kept) and answers may be. `process` is the
+// server's: its processor time is reported for the part that is measured, which begins after `warm` messages. `counter` is a
+// file of eight bytes that the server counts in (count_allocations.cpp); its growth is reported too.
 #include "client.hpp"
 
 #include <algorithm>
@@ -163,30 +165,35 @@ private:
         }
     }
 
-    // `rounds` batches on each connection.
-    void exchange(std::int64_t rounds) {
-        if (rounds == 0) return;
+    // `rounds` batches on each connection, fewer if the time is over before; gives how many they were in all.
+    std::int64_t exchange(std::int64_t rounds, double seconds) {
+        if (rounds == 0) return 0;
+        const std::int64_t until = nanoseconds(CLOCK_MONOTONIC) + static_cast<std::int64_t>(seconds * 1e9);
         std::size_t busy = x_clients.size();
+        auto asked = static_cast<std::int64_t>(busy);
         std::vector<std::int64_t> left(x_clients.size(), rounds - 1);
         for (client& each : x_clients) each.ask(next_batch(), 0);
         while (busy > 0) {
             turn(-1, [&](client& one, std::int64_t) {
                 if (one.expected().outstanding() > 0) return;
-                if (left[static_cast<std::size_t>(&one - x_clients.data())]-- > 0)
+                if (left[static_cast<std::size_t>(&one - x_clients.data())]-- > 0 && nanoseconds(CLOCK_MONOTONIC) < until) {
                     one.ask(next_batch(), 0);
-                else
+                    ++asked;
+                } else {
                     --busy;
+                }
             });
         }
+        return asked;
     }
 
     void echo() {
         const auto a_round = static_cast<std::int64_t>(x_clients.size() * x_depth);
         const std::int64_t rounds = (x_messages + a_round - 1) / a_round;
-        exchange((x_warm + a_round - 1) / a_round);
+        const double seconds = std::atof(x_options.text("seconds", "1e9").c_str());
+        exchange((x_warm + a_round - 1) / a_round, seconds / 4);
         x_usage.begin();
-        exchange(rounds);
-        x_usage.report(rounds * a_round);
+        x_usage.report(exchange(rounds, seconds) * static_cast<std::int64_t>(x_depth));
         std::printf("}\n");
     }
 
