@@ -1,0 +1,36 @@
+// weir's echo, as examples/echo_server.cpp has it, and its room, on the backend that WEIR_BACKEND names. With
+// WEIR_WITH_ZLIB it compresses where the client agrees.
+#include "listening.hpp"
+
+#include <weir.hpp>
+#include <weir/io/uring.hpp>
+#if defined(WEIR_WITH_ZLIB)
+#include <weir/protocol/ws/deflate.hpp>
+#endif
+
+namespace {
+
+weir::task<> echo(weir::websocket& ws) {
+    while (auto message = co_await ws.read()) co_await ws.send(*message);
+}
+
+weir::room lobby;
+
+weir::task<> tell_all(weir::websocket& ws) {
+    weir::room::seat here(lobby, ws);
+    while (auto message = co_await ws.read()) lobby.send(*message);
+}
+
+} // namespace
+
+int main() {
+    weir::server server;
+    server.websocket("/", echo);
+    server.websocket("/room", tell_all);
+    weir::server_options options{.descriptor = bare::listen_somewhere()};
+    options.websocket.message_bytes = 16 * 1024 * 1024;
+#if defined(WEIR_WITH_ZLIB)
+    options.websocket.compression = weir::permessage_deflate;
+#endif
+    return server.run(options);
+}

@@ -1,0 +1,87 @@
+"""The results: tables in Markdown, and a chart of bars as SVG."""
+import html
+import os
+import platform
+import subprocess
+
+
+class Report:
+    def __init__(self):
+        self.parts = []
+        self.charts = []
+
+    def table(self, title, columns, rows, notes=()):
+        cells = [columns] + [[_shown(each) for each in row] for row in rows]
+        widths = [max(len(row[i]) for row in cells) for i in range(len(columns))]
+        lines = ["| " + " | ".join(each.ljust(width) if not i else each.rjust(width) for i, (each, width) in
+                                   enumerate(zip(row, widths))) + " |" for row in cells]
+        lines.insert(1, "| " + " | ".join("-" * width if not i else "-" * (width - 1) + ":"
+                                          for i, width in enumerate(widths)) + " |")
+        self.parts.append("\n\n".join([f"## {title}", "\n".join(lines), *notes]))
+
+    def chart(self, title, names, rows):
+        """Bars of each row for each of `names`, on a scale of its own for each row: [(label, [number])]."""
+        self.charts.append((title, names, rows))
+
+    def left_out(self, name, why):
+        self.parts.append(f"## {name}\n\nLeft out: {why}.")
+
+    def text(self):
+        return "\n\n".join(self.parts)
+
+    def write(self, folder):
+        folder.mkdir(exist_ok=True)
+        head = ("# Results\n\nWritten by `tests/bench/run`; [README.md](../README.md) says what the figures mean.\n"
+                f"{machine()}\n\n" + ("![The chart](chart.svg)\n\n" if self.charts else ""))
+        (folder / "results.md").write_text(head + self.text() + "\n", encoding="utf-8")
+        if self.charts:
+            (folder / "chart.svg").write_text(svg(self.charts), encoding="utf-8")
+
+
+def machine():
+    version = subprocess.run([os.environ.get("CXX", "g++"), "--version"], capture_output=True, text=True, check=False).stdout
+    return (f"Linux {'.'.join(platform.release().split('.')[:2])}, {platform.machine()}, {os.cpu_count()} cores of a virtual "
+            f"machine, {version.splitlines()[0]}, -O3 -march=x86-64-v3.")
+
+
+def _shown(cell):
+    if isinstance(cell, str):
+        return cell
+    if cell == int(cell) or abs(cell) >= 100:
+        return f"{cell:,.0f}"
+    return f"{cell:.1f}" if abs(cell) >= 10 else f"{cell:.2f}" if abs(cell) >= 0.1 else f"{cell:.4f}"
+
+
+COLOURS = ["#9aa0a6", "#1a73e8", "#188038", "#e37400", "#a142f4", "#d93025"]
+WIDTH, LABELS, BAR, GAP = 900, 250, 13, 12
+
+
+def svg(charts):
+    parts, y = [], 10
+
+    def text(x, at, what, more=""):
+        parts.append(f'<text x="{x}" y="{at}" {more}>{html.escape(what)}</text>')
+
+    for title, names, rows in charts:
+        y += 22
+        text(10, y, title, 'font-weight="bold" font-size="14"')
+        y += 20
+        x = 10
+        for i, name in enumerate(names):
+            parts.append(f'<rect x="{x}" y="{y - 9}" width="10" height="10" fill="{COLOURS[i % len(COLOURS)]}"/>')
+            text(x + 14, y, name)
+            x += 30 + 8 * len(name)
+        y += GAP
+        for label, numbers in rows:
+            most = max(each for each in numbers if each is not None) or 1
+            text(LABELS - 10, y + BAR * len(names) // 2 + 4, label, 'text-anchor="end"')
+            for i, number in enumerate(numbers):
+                if number is not None:
+                    length = max(1, (WIDTH - LABELS - 90) * number / most)
+                    parts.append(f'<rect x="{LABELS}" y="{y}" width="{length:.1f}" height="{BAR - 2}" '
+                                 f'fill="{COLOURS[i % len(COLOURS)]}"/>')
+                    text(f"{LABELS + length + 5:.1f}", y + BAR - 3, _shown(number), 'font-size="10"')
+                y += BAR
+            y += GAP
+    return (f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{y + 10}" font-family="sans-serif" '
+            f'font-size="12"><rect width="100%" height="100%" fill="white"/>\n' + "\n".join(parts) + "\n</svg>\n")
