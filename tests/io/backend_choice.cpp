@@ -96,7 +96,7 @@ TEST_CASE("backend_choice: WEIR_BACKEND takes the place of automatic, and of not
     }
     {
         const world here("kqueue", another);
-        CHECK(chosen().starts_with("error: WEIR_BACKEND=kqueue: neither epoll nor io_uring nor automatic: "));
+        CHECK(chosen().starts_with("error: WEIR_BACKEND=kqueue: neither epoll nor io_uring nor io_uring-completion nor automatic: "));
     }
 }
 

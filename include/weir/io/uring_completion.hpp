@@ -19,11 +19,13 @@ public:
 
     // Fails where io_uring is forbidden, missing or too old, and when the process is out of descriptors or memory.
     [[gnu::cold]] static result<owned<backend>> make(const uring_options& options) {
-        owned<uring_completion> made(new uring_completion(as_kernel_does(options)));
-        if (result<> ready = made->x_driver.ring.set_up(); !ready) return ready.error();
-        const int failed = made->x_driver.buffers.set_up(*made->x_driver.ring.get(), options.buffers, options.buffer_bytes);
+        auto* const made = new uring_completion(as_kernel_does(options));
+        owned<backend> owner(made);
+        uring_driver& driver = made->x_driver;
+        if (result<> ready = driver.ring.set_up(); !ready) return ready.error();
+        const int failed = driver.buffers.set_up(*driver.ring.get(), options.buffers, options.buffer_bytes);
         if (failed) return error(std::error_code(failed, std::system_category()), "io_uring: the ring of buffers (it takes 5.19)");
-        return owned<backend>(std::move(made));
+        return owner;
     }
 
     ~uring_completion() { x_driver.shut_down(); }
