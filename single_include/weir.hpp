@@ -384,6 +384,17 @@ public:
         return x_block.data + x_end;
     }
 
+    // The end of the content, and how many bytes it may grow there without `prepare`, where the bound allows it.
+    std::byte* end() noexcept { return x_block.data + x_end; }
+    std::size_t spare() const noexcept { return x_block.size - x_end; }
+
+    // Whether it has a block, and for one that has none: room for `count` bytes, within the bound, to begin with.
+    bool has_block() const noexcept { return x_block.data; }
+    void begin(std::size_t count) noexcept {
+        assert(!x_block.data);
+        x_block = x_pool->take(count);
+    }
+
     // Adds `count` bytes written where `prepare` pointed; at most as many as were prepared.
     void commit(std::size_t count) noexcept {
         assert(count <= x_block.size - x_end);
@@ -406,17 +417,21 @@ public:
 
     // Removes everything and gives the memory back.
     void clear() noexcept {
-        x_pool->give(std::exchange(x_block, {}));
+        const block unused = x_block;
+        x_block = {};
         x_begin = x_end = 0;
+        x_pool->give(unused);
     }
 
 private:
-    void make_room(std::size_t count) noexcept {
+    [[gnu::noinline]] void make_room(std::size_t count) noexcept {
         const std::size_t held = size();
-        if (x_block.data && held + count <= x_block.size && x_begin >= held) {
+        if (!x_block.data) return begin(count);
+        if (held + count <= x_block.size && x_begin >= held) {
             std::memcpy(x_block.data, data(), held); // the two do not overlap: the gap is as long as the content
         } else {
-            const block larger = x_pool->take(held + count);
+            const std::size_t wanted = held + count;
+            const block larger = x_pool->take(wanted);
             if (held) std::memcpy(larger.data, data(), held);
             x_pool->give(x_block);
             x_block = larger;
@@ -542,7 +557,7 @@ enum class errc {
     unsupported,         // not available in this build or on this system; the detail names what is missing
     no_loop,             // an asynchronous operation was started on a thread that runs no loop
     no_thread,           // a helper thread was needed and could not be started
-    task_threw,          // an exception ended a task that was to run beside a server's connections
+    task_threw,          // an exception ended a task that was to run beside others: a server's connections, a test's hosts
 
     // URLs (RFC 3986, RFC 6455 section 3)
     bad_url = 100,       // not a URL, or a character that a URL may not hold
@@ -605,6 +620,8 @@ enum class errc {
 
     // tests
     injected = 600,      // a failure that a test asked for
+    check_failed,        // what a test wanted to hold does not
+    stalled,             // everybody waits for what nobody does
 };
 
 // The coarse kinds, for program logic.
@@ -631,7 +648,7 @@ namespace detail {
     case errc::unsupported: return "not supported here";
     case errc::no_loop: return "no loop runs on this thread";
     case errc::no_thread: return "a thread could not be started";
-    case errc::task_threw: return "an exception ended a task of the server";
+    case errc::task_threw: return "an exception ended a task";
     case errc::bad_url: return "malformed URL";
     case errc::bad_scheme: return "URL scheme not supported";
     case errc::bad_host: return "malformed host in URL";
@@ -682,6 +699,8 @@ namespace detail {
     case errc::name_unavailable: return "name resolution failed for now";
     case errc::bad_address: return "malformed address";
     case errc::injected: return "failure injected by a test";
+    case errc::check_failed: return "a check failed";
+    case errc::stalled: return "everybody waits, and nothing is left that could happen";
     }
     return "unknown weir error";
 }
@@ -714,7 +733,9 @@ inline condition kind_of(errc code) noexcept {
     case errc::bad_port:
     case errc::url_has_fragment:
     case errc::bad_address:
-    case errc::send_out_of_order: return condition::misuse;
+    case errc::send_out_of_order:
+    case errc::check_failed:
+    case errc::stalled: return condition::misuse;
     case errc::name_not_found:
     case errc::name_unavailable: return condition::unreachable;
     default: return condition::protocol;
@@ -911,6 +932,9 @@ public:
 
     bool empty() const noexcept { return x_head.x_next == &x_head; }
 
+    // Whether there is exactly one element. Not to be asked of an empty list.
+    bool has_one() const noexcept { return x_head.x_next == x_head.x_previous; }
+
     // The oldest element; null when empty.
     Tag* front() const noexcept { return empty() ? nullptr : static_cast<Tag*>(x_head.x_next); }
 
@@ -941,8 +965,10 @@ public:
     // Removes and returns the oldest element; null when empty.
     Tag* pop_front() noexcept {
         if (empty()) return nullptr;
-        list_node<Tag>* first = x_head.x_next;
-        first->unlink();
+        list_node<Tag>* const first = x_head.x_next;
+        x_head.x_next = first->x_next;
+        first->x_next->x_previous = &x_head;
+        first->x_next = first->x_previous = nullptr;
         return static_cast<Tag*>(first);
     }
 
@@ -1312,62 +1338,160 @@ private:
 
 } // namespace weir::inline v0
 
-// ==== weir/core/utf8.hpp =============================================================================================
+// ==== weir/core/vector.hpp ===========================================================================================
 
-// UTF-8: an incremental validator, and cutting a text without cutting a character.
+// Vectors of 16 and 32 bytes, and the few operations on them that weir's loops over payloads need.
 //
-// The validator owns nothing, allocates nothing and takes text in pieces of any size, split anywhere. It follows
-// RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF.
+// Without <immintrin.h> and <arm_neon.h>: declaring all intrinsics takes more of g++'s memory than any header of weir.
+// The types are the compilers' own vectors, the named functions here hide which builtin does what; where there is none,
+// plain vector expressions do it (16 bytes on any processor). Functions on 32 bytes need AVX2: they and whatever calls
+// them carry the target attribute (a lambda in such a function would not have it), and only code that asked has_avx2()
+// may call the outermost of them. Loads and stores take any alignment.
 
-namespace weir::inline v0 {
+namespace weir::inline v0::simd {
 
-namespace detail {
+// Which code works on a payload. All give the same results; tests compare them.
+enum class vector_level : unsigned char { scalar, sixteen, thirty_two, best };
 
-#if defined(__SSE2__)
-// Without <emmintrin.h>: declaring all intrinsics takes more of g++'s memory than any header of weir.
-using sixteen_chars = char __attribute__((vector_size(16)));
+using lanes_16 = unsigned char __attribute__((vector_size(16)));
 
-inline sixteen_chars load_sixteen(const unsigned char* from) noexcept {
-    sixteen_chars loaded;
+// Whether functions for 32 bytes may be called: settled when compiling, or by a load and a test.
+inline bool has_avx2() noexcept {
+#if defined(__AVX2__)
+    return true;
+#elif defined(__x86_64__)
+    return __builtin_cpu_supports("avx2");
+#else
+    return false;
+#endif
+}
+
+// The best level that runs here, for `best`; otherwise what was asked for.
+inline vector_level settled(vector_level wanted) noexcept {
+    if (wanted != vector_level::best) return wanted;
+    return has_avx2() ? vector_level::thirty_two : vector_level::sixteen;
+}
+
+inline lanes_16 load_16(const void* from) noexcept {
+    lanes_16 loaded;
     std::memcpy(&loaded, from, sizeof loaded);
     return loaded;
 }
 
-// The high bits of the sixteen, the first one's lowest.
-inline unsigned high_bits(sixteen_chars of) noexcept {
-    return static_cast<unsigned>(__builtin_ia32_pmovmskb128(of));
+inline void store_16(void* to, lanes_16 lanes) noexcept { std::memcpy(to, &lanes, sizeof lanes); }
+
+// The same byte sixteen times.
+inline lanes_16 all_16(unsigned char byte) noexcept { return lanes_16{} + byte; }
+
+// Whether any byte has its highest bit.
+inline bool any_high(lanes_16 of) noexcept {
+#if defined(__SSE2__)
+    using chars = char __attribute__((vector_size(16)));
+    return __builtin_ia32_pmovmskb128(reinterpret_cast<chars>(of)) != 0;
+#else
+    using words = std::uint64_t __attribute__((vector_size(16)));
+    const auto halves = reinterpret_cast<words>(of);
+    return ((halves[0] | halves[1]) & 0x8080808080808080u) != 0;
+#endif
+}
+
+#if defined(__x86_64__)
+using lanes_32 = unsigned char __attribute__((vector_size(32)));
+using chars_32 = char __attribute__((vector_size(32)));
+
+[[gnu::target("avx2")]] inline lanes_32 load_32(const void* from) noexcept {
+    lanes_32 loaded;
+    std::memcpy(&loaded, from, sizeof loaded);
+    return loaded;
+}
+
+[[gnu::target("avx2")]] inline void store_32(void* to, lanes_32 lanes) noexcept {
+    std::memcpy(to, &lanes, sizeof lanes);
+}
+
+[[gnu::target("avx2")]] inline lanes_32 all_32(unsigned char byte) noexcept { return lanes_32{} + byte; }
+
+[[gnu::target("avx2")]] inline bool any_high(lanes_32 of) noexcept {
+    return __builtin_ia32_pmovmskb256(reinterpret_cast<chars_32>(of)) != 0;
+}
+
+// The larger of each two bytes.
+[[gnu::target("avx2")]] inline lanes_32 larger(lanes_32 a, lanes_32 b) noexcept {
+#if defined(__clang__)
+    return __builtin_elementwise_max(a, b);
+#else
+    return reinterpret_cast<lanes_32>(
+        __builtin_ia32_pmaxub256(reinterpret_cast<chars_32>(a), reinterpret_cast<chars_32>(b)));
+#endif
+}
+
+// The smaller of each two bytes.
+[[gnu::target("avx2")]] inline lanes_32 smaller(lanes_32 a, lanes_32 b) noexcept {
+#if defined(__clang__)
+    return __builtin_elementwise_min(a, b);
+#else
+    return reinterpret_cast<lanes_32>(
+        __builtin_ia32_pminub256(reinterpret_cast<chars_32>(a), reinterpret_cast<chars_32>(b)));
+#endif
+}
+
+// The sum of each two bytes as signed numbers, at most 127 and at least -128.
+[[gnu::target("avx2")]] inline lanes_32 add_clamped(lanes_32 a, lanes_32 b) noexcept {
+#if defined(__has_builtin) && __has_builtin(__builtin_elementwise_add_sat)
+    using signed_32 = signed char __attribute__((vector_size(32)));
+    return reinterpret_cast<lanes_32>(
+        __builtin_elementwise_add_sat(reinterpret_cast<signed_32>(a), reinterpret_cast<signed_32>(b)));
+#else
+    return reinterpret_cast<lanes_32>(
+        __builtin_ia32_paddsb256(reinterpret_cast<chars_32>(a), reinterpret_cast<chars_32>(b)));
+#endif
+}
+
+// The mean of each two bytes, rounded up: its high bit says whether their sum is 255 or more.
+[[gnu::target("avx2")]] inline lanes_32 mean(lanes_32 a, lanes_32 b) noexcept {
+    return reinterpret_cast<lanes_32>(
+        __builtin_ia32_pavgb256(reinterpret_cast<chars_32>(a), reinterpret_cast<chars_32>(b)));
+}
+
+// For each byte of `at`, which is below 128, the one of the same half of `table` that its low four bits number.
+[[gnu::target("avx2")]] inline lanes_32 looked_up(lanes_32 table, lanes_32 at) noexcept {
+    return reinterpret_cast<lanes_32>(
+        __builtin_ia32_pshufb256(reinterpret_cast<chars_32>(table), reinterpret_cast<chars_32>(at)));
+}
+
+[[gnu::target("avx2")]] inline lanes_32 high_halves(lanes_32 of) noexcept {
+    using words = std::uint16_t __attribute__((vector_size(32)));
+    return reinterpret_cast<lanes_32>(reinterpret_cast<words>(of) >> 4) & 0x0F;
 }
 #endif
 
-// The first byte of [at, end) that is not ASCII, or `end`.
-inline const unsigned char* skip_ascii(const unsigned char* at, const unsigned char* end) noexcept {
-#if defined(__SSE2__)
-    while (end - at >= 64) {
-        const sixteen_chars front = load_sixteen(at) | load_sixteen(at + 16);
-        const sixteen_chars back = load_sixteen(at + 32) | load_sixteen(at + 48);
-        if (high_bits(front | back) != 0) break;
-        at += 64;
-    }
-    while (end - at >= 16) {
-        const unsigned high = high_bits(load_sixteen(at));
-        if (high != 0) return at + std::countr_zero(high);
-        at += 16;
-    }
-#endif
-    while (end - at >= 8) {
-        std::uint64_t word;
-        std::memcpy(&word, at, sizeof word);
-        if ((word & 0x8080808080808080u) != 0) break;
-        at += 8;
-    }
-    if (end - at >= 4) {
-        std::uint32_t word;
-        std::memcpy(&word, at, sizeof word);
-        if ((word & 0x80808080u) == 0) at += 4;
-    }
-    while (at != end && *at < 0x80) ++at;
-    return at;
-}
+} // namespace weir::inline v0::simd
+
+// ==== weir/core/utf8_blocks.hpp ======================================================================================
+
+// UTF-8 by whole vectors: the fast part of the validator (core/utf8.hpp), which does the edges.
+//
+// Every function takes text that starts at a character's beginning and says how far it is certain that the text is
+// valid; that place is again a character's beginning. It may stop early for any reason: the caller's scalar code decides
+// what comes next. Nothing outside the text is read. Three ways, each for what the one before does not take:
+//
+//  1. ASCII: no byte has its high bit.
+//  2. Characters of one and three bytes, which most texts of East Asia have only. Whether a byte must continue a
+//     character is told by the larger of the two bytes before it; surrogates need one more test. Anything that begins
+//     with C0 to E0 or F0 to FF is left to the third.
+//  3. All of UTF-8 by three tables (J. Keiser, D. Lemire, "Validating UTF-8 in less than one instruction per byte",
+//     2021): what can be wrong with two neighbouring bytes is a bit, a table gives the bits that half a byte allows, and
+//     a bit that all three allow is an error. Only on 32 bytes.
+//
+// The bytes before are loaded from memory again, so no state goes from vector to vector, and the last vector may overlap
+// the one before it.
+
+namespace weir::inline v0::detail {
+
+using namespace simd;
+
+// The text must have so many bytes.
+inline constexpr std::ptrdiff_t least_block_text = 64;
 
 // The end of the character of several bytes that starts at `at`, where four bytes may be read; null if it is none.
 inline const unsigned char* skip_long_character(const unsigned char* at) noexcept {
@@ -1384,34 +1508,269 @@ inline const unsigned char* skip_long_character(const unsigned char* at) noexcep
     return (second | third | fourth) < 0x40 && plane >= 1 && plane <= 16 ? at + 4 : nullptr;
 }
 
+// Of valid text that was cut at `end`, where its last whole character ends. Three bytes before `end` may be read.
+inline const unsigned char* whole_characters(const unsigned char* end) noexcept {
+    if (end[-1] < 0x80) return end;
+    if (end[-1] >= 0xC0) return end - 1;
+    if (end[-2] >= 0xE0) return end - 2;
+    return end[-3] >= 0xF0 ? end - 3 : end;
+}
+
+// At least three bytes of whole characters from `at` on, or null if they are broken. Reads six bytes at the most.
+inline const unsigned char* skip_three_bytes(const unsigned char* at) noexcept {
+    const unsigned char* const begin = at;
+    while (at && at - begin < 3) at = *at < 0x80 ? at + 1 : skip_long_character(at);
+    return at;
+}
+
+// The second way, a vector at a time. Continuation bytes plus 0x40, as signed numbers that do not wrap, are the only ones
+// below zero, and lead bytes those from 0 to 0x3F.
+struct three_byte_check_16 {
+    lanes_16 structure = {};      // high bit: a byte continues a character and must not, or must and does not
+    lanes_16 surrogate = {};      // bit 5: above ED
+    lanes_16 lowest = all_16(255); // of the shifted bytes
+    lanes_16 highest = {};        // of the bytes before
+
+    void add(const unsigned char* at) noexcept {
+        const lanes_16 before = load_16(at - 1);
+        const lanes_16 second_before = load_16(at - 2);
+        const lanes_16 text = load_16(at);
+        const lanes_16 lead = reinterpret_cast<lanes_16>(before > second_before);
+        const lanes_16 larger = (before & lead) | (second_before & ~lead);
+        const lanes_16 continuing = reinterpret_cast<lanes_16>((text & 0xC0) == 0x80);
+        const lanes_16 shifted = (text + 0x40) | reinterpret_cast<lanes_16>(text < 0x80);
+        structure |= reinterpret_cast<lanes_16>(larger >= 0xE0) ^ continuing;
+        surrogate |= reinterpret_cast<lanes_16>(before == 0xED) & text;
+        const lanes_16 lower = reinterpret_cast<lanes_16>(shifted < lowest);
+        lowest = (shifted & lower) | (lowest & ~lower);
+        const lanes_16 higher = reinterpret_cast<lanes_16>(larger > highest);
+        highest = (larger & higher) | (highest & ~higher);
+    }
+
+    bool good() const noexcept {
+        return !any_high(structure | surrogate << 2 | reinterpret_cast<lanes_16>(lowest < 0x21) |
+                         reinterpret_cast<lanes_16>(highest >= 0xF0));
+    }
+};
+
+inline const unsigned char* skip_valid_16(const unsigned char* at, const unsigned char* end) noexcept {
+    const unsigned char* const begin = at;
+    while (at != end) {
+        while (end - at >= 64 &&
+               !any_high(load_16(at) | load_16(at + 16) | load_16(at + 32) | load_16(at + 48)))
+            at += 64;
+        if (at - begin < 3) {
+            const unsigned char* const next = skip_three_bytes(at);
+            if (!next) break;
+            at = next;
+        }
+        three_byte_check_16 check;
+        const unsigned char* const stop = end - at >= 64 ? at + 64 : end;
+        const unsigned char* next = at;
+        for (; stop - next >= 16; next += 16) check.add(next);
+        if (next != stop) check.add(stop - 16);
+        if (!check.good()) break;
+        at = whole_characters(stop);
+        if (stop == end) break;
+    }
+    return at;
+}
+
+#if defined(__x86_64__)
+
+struct three_byte_check_32 {
+    lanes_32 structure;
+    lanes_32 surrogate;
+    lanes_32 lowest;
+    lanes_32 highest;
+
+    [[gnu::target("avx2")]] three_byte_check_32() noexcept
+        : structure(all_32(0)), surrogate(all_32(0)), lowest(all_32(255)), highest(all_32(0)) {}
+
+    [[gnu::target("avx2"), gnu::always_inline]] inline void add(const unsigned char* at) noexcept {
+        const lanes_32 before = load_32(at - 1);
+        const lanes_32 larger_before = larger(before, load_32(at - 2));
+        const lanes_32 shifted = add_clamped(load_32(at), all_32(0x40));
+        structure |= mean(larger_before, all_32(0x1F)) ^ shifted; // from E0 on the mean has the high bit
+        surrogate |= reinterpret_cast<lanes_32>(before == all_32(0xED)) & shifted;
+        lowest = smaller(lowest, shifted);
+        highest = larger(highest, larger_before);
+    }
+
+    [[gnu::target("avx2")]] bool good() const noexcept {
+        return !any_high(structure | surrogate << 2 | reinterpret_cast<lanes_32>(lowest < 0x21) |
+                         reinterpret_cast<lanes_32>(highest >= 0xF0));
+    }
+};
+
+// What can be wrong with a byte and the one before it: which halves they have then, a bit for each of the sixteen.
+struct pair_error {
+    unsigned high, low; // of the first
+    unsigned next_high; // of the second
+};
+inline constexpr pair_error pair_errors[8] = {
+    {0xF000, 0xFFFF, 0xF0FF}, // a lead byte, and nothing that continues it
+    {0x00FF, 0xFFFF, 0x0F00}, // ASCII continued
+    {0x1000, 0x0003, 0x0F00}, // C0, C1: overlong
+    {0x4000, 0x0001, 0x0300}, // E0 80 to E0 9F: overlong
+    {0x4000, 0x2000, 0x0C00}, // ED A0 to ED BF: a surrogate
+    {0x8000, 0xFFF0, 0x0E00}, // F4 90 and up: too large
+    {0x8000, 0xFFE1, 0x0100}, // F0 80 to F0 8F: overlong; F5 80 and up: too large
+    {0x0F00, 0xFFFF, 0x0F00}, // two that continue: right when a longer character began before them; last for its high bit
+};
+
+struct pair_tables {
+    unsigned char high[32] = {}, low[32] = {}, next_high[32] = {};
+
+    constexpr pair_tables() {
+        for (unsigned i = 0; i < 32; ++i) {
+            for (unsigned error = 0; error < 8; ++error) {
+                const unsigned half = i & 15;
+                high[i] |= static_cast<unsigned char>((pair_errors[error].high >> half & 1) << error);
+                low[i] |= static_cast<unsigned char>((pair_errors[error].low >> half & 1) << error);
+                next_high[i] |= static_cast<unsigned char>((pair_errors[error].next_high >> half & 1) << error);
+            }
+        }
+    }
+};
+inline constexpr pair_tables pair_table;
+
+struct table_check_32 {
+    lanes_32 error;
+
+    [[gnu::target("avx2")]] table_check_32() noexcept : error(all_32(0)) {}
+
+    [[gnu::target("avx2"), gnu::always_inline]] inline void add(const unsigned char* at) noexcept {
+        const lanes_32 before = load_32(at - 1);
+        const lanes_32 pair = looked_up(load_32(pair_table.high), high_halves(before)) &
+                              looked_up(load_32(pair_table.low), before & 0x0F) &
+                              looked_up(load_32(pair_table.next_high), high_halves(load_32(at)));
+        // E0 or more two bytes before, F0 or more three bytes before: then the pair continues, and not else.
+        const lanes_32 longer = mean(load_32(at - 2), all_32(0x1F)) | mean(load_32(at - 3), all_32(0x0F));
+        error |= pair ^ (longer & 0x80);
+        __asm__("" : "+x"(error)); // keeps g++ from gathering all ors at the end, with what they join in memory
+    }
+
+    [[gnu::target("avx2")]] bool good() const noexcept {
+        return !any_high(reinterpret_cast<lanes_32>(error != all_32(0)));
+    }
+};
+
+// Whether [at, stop) passes; at least 32 bytes end at `stop`, and three more are before each vector.
+template <class Check>
+[[gnu::target("avx2")]] bool passes(const unsigned char* at, const unsigned char* stop) noexcept {
+    Check check;
+    for (; stop - at >= 256; at += 256) {
+#pragma GCC unroll 8
+        for (int i = 0; i < 8; ++i) check.add(at + 32 * i);
+    }
+    while (at != stop) {
+        if (stop - at < 32) at = stop - 32;
+        check.add(at);
+        at += 32;
+    }
+    return check.good();
+}
+
+[[gnu::target("avx2"), gnu::noinline]] inline const unsigned char* skip_valid_32(const unsigned char* at,
+                                                                               const unsigned char* end) noexcept {
+    const unsigned char* const begin = at;
+    std::ptrdiff_t step = 256; // grows while nothing is ASCII only
+    bool three_bytes_only = true;
+    while (at != end) {
+        for (; end - at >= 128; at += 128) {
+            if (any_high(load_32(at) | load_32(at + 32) | load_32(at + 64) | load_32(at + 96))) break;
+            step = 256;
+        }
+        if (at - begin < 3) {
+            const unsigned char* const next = skip_three_bytes(at);
+            if (!next) break;
+            at = next;
+        }
+        const unsigned char* const stop = end - at > step ? at + step : end;
+        if (!three_bytes_only || !passes<three_byte_check_32>(at, stop)) {
+            if (!passes<table_check_32>(at, stop)) break;
+            three_bytes_only = false;
+        }
+        at = whole_characters(stop);
+        if (stop == end) break;
+        if (step < 16384) step *= 4;
+    }
+    return at;
+}
+#endif
+
+// How far [at, end) is certain to be valid. The level is not `scalar`, and there are `least_block_text` bytes.
+inline const unsigned char* skip_valid(const unsigned char* at, const unsigned char* end, vector_level level) noexcept {
+#if defined(__x86_64__)
+    if (settled(level) == vector_level::thirty_two) return skip_valid_32(at, end);
+#endif
+    static_cast<void>(level);
+    return skip_valid_16(at, end);
+}
+
+} // namespace weir::inline v0::detail
+
+// ==== weir/core/utf8.hpp =============================================================================================
+
+// UTF-8: an incremental validator, and cutting a text without cutting a character.
+//
+// The validator owns nothing, allocates nothing and takes text in pieces of any size, split anywhere. It follows
+// RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF.
+
+namespace weir::inline v0 {
+
+namespace detail {
+
+// Whether none of `size` bytes has its high bit. For short texts: gives up at the first 64 that do.
+inline bool is_ascii(const unsigned char* at, std::size_t size) noexcept {
+    const auto word = [](const unsigned char* from) {
+        std::uint64_t loaded;
+        std::memcpy(&loaded, from, sizeof loaded);
+        return loaded;
+    };
+    const auto half_word = [](const unsigned char* from) {
+        std::uint32_t loaded;
+        std::memcpy(&loaded, from, sizeof loaded);
+        return loaded;
+    };
+    if (size >= 16) {
+        const unsigned char* const last = at + size - 16;
+        for (; last - at >= 64; at += 64)
+            if (any_high(load_16(at) | load_16(at + 16) | load_16(at + 32) | load_16(at + 48))) return false;
+        lanes_16 all = load_16(last);
+        for (; at < last; at += 16) all |= load_16(at);
+        return !any_high(all);
+    }
+    if (size >= 8) return ((word(at) | word(at + size - 8)) & 0x8080808080808080u) == 0;
+    if (size >= 4) return ((half_word(at) | half_word(at + size - 4)) & 0x80808080u) == 0;
+    return size == 0 || (at[0] | at[size / 2] | at[size - 1]) < 0x80;
+}
+
+// The first byte of [at, end) that is not ASCII, or `end`.
+inline const unsigned char* skip_ascii(const unsigned char* at, const unsigned char* end) noexcept {
+    while (end - at >= 16 && !any_high(load_16(at))) at += 16;
+    while (at != end && *at < 0x80) ++at;
+    return at;
+}
+
 } // namespace detail
 
-// Validates one text that arrives in pieces. Copyable; three bytes large.
+// Validates one text that arrives in pieces. Copyable; three bytes large. Long pieces are worked on in vectors
+// (core/utf8_blocks.hpp), with the same result at every byte.
 class utf8_validator {
 public:
     // Takes the next piece. False at the first byte that no valid text could have here, even inside an unfinished
     // character; from then on always false, until `reset`.
-    [[nodiscard]] bool update(bytes_view more) noexcept {
-        const auto* at = reinterpret_cast<const unsigned char*>(more.data());
-        const auto* const end = at + more.size();
-        while (x_missing != 0) { // the rest of a character that a piece before began
-            if (at == end) return x_missing != failed;
-            if (!step(*at++)) return false;
-        }
-        while (at != end) {
-            if (*at < 0x80) {
-                at = detail::skip_ascii(at, end);
-            } else if (end - at >= 4) {
-                at = detail::skip_long_character(at);
-                if (!at) return fail();
-            } else if (!step(*at++)) {
-                return false;
-            } else {
-                while (x_missing != 0 && at != end)
-                    if (!step(*at++)) return false;
-            }
-        }
-        return true;
+    [[nodiscard]] bool update(bytes_view more) noexcept { return update(more, simd::vector_level::best); }
+
+    // The same, with a given kind of code: for tests.
+    [[nodiscard, gnu::noinline]] bool update(bytes_view more, simd::vector_level level) noexcept {
+        const auto* const at = reinterpret_cast<const unsigned char*>(more.data());
+        if (more.size() <= 256 && x_missing == 0 && level != simd::vector_level::scalar &&
+            detail::is_ascii(at, more.size()))
+            return true;
+        return update_any(at, at + more.size(), level);
     }
 
     // Whether the text may end here: it was valid, and is not inside a character.
@@ -1422,6 +1781,35 @@ public:
 
 private:
     static constexpr std::uint8_t failed = 0xFF; // as x_missing; x_low is then above x_high, so that no byte fits
+
+    [[gnu::noinline]] bool update_any(const unsigned char* at, const unsigned char* end,
+                                      simd::vector_level level) noexcept {
+        while (x_missing != 0) { // the rest of a character that a piece before began
+            if (at == end) return x_missing != failed;
+            if (!step(*at++)) return false;
+        }
+        while (at != end) {
+            const unsigned char* stop = end;
+            if (level != simd::vector_level::scalar && end - at >= detail::least_block_text) {
+                at = detail::skip_valid(at, end, level);
+                if (end - at > 256) stop = at + 256; // what the vectors do not take, or the byte that is wrong
+            }
+            while (at < stop) {
+                if (*at < 0x80) {
+                    at = detail::skip_ascii(at, stop);
+                } else if (end - at >= 4) {
+                    at = detail::skip_long_character(at);
+                    if (!at) return fail();
+                } else if (!step(*at++)) {
+                    return false;
+                } else {
+                    while (x_missing != 0 && at != end)
+                        if (!step(*at++)) return false;
+                }
+            }
+        }
+        return true;
+    }
 
     bool fail() noexcept {
         x_missing = failed;
@@ -3928,7 +4316,7 @@ inline bool parse_content_length(const fields& from, std::uint64_t& length) noex
 }
 
 // What Transfer-Encoding and Content-Length say together; `otherwise` is what their absence means.
-inline result<body_framing> framing_of(const fields& from, unsigned version_minor, body_kind otherwise) {
+[[gnu::cold]] inline result<body_framing> framing_of(const fields& from, unsigned version_minor, body_kind otherwise) {
     const bool has_length = from.count("Content-Length") > 0;
     if (from.count("Transfer-Encoding") > 0) {
         if (has_length) return framing_error(errc::bad_framing, "both Transfer-Encoding and Content-Length");
@@ -4340,7 +4728,7 @@ public:
     }
 
     // Forgets everything but the limits.
-    void reset() noexcept { *this = head_parser(x_limits); }
+    [[gnu::cold, gnu::noinline]] void reset() noexcept { *this = head_parser(x_limits); }
 
 private:
     enum class stage : std::uint8_t { first_byte, first_line, field_lines };
@@ -4749,7 +5137,7 @@ inline bool may_have_body(status code) noexcept {
 
 // Appends a request's head with its blank line.
 template <class Output>
-[[nodiscard]] bool append_head(Output& to, const request_head& head) {
+[[nodiscard, gnu::cold]] bool append_head(Output& to, const request_head& head) {
     if (!is_token(head.method) || !is_target(head.target)) return false;
     return detail::append_texts(to, {head.method, " ", head.target, " ", detail::version_text(head.version_minor),
                                      "\r\n", head.fields.lines(), "\r\n"});
@@ -4757,7 +5145,7 @@ template <class Output>
 
 // Appends a response's head with its blank line.
 template <class Output>
-[[nodiscard]] bool append_head(Output& to, const response_head& head) {
+[[nodiscard, gnu::cold]] bool append_head(Output& to, const response_head& head) {
     const unsigned code = to_number(head.status);
     if (code < 100 || code > 999 || !is_field_text(head.reason)) return false;
     const std::string_view reason = head.reason.empty() ? reason_phrase(head.status) : std::string_view(head.reason);
@@ -4804,7 +5192,7 @@ struct response_options {
 // status that has no body (1xx, 204, 304) gets neither a body nor the two fields that describe one. Writes no Date: no
 // clock is known here.
 template <class Output>
-[[nodiscard]] bool append_response(Output& to, status code, std::string_view body,
+[[nodiscard, gnu::cold]] bool append_response(Output& to, status code, std::string_view body,
                                    const response_options& options = {}) {
     const unsigned number = to_number(code);
     if (number < 100 || number > 999 || !is_field_value(options.content_type)) return false;
@@ -4963,6 +5351,18 @@ inline std::size_t encode(const frame_header& header, std::byte* to) noexcept {
     return static_cast<std::size_t>(next - to);
 }
 
+// The same for a whole message of at most 65,535 bytes that is not masked: what `encode` gives for it.
+inline std::size_t encode_short(opcode type, std::size_t payload_bytes, std::byte* to) noexcept {
+    to[0] = static_cast<std::byte>(0x80 | static_cast<unsigned>(type));
+    if (payload_bytes <= 125) {
+        to[1] = static_cast<std::byte>(payload_bytes);
+        return 2;
+    }
+    to[1] = std::byte{126};
+    store_big_endian(to + 2, static_cast<std::uint16_t>(payload_bytes));
+    return 4;
+}
+
 // Reads the header that `from` begins with. `into` is complete when a size is returned and unspecified otherwise. A
 // length that breaks a rule fails as soon as the byte that decides it is there.
 inline header_decoding decode(bytes_view from, frame_header& into) noexcept {
@@ -5013,13 +5413,12 @@ namespace weir::inline v0::ws {
 
 namespace detail {
 
+using namespace simd;
+
 // The definition, a byte at a time: what the fast way is tested against.
 inline void copy_masked_by_bytes(std::byte* to, bytes_view from, masking_key key, std::uint64_t phase) noexcept {
     for (std::size_t i = 0; i < from.size(); ++i) to[i] = from[i] ^ key.bytes[(i + phase) & 3];
 }
-
-// 16 bytes that the compiler keeps in one vector register where there are such (SSE2, NEON).
-using vector_16 = std::uint64_t __attribute__((vector_size(16)));
 
 template <class Word>
 Word load_word(const std::byte* from) noexcept {
@@ -5042,33 +5441,107 @@ void mask_ends(std::byte* to, const std::byte* from, std::size_t size, Word key,
     store_word<Word>(to + size - sizeof(Word), end ^ end_key);
 }
 
+// The key as often as it fits; on 16 and 32 bytes.
+inline lanes_16 repeated_16(masking_key key) noexcept {
+    const auto word = std::bit_cast<std::uint32_t>(key);
+    using words = std::uint32_t __attribute__((vector_size(16)));
+    return reinterpret_cast<lanes_16>(words{} + word);
+}
+
+// From 16 bytes on. `to` is `from` or does not overlap it. Returns what was written, or-ed together.
+inline lanes_16 mask_16(std::byte* to, const std::byte* from, std::size_t size, masking_key key) noexcept {
+    const lanes_16 keys = repeated_16(key);
+    const std::size_t last = size - 16;
+    const lanes_16 end = load_16(from + last) ^ repeated_16(rotated(key, last));
+    std::size_t i = 0;
+    lanes_16 all = end;
+    for (; i < last; i += 16) {
+        const lanes_16 next = load_16(from + i) ^ keys;
+        store_16(to + i, next);
+        all |= next;
+    }
+    store_16(to + last, end);
+    return all;
+}
+
+#if defined(__x86_64__)
+[[gnu::target("avx2")]] inline lanes_32 repeated_32(masking_key key) noexcept {
+    const auto word = std::bit_cast<std::uint32_t>(key);
+    using words = std::uint32_t __attribute__((vector_size(32)));
+    return reinterpret_cast<lanes_32>(words{} + word);
+}
+
+// Eight vectors. Returns what was written, or-ed together.
+[[gnu::target("avx2"), gnu::always_inline]] inline lanes_32 mask_eight(std::byte* to, const std::byte* from,
+                                                                     lanes_32 keys) noexcept {
+    lanes_32 all = all_32(0);
+#pragma GCC unroll 8
+    for (int i = 0; i < 8; ++i) {
+        const lanes_32 next = load_32(from + 32 * i) ^ keys;
+        store_32(to + 32 * i, next);
+        all |= next;
+    }
+    return all;
+}
+
+// From 32 bytes on, as mask_16.
+[[gnu::target("avx2"), gnu::always_inline]] inline lanes_32 mask_each_32(std::byte* to, const std::byte* from,
+                                                                       std::size_t size, masking_key key) noexcept {
+    const lanes_32 keys = repeated_32(key);
+    const std::size_t last = size - 32;
+    const lanes_32 end = load_32(from + last) ^ repeated_32(rotated(key, last));
+    std::size_t i = 0;
+    lanes_32 all = end;
+    for (; i + 256 <= last; i += 256) all |= mask_eight(to + i, from + i, keys);
+    for (; i < last; i += 32) {
+        const lanes_32 next = load_32(from + i) ^ keys;
+        store_32(to + i, next);
+        all |= next;
+    }
+    store_32(to + last, end);
+    return all;
+}
+
+[[gnu::target("avx2"), gnu::noinline]] inline void mask_32(std::byte* to, const std::byte* from, std::size_t size,
+                                                          masking_key key) noexcept {
+    mask_each_32(to, from, size, key);
+}
+
+// How much was unmasked, and how much of that, from the front, is certain to be ASCII.
+struct unmasked_ascii {
+    std::size_t done, ascii;
+};
+
+// Unmasks until something is not ASCII, or too little is left.
+[[gnu::target("avx2"), gnu::noinline]] inline unmasked_ascii unmask_ascii_32(std::byte* text, std::size_t size,
+                                                                           masking_key key) noexcept {
+    const lanes_32 keys = repeated_32(key);
+    std::size_t i = 0;
+    for (; size - i >= 256; i += 256)
+        if (any_high(mask_eight(text + i, text + i, keys))) return {i + 256, i};
+    return {i, i};
+}
+#endif
+
+inline constexpr std::size_t least_dispatched_mask = 128; // below, the level is not worth asking for
+
 // `to` is `from` or does not overlap it.
-inline void mask(std::byte* to, const std::byte* from, std::size_t size, masking_key key) noexcept {
+inline void mask(std::byte* to, const std::byte* from, std::size_t size, masking_key key,
+                 vector_level level = vector_level::best) noexcept {
+    if (level == vector_level::scalar) return copy_masked_by_bytes(to, {from, size}, key, 0);
+    if (size >= 16) {
+#if defined(__x86_64__)
+        if (size >= least_dispatched_mask && settled(level) == vector_level::thirty_two)
+            return mask_32(to, from, size, key);
+#endif
+        mask_16(to, from, size, key);
+        return;
+    }
     const auto key_4 = std::bit_cast<std::uint32_t>(key);
     const auto end_4 = std::bit_cast<std::uint32_t>(rotated(key, size)); // for a word that ends with the payload
-    constexpr std::uint64_t twice = 0x1'0000'0001;
-    const std::uint64_t key_8 = key_4 * twice;
-    const std::uint64_t end_8 = end_4 * twice;
-    if (size >= 16) {
-        const vector_16 key_16 = {key_8, key_8};
-        const vector_16 end_16 = {end_8, end_8};
-        const std::size_t last = size - 16;
-        const auto end = load_word<vector_16>(from + last);
-        std::size_t i = 0;
-        for (; i + 64 <= last; i += 64) {
-            const auto a = load_word<vector_16>(from + i);
-            const auto b = load_word<vector_16>(from + i + 16);
-            const auto c = load_word<vector_16>(from + i + 32);
-            const auto d = load_word<vector_16>(from + i + 48);
-            store_word<vector_16>(to + i, a ^ key_16);
-            store_word<vector_16>(to + i + 16, b ^ key_16);
-            store_word<vector_16>(to + i + 32, c ^ key_16);
-            store_word<vector_16>(to + i + 48, d ^ key_16);
-        }
-        for (; i < last; i += 16) store_word<vector_16>(to + i, load_word<vector_16>(from + i) ^ key_16);
-        store_word<vector_16>(to + last, end ^ end_16);
-    } else if (size >= 8) {
-        mask_ends<std::uint64_t>(to, from, size, key_8, end_8);
+    if (size >= 8) {
+        constexpr std::uint64_t twice = 0x1'0000'0001;
+        mask_ends<std::uint64_t>(to, from, size, key_4 * twice, end_4 * twice);
     } else if (size >= 4) {
         mask_ends<std::uint32_t>(to, from, size, key_4, end_4);
     } else {
@@ -5562,6 +6035,72 @@ private:
 
 } // namespace weir::inline v0::ws
 
+// ==== weir/protocol/ws/unmask_text.hpp ===============================================================================
+
+// Unmasks a piece of a text and checks it for UTF-8 (RFC 6455, sections 5.3 and 8.1).
+//
+// The same as apply_mask and then utf8_validator::update, which it is made of, but goes over the payload while it is in
+// the nearest cache: ASCII is unmasked and looked at in one pass, other text is unmasked and then checked a part at a
+// time. The whole payload is unmasked in any case where the result is true; after false its bytes are unspecified.
+
+namespace weir::inline v0::ws {
+
+namespace detail {
+
+// Unmasks at least 16 bytes, and says whether they are ASCII.
+inline bool unmask_short(std::byte* text, std::size_t size, masking_key key) noexcept {
+#if defined(__AVX2__)
+    if (size >= 32) return !any_high(mask_each_32(text, text, size, key));
+#endif
+    return !any_high(mask_16(text, text, size, key));
+}
+
+[[gnu::noinline]] inline bool unmask_long_text(mutable_bytes piece, masking_key key, utf8_validator& text,
+                                               vector_level level) noexcept {
+    constexpr std::size_t part = 16384; // half of the nearest cache, where that is small
+    std::size_t done = 0;
+    std::size_t checked = 0;
+#if defined(__x86_64__)
+    if (text.complete() && settled(level) == vector_level::thirty_two) {
+        const unmasked_ascii front = unmask_ascii_32(piece.data(), piece.size(), key); // whole keys
+        done = front.done;
+        checked = front.ascii;
+    }
+#endif
+    while (checked != piece.size()) {
+        const std::size_t left = piece.size() - done;
+        const std::size_t size = left < part + part / 2 ? left : part;
+        mask(piece.data() + done, piece.data() + done, size, key, level);
+        done += size;
+        if (!text.update(piece.subspan(checked, done - checked), level)) return false;
+        checked = done;
+    }
+    return true;
+}
+
+} // namespace detail
+
+// Takes the next piece of a text, masked with `key` from its first byte on, and unmasks it where it is. False as
+// utf8_validator::update is: at the first byte that no valid text could have here.
+[[nodiscard]] inline bool unmask_text(mutable_bytes piece, masking_key key, utf8_validator& text,
+                                      simd::vector_level level = simd::vector_level::best) noexcept {
+    if (piece.size() >= 256) return detail::unmask_long_text(piece, key, text, level);
+    if (piece.size() >= 16 && level != simd::vector_level::scalar) {
+        if (detail::unmask_short(piece.data(), piece.size(), key) && text.complete()) return true;
+        return text.update(piece, level);
+    }
+    detail::mask(piece.data(), piece.data(), piece.size(), key, level);
+    return text.update(piece, level);
+}
+
+// Unmasks a text that is there whole. Whether it is valid from beginning to end.
+[[nodiscard]] inline bool unmask_text(mutable_bytes whole, masking_key key) noexcept {
+    utf8_validator text;
+    return unmask_text(whole, key, text) && text.complete();
+}
+
+} // namespace weir::inline v0::ws
+
 // ==== weir/protocol/ws/violation.hpp =================================================================================
 
 // Which rule a peer broke: the code to close with and a sentence for the close frame and the log.
@@ -5633,9 +6172,11 @@ struct violation {
 // sends is answered by events, never by an exception, an assert or an allocation of more than one small block.
 //
 // Rules for maintainers:
-//  - Receiving is one machine of four stages: header -> data or control -> header, and done after a close or a failure.
+//  - Receiving is one machine of four stages: header -> data or control -> header, and done after a close or a failure;
+//    bad_text is where the short cut leaves the failure of a text to it.
 //  - It knows its role in two places: what the mask bit must be, and whether there is something to unmask.
-//  - whole_message is a short cut past the machine and must give what that would give; the tests compare the two.
+//  - receive_whole is a short cut past the machine and must give what that would give; the tests compare the two.
+//    x_between says that the machine stands where it applies, and is set where the machine is left.
 //  - A header that the input cuts is gathered in x_header byte by byte, and every byte is checked before the next one
 //    is wanted: what is wrong fails at the byte that decides it. Cut and whole headers go through the same checks.
 //  - Events do not depend on how the input was cut, but for the places where pieces begin and end (and so for how much
@@ -5648,7 +6189,7 @@ namespace weir::inline v0::ws {
 class connection : public sender {
 public:
     connection(ws::role side, block_pool& pool, const limits& bounds = {}) noexcept
-        : sender(side), x_pool(&pool), x_limits(bounds) {}
+        : sender(side), x_pool(&pool), x_limits(bounds), x_between(bounds.message_fragments > 0) {}
     connection(const connection&) = delete;
     connection& operator=(const connection&) = delete;
     ~connection() { release_control(); }
@@ -5663,35 +6204,51 @@ public:
     // Data comes in pieces: one for each contiguous part of a frame. An empty frame that begins or ends a message gives
     // an empty piece; other empty frames give nothing. Payloads are unmasked in place, so `input` must not be parsed
     // twice.
-    [[nodiscard]] event receive(mutable_bytes& input) noexcept {
-        if (x_control && x_stage != stage::control) release_control(); // what the last event pointed at
+    [[nodiscard, gnu::noinline]] event receive(mutable_bytes& input) noexcept {
         event seen;
-        if (x_stage == stage::header && !x_held && whole_message(input, seen)) return seen;
-        for (;;) {
-            switch (x_stage) {
-            case stage::header: {
-                if (input.empty()) return {};
-                frame_header header;
-                const header_decoding found = x_held ? gather(header, input) : take(header, input);
-                if (found.failure != errc{}) return fail(found.failure, header.payload_bytes, input);
-                if (!found.size) return {};
-                if (header.payload_bytes > x_limits.frame_bytes)
-                    return fail(errc::frame_too_large, header.payload_bytes, input);
-                if (enter(header)) return data_piece(input);
-                break;
-            }
-            case stage::data:
-                if (input.empty()) return {};
-                return data_piece(input);
-            case stage::control:
-                if (input.empty() && x_remaining) return {};
-                if (const mutable_bytes payload = control_payload(input); !x_remaining)
-                    return finish_control(payload, input);
-                break;
-            case stage::done: input = input.last(0); return {};
-            }
+        if (!input.empty() && receive_whole(input, x_limits.frame_bytes, seen.payload, seen.type)) {
+            seen.what = event::kind::data;
+            seen.first = seen.last = true;
+            return seen;
         }
+        if (x_control && x_stage != stage::control) release_control(); // what the last event pointed at
+        seen = step(input);
+        x_between = x_stage == stage::header && !x_held && !x_control && x_message == opcode::continuation &&
+                    x_limits.message_fragments;
+        return seen;
     }
+
+    // The short way for the most frequent case: takes a message of one frame, of at most `most_bytes` (and no more than
+    // the limit for frames), that stands whole at the front of `input` and is right in everything. False: `receive` will
+    // judge. There must be some input.
+    [[nodiscard, gnu::always_inline]] inline bool receive_whole(mutable_bytes& input, std::uint64_t most_bytes,
+                                                                mutable_bytes& payload, opcode& type) noexcept {
+        if (!x_between || input.size() < 2 + sizeof(masking_key)) [[unlikely]]
+            return false;
+        const std::byte* const from = input.data();
+        const auto first = std::to_integer<unsigned>(from[0]);
+        const bool masked = role() == ws::role::server;
+        std::size_t size = std::to_integer<std::size_t>(from[1]) ^ (masked ? 0x80u : 0u);
+        if (first - 0x81 > 1 || size > 126) return false;
+        std::size_t start = 2;
+        if (size == 126) {
+            size = load_big_endian<std::uint16_t>(from + 2);
+            if (size <= 125) return false;
+            start = 4;
+        }
+        if (masked) start += sizeof(masking_key);
+        const std::size_t end = start + size;
+        if (end > input.size() || size > most_bytes) return false;
+        const mutable_bytes found = payload = input.subspan(start, size);
+        type = static_cast<opcode>(first & 15);
+        if (type == opcode::text) return receive_text(input, end, found);
+        input = input.subspan(end); // last of all the unmasking: nothing need be kept over it
+        if (masked) apply_mask(found, key_before(found));
+        return true;
+    }
+
+    // Whether no message is under way, nor any frame.
+    bool between_messages() const noexcept { return x_between; }
 
     // How much of the data frame under way has not come yet. Known as soon as its header is there, whether or not
     // anything of its payload is.
@@ -5716,44 +6273,51 @@ public:
     std::string failure_reason() const { return broken_rule().reason(); }
 
 private:
-    enum class stage : std::uint8_t { header, data, control, done };
+    enum class stage : std::uint8_t { header, data, control, bad_text, done };
 
-    // --- the short way ---
-
-    // The most frequent case by itself: at the start of a frame, a message of one frame that is there whole and has
-    // nothing wrong with its header. Anything else is left untouched, for the machine to judge.
-    bool whole_message(mutable_bytes& input, event& seen) noexcept {
-        if (input.size() < 4 || x_message != opcode::continuation || !x_limits.message_fragments) return false;
-        const auto first = std::to_integer<unsigned>(input[0]);
-        const auto second = std::to_integer<unsigned>(input[1]);
-        const bool masked = role() == ws::role::server;
-        if ((first != 0x81 && first != 0x82) || second >> 7 != static_cast<unsigned>(masked)) return false;
-        std::size_t size = second & 0x7F;
-        std::size_t start = 2;
-        if (size > 125) {
-            size = load_big_endian<std::uint16_t>(input.data() + 2);
-            start = 4;
-            if (size <= 125 || second == (masked ? 0xFFu : 0x7Fu)) return false;
-        }
+    static masking_key key_before(mutable_bytes payload) noexcept {
         masking_key key;
-        const std::size_t key_at = start;
-        if (masked) start += sizeof key;
-        if (input.size() < start + size || size > x_limits.frame_bytes) return false;
-        const mutable_bytes payload = input.subspan(start, size);
-        input = input.subspan(start + size);
-        if (masked) {
-            std::memcpy(key.bytes, payload.data() - start + key_at, sizeof key);
-            apply_mask(payload, key);
+        std::memcpy(key.bytes, payload.data() - sizeof key, sizeof key);
+        return key;
+    }
+
+    [[gnu::noinline]] bool receive_text(mutable_bytes& input, std::size_t end, mutable_bytes payload) noexcept {
+        const bool masked = role() == ws::role::server;
+        if (!(masked ? unmask_text(payload, key_before(payload)) : is_utf8(payload))) [[unlikely]] {
+            x_stage = stage::bad_text;
+            return x_between = false;
         }
-        seen.type = static_cast<opcode>(first & 15);
-        if (seen.type == opcode::text && !is_utf8(payload)) {
-            seen = fail(errc::bad_utf8, 1, input);
-            return true;
-        }
-        seen.what = event::kind::data;
-        seen.first = seen.last = true;
-        seen.payload = payload;
+        input = input.subspan(end);
         return true;
+    }
+
+    // The machine itself.
+    [[gnu::noinline]] event step(mutable_bytes& input) noexcept {
+        for (;;) {
+            switch (x_stage) {
+            case stage::header: {
+                if (input.empty()) return {};
+                frame_header header;
+                const header_decoding found = x_held ? gather(header, input) : take(header, input);
+                if (found.failure != errc{}) return fail(found.failure, header.payload_bytes, input);
+                if (!found.size) return {};
+                if (header.payload_bytes > x_limits.frame_bytes)
+                    return fail(errc::frame_too_large, header.payload_bytes, input);
+                if (enter(header)) return data_piece(input);
+                break;
+            }
+            case stage::data:
+                if (input.empty()) return {};
+                return data_piece(input);
+            case stage::control:
+                if (input.empty() && x_remaining) return {};
+                if (const mutable_bytes payload = control_payload(input); !x_remaining)
+                    return finish_control(payload, input);
+                break;
+            case stage::bad_text: return fail(errc::bad_utf8, 1, input);
+            case stage::done: input = input.last(0); return {};
+            }
+        }
     }
 
     // --- headers ---
@@ -5849,14 +6413,15 @@ private:
         const mutable_bytes payload = input.first(size);
         input = input.subspan(size);
         x_remaining -= size;
-        if (role() == ws::role::server) {
-            apply_mask(payload, x_key);
-            x_key = rotated(x_key, size);
-        }
+        const bool masked = role() == ws::role::server;
         const bool last = x_fin && !x_remaining;
         if (x_message == opcode::text && !x_message_bits) {
-            if (!x_utf8.update(payload) || (last && !x_utf8.complete())) return fail(errc::bad_utf8, 1, input);
+            const bool good = masked ? unmask_text(payload, x_key, x_utf8) : x_utf8.update(payload);
+            if (!good || (last && !x_utf8.complete())) return fail(errc::bad_utf8, 1, input);
+        } else if (masked) {
+            apply_mask(payload, x_key);
         }
+        if (masked) x_key = rotated(x_key, size);
         if (!x_remaining) x_stage = stage::header;
         const opcode type = x_message;
         if (last) x_message = opcode::continuation;
@@ -5942,6 +6507,7 @@ private:
     stage x_stage = stage::header;
     bool x_fin = false;
     bool x_first = false;           // the message's first piece has not been handed out
+    bool x_between;                 // at the first byte of a frame that begins a message
     bool x_close_received = false;
 };
 
@@ -6359,6 +6925,10 @@ public:
     // confirmed them. For a Unix socket a rough figure that shrinks as the peer reads. Asks the system.
     virtual std::size_t bytes_under_way() const noexcept { return 0; }
 
+    // Whether the last `fill` that was `ready` has lent everything: the observer will be told of what comes next, as after
+    // a `blocked`, and need not ask again. False where that is not known.
+    bool drained() const noexcept { return x_drained; }
+
     // What broke the stream; empty while it is whole.
     std::error_code failure() const noexcept { return x_failure; }
 
@@ -6371,6 +6941,7 @@ public:
 protected:
     std::error_code x_failure;
     stream_observer* x_observer = nullptr;
+    bool x_drained = false;
 };
 
 } // namespace weir::inline v0::io
@@ -6508,6 +7079,13 @@ public:
 
     // A descriptor that is readable, from now on, when `wait` would not have to wait; -1 where there is none.
     virtual int descriptor() noexcept { return -1; }
+
+    // Names that are this backend's own, as in a simulation with hosts of its own. True: it decides about them, and
+    // `address` is what `name` stands for, as the bytes of a socket address whose port means nothing; empty: there is
+    // no such name. Valid until the loop's next turn. False: names are the system's business.
+    virtual bool look_up([[maybe_unused]] std::string_view name, [[maybe_unused]] bytes_view& address) noexcept {
+        return false;
+    }
 
     // The pool that leases come from. The loop lends it to the streams' users for buffers of their own.
     block_pool& blocks() noexcept { return x_blocks; }
@@ -6659,28 +7237,16 @@ public:
     }
 
     status fill(lease& into) noexcept override {
-        if (x_failure && !x_write_failed) return status::failed;
-        if (!x_readable && !x_write_failed) return status::blocked;
+        if (!x_write_failed) [[likely]] {
+            if (x_failure) return status::failed;
+            if (!x_readable) return status::blocked;
+        }
         const block room = x_backend.blocks().take(readiness_backend::lease_bytes);
-        ssize_t got;
-        do {
-            got = ::recv(number(), room.data, room.size, 0);
-        } while (got < 0 && errno == EINTR);
-        if (got > 0) {
-            const auto count = static_cast<std::size_t>(got);
-            if (count < room.size && !x_hangup) x_readable = false;
-            into = {{room.data, count}, room};
-            return status::ready;
-        }
-        x_backend.blocks().give(room);
-        if (std::exchange(x_write_failed, false)) return status::failed; // what had arrived before has been lent
-        if (got == 0) return status::end;
-        if (errno == EAGAIN || errno == EWOULDBLOCK) {
-            x_readable = false;
-            return status::blocked;
-        }
-        x_failure = last_error();
-        return status::failed;
+        const ssize_t got = ::recv(number(), room.data, room.size, 0);
+        if (got <= 0) [[unlikely]]
+            return nothing_came(room, got, into);
+        lend(into, room, static_cast<std::size_t>(got));
+        return status::ready;
     }
 
     void release(lease&& unused) noexcept override {
@@ -6689,23 +7255,11 @@ public:
     }
 
     std::size_t write(std::span<const bytes_view> pieces) noexcept override {
-        std::size_t taken = 0;
-        while (!pieces.empty() && x_writable && !x_failure) {
-            iovec parts[max_pieces];
-            std::size_t count = 0, wanted = 0;
-            for (; count < pieces.size() && count < max_pieces; ++count) {
-                parts[count] = {const_cast<std::byte*>(pieces[count].data()), pieces[count].size()};
-                wanted += pieces[count].size();
-            }
-            const std::size_t sent = send(parts, count);
-            taken += sent;
-            if (sent < wanted) {
-                x_writable = false;
-                break;
-            }
-            pieces = pieces.subspan(count);
-        }
-        return taken;
+        if (pieces.size() != 1) return write_many(pieces);
+        if (!x_writable || x_failure) return 0;
+        const std::size_t sent = send(pieces[0]);
+        if (sent < pieces[0].size()) x_writable = false;
+        return sent;
     }
 
     void shutdown_write() noexcept override { ::shutdown(number(), SHUT_WR); }
@@ -6733,24 +7287,75 @@ public:
     int descriptor() const noexcept override { return number(); }
 
 private:
+    void lend(lease& into, block room, std::size_t count) noexcept {
+        x_drained = count < room.size && !x_hangup;
+        if (x_drained) x_readable = false;
+        into = {{room.data, count}, room};
+    }
+
+    // A receive that gave no bytes, but `got`.
+    [[gnu::noinline]] status nothing_came(block room, ssize_t got, lease& into) noexcept {
+        while (got < 0 && errno == EINTR) got = ::recv(number(), room.data, room.size, 0);
+        if (got > 0) return lend(into, room, static_cast<std::size_t>(got)), status::ready;
+        x_backend.blocks().give(room);
+        if (std::exchange(x_write_failed, false)) return status::failed; // what had arrived before has been lent
+        if (got == 0) return status::end;
+        if (errno == EAGAIN || errno == EWOULDBLOCK) {
+            x_readable = false;
+            return status::blocked;
+        }
+        x_failure = last_error();
+        return status::failed;
+    }
+
     static constexpr std::size_t max_pieces = 64;
 
     socket_stream(readiness_backend& backend, unique_descriptor&& socket, bool connecting) noexcept
         : watched(std::move(socket)), x_backend(backend), x_connecting(connecting), x_writable(!connecting) {}
 
-    std::size_t send(iovec* parts, std::size_t count) noexcept {
+    [[gnu::noinline]] std::size_t write_many(std::span<const bytes_view> pieces) noexcept {
+        std::size_t taken = 0;
+        while (!pieces.empty() && x_writable && !x_failure) {
+            iovec parts[max_pieces];
+            std::size_t count = 0, wanted = 0;
+            for (; count < pieces.size() && count < max_pieces; ++count) {
+                parts[count] = {const_cast<std::byte*>(pieces[count].data()), pieces[count].size()};
+                wanted += pieces[count].size();
+            }
+            const std::size_t sent = send(parts, count);
+            taken += sent;
+            if (sent < wanted) {
+                x_writable = false;
+                break;
+            }
+            pieces = pieces.subspan(count);
+        }
+        return taken;
+    }
+
+    std::size_t send(bytes_view piece) noexcept {
+        const ssize_t sent = ::send(number(), piece.data(), piece.size(), MSG_NOSIGNAL);
+        if (sent >= 0) [[likely]]
+            return static_cast<std::size_t>(sent);
+        return send_again(piece);
+    }
+    [[gnu::cold, gnu::noinline]] std::size_t send_again(bytes_view piece) noexcept {
+        iovec part{const_cast<std::byte*>(piece.data()), piece.size()};
+        return errno == EINTR ? send(&part, 1) : not_sent();
+    }
+
+    [[gnu::noinline]] std::size_t send(iovec* parts, std::size_t count) noexcept {
+        msghdr all{};
+        all.msg_iov = parts;
+        all.msg_iovlen = count;
         ssize_t sent;
         do {
-            if (count == 1) {
-                sent = ::send(number(), parts[0].iov_base, parts[0].iov_len, MSG_NOSIGNAL);
-            } else {
-                msghdr all{};
-                all.msg_iov = parts;
-                all.msg_iovlen = count;
-                sent = ::sendmsg(number(), &all, MSG_NOSIGNAL);
-            }
+            sent = ::sendmsg(number(), &all, MSG_NOSIGNAL);
         } while (sent < 0 && errno == EINTR);
-        if (sent >= 0) return static_cast<std::size_t>(sent);
+        return sent >= 0 ? static_cast<std::size_t>(sent) : not_sent();
+    }
+
+    [[gnu::cold, gnu::noinline]] std::size_t not_sent() noexcept {
         if (errno != EAGAIN && errno != EWOULDBLOCK) {
             x_failure = last_error();
             x_write_failed = true;
@@ -6761,6 +7366,18 @@ private:
     interest wants() const noexcept override { return {!x_readable, !x_writable, !x_hangup}; }
 
     void on_ready(bool readable, bool writable, bool hangup) noexcept override {
+        if (x_connecting || hangup) [[unlikely]]
+            return on_change(readable, writable, hangup);
+        if (writable && !x_writable) {
+            x_writable = true;
+            if (x_observer) x_observer->on_writable();
+        }
+        if (!readable || x_readable) return;
+        x_readable = true;
+        if (x_observer) x_observer->on_readable();
+    }
+
+    [[gnu::cold]] void on_change(bool readable, bool writable, bool hangup) noexcept {
         if (hangup) x_hangup = true;
         if (x_connecting) {
             if (!writable && !hangup) return;
@@ -6775,12 +7392,11 @@ private:
             if (readable && x_observer) x_observer->on_readable();
             return;
         }
-        const bool news = readable && !x_readable;
         const bool room = writable && !x_writable;
         if (readable) x_readable = true;
         if (writable) x_writable = true;
         if (room && x_observer) x_observer->on_writable();
-        if ((news || hangup) && x_observer) x_observer->on_readable();
+        if (x_observer) x_observer->on_readable();
     }
 
     readiness_backend& x_backend;
@@ -6874,61 +7490,14 @@ private:
 
 } // namespace weir::inline v0::io
 
-// ==== weir/io/socket_backend.hpp =====================================================================================
+// ==== weir/io/socket_setup.hpp =======================================================================================
 
-// Connecting and listening over plain sockets, for backends that watch readiness.
+// Making sockets ready for a backend: addresses, flags, and what listens.
 
 namespace weir::inline v0::io {
 
-class socket_backend : public readiness_backend {
+class socket_setup {
 public:
-    result<owned<stream>> connect(bytes_view address) override {
-        const address_copy to(address);
-        if (!to.size) return errc::bad_address;
-        unique_descriptor socket(::socket(to.bytes.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-        if (!socket) return last_error();
-        bool connecting = false;
-        if (::connect(socket.get(), to.get(), to.size) != 0) {
-            // A Unix socket whose queue is full says EAGAIN and will not tell later: that is a failure to connect.
-            if (errno != EINPROGRESS && errno != EINTR) return last_error();
-            connecting = true;
-        }
-        return socket_stream::make(*this, std::move(socket), connecting);
-    }
-
-    [[gnu::cold]] result<owned<acceptor>> listen(bytes_view address, const listen_options& options) override {
-        const address_copy at(address);
-        if (!at.size) return errc::bad_address;
-        unique_descriptor socket(::socket(at.bytes.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-        if (!socket) return last_error();
-        const int on = 1, off = 0;
-        if (at.bytes.ss_family == AF_UNIX) {
-            remove_stale(at);
-        } else {
-            ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-            if (options.reuse_port && ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) != 0)
-                return last_error();
-            if (at.bytes.ss_family == AF_INET6)
-                ::setsockopt(socket.get(), IPPROTO_IPV6, IPV6_V6ONLY, options.only_ipv6 ? &on : &off, sizeof on);
-        }
-        if (::bind(socket.get(), at.get(), at.size) != 0) return last_error();
-        if (::listen(socket.get(), options.backlog) != 0) return last_error();
-        return socket_acceptor::make(*this, std::move(socket), true);
-    }
-
-    result<owned<stream>> adopt_stream(int number) override {
-        unique_descriptor socket(number);
-        if (!set_flags(number)) return last_error();
-        return socket_stream::make(*this, std::move(socket), false);
-    }
-
-    result<owned<acceptor>> adopt_acceptor(int number) override {
-        unique_descriptor socket(number);
-        if (!set_flags(number)) return last_error();
-        return socket_acceptor::make(*this, std::move(socket), false);
-    }
-
-private:
     // A socket address, aligned and with zeros after it; size 0 if the bytes cannot be one.
     struct address_copy {
         explicit address_copy(bytes_view from) noexcept {
@@ -6942,12 +7511,35 @@ private:
         socklen_t size = 0;
     };
 
-    static bool set_flags(int number) noexcept {
+    // Closed when another program is started. `waits`: for who does not say otherwise by the call.
+    static bool set_flags(int number, bool waits) noexcept {
         const int flags = ::fcntl(number, F_GETFL);
-        return flags >= 0 && ::fcntl(number, F_SETFL, flags | O_NONBLOCK) == 0 &&
+        return flags >= 0 && ::fcntl(number, F_SETFL, waits ? flags & ~O_NONBLOCK : flags | O_NONBLOCK) == 0 &&
                ::fcntl(number, F_SETFD, FD_CLOEXEC) == 0;
     }
 
+    // Makes `socket` one that never waits, bound to `address` and listening.
+    [[gnu::cold]] static std::error_code listen(bytes_view address, const listen_options& options, unique_descriptor& socket) {
+        const address_copy at(address);
+        if (!at.size) return make_error_code(errc::bad_address);
+        socket = unique_descriptor(::socket(at.bytes.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+        if (!socket) return last_error();
+        const int on = 1, off = 0;
+        if (at.bytes.ss_family == AF_UNIX) {
+            remove_stale(at);
+        } else {
+            ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+            if (options.reuse_port && ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) != 0)
+                return last_error();
+            if (at.bytes.ss_family == AF_INET6)
+                ::setsockopt(socket.get(), IPPROTO_IPV6, IPV6_V6ONLY, options.only_ipv6 ? &on : &off, sizeof on);
+        }
+        if (::bind(socket.get(), at.get(), at.size) != 0) return last_error();
+        if (::listen(socket.get(), options.backlog) != 0) return last_error();
+        return {};
+    }
+
+private:
     // A Unix socket's file outlives a program that was killed. It is removed when nobody answers behind it.
     [[gnu::cold]] static void remove_stale(const address_copy& at) noexcept {
         const char* path = reinterpret_cast<const sockaddr_un&>(at.bytes).sun_path;
@@ -6955,6 +7547,49 @@ private:
         if (*path == '\0' || ::lstat(path, &found) != 0 || !S_ISSOCK(found.st_mode)) return;
         unique_descriptor probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
         if (probe && ::connect(probe.get(), at.get(), at.size) != 0 && errno == ECONNREFUSED) ::unlink(path);
+    }
+};
+
+} // namespace weir::inline v0::io
+
+// ==== weir/io/socket_backend.hpp =====================================================================================
+
+// Connecting and listening over plain sockets, for backends that watch readiness.
+
+namespace weir::inline v0::io {
+
+class socket_backend : public readiness_backend {
+public:
+    result<owned<stream>> connect(bytes_view address) override {
+        const socket_setup::address_copy to(address);
+        if (!to.size) return errc::bad_address;
+        unique_descriptor socket(::socket(to.bytes.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+        if (!socket) return last_error();
+        bool connecting = false;
+        if (::connect(socket.get(), to.get(), to.size) != 0) {
+            // A Unix socket whose queue is full says EAGAIN and will not tell later: that is a failure to connect.
+            if (errno != EINPROGRESS && errno != EINTR) return last_error();
+            connecting = true;
+        }
+        return socket_stream::make(*this, std::move(socket), connecting);
+    }
+
+    [[gnu::cold]] result<owned<acceptor>> listen(bytes_view address, const listen_options& options) override {
+        unique_descriptor socket;
+        if (const std::error_code failed = socket_setup::listen(address, options, socket)) return failed;
+        return socket_acceptor::make(*this, std::move(socket), true);
+    }
+
+    result<owned<stream>> adopt_stream(int number) override {
+        unique_descriptor socket(number);
+        if (!socket_setup::set_flags(number, false)) return last_error();
+        return socket_stream::make(*this, std::move(socket), false);
+    }
+
+    result<owned<acceptor>> adopt_acceptor(int number) override {
+        unique_descriptor socket(number);
+        if (!socket_setup::set_flags(number, false)) return last_error();
+        return socket_acceptor::make(*this, std::move(socket), false);
     }
 };
 
@@ -7001,8 +7636,8 @@ public:
         if (x_told < x_found) return true;
         int milliseconds = -1;
         if (timeout != forever) { // rounded up, so that a deadline has passed when the wait is over
-            const auto whole = std::chrono::ceil<std::chrono::milliseconds>(timeout).count();
-            milliseconds = whole > max_wait ? max_wait : static_cast<int>(whole);
+            const auto whole = (static_cast<std::uint64_t>(timeout.count()) + 999'999) / 1'000'000;
+            milliseconds = whole > max_wait ? static_cast<int>(max_wait) : static_cast<int>(whole);
         }
         const int found = ::epoll_wait(x_epoll.get(), x_events, max_events, milliseconds);
         x_told = 0;
@@ -7012,13 +7647,12 @@ public:
 
     bool dispatch() noexcept override {
         for (int told = 0; told < events_at_once && x_told < x_found; ++told) {
-            const epoll_event event = x_events[x_told++];
-            auto* which = static_cast<watched*>(event.data.ptr);
-            if (!which) { // the eventfd, or unwatched meanwhile
-                continue;
-            }
-            const bool hangup = event.events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR);
-            which->on_ready(hangup || event.events & EPOLLIN, hangup || event.events & EPOLLOUT, hangup);
+            const epoll_event& event = x_events[x_told++];
+            auto* const which = static_cast<watched*>(event.data.ptr);
+            if (!which) continue; // the eventfd, or unwatched meanwhile
+            const std::uint32_t what = event.events;
+            const bool hangup = what & (EPOLLRDHUP | EPOLLHUP | EPOLLERR);
+            which->on_ready(hangup || what & EPOLLIN, hangup || what & EPOLLOUT, hangup);
         }
         return x_told < x_found;
     }
@@ -7037,7 +7671,7 @@ public:
 private:
     static constexpr int max_events = 256;
     static constexpr int events_at_once = 4; // as many leases as the pool keeps
-    static constexpr int max_wait = 1 << 30; // milliseconds: twelve days
+    static constexpr unsigned max_wait = 1 << 30; // milliseconds: twelve days
 
     epoll() noexcept
         : x_epoll(::epoll_create1(EPOLL_CLOEXEC)), x_wake(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {}
@@ -7060,8 +7694,8 @@ private:
 //
 // io_uring is there for programs that include <weir/io/uring.hpp>, in one of their files, and link liburing. `automatic` is
 // then io_uring where the system lets us, and epoll otherwise; the loop says which and why (`loop::backend_name`,
-// `loop::backend_reason`). The environment variable WEIR_BACKEND, "epoll" or "io_uring", takes the place of `automatic`;
-// what it asks for and cannot be had is an error too, never silently the other one.
+// `loop::backend_reason`). The environment variable WEIR_BACKEND, "epoll", "io_uring" or "io_uring-completion", takes the place of
+// `automatic`; what it asks for and cannot be had is an error too, never silently the other one.
 
 namespace weir::inline v0 {
 
@@ -7069,6 +7703,7 @@ enum class backend_kind : unsigned char {
     automatic, // the best that this program and this system have
     epoll,
     io_uring,
+    io_uring_completion, // its other mode: the kernel receives and sends by itself (io/uring_completion.hpp)
 };
 
 // A kind, or a function that makes a backend. Trivially copyable.
@@ -7094,6 +7729,7 @@ namespace detail {
 // kernel's is good enough to be better than epoll.
 using uring_maker_function = result<owned<io::backend>> (*)(bool insists);
 inline std::atomic<uring_maker_function> uring_maker{nullptr};
+inline std::atomic<backend_choice::maker> uring_completion_maker{nullptr};
 
 [[gnu::cold]] inline result<owned<io::backend>> explained(result<owned<io::backend>>&& made, std::string why) {
     if (made) {
@@ -7103,8 +7739,10 @@ inline std::atomic<uring_maker_function> uring_maker{nullptr};
     return error(made.error().code(), concat({why, made.error().context().empty() ? "" : ": ", made.error().context()}));
 }
 
-inline result<owned<io::backend>> make_uring(bool insists) {
-    if (const uring_maker_function make = uring_maker.load()) return make(insists);
+[[gnu::cold]] inline result<owned<io::backend>> make_uring(backend_kind kind) {
+    if (kind == backend_kind::io_uring_completion)
+        if (const backend_choice::maker make = uring_completion_maker.load()) return make();
+    if (const uring_maker_function make = uring_maker.load()) return make(kind == backend_kind::io_uring);
     return error(errc::unsupported, "io_uring: no file of this program includes <weir/io/uring.hpp>, or defines "
                                     "WEIR_WITH_LIBURING before the single header");
 }
@@ -7126,13 +7764,16 @@ namespace io {
             kind = backend_kind::epoll;
         else if (wish == "io_uring")
             kind = backend_kind::io_uring;
+        else if (wish == "io_uring-completion")
+            kind = backend_kind::io_uring_completion;
         else if (wish != "automatic")
-            return error(errc::unsupported, concat({"WEIR_BACKEND=", wish, ": neither epoll nor io_uring nor automatic"}));
+            return error(errc::unsupported,
+                concat({"WEIR_BACKEND=", wish, ": neither epoll nor io_uring nor io_uring-completion nor automatic"}));
     }
-    if (kind == backend_kind::io_uring) return weir::detail::explained(weir::detail::make_uring(true), std::move(asked));
     if (kind == backend_kind::epoll) return weir::detail::explained(epoll::make(), std::move(asked));
+    if (kind != backend_kind::automatic) return weir::detail::explained(weir::detail::make_uring(kind), std::move(asked));
     if (!weir::detail::uring_maker.load()) return weir::detail::explained(epoll::make(), "automatic");
-    result<owned<backend>> best = weir::detail::make_uring(false);
+    result<owned<backend>> best = weir::detail::make_uring(kind);
     if (best) return weir::detail::explained(std::move(best), "automatic");
     return weir::detail::explained(epoll::make(), concat({"automatic, since ", best.error().message()}));
 }
@@ -7221,39 +7862,25 @@ public:
 
     // Fires `which` once `due`, on the clock whose value `advance` is given, has passed. It must not be armed.
     void add(timer& which, std::chrono::nanoseconds due) noexcept {
+        catch_up();
         const std::int64_t ticks = due.count() <= 0 ? 0 : (due.count() - 1) / tick.count() + 1;
         const auto latest = static_cast<std::int64_t>(x_tick + reach / 2);
         which.x_tick = static_cast<std::uint64_t>(ticks < latest ? ticks : latest);
         if (which.x_tick < x_tick) which.x_tick = x_tick;
+        if (which.x_tick < x_next.tick) forget_next();
         insert(which);
     }
 
     // Fires everything that is due at `now`, in the order of the deadlines.
     void advance(std::chrono::nanoseconds now) noexcept {
-        const auto until = static_cast<std::uint64_t>(now.count() / tick.count());
-        for (;;) {
-            const place next = earliest();
-            if (next.tick > until) break;
-            x_tick = next.tick;
-            list<timer>& slot = x_rings[next.ring].slots[next.slot];
-            x_rings[next.ring].used &= ~(std::uint64_t{1} << next.slot);
-            list<timer> due;
-            due.take_all(slot);
-            while (timer* each = due.pop_front()) {
-                if (each->x_tick <= x_tick)
-                    each->expire();
-                else
-                    insert(*each);
-            }
-        }
-        if (x_tick < until) x_tick = until;
+        x_now = now;
+        if (now >= x_due) fire();
     }
 
     // The time at which `advance` has something to do next; the maximum when nothing is armed.
     std::chrono::nanoseconds next() noexcept {
-        const place found = earliest();
-        if (found.tick == nowhere) return std::chrono::nanoseconds::max();
-        return tick * static_cast<std::int64_t>(found.tick);
+        if (x_next.at && !x_next.at->empty()) return x_due;
+        return look_again();
     }
 
 private:
@@ -7261,6 +7888,7 @@ private:
     static constexpr unsigned rings = 6;
     static constexpr std::uint64_t reach = std::uint64_t{1} << (bits * rings);
     static constexpr std::uint64_t nowhere = ~std::uint64_t{0};
+    static constexpr std::uint64_t unknown = 0;
 
     struct ring {
         std::uint64_t used = 0; // one bit a slot; set where a timer was put
@@ -7268,9 +7896,51 @@ private:
     };
     struct place {
         std::uint64_t tick;
+        list<timer>* at;
         unsigned ring;
         unsigned slot;
     };
+
+    // The current tick is moved when it is needed.
+    std::uint64_t ticks_now() const noexcept { return static_cast<std::uint64_t>(x_now / tick); }
+    void catch_up() noexcept {
+        if (const std::uint64_t now = ticks_now(); x_tick < now) x_tick = now;
+    }
+
+    void forget_next() noexcept {
+        x_next = {unknown, nullptr, 0, 0};
+        x_due = std::chrono::nanoseconds(0);
+    }
+
+    [[gnu::noinline]] std::chrono::nanoseconds look_again() noexcept {
+        if (x_next.tick == nowhere) return x_due;
+        catch_up();
+        x_next = earliest();
+        x_due = x_next.tick == nowhere ? std::chrono::nanoseconds::max() : tick * static_cast<std::int64_t>(x_next.tick);
+        return x_due;
+    }
+
+    [[gnu::noinline]] void fire() noexcept {
+        const std::uint64_t until = ticks_now();
+        const std::chrono::nanoseconds now = std::exchange(x_now, {}); // the tick moves with what is fired meanwhile
+        for (;;) {
+            const place next = earliest();
+            if (next.tick > until) break;
+            x_tick = next.tick;
+            x_rings[next.ring].used &= ~(std::uint64_t{1} << next.slot);
+            list<timer> due;
+            due.take_all(*next.at);
+            while (timer* each = due.pop_front()) {
+                if (each->x_tick <= x_tick)
+                    each->expire();
+                else
+                    insert(*each);
+            }
+        }
+        x_now = now;
+        catch_up();
+        forget_next();
+    }
 
     void insert(timer& which) noexcept {
         const std::uint64_t differs = which.x_tick ^ x_tick;
@@ -7297,13 +7967,16 @@ private:
                 }
                 const std::uint64_t round = (x_tick >> shift >> bits) + (ahead ? 0 : 1);
                 const std::uint64_t starts = ((round << bits) | slot) << shift;
-                return {starts < x_tick ? x_tick : starts, level, slot};
+                return {starts < x_tick ? x_tick : starts, &here.slots[slot], level, slot};
             }
         }
-        return {nowhere, 0, 0};
+        return {nowhere, nullptr, 0, 0};
     }
 
     std::uint64_t x_tick = 0;
+    std::chrono::nanoseconds x_now{0};
+    std::chrono::nanoseconds x_due{0};    // of x_next
+    place x_next{unknown, nullptr, 0, 0}; // what `earliest` would say, or a slot that is empty by now: nothing is before it
     ring x_rings[rings];
 };
 
@@ -7369,7 +8042,8 @@ public:
     // outlive the loop. `waiting`: how it waits while there is nothing to do; a simulated backend is not asked twice.
     explicit loop(owned<backend> events, entropy* random = nullptr, wait_policy waiting = {}) noexcept
         : x_backend(std::move(events)), x_random(random ? random : &x_os_entropy),
-          x_spins_for(x_backend->is_simulated() ? std::chrono::nanoseconds(0) : waiting.spins_for()) {
+          x_spins_for(x_backend->is_simulated() ? std::chrono::nanoseconds(0) : waiting.spins_for()),
+          x_simulated(x_backend->is_simulated()) {
         x_now = x_last_event = x_backend->now();
         x_wheel.advance(x_now);
     }
@@ -7400,35 +8074,21 @@ public:
         context root(*this);
         const ending last(*this, main);
         if (main.suspend(std::noop_coroutine(), &root))
-            while (!main.done()) turn();
+            while (!main.done()) take_turn(forever);
         return main.await_resume();
     }
 
     // One turn; waits at most `at_most` for something to do.
     void turn(std::chrono::nanoseconds at_most = forever) noexcept {
         const activation active(*this);
-        const std::chrono::nanoseconds due = until_next();
-        wait(due < at_most ? due : at_most);
-        x_sleeping.store(false, std::memory_order_relaxed);
-        x_now = x_backend->now();
-        ++x_turn_number;
-        x_ready.take_all(x_next_turn);
-        while (x_backend->dispatch()) run_all(x_ready);
-        x_wheel.advance(x_now);
-        take_remote();
-        run_ready();
+        take_turn(at_most);
     }
 
     // How long a turn would wait: zero when something is ready, `forever` when nothing is due. From this call on, until
     // the next turn, a post from another thread makes `descriptor()` readable.
     std::chrono::nanoseconds until_next() noexcept {
-        x_sleeping.store(true, std::memory_order_seq_cst); // first: a post either sees it or is seen here
-        if (x_has_remote.load(std::memory_order_seq_cst) || x_has_raised.load()) return std::chrono::nanoseconds(0);
-        if (!x_ready.empty() || !x_turn_end.empty() || !x_next_turn.empty()) return std::chrono::nanoseconds(0);
-        const std::chrono::nanoseconds next = x_wheel.next();
-        if (next == forever) return forever;
-        const std::chrono::nanoseconds now = x_backend->now();
-        return next > now ? next - now : std::chrono::nanoseconds(0);
+        x_quiet = true;
+        return until_due();
     }
 
     // A descriptor that is readable when a turn has events to handle; -1 where the backend has none. Deadlines do not
@@ -7468,6 +8128,7 @@ public:
 
 private:
     static constexpr std::chrono::nanoseconds longest = std::chrono::hours(24 * 365);
+    static constexpr std::chrono::nanoseconds far = std::chrono::milliseconds(100);
     static constexpr int rounds_a_turn = 16;
 
     // Makes a loop the current one on this thread, and the former one again afterwards.
@@ -7503,11 +8164,40 @@ private:
         task<T>& x_main;
     };
 
+    void take_turn(std::chrono::nanoseconds at_most) noexcept {
+        const std::chrono::nanoseconds due = until_due();
+        wait(due < at_most ? due : at_most);
+        x_sleeping.store(false, std::memory_order_relaxed);
+        x_now = x_backend->now();
+        ++x_turn_number;
+        if (!x_next_turn.empty()) x_ready.take_all(x_next_turn);
+        while (x_backend->dispatch()) run_all(x_ready);
+        x_wheel.advance(x_now);
+        if (x_has_raised.load() || x_has_remote.load(std::memory_order_acquire)) take_remote();
+        run_ready();
+    }
+
+    // How long a turn would wait. The clock is not read while turns have events and no deadline is near: half of the
+    // time that was left when the last turn began is waited then. When that is over without an event, what is left is
+    // known, since nothing has taken time; and if the last turn took more than that, deadlines are late by that turn anyway.
+    std::chrono::nanoseconds until_due() noexcept {
+        x_sleeping.store(true, std::memory_order_seq_cst); // first: a post either sees it or is seen here
+        if (x_has_remote.load(std::memory_order_seq_cst) || x_has_raised.load()) return std::chrono::nanoseconds(0);
+        if (!x_ready.empty() || !x_turn_end.empty() || !x_next_turn.empty()) return std::chrono::nanoseconds(0);
+        const std::chrono::nanoseconds next = x_wheel.next();
+        if (next == forever) return forever;
+        const std::chrono::nanoseconds left = next - x_now;
+        if (left > far && !x_quiet) return left / 2;
+        const std::chrono::nanoseconds now = x_backend->now();
+        return next > now ? next - now : std::chrono::nanoseconds(0);
+    }
+
     void wait(std::chrono::nanoseconds most) noexcept {
         if (x_spins_for == std::chrono::nanoseconds(0) || most == std::chrono::nanoseconds(0)) {
-            x_backend->wait(most);
-        } else if (!spin(most) && x_backend->wait(most)) {
-            x_last_event = x_backend->now();
+            x_quiet = !x_backend->wait(most) || x_simulated;
+        } else if (!spin(most)) {
+            x_quiet = !x_backend->wait(most);
+            if (!x_quiet) x_last_event = x_backend->now();
         }
     }
 
@@ -7529,7 +8219,7 @@ private:
         return x_has_remote.load(std::memory_order_seq_cst) || x_has_raised.load();
     }
 
-    void take_remote() noexcept {
+    [[gnu::noinline]] void take_remote() noexcept {
         if (x_has_raised.load()) {
             x_has_raised.store(false);
             list<interrupt> round;
@@ -7539,7 +8229,6 @@ private:
                 if (each->x_raised.exchange(false)) each->on_interrupt();
             }
         }
-        if (!x_has_remote.load(std::memory_order_acquire)) return;
         list<remote_item> round; // what comes meanwhile waits for the next turn
         {
             const std::lock_guard<std::mutex> lock(x_remote_mutex);
@@ -7564,6 +8253,11 @@ private:
 
     // Runs what is in the list now; what is posted meanwhile waits for the next round.
     static void run_all(list<ready_item>& items) noexcept {
+        if (items.empty()) return;
+        if (items.has_one()) return items.pop_front()->run();
+        run_many(items);
+    }
+    [[gnu::noinline]] static void run_many(list<ready_item>& items) noexcept {
         list<ready_item> round;
         round.take_all(items);
         while (ready_item* each = round.pop_front()) each->run();
@@ -7575,6 +8269,8 @@ private:
     entropy* x_random;
     std::chrono::nanoseconds x_spins_for;
     std::chrono::nanoseconds x_last_event; // found by the backend or posted; only kept up by a policy that spins
+    bool x_simulated;
+    bool x_quiet = true; // the last wait has found nothing
     timer_wheel x_wheel;
     list<interrupt> x_interrupts;
     std::atomic<bool> x_has_raised{false};
@@ -8239,8 +8935,9 @@ inline int ask_local(int descriptor, sockaddr* into, socklen_t* size) noexcept {
 // Names to addresses.
 //
 // Addresses in textual form and localhost take no thread and no network; every other name is looked up by the system's
-// resolver on a helper thread. A wait that is cancelled, by a deadline for instance, leaves at once, however long the
-// resolver goes on. Not there: a cache, which is the system's.
+// resolver on a helper thread, unless the loop's backend knows names of its own, as that of a simulation. A wait that is
+// cancelled, by a deadline for instance, leaves at once, however long the resolver goes on. Not there: a cache, which is
+// the system's.
 //
 // Its coroutine, and those of net/connect.hpp and client/connect.hpp, are templates for one reason only: a program that
 // never connects does not compile them.
@@ -8316,6 +9013,13 @@ task<result<std::vector<endpoint>>> resolve(std::string host, std::uint16_t port
     }
     if (host.empty() || host.size() > longest_name || host.find_first_of(std::string_view("\0[]%: /", 7)) != host.npos)
         co_return error(errc::bad_address, "resolving " + host.substr(0, longest_name));
+    bytes_view known;
+    if (io::loop* const on = io::loop::current(); !lookup && on && on->events().look_up(host, known)) {
+        const result<endpoint> address = endpoint::from_bytes(known);
+        if (!address) co_return error(errc::name_not_found, "resolving " + host);
+        found.push_back(address->with_port(port));
+        co_return found;
+    }
     result<std::vector<endpoint>> answer = co_await offload(lookup ? lookup : Lookup(system_lookup), host, port);
     if (!answer && answer.error().context().empty())
         co_return error(answer.error().code(), "resolving " + host);
@@ -8562,7 +9266,7 @@ class [[nodiscard]] listener::accept_awaiter : public awaitable<accept_awaiter>,
 public:
     explicit accept_awaiter(listener& from) noexcept : x_from(&from) {}
     accept_awaiter(accept_awaiter&& other) noexcept : x_from(other.x_from) {}
-    ~accept_awaiter() {
+    [[gnu::cold]] ~accept_awaiter() {
         if (x_stream && x_from) x_from->x_held = std::move(x_stream);
         leave();
     }
@@ -9090,6 +9794,9 @@ public:
     std::size_t size() const noexcept { return x_reading.size() - x_used + x_arriving.size(); }
     bool empty() const noexcept { return size() == 0; }
 
+    // Whether no memory is held: nothing is kept, and no piece is valid.
+    bool idle() const noexcept { return x_reading.empty() && x_arriving.empty(); }
+
     // Keeps a copy of a piece of a message, from the frame `fragment` of that.
     void keep(const ws::event& piece, std::uint32_t fragment) noexcept {
         const std::uint64_t remaining = piece.frame_remaining < no_more ? piece.frame_remaining : no_more;
@@ -9183,9 +9890,11 @@ public:
         corrupt,   // a compressed message is not what it should be: `corruption` says what
     };
 
-    // `rest`, a part of the lease `first`, is to be parsed.
-    inbox(ws::role side, block_pool& pool, const ws::limits& bounds, io::lease&& first, mutable_bytes rest) noexcept
-        : x_protocol(side, pool, bounds), x_lease(std::exchange(first, {})), x_rest(rest), x_assembly(pool) {}
+    // `rest`, a part of the lease `first`, is to be parsed. `message_bytes` is what `advance` will be given.
+    inbox(ws::role side, block_pool& pool, const ws::limits& bounds, std::size_t message_bytes, io::lease&& first,
+          mutable_bytes rest) noexcept
+        : x_protocol(side, pool, bounds), x_lease(std::exchange(first, {})), x_rest(rest), x_assembly(pool),
+          x_short_bytes(message_bytes < bounds.frame_bytes ? message_bytes : bounds.frame_bytes) {}
 
     ws::connection& protocol() noexcept { return x_protocol; }
     const ws::connection& protocol() const noexcept { return x_protocol; }
@@ -9198,8 +9907,112 @@ public:
     const ws::message_codec* codec() const noexcept { return x_codec.get(); }
     errc corruption() const noexcept { return x_corruption; }
 
+    // The short way of `advance` for whole messages: true when one stands whole where nothing was parsed yet. False says
+    // nothing; ask `advance`. There must be a rest.
+    [[gnu::noinline]] bool find_whole() noexcept {
+        if (!x_plain || x_found || !x_protocol.receive_whole(x_rest, x_short_bytes, x_view, x_view_type)) return false;
+        x_plain = x_found = x_view_first = x_view_last = true; // in one store
+        return true;
+    }
+
+    // Whether `advance` would find out that more bytes are needed and nothing else: the view of the last message ends then.
+    bool is_used_up() noexcept {
+        if (!x_plain || x_found || !x_rest.empty() || !x_protocol.between_messages()) return false;
+        x_view = {};
+        return true;
+    }
+
     // Goes on until there is something for a reader, or the caller has to do something.
     step advance(reading how, std::size_t message_bytes, std::uint32_t message_fragments, ws::event& next) noexcept {
+        const step outcome = go_on(how, message_bytes, message_fragments, next);
+        x_plain = !x_gathering && !x_view_assembled && !x_discards && !is_decompressing() && (!x_ahead || x_ahead->idle());
+        return outcome;
+    }
+
+    // Parses `input` for nobody: keeps pieces of messages. True with a control frame, which the caller has to handle
+    // before it goes on; false when the input is used up.
+    bool look_ahead(mutable_bytes& input, ws::event& control) noexcept {
+        while (!input.empty()) {
+            control = x_protocol.receive(input);
+            if (control.what == ws::event::kind::data) {
+                if (!x_discards) keep(control);
+            } else if (control.what != ws::event::kind::need_more) {
+                return true;
+            }
+        }
+        return false;
+    }
+    bool look_ahead(ws::event& control) noexcept { return look_ahead(x_rest, control); }
+
+    // Where new bytes go when the old ones are used up and no view of them is valid any more; and that they are there.
+    io::lease& lease_to_fill() noexcept { return x_lease; }
+    void filled() noexcept { x_rest = x_lease.bytes; }
+
+    // The lease, for giving it back, and the same unless a view may point into it.
+    io::lease take_lease() noexcept {
+        assert(x_rest.empty());
+        return std::exchange(x_lease, {});
+    }
+    void give_lease_to(io::stream& lender) noexcept {
+        assert(x_rest.empty());
+        lender.release(std::move(x_lease));
+        x_lease = {};
+    }
+    bool has_lease() const noexcept { return x_lease.backing.data; }
+    bool lease_is_unused() const noexcept {
+        return x_lease.backing.data && x_rest.empty() && (!x_view.data() || x_view_assembled) && !is_decompressing();
+    }
+
+    // What was found, once.
+    bool found() const noexcept { return x_found; }
+    void take() noexcept { x_found = false; }
+    bytes_view view() const noexcept { return x_view; }
+    bool view_is_text() const noexcept { return x_view_type == ws::opcode::text; }
+    bool view_is_first() const noexcept { return x_view_first; }
+    bool view_is_last() const noexcept { return x_view_last; }
+
+    // Bytes that nobody has looked at.
+    bool has_rest() const noexcept { return !x_rest.empty(); }
+
+    // Whether a piece of a compressed message waits to be decompressed for a reader.
+    bool is_decompressing() const noexcept { return x_codec && x_codec->pending(); }
+
+    // What waits for a reader to come.
+    bool has_ahead() const noexcept { return x_ahead && !x_ahead->empty(); }
+    std::size_t ahead_bytes() const noexcept { return x_ahead ? x_ahead->size() : 0; }
+    bool has_unread() const noexcept { return x_found || has_ahead() || has_rest() || is_decompressing(); }
+
+    // From now on, pieces of messages are dropped as they are parsed. Those that were kept stay.
+    void discard_from_now() noexcept {
+        x_plain = false;
+        x_discards = true;
+    }
+
+    // From now on, nothing is parsed any more; what follows is no sensible input.
+    void stop_parsing() noexcept {
+        x_rest = {};
+        discard_from_now();
+    }
+
+    // Nobody will read what was kept.
+    void forget_unread() noexcept {
+        x_found = false;
+        if (x_codec) x_codec->forget();
+        release_view();
+        x_gathering = false;
+        x_assembly.clear();
+        if (x_ahead) x_ahead->clear();
+        discard_from_now();
+    }
+
+private:
+    static constexpr std::size_t first_step = 4 * 1024;
+    static constexpr std::size_t assembly_step = 64 * 1024;
+    static constexpr std::size_t decompressed_piece_bytes = 16 * 1024;
+
+    // `advance`, without what that notes.
+    [[gnu::noinline]] step go_on(reading how, std::size_t message_bytes, std::uint32_t message_fragments,
+                                 ws::event& next) noexcept {
         if (x_found) {
             if (how == reading::by_pieces || x_view_last) return step::found;
             put_back();
@@ -9256,81 +10069,7 @@ public:
         }
     }
 
-    // Parses `input` for nobody: keeps pieces of messages. True with a control frame, which the caller has to handle
-    // before it goes on; false when the input is used up.
-    bool look_ahead(mutable_bytes& input, ws::event& control) noexcept {
-        while (!input.empty()) {
-            control = x_protocol.receive(input);
-            if (control.what == ws::event::kind::data) {
-                if (!x_discards) keep(control);
-            } else if (control.what != ws::event::kind::need_more) {
-                return true;
-            }
-        }
-        return false;
-    }
-    bool look_ahead(ws::event& control) noexcept { return look_ahead(x_rest, control); }
-
-    // New bytes, when the old ones are used up and no view of them is valid any more.
-    void refill(io::lease&& next) noexcept {
-        x_lease = std::exchange(next, {});
-        x_rest = x_lease.bytes;
-    }
-
-    // The lease, for giving it back, and the same unless a view may point into it.
-    io::lease take_lease() noexcept {
-        assert(x_rest.empty());
-        return std::exchange(x_lease, {});
-    }
-    bool lease_is_unused() const noexcept {
-        return x_lease.backing.data && x_rest.empty() && (!x_view.data() || x_view_assembled) && !is_decompressing();
-    }
-
-    // What was found, once.
-    bool found() const noexcept { return x_found; }
-    void take() noexcept { x_found = false; }
-    bytes_view view() const noexcept { return x_view; }
-    bool view_is_text() const noexcept { return x_view_type == ws::opcode::text; }
-    bool view_is_first() const noexcept { return x_view_first; }
-    bool view_is_last() const noexcept { return x_view_last; }
-
-    // Bytes that nobody has looked at.
-    bool has_rest() const noexcept { return !x_rest.empty(); }
-
-    // Whether a piece of a compressed message waits to be decompressed for a reader.
-    bool is_decompressing() const noexcept { return x_codec && x_codec->pending(); }
-
-    // What waits for a reader to come.
-    bool has_ahead() const noexcept { return x_ahead && !x_ahead->empty(); }
-    std::size_t ahead_bytes() const noexcept { return x_ahead ? x_ahead->size() : 0; }
-    bool has_unread() const noexcept { return x_found || has_ahead() || has_rest() || is_decompressing(); }
-
-    // From now on, pieces of messages are dropped as they are parsed. Those that were kept stay.
-    void discard_from_now() noexcept { x_discards = true; }
-
-    // From now on, nothing is parsed any more; what follows is no sensible input.
-    void stop_parsing() noexcept {
-        x_rest = {};
-        x_discards = true;
-    }
-
-    // Nobody will read what was kept.
-    void forget_unread() noexcept {
-        x_found = false;
-        if (x_codec) x_codec->forget();
-        release_view();
-        x_gathering = false;
-        x_assembly.clear();
-        if (x_ahead) x_ahead->clear();
-        x_discards = true;
-    }
-
-private:
-    static constexpr std::size_t first_step = 4 * 1024;
-    static constexpr std::size_t assembly_step = 64 * 1024;
-    static constexpr std::size_t decompressed_piece_bytes = 16 * 1024;
-
-    void hand_out(bytes_view payload, const ws::event& from) noexcept {
+    void hand_out(mutable_bytes payload, const ws::event& from) noexcept {
         x_view = payload;
         x_view_type = from.type;
         x_view_first = from.first;
@@ -9339,7 +10078,7 @@ private:
     }
 
     step hand_out_gathered() noexcept {
-        x_view = std::as_const(x_assembly).view();
+        x_view = x_assembly.view();
         x_view_first = x_gathered_first;
         x_view_last = false;
         x_view_assembled = true;
@@ -9413,6 +10152,7 @@ private:
     }
 
     void keep(const ws::event& piece) noexcept {
+        x_plain = false;
         if (!x_ahead) x_ahead = make_owned<read_ahead>(x_assembly.pool());
         x_ahead->keep(piece, x_protocol.fragment());
     }
@@ -9429,9 +10169,11 @@ private:
     buffer x_assembly;                   // a message that comes in parts, or was handed out last
     owned<read_ahead> x_ahead;           // made when it is needed first
     owned<ws::message_codec> x_codec;    // only where compression was agreed upon
-    bytes_view x_view;                   // what was handed out last, or is to be
+    mutable_bytes x_view;                 // what was handed out last, or is to be
+    std::uint64_t x_short_bytes;         // larger messages do not go the short way
     ws::opcode x_view_type = ws::opcode::text;
     std::uint32_t x_gathered_from = 1; // the frame in which began what is gathered, or was handed out last
+    bool x_plain = true;  // nothing stands between x_rest and a reader, but for what was found
     bool x_found = false; // x_view is to be handed out
     bool x_view_first = false;
     bool x_view_last = false;
@@ -9589,6 +10331,7 @@ public:
     }
 
     bool empty() const noexcept { return x_data.empty() && x_control.empty(); }
+    std::size_t data_bytes() const noexcept { return x_data.size(); }
 
     // The bytes of messages that wait, and how many of them are deferred.
     std::size_t queued_bytes() const noexcept { return x_data.size() + deferred_bytes(); }
@@ -9624,11 +10367,20 @@ public:
 
     // Hands the stream as much as it takes, and says how many bytes that were.
     std::size_t flush(io::stream& to) noexcept {
-        segments all;
-        gather(all);
-        if (!all.count) return 0;
-        const std::size_t written = to.write({all.pieces, all.count});
-        account(all, written);
+        if (!x_control.empty()) return flush_lanes(to);
+        return x_data.empty() ? 0 : flush_data(to);
+    }
+
+    // The same of the data lane alone, which must not be empty, where there is nothing in the control lane.
+    std::size_t flush_data(io::stream& to) noexcept {
+        const bytes_view data = std::as_const(x_data).view();
+        const std::size_t written = to.write({&data, 1});
+        if (written != data.size()) [[unlikely]] {
+            consume_data(written);
+        } else {
+            x_to_boundary = 0;
+            x_data.clear();
+        }
         return written;
     }
 
@@ -9698,6 +10450,17 @@ public:
         }
     }
 
+    // What the header of a message takes at the most that is no larger than 65,535 bytes and not masked.
+    static constexpr std::size_t short_header_bytes = 4;
+
+    // Appends such a message in one frame.
+    // `to`, where `into` ends, has room for it.
+    static void append_short(buffer& into, std::byte* to, ws::opcode type, bytes_view payload) noexcept {
+        const std::size_t header = ws::encode_short(type, payload.size(), to);
+        into.commit(header + payload.size());
+        if (!payload.empty()) std::memcpy(to + header, payload.data(), payload.size());
+    }
+
 private:
     static constexpr std::size_t frames_a_call = 16;
 
@@ -9720,6 +10483,14 @@ private:
         ws::frame_header header;
         bytes_view payload;
     };
+
+    [[gnu::noinline]] std::size_t flush_lanes(io::stream& to) noexcept {
+        segments all;
+        gather(all);
+        const std::size_t written = to.write({all.pieces, all.count});
+        account(all, written);
+        return written;
+    }
 
     // A frame that was begun is finished first; control frames pass at the next boundary.
     void gather(segments& into) noexcept {
@@ -9763,7 +10534,7 @@ private:
     }
 
     // Queues what is left of the caller's frames after `written` bytes of them. False when nothing is.
-    bool queue_rest(const segments& all, std::size_t lanes, const frame_part* parts, std::size_t frames,
+    [[gnu::noinline]] bool queue_rest(const segments& all, std::size_t lanes, const frame_part* parts, std::size_t frames,
                     std::size_t written) noexcept {
         std::size_t at = lanes;
         std::size_t frame = 0;
@@ -9791,7 +10562,7 @@ private:
         return true;
     }
 
-    void append_rest(ws::opcode type, bytes_view payload, std::size_t frame_bytes, bool more) noexcept {
+    [[gnu::cold]] void append_rest(ws::opcode type, bytes_view payload, std::size_t frame_bytes, bool more) noexcept {
         if (more) append_message(x_data, type, payload, frame_bytes, nullptr);
     }
 
@@ -9902,11 +10673,28 @@ namespace weir::inline v0::detail {
 
 class outgoing {
 public:
-    outgoing(block_pool& pool, entropy& random, const websocket_options& options) noexcept
-        : x_outbox(pool), x_random(random), x_options(options) {}
+    outgoing(const ws::sender& from, block_pool& pool, entropy& random, const websocket_options& options) noexcept
+        : x_outbox(pool), x_random(random), x_options(options),
+          x_short_queue(options.high_water_bytes < options.queue_bytes ? options.high_water_bytes : options.queue_bytes) {
+        choose_way(from);
+    }
 
     // From now on messages are compressed, by a codec that outlives this.
-    void compress(ws::message_codec* by) noexcept { x_codec = by; }
+    void compress(ws::message_codec* by) noexcept {
+        x_codec = by;
+        x_short_below = 0;
+    }
+
+    // The short way of `send`, for what needs no more than a header: a small message of a server, while nothing is in
+    // its way and no sender need wait. False: nothing has changed, `send` will judge.
+    bool send_short(ws::opcode type, bytes_view payload) noexcept {
+        buffer& data = x_outbox.data();
+        const std::size_t size = payload.size();
+        const std::size_t most = size + outbox::short_header_bytes;
+        if (size >= x_short_below || data.size() + most > x_short_queue) return false;
+        outbox::append_short(data, data.spare() >= most ? data.end() : make_room(most), type, payload);
+        return true;
+    }
 
     // Encodes a whole message. errc{}, or `buffer_full` over the cap.
     errc send(ws::sender& from, io::stream& over, ws::opcode type, bytes_view payload, compression how) noexcept {
@@ -9944,6 +10732,7 @@ public:
         else
             refused = from.encode_frame(x_outbox.data(), type, payload, last, next_key(from));
         if (refused == errc{} && last) x_outbox.end_deferral();
+        choose_way(from);
         return refused;
     }
 
@@ -9955,6 +10744,7 @@ public:
 
     // Queues a close frame behind everything that can still be sent.
     [[gnu::cold]] void send_close(ws::sender& from, ws::close_code code, std::string_view reason) noexcept {
+        x_short_below = 0;
         drop_deferred();
         encode_close(from, x_outbox.data(), code, reason);
     }
@@ -9962,10 +10752,22 @@ public:
     // Queues a close frame in place of what was queued. One that was queued before stays, and what stands before it.
     [[gnu::cold]] void send_close_at_once(ws::sender& from, ws::close_code code, std::string_view reason) noexcept {
         if (from.close_sent()) return;
+        x_short_below = 0;
         x_outbox.drop_messages();
         encode_close(from, x_outbox.control(), code, reason);
         wake(x_senders, errc::closed);
         wake(x_streamers, errc::closed);
+    }
+
+    // The short way of `flush`, while nothing but messages wait, and nobody for them: true when all has left, or there
+    // was nothing. After false `flush` is owed.
+    bool flush_short(io::stream& over) noexcept {
+        if (x_blocked || x_awaited || !x_outbox.control().empty()) return false;
+        const std::size_t size = x_outbox.data_bytes();
+        if (!size) return true;
+        const std::size_t written = x_outbox.flush_data(over);
+        x_bytes_out += written;
+        return written == size;
     }
 
     // Hands the stream what it takes, in one call.
@@ -9973,8 +10775,7 @@ public:
         if (x_blocked || x_outbox.empty()) return;
         x_bytes_out += x_outbox.flush(over);
         x_blocked = !x_outbox.empty();
-        if (x_outbox.data().size() <= x_options.high_water_bytes / 2) wake(x_streamers, errc{});
-        if (queued_bytes() <= x_options.high_water_bytes / 2) wake(x_senders, errc{});
+        if (x_awaited) wake_some();
     }
     void unblock() noexcept { x_blocked = false; }
 
@@ -9982,6 +10783,7 @@ public:
 
     // Nothing can be sent any more.
     void clear() noexcept {
+        x_short_below = 0;
         x_outbox.clear();
         wake(x_senders, errc::closed);
         wake(x_streamers, errc::closed);
@@ -9994,12 +10796,15 @@ public:
     std::uint64_t bytes_out() const noexcept { return x_bytes_out; }
 
     // Whether a send, or a send of a piece, need not wait now; and for those who wait.
-    bool sendable() const noexcept { return queued_bytes() <= x_options.high_water_bytes; }
+    bool sendable() const noexcept {
+        if (x_short_below && x_outbox.data_bytes() <= x_short_queue) return true; // nothing is deferred then
+        return queued_bytes() <= x_options.high_water_bytes;
+    }
     bool frame_sendable() const noexcept {
         return queued_bytes() - x_outbox.deferred_bytes() <= x_options.high_water_bytes;
     }
-    void wait_sendable(waiter& sender) noexcept { x_senders.push_back(sender); }
-    void wait_frame_sendable(waiter& sender) noexcept { x_streamers.push_back(sender); }
+    void wait_sendable(waiter& sender) noexcept { wait(x_senders, sender); }
+    void wait_frame_sendable(waiter& sender) noexcept { wait(x_streamers, sender); }
     bool awaited() const noexcept { return !x_senders.empty() || !x_streamers.empty(); }
 
     static void wake(list<ready_item>& waiters, errc outcome) noexcept {
@@ -10008,6 +10813,7 @@ public:
 
 private:
     static constexpr std::size_t write_through_bytes = 16 * 1024;
+    static constexpr std::size_t first_block_bytes = 4 * 1024;
     static constexpr std::size_t control_lane_bytes = 16 * 1024;
 
     // What makes the masking keys; null for a server.
@@ -10051,6 +10857,29 @@ private:
         return {};
     }
 
+    void choose_way(const ws::sender& from) noexcept {
+        const std::size_t most = x_options.frame_bytes < write_through_bytes ? x_options.frame_bytes + 1 : write_through_bytes;
+        x_short_below = x_codec || keys(from) || from.sending_message() || from.close_sent() ? 0 : most;
+    }
+
+    // More than is needed: what is sent in one turn is then seldom moved.
+    [[gnu::noinline]] std::byte* make_room(std::size_t bytes) noexcept {
+        buffer& data = x_outbox.data();
+        if (data.has_block() || bytes > first_block_bytes) return data.prepare(bytes);
+        data.begin(first_block_bytes);
+        return data.end();
+    }
+
+    [[gnu::noinline]] void wake_some() noexcept {
+        if (x_outbox.data().size() <= x_options.high_water_bytes / 2) wake(x_streamers, errc{});
+        if (queued_bytes() <= x_options.high_water_bytes / 2) wake(x_senders, errc{});
+        x_awaited = awaited();
+    }
+    void wait(list<ready_item>& among, waiter& sender) noexcept {
+        x_awaited = true;
+        among.push_back(sender);
+    }
+
     // One message is always taken when nothing is queued before it.
     bool fits(std::size_t queued, std::size_t more) const noexcept {
         return !queued || (queued <= x_options.queue_bytes && more <= x_options.queue_bytes - queued);
@@ -10074,7 +10903,10 @@ private:
     list<ready_item> x_senders;
     list<ready_item> x_streamers;
     std::uint64_t x_bytes_out = 0;
+    std::size_t x_short_below = 0; // smaller messages go the short way
+    std::size_t x_short_queue;     // as long as this much is queued with them at the most
     bool x_compresses = false; // the message that is sent by pieces is compressed
+    bool x_awaited = false; // perhaps somebody waits for what is queued
     bool x_blocked = false; // the stream takes nothing until it says so
 };
 
@@ -10244,7 +11076,7 @@ public:
     connection_state& operator=(const connection_state&) = delete;
 
     // Whether messages are still taken.
-    bool can_send() const noexcept { return x_phase == phase::open && !x_broken; }
+    bool can_send() const noexcept { return x_open; }
 
     bool over() const noexcept { return x_phase == phase::over; }
 
@@ -10291,8 +11123,8 @@ protected:
         : x_scheduler(around.runs_on), x_options(std::move(options)), x_stream(std::move(over)),
           x_inbox(side, around.blocks,
                   ws::limits{.frame_bytes = x_options->received_frame_bytes, .message_fragments = UINT32_MAX},
-                  std::move(first), rest),
-          x_out(around.blocks, around.random, *x_options), x_keepalive(x_scheduler.now()),
+                  x_options->message_bytes, std::move(first), rest),
+          x_out(x_inbox.protocol(), around.blocks, around.random, *x_options), x_keepalive(x_scheduler.now()),
           x_controls(x_scheduler.now()), x_ending(x_scheduler.now()) {
         assert(x_options->frame_bytes > 0 && "frame_bytes of a connection must be at least 1");
         static std::atomic<std::uint64_t> count{0};
@@ -10368,6 +11200,7 @@ protected:
 
     [[gnu::cold]] void enter_closing() noexcept {
         x_phase = phase::closing;
+        x_open = false;
         close_port();
         arm_close();
         serve_at_turn_end();
@@ -10376,6 +11209,7 @@ protected:
     // The connection is of no use any more: everything that is left to send is thrown away.
     [[gnu::cold]] void break_off() noexcept {
         if (over() || std::exchange(x_broken, true)) return;
+        x_open = false;
         x_out.clear();
         lost();
         serve_at_turn_end();
@@ -10394,6 +11228,7 @@ protected:
     [[gnu::cold]] void finish() noexcept {
         if (over()) return;
         x_phase = phase::over;
+        x_open = false;
         x_ending.note_end(x_scheduler.now());
         disarm();
         x_retrying = false;
@@ -10450,6 +11285,7 @@ protected:
     std::uint64_t x_bytes_in = 0;
     std::uint64_t x_filled_turn = ~std::uint64_t{0}; // the turn of the last receive
     phase x_phase = phase::open;
+    bool x_open = true; // in phase open, and not broken
     reading x_reading = reading::whole;
     bool x_reader = false;    // somebody waits in read
     bool x_attended = false;  // somebody asks for a message just now
@@ -10492,7 +11328,15 @@ protected:
 
     // Goes on until there is something to hand out to a reader, or the connection is over (true), or there is nothing
     // to go on with (false).
-    bool advance(reading how) noexcept {
+    [[gnu::noinline]] bool advance(reading how) noexcept { return advance_now(how); }
+    [[gnu::always_inline]] inline bool advance_now(reading how) noexcept {
+        if (how == reading::whole) {
+            if (x_inbox.is_used_up() && !refill_now()) return stopped();
+            if (x_inbox.has_rest() && x_inbox.find_whole()) return true;
+        }
+        return go_on(how);
+    }
+    [[gnu::noinline]] bool go_on(reading how) noexcept {
         for (ws::event next;;) {
             switch (x_inbox.advance(how, x_options->message_bytes, x_options->message_fragments, next)) {
             case inbox::step::found: return true;
@@ -10524,37 +11368,46 @@ protected:
     }
 
     // More bytes for a reader. False when there are none now.
-    bool refill() noexcept {
-        x_stream->release(x_inbox.take_lease());
-        if (x_phase >= phase::draining || x_broken || x_failed) return false;
-        io::lease next;
-        if (!receive(next)) return false;
-        x_inbox.refill(std::move(next));
+    [[gnu::noinline]] bool refill() noexcept { return refill_now(); }
+    [[gnu::always_inline]] inline bool refill_now() noexcept {
+        give_lease_back();
+        if (!x_open && (x_phase >= phase::draining || x_broken || x_failed)) return false;
+        if (!receive_now(x_inbox.lease_to_fill())) return false;
+        x_inbox.filled();
         return true;
+    }
+    void give_lease_back() noexcept {
+        if (x_inbox.has_lease()) x_inbox.give_lease_to(*x_stream);
     }
 
     // One receive a turn, so that others have theirs; a second call is made only when the first has certainly taken
     // everything, to be told of what comes next. False when nothing came; the end and failures are dealt with.
-    bool receive(io::lease& into) noexcept {
+    [[gnu::noinline]] bool receive(io::lease& into) noexcept { return receive_now(into); }
+    [[gnu::always_inline]] inline bool receive_now(io::lease& into) noexcept {
+        if (x_controls.is_paused()) [[unlikely]] x_controls.resume(x_scheduler.now(), x_options->control_frames_per_second);
+        if (x_listening) return false;
         if (x_filled_turn == x_scheduler.turn_number() && !std::exchange(x_drained, false)) {
             retry_later();
             return false;
         }
-        if (x_listening) x_controls.caught_up(x_scheduler.now());
-        if (x_controls.is_paused()) [[unlikely]] x_controls.resume(x_scheduler.now(), x_options->control_frames_per_second);
-        switch (x_stream->fill(into)) {
-        case io::status::ready:
-            x_drained = x_filled_turn != x_scheduler.turn_number() && into.bytes.size() < into.backing.size;
-            x_filled_turn = x_scheduler.turn_number();
-            x_keepalive.received(x_scheduler.now());
-            x_bytes_in += into.bytes.size();
-            return true;
+        const io::status came = x_stream->fill(into);
+        if (came != io::status::ready) return nothing_came(came);
+        x_listening = x_stream->drained() && !x_mute;
+        x_drained = x_filled_turn != x_scheduler.turn_number() && into.bytes.size() < into.backing.size;
+        x_filled_turn = x_scheduler.turn_number();
+        x_keepalive.received(x_scheduler.now());
+        x_bytes_in += into.bytes.size();
+        return true;
+    }
+    [[gnu::noinline]] bool nothing_came(io::status instead) noexcept {
+        switch (instead) {
+        case io::status::ready: break;
         case io::status::blocked:
             if (x_mute) lost_stream(x_stream->failure()); // what arrived before has been read
             x_listening = true;
-            return false;
-        case io::status::end: ended_by_peer(); return false;
-        case io::status::failed: lost_stream(x_stream->failure()); return false;
+            break;
+        case io::status::end: ended_by_peer(); break;
+        case io::status::failed: lost_stream(x_stream->failure()); break;
         }
         return false;
     }
@@ -10591,20 +11444,15 @@ protected:
         for (io::lease next; x_phase == phase::draining && receive(next);) x_stream->release(std::move(next));
     }
 
-    // Sees to it that somebody looks at what is there, or comes, when no reader does.
+    // Sees to it that somebody looks at what is there, or comes, when no reader does. Owed after a reader's wait, and after
+    // bytes have come for one who need not wait; what is left then is parsed, at the latest, at the end of the turn.
     void listen_on() noexcept {
         if (!x_listening || x_inbox.has_rest()) serve_at_turn_end();
     }
 
-    bool take() noexcept {
+    void take() noexcept {
         x_came = true;
-        if (!x_inbox.found()) {
-            x_told = true; // whoever reads knows now
-            return false;
-        }
         x_inbox.take();
-        listen_on();
-        return true;
     }
 
     void handle_control(const ws::event& next) noexcept {
@@ -10711,16 +11559,26 @@ protected:
 
     // What is to be done at the end of a turn: see what came for nobody, send what was queued, and get on with ending.
     void serve() noexcept {
-        if (x_phase < phase::draining && !x_broken) {
-            if (!x_reader)
-                receive_ahead();
-            else if (!x_inbox.found() && (!x_listening || x_inbox.has_rest()) && advance(x_reading))
-                wake_reader();
-        }
+        if (!x_reader || !x_listening || x_inbox.has_rest()) see_to_input();
+        if (!x_open || !x_out.flush_short(*x_stream)) return write_and_go_on();
+        if (x_retrying) retry_later();
+    }
+    [[gnu::noinline]] void write_and_go_on() noexcept {
         if (x_out.needs_flush() && !x_broken && !over()) {
             x_out.flush(*x_stream);
             written();
         }
+        if (!x_open) return get_on_with_ending();
+        if (x_retrying) retry_later();
+    }
+    [[gnu::noinline]] void see_to_input() noexcept {
+        if (x_phase >= phase::draining || x_broken) return;
+        if (!x_reader)
+            receive_ahead();
+        else if (!x_inbox.found() && advance(x_reading))
+            wake_reader();
+    }
+    [[gnu::cold]] void get_on_with_ending() noexcept {
         if (x_phase == phase::closing && !x_broken && x_out.empty()) say_no_more();
         if (x_phase == phase::draining && !x_broken) drain();
         if (x_broken && !over()) {
@@ -10752,11 +11610,13 @@ protected:
     // --- what the stream and the loop tell ---
 
     void on_readable() noexcept override {
-        if (std::exchange(x_listening, false)) x_controls.caught_up(x_scheduler.now());
-        if (x_phase == phase::draining) return drain();
-        if (over() || x_broken) return;
+        if (std::exchange(x_listening, false) && !x_inbox.has_rest()) x_controls.caught_up(x_scheduler.now());
+        if (!x_open) [[unlikely]] {
+            if (x_phase == phase::draining) return drain();
+            if (over() || x_broken) return;
+        }
         if (!x_reader) return receive_ahead();
-        if (!x_inbox.found() && advance(x_reading)) wake_reader();
+        if (!x_inbox.found() && advance_now(x_reading)) wake_reader();
     }
 
     // More than this turn may receive: goes on in the next one.
@@ -10768,7 +11628,8 @@ protected:
     }
 
     void run() noexcept override {
-        if (!std::exchange(x_next_turn, false)) return serve();
+        if (!x_next_turn) return serve();
+        x_next_turn = false;
         if (std::exchange(x_retrying, false) && !x_listening) on_readable();
     }
 
@@ -10827,22 +11688,19 @@ public:
     // True when a read would not have to wait: something is there to hand out, or the connection is over.
     bool readable(reading how) noexcept {
         if (x_reader || ++x_streak > messages_in_a_row) return false;
-        x_attended = true;
-        const bool found = advance(how);
-        x_attended = false;
-        return found;
+        if (how == reading::whole && x_inbox.has_rest() && x_inbox.find_whole()) return true;
+        return find(how);
     }
 
-    // Has `who` wait for `readable`. errc{}, or why it may not.
-    errc wait_readable(reading how, std::coroutine_handle<> who, context* in) noexcept {
-        if (x_reader) return errc::busy;
+    // Has `who` wait for `readable`. False when somebody does already.
+    bool wait_readable(reading how, std::coroutine_handle<> who, context* in) noexcept {
+        if (x_reader) return false;
         const bool enough = std::exchange(x_streak, 0) > messages_in_a_row;
         if (enough && x_told && x_context) std::exchange(x_context, nullptr)->cancel(); // and reads on all the same
         x_reading = how;
         x_reader = true;
-        const bool waits = x_read_waiter.suspend(who, in);
-        if (waits && enough && advance(how)) wake_reader(); // enough for one turn: let the others run, then go on
-        return {};
+        if (x_read_waiter.suspend(who, in) && enough) give_way();
+        return true;
     }
 
     // Ends the wait of `wait_readable`: the coroutine resumes, or is destroyed. What was found stays for the next read.
@@ -10858,12 +11716,15 @@ public:
 
     // The message or piece that `readable` found, or why there will be none.
     result<message> take_message() noexcept {
-        if (!take()) return why_over();
+        if (!x_inbox.found()) [[unlikely]]
+            return told();
+        take();
         x_streak += static_cast<unsigned>(x_inbox.view().size() / large_message_bytes);
         return message(x_inbox.view(), x_inbox.view_is_text());
     }
     result<piece> take_piece() noexcept {
-        if (!take()) return why_over();
+        if (!x_inbox.found()) return told();
+        take();
         return piece{x_inbox.view(), x_inbox.view_is_text(), x_inbox.view_is_first(), x_inbox.view_is_last()};
     }
 
@@ -10873,6 +11734,12 @@ public:
 
     // Queues a message, encoded messages, a piece of a message. errc{}, or why it was not taken.
     errc send(ws::opcode type, bytes_view payload, compression how) noexcept {
+        if (!x_out.send_short(type, payload)) return send_long(type, payload, how);
+        assert(can_send());
+        serve_at_turn_end();
+        return {};
+    }
+    [[gnu::noinline]] errc send_long(ws::opcode type, bytes_view payload, compression how) noexcept {
         if (!can_send()) return errc::closed;
         return sent(x_out.send(x_inbox.protocol(), *x_stream, type, payload, how));
     }
@@ -10947,12 +11814,33 @@ public:
     }
 
 private:
+    // Enough for one turn: lets the others run, then goes on.
+    [[gnu::noinline]] void give_way() noexcept {
+        if (advance(x_reading)) wake_reader();
+    }
+
+    [[gnu::noinline]] bool find(reading how) noexcept {
+        if (how == reading::whole && x_listening && can_send() && !x_controls.is_paused() && x_inbox.is_used_up()) {
+            give_lease_back(); // and the stream will tell
+            return false;
+        }
+        x_attended = true;
+        const bool found = advance(how);
+        x_attended = false;
+        if (found) listen_on();
+        return found;
+    }
+
     // Before a reader that never waits lets others run. Large messages count as several: a few received bytes may become
     // many megabytes of messages when they are decompressed.
     static constexpr unsigned messages_in_a_row = 64;
     static constexpr std::size_t large_message_bytes = 16 * 1024;
 
-    error why_over() const noexcept { return x_ending.error() ? error(x_ending.error()) : error(errc::closed); }
+    // Why there is nothing to take; whoever reads knows now.
+    [[gnu::cold, gnu::noinline]] error told() noexcept {
+        x_came = x_told = true;
+        return x_ending.error() ? error(x_ending.error()) : error(errc::closed);
+    }
 
     [[gnu::cold]] void abandon() noexcept override { delete this; }
 
@@ -10977,14 +11865,13 @@ namespace weir::inline v0 {
 class send_status {
 public:
     send_status() noexcept = default;
-    send_status(weir::error reason) noexcept : x_error(std::move(reason)) {}
-    send_status(errc code) noexcept : x_error(code) {}
+    send_status(errc code) noexcept : x_code(code) {}
 
-    explicit operator bool() const noexcept { return !x_error; }
-    const weir::error& error() const noexcept { return x_error; }
+    explicit operator bool() const noexcept { return x_code == errc{}; }
+    weir::error error() const noexcept { return *this ? weir::error() : weir::error(x_code); }
 
 private:
-    weir::error x_error;
+    errc x_code{};
 };
 
 } // namespace weir::inline v0
@@ -11040,19 +11927,19 @@ public:
     explicit read_awaiter(connection_core& core) noexcept : x_core(core) {}
     read_awaiter(read_awaiter&& other) noexcept : x_core(other.x_core) {}
     ~read_awaiter() {
-        if (x_waiting) x_core.end_wait(false);
+        if (x_end == end::waiting) [[unlikely]]
+            x_core.end_wait(false);
     }
 
     bool await_ready() noexcept { return x_core.readable(How); }
     bool suspend(std::coroutine_handle<> who, context* in) noexcept {
-        x_refused = x_core.wait_readable(How, who, in);
-        x_waiting = x_refused == errc{};
-        return x_waiting;
+        const bool waits = x_core.wait_readable(How, who, in);
+        x_end = waits ? end::waiting : end::busy;
+        return waits;
     }
     result<Value> await_resume() noexcept {
-        if (x_refused != errc{}) return x_refused;
-        if (std::exchange(x_waiting, false))
-            if (const errc outcome = x_core.end_wait(true); outcome != errc{}) return outcome;
+        if (x_end != end::at_once)
+            if (const errc outcome = end_wait(); outcome != errc{}) return outcome;
         if constexpr (How == connection_core::reading::whole)
             return x_core.take_message();
         else
@@ -11060,9 +11947,14 @@ public:
     }
 
 private:
+    enum class end : unsigned char { at_once, waiting, busy };
+
+    errc end_wait() noexcept {
+        return std::exchange(x_end, end::at_once) == end::waiting ? x_core.end_wait(true) : errc::busy;
+    }
+
     connection_core& x_core;
-    errc x_refused{};
-    bool x_waiting = false;
+    end x_end = end::at_once;
 };
 
 // Waits until something that was done by the call that made it has taken effect. `Ready` and `Wait` say when.
@@ -11110,7 +12002,7 @@ public:
 
     // A connection whose opening handshake is done. Bytes that came behind it are in `rest`, a part of the lease
     // `first`.
-    websocket(ws::role side, owned<io::stream> over, io::lease&& first, mutable_bytes rest,
+    [[gnu::cold]] websocket(ws::role side, owned<io::stream> over, io::lease&& first, mutable_bytes rest,
               const connection_environment& around, shared<const websocket_options> options)
         : x_core(new detail::connection_core(side, std::move(over), std::move(first), rest, around, std::move(options))) {
     }
@@ -11567,7 +12459,9 @@ private:
 class websocket_handler {
 public:
     virtual ~websocket_handler() = default;
-    virtual task<> call(websocket& ws, const http::request_head& request) = 0;
+
+    // `request` is null for a handler that does not care for it.
+    virtual task<> call(websocket& ws, const http::request_head* request) = 0;
 };
 
 template <class Function>
@@ -11594,10 +12488,10 @@ class websocket_handler_of final : public websocket_handler {
 public:
     explicit websocket_handler_of(Function function) : x_function(std::move(function)) {}
 
-    task<> call(websocket& ws, const http::request_head& request) override {
+    task<> call(websocket& ws, [[maybe_unused]] const http::request_head* request) override {
         return call_guarded([&]() -> task<> {
             if constexpr (takes_request<Function>)
-                return x_function(ws, request);
+                return x_function(ws, *request);
             else
                 return x_function(ws);
         });
@@ -11621,7 +12515,7 @@ private:
 namespace weir::inline v0 {
 
 // The settings of a WebSocket route; each setter returns the route.
-class websocket_route {
+class websocket_route : public list_node<websocket_route> {
 public:
     // `wants_request`: the handler is given the head of the handshake's request, which is kept for it.
     websocket_route(std::string path, owned<detail::websocket_handler> handler, bool wants_request)
@@ -11705,34 +12599,46 @@ private:
 
 namespace weir::inline v0::detail {
 
-struct get_route {
+struct get_route : list_node<get_route> {
+    get_route(std::string_view at, owned<request_handler> by) : path(at), handler(std::move(by)) {}
+
     std::string path;
     owned<request_handler> handler;
 };
 
 class routes {
 public:
+    routes() noexcept = default;
+    routes(const routes&) = delete;
+    routes& operator=(const routes&) = delete;
+    [[gnu::cold]] ~routes() {
+        while (websocket_route* each = x_websockets.pop_front()) delete each;
+        while (get_route* each = x_gets.pop_front()) delete each;
+    }
+
     websocket_route& add(owned<websocket_route> route) {
         assert(is_path(route->path()) && "a path begins with '/' and has no query; other characters are percent-encoded");
         assert(!websocket_at(route->path()) && "two handlers for WebSockets at one path");
-        return *x_websockets.emplace_back(std::move(route));
+        websocket_route* const added = route.release();
+        x_websockets.push_back(*added);
+        return *added;
     }
 
     void add(std::string_view path, owned<request_handler> handler) {
         assert(is_path(path) && "a path begins with '/' and has no query; other characters are percent-encoded");
         assert(!get_at(path) && "two handlers for GET at one path");
-        x_gets.push_back({std::string(path), std::move(handler)});
+        x_gets.push_back(*new get_route(path, std::move(handler)));
     }
 
     // Null where there is none.
     websocket_route* websocket_at(std::string_view path) const noexcept {
-        for (const auto& each : x_websockets)
-            if (each->path() == path) return each.get();
+        for (websocket_route* each = x_websockets.front(); each; each = x_websockets.after(*each))
+            if (each->path() == path) return each;
         return nullptr;
     }
     const get_route* get_at(std::string_view path) const noexcept {
-        for (const get_route& each : x_gets)
-            if (each.path == path) return &each;
+        for (const get_route* each = x_gets.front(); each; each = x_gets.after(*each))
+            if (each->path == path) return each;
         return nullptr;
     }
 
@@ -11741,8 +12647,8 @@ private:
         return text.starts_with('/') && http::is_target(text) && text.find_first_of("?#") == text.npos;
     }
 
-    std::vector<owned<websocket_route>> x_websockets;
-    std::vector<get_route> x_gets;
+    list<websocket_route> x_websockets; // owned, as the next
+    list<get_route> x_gets;
 };
 
 // What the connections of a server look at.
@@ -11897,7 +12803,7 @@ class http_phase {
 public:
     // Waits for requests take place in `waiting`, which is cancelled when the server stops. Everything that is given
     // must live until the task has ended.
-    static task<> run(const server_setup& of, io::stream& stream, context& waiting, upgrade& to) {
+    [[gnu::cold]] static task<> run(const server_setup& of, io::stream& stream, context& waiting, upgrade& to) {
         http_phase self(of, stream, waiting, to);
         std::chrono::nanoseconds patience = of.options.handshake_timeout;
         for (;;) {
@@ -11962,7 +12868,7 @@ private:
     }
 
     // False while more is to come; then it is decided what to do.
-    bool read() {
+    [[gnu::cold]] bool read() {
         for (;;) {
             bytes_view input = x_rest;
             const http::parse_status status = x_parser.parse(input);
@@ -11988,7 +12894,7 @@ private:
     }
 
     // True when everything is out, or the client is gone.
-    bool write() noexcept {
+    [[gnu::cold]] bool write() noexcept {
         while (!x_text.empty() && !x_stream.failure()) {
             if (x_written == x_step_end) {
                 x_step_end = x_text.size() - x_written > write_step_bytes ? x_written + write_step_bytes : x_text.size();
@@ -12051,7 +12957,7 @@ private:
         }
     }
 
-    void judge() {
+    [[gnu::cold]] void judge() {
         const std::string_view path = x_head.path();
         websocket_route* const route = x_server.table.websocket_at(path);
         const get_route* const get = x_server.table.get_at(path);
@@ -12115,7 +13021,7 @@ private:
         respond_for_application(std::move(*x_said));
     }
 
-    void accept() {
+    [[gnu::cold]] void accept() {
         if (x_waiting.canceled()) return refuse(http::status::service_unavailable, "The server is stopping.");
         const std::string_view subprotocol = ws::choose_subprotocol(x_head, x_step.route->supported());
         const compression_choice& compressed = x_server.websocket->compression;
@@ -12145,7 +13051,7 @@ private:
         respond(std::move(made));
     }
 
-    void respond(const response& answer) {
+    [[gnu::cold]] void respond(const response& answer) {
         http::response_options how = x_step.how;
         how.content_type = answer.content_type;
         how.extra = &answer.fields;
@@ -12404,31 +13310,38 @@ private:
         websocket& x_ws;
     };
 
-    task<> serve(owned<io::stream> stream, [[maybe_unused]] admission::place here) {
+    // The HTTP side of a connection. Its frame is gone before the WebSocket side begins, which may last for days.
+    [[gnu::cold]] task<> serve(owned<io::stream> stream, admission::place here) {
         std::string thrown;
         upgrade to;
         const bool talked = co_await caught(http_phase::run(x_server, *stream, x_waiting, to), thrown);
         if (!talked) x_server.note(log_level::error, "a connection was given up: " + thrown);
         if (!talked || !to.route) co_return;
-
         websocket ws(ws::role::server, std::move(stream), std::move(to.lease), to.rest,
                      {x_loop, x_loop.blocks(), x_loop.random()}, x_server.websocket);
         ws.agreed(to.subprotocol, to.request->target);
         ws.compress(std::move(to.codec));
-        to.subprotocol = {};
-        if (!to.route->wants_request()) *to.request = {};
+        if (!to.route->wants_request()) to.request.reset();
+        x_clients.spawn(converse(std::move(ws), *to.route, std::move(to.request), std::move(here)));
+    }
+
+    // The WebSocket side. `request`: null for a handler that does not care for it.
+    [[gnu::cold]] task<> converse(websocket ws, websocket_route& route, owned<const http::request_head> request,
+                    [[maybe_unused]] admission::place here) {
         const open_connection entry(*this, ws);
         if (x_stopping) close(ws);
-
         context own(*co_await this_context());
         ws.guard(&own);
-        ws::close_code code = ws::close_code::normal;
-        const supervised::outcome end = co_await supervised(own, to.route->handler().call(ws, *to.request),
-                                                            x_server.options.cancel_grace, thrown);
-        if (end != supervised::outcome::ended) code = failed(end, thrown, ws);
+        std::string thrown;
+        const supervised::outcome end =
+            co_await supervised(own, route.handler().call(ws, request.get()), x_server.options.cancel_grace, thrown);
+        const ws::close_code code = end == supervised::outcome::ended ? ws::close_code::normal : failed(end, thrown, ws);
         ws.guard(nullptr);
-        co_await shield(ws.close(code));
+        co_await say_goodbye(ws, code);
     }
+
+    // A coroutine of its own, since what it needs is needed at the end only.
+    static task<> say_goodbye(websocket& ws, ws::close_code code) { co_await shield(ws.close(code)); }
 
     // Says how a handler has failed.
     [[gnu::cold]] ws::close_code failed(supervised::outcome end, std::string_view thrown, const websocket& ws) {
@@ -12518,7 +13431,10 @@ public:
     server() = default;
     server(const server&) = delete;
     server& operator=(const server&) = delete;
-    ~server() { assert(!x_stops.attached() && "a server was destroyed while it was running"); }
+    ~server() {
+        assert(!x_stops.attached() && "a server was destroyed while it was running");
+        while (waiting_task* each = x_tasks.pop_front()) delete each;
+    }
 
     // --- routes; to be added before the server runs ---
     //
@@ -12574,7 +13490,7 @@ public:
         if (x_running)
             x_running->spawn(std::move(attended));
         else
-            x_tasks.push_back(std::move(attended));
+            x_tasks.push_back(*new waiting_task(std::move(attended)));
     }
 
     // The same with a function, for instance a lambda that captures, and its arguments, which are kept as long.
@@ -12631,7 +13547,7 @@ public:
             detail::service running(x_setup, x_stops, std::move(*x_listener), x_open_count);
             x_listener = nullptr;
             x_running = &running;
-            for (task<>& each : std::exchange(x_tasks, {})) running.spawn(std::move(each));
+            while (const owned<waiting_task> each{x_tasks.pop_front()}) running.spawn(std::move(each->work));
             outcome = co_await running.run();
         }
         if (x_task_threw) outcome = std::exchange(x_task_threw, {});
@@ -12653,6 +13569,11 @@ public:
     std::size_t connections() const noexcept { return x_open_count; }
 
 private:
+    struct waiting_task : list_node<waiting_task> {
+        explicit waiting_task(task<>&& starts_later) noexcept : work(std::move(starts_later)) {}
+        task<> work;
+    };
+
     // However serving ends, the server listens nowhere after it.
     struct closing_time {
         explicit closing_time(server& of) noexcept : x_server(of) {}
@@ -12718,7 +13639,7 @@ private:
     owned<net::listener> x_listener; // between `listen` and `serve`
     net::endpoint x_local;
     std::size_t x_open_count = 0;
-    std::vector<task<>> x_tasks; // that are to start
+    list<waiting_task> x_tasks; // that are to start; owned
     detail::service* x_running = nullptr;
     error x_task_threw;
 };
@@ -13051,8 +13972,43 @@ private:
 
 } // namespace weir::inline v0
 
-#if defined(WEIR_WITH_MEMORY)
+#if defined(WEIR_WITH_MEMORY) || defined(WEIR_WITH_SIMULATION)
 #include <semaphore.h>
+
+// ==== weir/core/pseudo_random.hpp ====================================================================================
+
+// Numbers that look random and are the same in each run: for simulations and tests, never for secrets.
+//
+// It is splitmix64, written out here, and nothing of <random>: what a seed gives is the same with every compiler and
+// library, and stays so.
+
+namespace weir::inline v0 {
+
+class pseudo_random {
+public:
+    explicit constexpr pseudo_random(std::uint64_t seed) noexcept : x_state(seed) {}
+
+    // 64 bits.
+    constexpr std::uint64_t next() noexcept {
+        std::uint64_t bits = x_state += 0x9e3779b97f4a7c15u;
+        bits = (bits ^ (bits >> 30)) * 0xbf58476d1ce4e5b9u;
+        bits = (bits ^ (bits >> 27)) * 0x94d049bb133111ebu;
+        return bits ^ (bits >> 31);
+    }
+
+    // 0 to `bound` - 1; `bound` is at least 1. For bounds far below 2^64, where all are about as likely.
+    constexpr std::uint64_t below(std::uint64_t bound) noexcept { return next() % bound; }
+
+    // True with this probability: never for 0, always for 1.
+    constexpr bool chance(double probability) noexcept {
+        return static_cast<double>(next() >> 11) < probability * 9007199254740992.0; // 2^53: exact
+    }
+
+private:
+    std::uint64_t x_state;
+};
+
+} // namespace weir::inline v0
 
 // ==== weir/io/memory_backend.hpp =====================================================================================
 
@@ -13072,7 +14028,8 @@ struct memory_options {
     std::size_t fill_bytes = 64 * 1024;         // the most that one fill gives, 1 to 64 KiB
     std::size_t write_bytes = 1024 * 1024;      // the most that one write takes, at least 1
     bool fragment = false;                      // fills and writes are cut at pseudo-random sizes up to those two
-    std::uint64_t seed = 1;                     // where the pseudo-random sizes begin
+    bool shuffle = false;                       // what is due at the same time is told in a pseudo-random order
+    std::uint64_t seed = 1;                     // where the pseudo-random sizes, orders and failures begin
     std::uint64_t cut_at = ~std::uint64_t{0};   // what is sent in a direction from this byte on comes a millisecond later
     std::chrono::nanoseconds latency{0};        // how long bytes, ends and resets are under way
     std::chrono::nanoseconds busy_turn{0};      // how long a turn takes that finds something ready
@@ -13080,6 +14037,10 @@ struct memory_options {
     std::chrono::milliseconds held_after{60'000}; // the same while the clock is held for other threads
 };
 static_assert(std::is_trivially_copyable_v<memory_options>);
+
+// What can be made to fail.
+enum class memory_operation : unsigned char { connect, listen, accept, fill, write, shutdown_write };
+inline constexpr std::size_t memory_operations = 6;
 
 // Something that happens at a point in virtual time.
 class memory_event : public list_node<memory_event> {
@@ -13105,6 +14066,9 @@ protected:
 
 class memory_backend : public backend {
 public:
+    // A point in time that does not come by itself: what is held back until somebody lets it go on.
+    static constexpr std::chrono::nanoseconds held = forever - std::chrono::nanoseconds(1);
+
     explicit memory_backend(const memory_options& chosen) noexcept : x_options(chosen), x_random(chosen.seed) {
         ::sem_init(&x_wakes, 0, 0);
     }
@@ -13116,6 +14080,12 @@ public:
     // write and shutdown_write of everything that belongs to this backend, counted from 0. A stream is broken by it:
     // its later operations fail as well, and the peer sees a reset.
     void fail_at(std::uint64_t number) noexcept { x_fail_at = number; }
+
+    // Has an operation of this kind fail likewise: the next one, or one `after` so many more.
+    void fail_next(memory_operation kind, std::uint64_t after = 0) noexcept { plan_of(kind).after = after; }
+
+    // Has each operation of this kind fail with a probability, 0 at first.
+    void fail_sometimes(memory_operation kind, double probability) noexcept { plan_of(kind).probability = probability; }
 
     // How many operations there have been so far.
     std::uint64_t operations() const noexcept { return x_operations; }
@@ -13150,17 +14120,34 @@ public:
     // Who is told of a stall, from `dispatch`. Null, as at first: a stall ends the program with a message.
     void observe_stall(stall_observer* observer) noexcept { x_stall_observer = observer; }
 
+    // For whoever moves the clocks of several: when something is due; `forever` when nothing is.
+    std::chrono::nanoseconds next_due() const noexcept {
+        if (!x_due.empty()) return x_now;
+        std::chrono::nanoseconds first = forever;
+        for (const memory_event* each = x_later.front(); each; each = x_later.after(*each))
+            if (each->x_at < first) first = each->x_at;
+        return first;
+    }
+
+    // For the same: lets the functions that were given to `offload` come to their end, in real time.
+    void await_helpers() noexcept {
+        for (auto left = x_options.held_after; left.count() > 0 && detail::helper_threads::instance().busy(); --left)
+            (void)wait_for_wake(std::chrono::milliseconds(1));
+    }
+
     // For streams and acceptors: has `event` told at `at`, or earlier if it is to be told earlier anyhow.
     void schedule(memory_event& event, std::chrono::nanoseconds at) noexcept {
-        if (event.linked() && event.x_at <= at) return;
+        if (at >= held || (event.linked() && event.x_at <= at)) return;
         event.unlink();
         event.x_at = at;
         (at <= x_now ? x_due : x_later).push_back(event);
     }
 
     // For streams and acceptors: counts an operation; true if it is the one that fails.
-    bool fails() noexcept {
-        if (x_operations++ != x_fail_at) return false;
+    bool fails(memory_operation kind) noexcept {
+        plan& of = plan_of(kind);
+        const bool counted_out = x_operations++ == x_fail_at, planned = of.after != never && of.after-- == 0;
+        if (!counted_out && !planned && !(of.probability > 0 && x_random.chance(of.probability))) return false;
         x_injected = true;
         return true;
     }
@@ -13172,8 +14159,8 @@ public:
     std::size_t portion(std::size_t most) noexcept {
         if (!x_options.fragment || most <= 1) return most;
         // Small sizes as often as large ones: first the number of bits, then the bits.
-        const auto bits = next_random() % static_cast<std::uint64_t>(std::bit_width(most));
-        const std::size_t size = 1 + static_cast<std::size_t>(next_random() & ((std::uint64_t{2} << bits) - 1));
+        const auto bits = x_random.next() % static_cast<std::uint64_t>(std::bit_width(most));
+        const std::size_t size = 1 + static_cast<std::size_t>(x_random.next() & ((std::uint64_t{2} << bits) - 1));
         return size < most ? size : most;
     }
 
@@ -13191,8 +14178,7 @@ public:
             return true;
         }
         std::chrono::nanoseconds until = timeout == forever ? forever : x_now + timeout;
-        for (memory_event* each = x_later.front(); each; each = x_later.after(*each))
-            if (each->x_at < until) until = each->x_at;
+        if (const std::chrono::nanoseconds due = next_due(); due < until) until = due;
         if (helpers_answer()) return true;
         if (until == forever) {
             if (!wait_for_wake(x_options.stall_after)) stalled();
@@ -13206,6 +14192,9 @@ public:
     bool dispatch() noexcept override {
         if (std::exchange(x_stalled, false) && x_stall_observer) x_stall_observer->on_stall();
         list<memory_event> round;
+        if (x_options.shuffle)
+            while (memory_event* each = x_due.pop_front())
+                x_random.next() & 1 ? round.push_front(*each) : round.push_back(*each);
         round.take_all(x_due);
         while (memory_event* each = round.pop_front()) each->on_due();
         return false;
@@ -13258,17 +14247,20 @@ private:
         std::abort();
     }
 
-    std::uint64_t next_random() noexcept { // splitmix64
-        std::uint64_t bits = x_random += 0x9e3779b97f4a7c15u;
-        bits = (bits ^ (bits >> 30)) * 0xbf58476d1ce4e5b9u;
-        bits = (bits ^ (bits >> 27)) * 0x94d049bb133111ebu;
-        return bits ^ (bits >> 31);
-    }
+    static constexpr std::uint64_t never = ~std::uint64_t{0};
+
+    // Which operation of a kind is to fail.
+    struct plan {
+        std::uint64_t after = never;
+        double probability = 0;
+    };
+    plan& plan_of(memory_operation kind) noexcept { return x_plans[static_cast<std::size_t>(kind)]; }
 
     const memory_options x_options;
-    std::uint64_t x_random;
+    pseudo_random x_random;
     std::uint64_t x_operations = 0;
-    std::uint64_t x_fail_at = ~std::uint64_t{0};
+    std::uint64_t x_fail_at = never;
+    plan x_plans[memory_operations];
     int x_accept_fails = 0;
     int x_holds = 0;
     bool x_injected = false;
@@ -13283,19 +14275,25 @@ private:
 
 } // namespace weir::inline v0::io
 
-// ==== weir/io/memory_stream.hpp ======================================================================================
+// ==== weir/io/memory_link.hpp ========================================================================================
 
-// One end of an in-memory pipe.
+// What lies between the two ends of an in-memory connection: the bytes that are under way, and when they arrive.
 //
-// Part of the test kit; see io/memory.hpp. Stricter than a socket: its observer is told only after an operation that
-// was blocked, and when the peer has ended or broken the stream. Bytes that have arrived before a reset can still be
-// read; those under way are lost. Writing to a peer that is gone fails with EPIPE.
+// Part of the test kit; see io/memory.hpp. It belongs to its ends, and goes with the last one of them. Here everything
+// takes the same time; a link that derives from it decides by itself, and may hold things back until `release`.
 
 namespace weir::inline v0::io {
 
-class memory_stream final : public stream, private memory_event {
+class memory_stream;
+
+// What one end sends to the other.
+enum class memory_signal : unsigned char { connect, accept, refuse, bytes, end, close, reset };
+
+class memory_link {
+public:
     using time = std::chrono::nanoseconds;
     static constexpr time never = time::max();
+    static constexpr time held = memory_backend::held;
 
     // What one end has written and the other has not read yet.
     struct pipe {
@@ -13324,52 +14322,136 @@ class memory_stream final : public stream, private memory_event {
                 under_way.back().bytes += count;
         }
 
+        // Drops what has not arrived at `now`.
+        void lose(time now) noexcept {
+            bytes.retract(bytes.size() - arrived(now));
+            under_way.clear();
+        }
+
         buffer bytes;
         std::uint64_t written = 0;
         time not_before{0}; // when what follows may arrive
         std::size_t here = 0;
         std::vector<portion> under_way;
-        time ends = never;       // when the reader sees that nothing follows
-        time broken = never;     // when the reader sees a reset
-        time unread = never;     // when the writer sees that nobody reads any more
+        time ends = never;   // when the reader sees that nothing follows
+        time broken = never; // when the reader sees a reset
+        time unread = never; // when the writer sees that nobody reads any more
     };
 
-    struct link {
-        explicit link(memory_backend& backend)
-            : ways{{backend.blocks(), backend.options().pipe_bytes}, {backend.blocks(), backend.options().pipe_bytes}} {}
-        pipe ways[2]; // ways[i] is written by ends[i]
-        memory_stream* ends[2] = {nullptr, nullptr};
-    };
+    // Each direction holds `bound` bytes, in blocks of `pool`, which must outlive it.
+    memory_link(block_pool& pool, std::size_t bound, time latency) noexcept
+        : ways{{pool, bound}, {pool, bound}}, x_latency(latency) {}
+    memory_link(const memory_link&) = delete;
+    memory_link& operator=(const memory_link&) = delete;
+    virtual ~memory_link() = default;
+
+    // When something arrives that leaves side `from` at `at`: `bytes` of them, if it is that. `held`: not until it is
+    // asked again by `release`.
+    virtual time arrival([[maybe_unused]] int from, [[maybe_unused]] memory_signal what,
+                         [[maybe_unused]] std::size_t bytes, time at) noexcept {
+        return at + x_latency;
+    }
+
+    // Lets what is held go on, in its order. Both ends have to look then.
+    void release(time now) noexcept {
+        for (int from = 0; from < 2; ++from) {
+            pipe& out = ways[from];
+            time& unread = ways[1 - from].unread; // seen by the other end as well
+            time last{0};
+            for (pipe::portion& each : out.under_way) {
+                if (each.at == held) each.at = arrival(from, memory_signal::bytes, each.bytes, now);
+                last = each.at = each.at > last ? each.at : last;
+            }
+            out.not_before = last;
+            if (out.ends == held) {
+                const time then = arrival(from, memory_signal::end, 0, now);
+                out.not_before = out.ends = then > last ? then : last;
+            }
+            if (out.broken == held) out.broken = arrival(from, memory_signal::reset, 0, now);
+            if (unread == held) unread = out.broken != never ? out.broken : arrival(from, memory_signal::close, 0, now);
+        }
+        if (connected == held) connected = arrival(1, refused ? memory_signal::refuse : memory_signal::accept, 0, now);
+    }
+
+    // Breaks it for both ends, now: what is under way is lost. Both have to look then.
+    void sever(time now) noexcept {
+        for (pipe& each : ways) {
+            each.lose(now);
+            each.broken = now;
+        }
+        if (connected > now) connected = now;
+    }
+
+    pipe ways[2]; // ways[i] is written by ends[i]
+    memory_stream* ends[2] = {nullptr, nullptr}; // ends[0] is the one that connects, if one of them does
+    time connected = never; // when it learns how that has ended
+    bool refused = false;
+
+private:
+    time x_latency;
+};
+
+} // namespace weir::inline v0::io
+
+// ==== weir/io/memory_stream.hpp ======================================================================================
+
+// One end of an in-memory pipe.
+//
+// Part of the test kit; see io/memory.hpp. Stricter than a socket: its observer is told only after an operation that
+// was blocked, and when the peer has ended or broken the stream. Bytes that have arrived before a reset can still be
+// read; those under way are lost. Writing to a peer that is gone fails with EPIPE.
+
+namespace weir::inline v0::io {
+
+class memory_stream final : public stream, private memory_event {
+    using time = std::chrono::nanoseconds;
+    using pipe = memory_link::pipe;
+    static constexpr time never = memory_link::never;
 
 public:
     using both = std::pair<owned<memory_stream>, owned<memory_stream>>;
 
     // Two connected ends.
     static both make(memory_backend& backend) {
-        const auto between = shared<link>::make(backend);
-        return {owned<memory_stream>(new memory_stream(backend, between, 0)),
-                owned<memory_stream>(new memory_stream(backend, between, 1))};
+        const memory_options& options = backend.options();
+        memory_link& between = *new memory_link(backend.blocks(), options.pipe_bytes, options.latency);
+        return {make_owned<memory_stream>(backend, between, 0), make_owned<memory_stream>(backend, between, 1)};
+    }
+
+    // One end; the link belongs to its ends, and goes with the last one of them. Side 0 is the one that connects.
+    memory_stream(memory_backend& backend, memory_link& between, int side) noexcept
+        : x_backend(backend), x_link(between), x_side(side) {
+        x_link.ends[x_side] = this;
     }
 
     ~memory_stream() {
         close();
-        x_link->ends[x_side] = nullptr;
+        x_link.ends[x_side] = nullptr;
+        if (!peer()) delete &x_link;
     }
 
-    // From here on it is connecting, until `establish` or `refuse`.
+    // From here on it is connecting, until `establish`.
     void start_connecting() noexcept { x_connecting = true; }
+    bool waits_for_acceptor() const noexcept { return x_connecting && x_link.connected == never; }
+
+    // At this end, which was connected to: tells the other one, at `at`, that it is connected, or that it is refused.
+    void let_in(time at) noexcept { answer(memory_signal::accept, at); }
+    void turn_away(time at) noexcept {
+        x_link.refused = true;
+        answer(memory_signal::refuse, at);
+    }
+
+    // When it is known how connecting ends.
     void establish(time at) noexcept {
-        x_connected_at = at;
+        x_link.connected = at;
         x_backend.schedule(*this, at);
     }
-    void refuse(time at) noexcept {
-        x_refused = true;
-        establish(at);
-    }
-    bool waits_for_acceptor() const noexcept { return x_connecting && x_connected_at == never; }
+
+    // Looks, in the next turn, what has become of the link.
+    void look() noexcept { x_backend.schedule(*this, x_backend.now()); }
 
     // The other end; null once it is destroyed.
-    memory_stream* peer() const noexcept { return x_link->ends[1 - x_side]; }
+    memory_stream* peer() const noexcept { return x_link.ends[1 - x_side]; }
 
     status connected() noexcept override {
         if (x_failure) return status::failed;
@@ -13377,7 +14459,7 @@ public:
     }
 
     status fill(lease& into) noexcept override {
-        if (!x_write_failed && fails()) return status::failed;
+        if (!x_write_failed && fails(memory_operation::fill)) return status::failed;
         const time now = x_backend.now();
         pipe& in = incoming();
         std::size_t count = x_connecting ? 0 : in.arrived(now);
@@ -13408,7 +14490,7 @@ public:
     }
 
     std::size_t write(std::span<const bytes_view> pieces) noexcept override {
-        if (fails()) return 0;
+        if (fails(memory_operation::write)) return 0;
         const time now = x_backend.now();
         pipe& out = outgoing();
         std::size_t wanted = 0;
@@ -13442,17 +14524,20 @@ public:
         return taken;
     }
 
-    std::size_t bytes_under_way() const noexcept override { return x_link->ways[x_side].bytes.size(); }
+    std::size_t bytes_under_way() const noexcept override { return x_link.ways[x_side].bytes.size(); }
 
     void shutdown_write() noexcept override {
-        if (fails() || outgoing().ends != never) return;
-        outgoing().ends = arrival(outgoing());
+        if (fails(memory_operation::shutdown_write) || outgoing().ends != never) return;
+        outgoing().ends = arrival(memory_signal::end);
         tell_peer(outgoing().ends);
     }
 
     void close() noexcept override {
-        const time then = x_backend.now() + x_backend.options().latency;
-        if (outgoing().ends == never) outgoing().ends = arrival(outgoing());
+        if (x_left) return;
+        const time now = x_backend.now();
+        const bool over = x_link.refused || incoming().broken <= now; // for the other end as well
+        const time then = over ? now : arrival(memory_signal::close);
+        if (outgoing().ends == never) outgoing().ends = then;
         leave(std::make_error_code(std::errc::not_connected), then);
     }
 
@@ -13464,18 +14549,18 @@ public:
 private:
     static constexpr std::size_t lease_bytes = 64 * 1024;
 
-    memory_stream(memory_backend& backend, const shared<link>& between, int side) noexcept
-        : x_backend(backend), x_link(between), x_side(side) {
-        x_link->ends[x_side] = this;
+    pipe& outgoing() noexcept { return x_link.ways[x_side]; }
+    pipe& incoming() noexcept { return x_link.ways[1 - x_side]; }
+
+    // When what is sent now arrives: never before what was sent earlier.
+    time arrival(memory_signal what, std::size_t bytes = 0) noexcept {
+        time& earliest = outgoing().not_before;
+        const time then = x_link.arrival(x_side, what, bytes, x_backend.now());
+        return earliest = then > earliest ? then : earliest;
     }
 
-    pipe& outgoing() noexcept { return x_link->ways[x_side]; }
-    pipe& incoming() noexcept { return x_link->ways[1 - x_side]; }
-
-    // When what is sent now arrives.
-    time arrival(const pipe& by) const noexcept {
-        const time then = x_backend.now() + x_backend.options().latency;
-        return then > by.not_before ? then : by.not_before;
+    void answer(memory_signal how, time at) noexcept {
+        if (memory_stream* client = peer()) client->establish(x_link.arrival(x_side, how, 0, at));
     }
 
     void deliver(pipe& by, std::size_t count) noexcept {
@@ -13486,22 +14571,22 @@ private:
             count -= before;
         }
         if (by.written == cut) {
-            by.not_before = arrival(by) + std::chrono::milliseconds(1);
+            by.not_before = arrival(memory_signal::bytes) + std::chrono::milliseconds(1);
             x_backend.note_cut();
         }
-        const time then = arrival(by);
+        const time then = arrival(memory_signal::bytes, count);
         by.arrive(count, then);
         tell_peer(then);
     }
 
     void tell_peer(time at) noexcept {
-        if (memory_stream* other = peer()) x_backend.schedule(*other, at);
+        if (memory_stream* other = peer()) other->x_backend.schedule(*other, at);
     }
 
     // Whether the operation that begins now fails: the stream is broken, or this is the failure that a test wants.
-    bool fails() noexcept {
+    bool fails(memory_operation kind) noexcept {
         if (x_failure) return true;
-        if (!x_backend.fails()) return false;
+        if (!x_backend.fails(kind)) return false;
         break_with(errc::injected);
         x_backend.schedule(*this, x_backend.now()); // who waits for the other direction is told
         return true;
@@ -13510,16 +14595,15 @@ private:
     // Breaks the connection: what is under way to the peer is lost.
     void break_with(std::error_code why) noexcept {
         if (x_failure) return;
-        const time now = x_backend.now(), then = now + x_backend.options().latency;
-        pipe& out = outgoing();
-        out.bytes.retract(out.bytes.size() - out.arrived(now));
-        out.under_way.clear();
-        out.broken = then;
+        const time now = x_backend.now(), then = x_link.arrival(x_side, memory_signal::reset, 0, now);
+        outgoing().lose(now);
+        outgoing().broken = then;
         leave(why, then);
     }
 
     // Reads no more, and does nothing else either.
     void leave(std::error_code why, time then) noexcept {
+        x_left = true;
         x_write_failed = false;
         if (!x_failure) x_failure = why;
         pipe& in = incoming();
@@ -13534,10 +14618,10 @@ private:
     void on_due() noexcept override {
         const time now = x_backend.now();
         if (x_connecting) {
-            if (x_connected_at == never) return;
-            if (x_connected_at > now) return x_backend.schedule(*this, x_connected_at);
+            if (x_link.connected == never) return;
+            if (x_link.connected > now) return x_backend.schedule(*this, x_link.connected);
             x_connecting = false;
-            if (x_refused) x_failure = {ECONNREFUSED, std::system_category()};
+            if (x_link.refused) x_failure = {ECONNREFUSED, std::system_category()};
             x_wants_write = true; // told in any case
         }
         pipe &in = incoming(), &out = outgoing();
@@ -13557,15 +14641,14 @@ private:
     }
 
     memory_backend& x_backend;
-    shared<link> x_link;
+    memory_link& x_link;
     int x_side;
     bool x_connecting = false;
-    bool x_refused = false;
     bool x_wants_read = false;
     bool x_wants_write = false;
     bool x_told_end = false;
+    bool x_left = false; // closed or broken by us
     bool x_write_failed = false; // x_failure comes from a write; what has arrived can still be read
-    time x_connected_at = never;
 };
 
 } // namespace weir::inline v0::io
@@ -13585,23 +14668,22 @@ public:
 
     ~memory_acceptor() {
         for (entry& each : x_queue) {
-            memory_stream* client = each.server->peer();
-            if (client && client->waits_for_acceptor()) client->refuse(x_backend.now() + x_backend.options().latency);
+            const memory_stream* client = each.server->peer();
+            if (client && client->waits_for_acceptor()) each.server->turn_away(x_backend.now());
             each.server->reset();
         }
     }
 
     const listen_options& options() const noexcept { return x_options; }
 
-    // Somebody connects: `server` is our end.
-    void enqueue(owned<memory_stream> server) {
-        const auto at = x_backend.now() + x_backend.options().latency;
+    // Somebody connects, and that is known here at `at`: `server` is our end.
+    void enqueue(owned<memory_stream> server, std::chrono::nanoseconds at) {
         x_queue.push_back({std::move(server), at});
         if (x_queue.size() <= backlog()) admit(x_queue.back());
     }
 
     status accept(owned<stream>& into, std::error_code& failure) noexcept override {
-        if (x_backend.fails()) {
+        if (x_backend.fails(memory_operation::accept)) {
             failure = errc::injected;
             return status::failed;
         }
@@ -13631,7 +14713,7 @@ private:
     std::size_t backlog() const noexcept { return x_options.backlog > 1 ? static_cast<std::size_t>(x_options.backlog) : 1; }
 
     void admit(entry& which) noexcept {
-        if (memory_stream* client = which.server->peer()) client->establish(which.at + x_backend.options().latency);
+        which.server->let_in(which.at);
         x_backend.schedule(*this, which.at);
     }
 
@@ -13668,7 +14750,7 @@ private:
 
 namespace weir::inline v0::io {
 
-class memory final : public memory_backend {
+class memory : public memory_backend {
 public:
     explicit memory(const memory_options& options = memory_options()) noexcept : memory_backend(options) {}
 
@@ -13681,20 +14763,21 @@ public:
     std::string_view name() const noexcept override { return "memory"; }
 
     result<owned<stream>> connect(bytes_view address) override {
-        if (fails()) return errc::injected;
+        if (fails(memory_operation::connect)) return errc::injected;
         memory_stream::both made = memory_stream::make(*this);
         made.first->start_connecting();
+        const std::chrono::nanoseconds heard = now() + options().latency;
         if (memory_acceptor* to = listener(address)) {
-            to->enqueue(std::move(made.second));
+            to->enqueue(std::move(made.second), heard);
         } else {
-            made.second.reset();
-            made.first->refuse(now() + options().latency);
+            made.second->turn_away(heard);
+            made.second->close();
         }
         return owned<stream>(std::move(made.first));
     }
 
     result<owned<acceptor>> listen(bytes_view address, const listen_options& options) override {
-        if (fails()) return errc::injected;
+        if (fails(memory_operation::listen)) return errc::injected;
         std::vector<std::byte> at(address.begin(), address.end());
         if (port_of(at) == 0) set_port(at, x_next_port++);
         for (memory_acceptor* each = x_acceptors.front(); each; each = x_acceptors.after(*each))
@@ -13713,6 +14796,17 @@ public:
     result<owned<acceptor>> adopt_acceptor(int descriptor) override {
         ::close(descriptor);
         return errc::unsupported;
+    }
+
+    // Who serves `address`; null when nobody does.
+    memory_acceptor* listener(bytes_view address) noexcept {
+        for (memory_acceptor* each = x_acceptors.front(); each; each = x_acceptors.after(*each))
+            if (same(each->local_address(), address)) return each;
+        const int port = port_of(address);
+        if (port < 0) return nullptr;
+        for (memory_acceptor* each = x_acceptors.front(); each; each = x_acceptors.after(*each))
+            if (port_of(each->local_address()) == port && serves_all(*each, address)) return each;
+        return nullptr;
     }
 
 private:
@@ -13754,16 +14848,6 @@ private:
                (family_of(wanted) == AF_INET6 || !at.options().only_ipv6);
     }
 
-    memory_acceptor* listener(bytes_view address) noexcept {
-        for (memory_acceptor* each = x_acceptors.front(); each; each = x_acceptors.after(*each))
-            if (same(each->local_address(), address)) return each;
-        const int port = port_of(address);
-        if (port < 0) return nullptr;
-        for (memory_acceptor* each = x_acceptors.front(); each; each = x_acceptors.after(*each))
-            if (port_of(each->local_address()) == port && serves_all(*each, address)) return each;
-        return nullptr;
-    }
-
     list<memory_acceptor> x_acceptors;
     std::uint16_t x_next_port = 49152;
 };
@@ -13771,6 +14855,762 @@ private:
 } // namespace weir::inline v0::io
 
 #endif // WEIR_WITH_MEMORY
+
+#if defined(WEIR_WITH_SIMULATION)
+
+// ==== weir/core/seeded_entropy.hpp ===================================================================================
+
+// Random bytes that are the same in each run, for simulations and tests. What they mask is masked for show only.
+
+namespace weir::inline v0 {
+
+class seeded_entropy final : public entropy {
+public:
+    explicit seeded_entropy(std::uint64_t seed) noexcept : x_random(seed) {}
+
+private:
+    void refill(mutable_bytes batch) noexcept override {
+        for (std::byte& each : batch) each = static_cast<std::byte>(x_random.next() >> 56);
+    }
+
+    pseudo_random x_random;
+};
+
+} // namespace weir::inline v0
+
+// ==== weir/io/simulation_options.hpp =================================================================================
+
+// How a simulated network behaves. See io/simulation.hpp.
+
+namespace weir::inline v0 {
+
+// How long something is under way from one host to another, one way; each piece takes a time of its own in this range.
+struct latency_range {
+    std::chrono::nanoseconds least = std::chrono::milliseconds(1);
+    std::chrono::nanoseconds most = std::chrono::milliseconds(50);
+};
+
+// How likely each operation of that kind is to fail, 0 to 1. What an operation is says `simulation::inject`.
+struct failure_rates {
+    double connect = 0; // is refused
+    double accept = 0;  // fails as if descriptors had run out: who connects waits until a later one succeeds
+    double fill = 0;    // reading breaks the connection
+    double write = 0;   // writing breaks the connection, and what is under way is lost: mostly amid a message
+};
+
+struct simulation_options {
+    // What decides everything that is left to chance. The same seed gives the same run.
+    std::uint64_t seed = 1;
+
+    // Between each two hosts; `simulation::link` changes it for two of them. Within a host nothing takes any time.
+    latency_range latency = {};
+
+    // How much goes from one host to another, for all connections between them together, and each way. Without a value:
+    // any amount at once.
+    std::optional<std::uint64_t> bytes_per_second = {};
+
+    // What a connection holds in one direction, sent and not read yet, before its writer has to wait.
+    std::size_t pipe_bytes = 64 * 1024;
+
+    // Whether reads and writes are cut at sizes that chance decides: short reads, short writes.
+    bool fragment = true;
+
+    // What fails by chance: nothing by default.
+    failure_rates failures = {};
+
+    // How much virtual time `run` may take before it gives up.
+    std::chrono::nanoseconds longest = std::chrono::hours(1);
+
+    // Who is told of everything that happens, a line each, at level info: `weir::print_log`. Nobody by default.
+    log_hook trace = {};
+};
+static_assert(std::is_trivially_copyable_v<simulation_options> && std::is_trivially_destructible_v<simulation_options>);
+
+} // namespace weir::inline v0
+
+// ==== weir/io/simulated_network.hpp ==================================================================================
+
+// What the hosts of a simulation share: a clock, addresses, the links between them, and a record of what happens.
+//
+// Part of the test kit; see io/simulation.hpp. It outlives the hosts and their connections.
+
+namespace weir::inline v0::io {
+
+class simulated_link;
+
+class simulated_network {
+public:
+    using time = std::chrono::nanoseconds;
+
+    // A host, as the others know it.
+    struct place {
+        std::string name;
+        sockaddr_in address;
+        memory* backend = nullptr; // null while nothing runs there
+    };
+
+    // What goes from one host to another one.
+    struct wire {
+        latency_range latency;
+        std::optional<std::uint64_t> bytes_per_second;
+        time free{0}; // when what is sent next can leave
+        bool cut = false;
+    };
+
+    explicit simulated_network(const simulation_options& options) noexcept
+        : x_options(options), x_random(options.seed ^ 0x6e6574776f726bu) {}
+    simulated_network(const simulated_network&) = delete;
+    simulated_network& operator=(const simulated_network&) = delete;
+
+    const simulation_options& options() const noexcept { return x_options; }
+    block_pool& blocks() noexcept { return x_blocks; }
+    list<simulated_link>& links() noexcept { return x_links; }
+
+    // Adds a host, 10.0.0.1 and so on; gives its number.
+    std::size_t add(std::string_view name) {
+        const std::size_t number = x_places.size();
+        sockaddr_in address{};
+        address.sin_family = AF_INET;
+        address.sin_addr.s_addr = htonl(0x0a000001u + static_cast<std::uint32_t>(number));
+        x_places.push_back({std::string(name), address, nullptr});
+        for (std::vector<wire>& each : x_wires) each.push_back(new_wire());
+        x_wires.emplace_back(number + 1, new_wire());
+        return number;
+    }
+
+    static constexpr std::size_t nowhere = ~std::size_t{0};
+
+    place& at(std::size_t number) noexcept { return x_places[number]; }
+    std::size_t find(std::string_view name) const noexcept {
+        for (std::size_t i = 0; i < x_places.size(); ++i)
+            if (x_places[i].name == name) return i;
+        return nowhere;
+    }
+
+    // Who has this address, for somebody on host `from`, who may mean himself.
+    std::size_t find(bytes_view address, std::size_t from) const noexcept {
+        if (address.size() == sizeof(sockaddr_in6)) {
+            sockaddr_in6 wanted;
+            std::memcpy(&wanted, address.data(), sizeof wanted);
+            return std::memcmp(&wanted.sin6_addr, &in6addr_loopback, sizeof in6addr_loopback) == 0 ? from : nowhere;
+        }
+        sockaddr_in wanted;
+        if (address.size() != sizeof wanted) return nowhere;
+        std::memcpy(&wanted, address.data(), sizeof wanted);
+        if (ntohl(wanted.sin_addr.s_addr) >> 24 == 127) return from;
+        for (std::size_t i = 0; i < x_places.size(); ++i)
+            if (x_places[i].address.sin_addr.s_addr == wanted.sin_addr.s_addr) return i;
+        return nowhere;
+    }
+
+    wire& between(std::size_t from, std::size_t to) noexcept { return x_wires[from][to]; }
+
+    // When something arrives that leaves `from` at `leaving`; `memory_backend::held` when it does not for now.
+    time arrival(std::size_t from, std::size_t to, std::size_t bytes, time leaving) noexcept {
+        if (from == to) return leaving;
+        wire& over = between(from, to);
+        if (over.cut) return memory_backend::held;
+        if (over.bytes_per_second) {
+            if (over.free < leaving) over.free = leaving;
+            leaving = over.free += time(bytes * 1'000'000'000 / *over.bytes_per_second);
+        }
+        const auto spread = static_cast<std::uint64_t>((over.latency.most - over.latency.least).count());
+        return leaving + over.latency.least + time(x_random.below(spread + 1));
+    }
+
+    // --- the clock ---
+
+    time now() const noexcept { return x_now; }
+    void advance_to(time then) noexcept {
+        for (place& each : x_places)
+            if (each.backend) each.backend->advance(then - x_now);
+        x_now = then;
+    }
+
+    // A time as seconds since the beginning: "0.034500000".
+    static std::string text_of(time moment) {
+        const auto since = static_cast<std::uint64_t>((moment - beginning).count());
+        std::string digits{std::string_view(number_text(since % 1'000'000'000))};
+        digits.insert(0, 9 - digits.size(), '0');
+        return concat({number_text(since / 1'000'000'000), ".", digits});
+    }
+
+    static constexpr time beginning = std::chrono::hours(1); // as the in-memory backend's
+
+    // --- the record ---
+
+    // Notes a line, with the time before it.
+    void note(std::initializer_list<std::string_view> words) {
+        const std::string line = concat({text_of(x_now), " ", concat(words)});
+        for (const char each : line) mix(static_cast<unsigned char>(each));
+        mix('\n');
+        x_options.trace({.level = log_level::info, .what = line});
+    }
+
+    // Of all lines so far: FNV-1a, 64 bits.
+    std::uint64_t digest() const noexcept { return x_digest; }
+
+private:
+    wire new_wire() const noexcept { return {x_options.latency, x_options.bytes_per_second}; }
+
+    void mix(unsigned char each) noexcept { x_digest = (x_digest ^ each) * 0x100000001b3u; }
+
+    const simulation_options x_options;
+    pseudo_random x_random;
+    time x_now = beginning;
+    std::uint64_t x_digest = 0xcbf29ce484222325u;
+    block_pool x_blocks;
+    std::vector<place> x_places;
+    std::vector<std::vector<wire>> x_wires;
+    list<simulated_link> x_links;
+};
+
+} // namespace weir::inline v0::io
+
+// ==== weir/io/simulated_link.hpp =====================================================================================
+
+// A connection between two simulated hosts.
+//
+// Part of the test kit; see io/simulation.hpp. It belongs to its ends. The end of the host that is connected to comes
+// into being when the news of it arrives there.
+
+namespace weir::inline v0::io {
+
+class simulated_link final : public memory_link, public list_node<simulated_link>, private memory_event {
+public:
+    // From host `from` to host `to`, where `address` is meant. `fails`: it is refused, whoever listens there.
+    simulated_link(simulated_network& network, std::size_t from, std::size_t to, bytes_view address, bool fails)
+        : memory_link(network.blocks(), network.options().pipe_bytes, time(0)), x_network(network), x_hosts{from, to},
+          x_address(address.begin(), address.end()), x_fails(fails) {
+        network.links().push_back(*this);
+    }
+
+    // The client's end is there: connects.
+    void begin() noexcept {
+        x_knocks_at = arrival(0, memory_signal::connect, 0, x_network.now());
+        x_network.at(x_hosts[0]).backend->schedule(*this, x_knocks_at);
+    }
+
+    bool is_between(std::size_t a, std::size_t b) const noexcept {
+        return (x_hosts[0] == a && x_hosts[1] == b) || (x_hosts[0] == b && x_hosts[1] == a);
+    }
+
+    // The wires are whole again.
+    void heal() noexcept {
+        if (x_knocks_at == held) return begin();
+        release(x_network.now());
+        look();
+    }
+
+    // The network forgets about it: both ends see a reset.
+    void lose() noexcept {
+        memory_event::unlink();
+        sever(x_network.now());
+        look();
+    }
+
+    // Host `which` is no more: what it has of it is reset.
+    void leave(std::size_t which) noexcept {
+        for (int side = 0; side < 2; ++side)
+            if (x_hosts[side] == which && ends[side]) ends[side]->reset();
+    }
+
+    time arrival(int from, memory_signal what, std::size_t bytes, time at) noexcept override {
+        const time then = x_network.arrival(x_hosts[from], x_hosts[1 - from], bytes, at);
+        const std::string_view on_time = then == held ? " (held back)" : "";
+        const std::string count = what == memory_signal::bytes ? concat({number_text(bytes), " bytes"}) : std::string();
+        x_network.note({x_network.at(x_hosts[from]).name, " > ", x_network.at(x_hosts[1 - from]).name, ": ",
+                        count.empty() ? text_of(what) : std::string_view(count), on_time});
+        return then;
+    }
+
+private:
+    static std::string_view text_of(memory_signal what) noexcept {
+        switch (what) {
+        case memory_signal::connect: return "connects";
+        case memory_signal::accept: return "accepts";
+        case memory_signal::refuse: return "refuses";
+        case memory_signal::bytes: return "bytes";
+        case memory_signal::end: return "ends its direction";
+        case memory_signal::close: return "closes";
+        case memory_signal::reset: return "resets";
+        }
+        return "";
+    }
+
+    void look() noexcept {
+        for (memory_stream* each : ends)
+            if (each) each->look();
+    }
+
+    // The news has arrived at the host that is connected to.
+    void on_due() noexcept override {
+        memory* const there = x_network.at(x_hosts[1]).backend;
+        memory_acceptor* const listening = there && !x_fails ? there->listener(x_address) : nullptr;
+        if (listening) return listening->enqueue(make_owned<memory_stream>(*there, *this, 1), x_network.now());
+        refused = true;
+        ends[0]->establish(arrival(1, memory_signal::refuse, 0, x_network.now()));
+    }
+
+    simulated_network& x_network;
+    const std::size_t x_hosts[2];
+    const std::vector<std::byte> x_address;
+    const bool x_fails;
+    time x_knocks_at = held;
+};
+
+} // namespace weir::inline v0::io
+
+// ==== weir/io/simulated_host.hpp =====================================================================================
+
+// One machine of a simulation: a loop of its own, with a backend that knows the simulated network, and a program on it.
+//
+// Part of the test kit; see io/simulation.hpp.
+
+namespace weir::inline v0::io {
+
+class simulated_host {
+public:
+    using time = std::chrono::nanoseconds;
+
+    // What runs on it, each time that it is started.
+    class program {
+    public:
+        virtual ~program() = default;
+        virtual task<> start() = 0;
+    };
+
+    simulated_host(simulated_network& network, std::string_view name, owned<program> runs, bool waited_for)
+        : x_network(network), x_number(network.add(name)), x_program(std::move(runs)), x_waited_for(waited_for) {}
+    simulated_host(const simulated_host&) = delete;
+    simulated_host& operator=(const simulated_host&) = delete;
+    ~simulated_host() { stop(); }
+
+    std::string_view name() const noexcept { return x_network.at(x_number).name; }
+    std::size_t number() const noexcept { return x_number; }
+    bool is_waited_for() const noexcept { return x_waited_for; }
+    bool runs() const noexcept { return x_life != nullptr; }
+
+    // Whether the program has come to its end, or to that of its machine.
+    bool ended() const noexcept { return x_ended; }
+
+    // Whether an exception has left the program, and what it said.
+    bool threw() const noexcept { return x_threw; }
+    const std::string& thrown() const noexcept { return x_thrown; }
+
+    // Starts the program on a new loop.
+    void start() {
+        x_network.note({name(), " starts"});
+        const std::uint64_t seed = x_network.options().seed * 0x9e3779b97f4a7c15u + x_number * 0x10001 + x_lives++;
+        x_ended = false;
+        x_life = make_owned<life>(*this, seed);
+        const acting now(x_life->on);
+        x_life->work.emplace();
+        x_life->work->spawn(live(*this));
+    }
+
+    // The machine stops where it is: its connections are reset, its coroutines destroyed, its loop is no more.
+    void stop() noexcept {
+        if (!x_life) return;
+        for (simulated_link *each = x_network.links().front(), *next; each; each = next) {
+            next = x_network.links().after(*each);
+            each->leave(x_number);
+        }
+        {
+            const acting now(x_life->on);
+            x_life->work.reset();
+        }
+        x_life = nullptr;
+        x_network.at(x_number).backend = nullptr;
+        x_ended = true;
+    }
+
+    // Asks the program to end.
+    void cancel() noexcept {
+        if (!x_life) return;
+        const acting now(x_life->on);
+        x_life->work->cancel();
+    }
+
+    // When it has something to do.
+    time next() noexcept {
+        if (!x_life) return backend::forever;
+        const time due = x_network.at(x_number).backend->next_due(), until = x_life->on.until_next();
+        const time deadline = until == backend::forever ? until : x_network.now() + until;
+        return due < deadline ? due : deadline;
+    }
+
+    // Does what there is to do now.
+    void turn() noexcept {
+        x_life->on.turn(time(0));
+        x_network.at(x_number).backend->await_helpers();
+    }
+
+private:
+    // What its loop has events from.
+    class events final : public memory {
+    public:
+        events(simulated_network& network, std::size_t number, std::uint64_t seed)
+            : memory({.pipe_bytes = network.options().pipe_bytes, .fragment = network.options().fragment, .shuffle = true,
+                      .seed = seed}),
+              x_network(network), x_number(number) {
+            const failure_rates& rates = network.options().failures;
+            fail_sometimes(memory_operation::connect, rates.connect);
+            fail_sometimes(memory_operation::accept, rates.accept);
+            fail_sometimes(memory_operation::fill, rates.fill);
+            fail_sometimes(memory_operation::write, rates.write);
+            advance(network.now() - now());
+            network.at(number).backend = this;
+        }
+
+        std::string_view name() const noexcept override { return "simulation"; }
+
+        result<owned<stream>> connect(bytes_view address) override {
+            const bool refused = fails(memory_operation::connect);
+            const std::size_t to = x_network.find(address, x_number);
+            if (to == simulated_network::nowhere) return std::make_error_code(std::errc::host_unreachable);
+            simulated_link& between = *new simulated_link(x_network, x_number, to, address, refused);
+            owned<memory_stream> client = make_owned<memory_stream>(*this, between, 0);
+            client->start_connecting();
+            between.begin();
+            return owned<stream>(std::move(client));
+        }
+
+        bool look_up(std::string_view name, bytes_view& address) noexcept override {
+            const std::size_t found = x_network.find(name);
+            if (found != simulated_network::nowhere) {
+                const sockaddr_in& at = x_network.at(found).address;
+                address = std::as_bytes(std::span(&at, 1));
+            }
+            return true;
+        }
+
+    private:
+        simulated_network& x_network;
+        const std::size_t x_number;
+    };
+
+    // From a start to the stop after it.
+    struct life {
+        life(simulated_host& of, std::uint64_t seed)
+            : random(seed), on(make_owned<events>(of.x_network, of.x_number, seed + 1), &random) {}
+        seeded_entropy random;
+        loop on;
+        std::optional<scope> work;
+    };
+
+    // Makes a loop the thread's, as it is in its turns.
+    class acting {
+    public:
+        explicit acting(loop& which) noexcept : x_former(std::exchange(scheduler::current(), &which)) {}
+        acting(const acting&) = delete;
+        acting& operator=(const acting&) = delete;
+        ~acting() { scheduler::current() = x_former; }
+
+    private:
+        scheduler* x_former;
+    };
+
+    static task<> call(program& which) { co_await which.start(); }
+
+    static task<> live(simulated_host& self) {
+        task<> work = call(*self.x_program);
+        const bool done = co_await caught(std::move(work), self.x_thrown);
+        self.x_ended = true;
+        self.x_threw = !done;
+        self.x_network.note({self.name(), done ? " has ended" : " threw: ", self.x_thrown});
+    }
+
+    simulated_network& x_network;
+    const std::size_t x_number;
+    owned<program> x_program;
+    const bool x_waited_for;
+    owned<life> x_life;
+    std::string x_thrown;
+    std::uint64_t x_lives = 0;
+    bool x_ended = false;
+    bool x_threw = false;
+};
+
+} // namespace weir::inline v0::io
+
+// ==== weir/io/simulation.hpp =========================================================================================
+
+// A network of hosts in one thread, on a virtual clock, in which a seed decides whatever chance decides: for tests.
+//
+//     weir::simulation world({.seed = seed});
+//     world.host("server", serve);                               // task<> serve(): a weir::server, say
+//     world.client("alice", talk, "ws://server:9001/chat");      // task<> talk(const char* url): weir::connect in it
+//     const weir::result<> ran = world.run();                    // until every client has ended
+//     if (!ran) std::puts(ran.error().message().c_str());        // "seed 4711 at 3.204000000 s: alice threw: ..."
+//
+// Programs run in it as they are: `server::listen` and `serve`, `connect`, `sleep`, sockets of net/. What makes a loop of
+// its own does not: `weir::run`, `server::run`. Each host has a loop, an address (10.0.0.1 and so on, and its own
+// 127.0.0.1), and a name that the others connect to. Time passes only while every host waits, then all at once: a day of
+// pings is run in milliseconds. (A program that never waits stands still in time; after a million turns that is an error.)
+//
+// What the seed decides: which of the hosts that have something to do has its turn next, in which order a host hears of
+// what has come at the same time, how long each piece is under way, where reads and writes are cut, what fails
+// (`simulation_options::failures`), the random bytes of each loop, masking keys for instance, and `random()`, for the
+// test's own decisions. Bytes of one connection stay in their order, as TCP has them; those of different connections
+// overtake each other. The same seed gives the same run, and the same trace letter by letter, with every compiler, as
+// long as weir and the program stay the same, and the program asks nothing else: no clock but `sleep` and the loop's, no
+// random numbers of its own, no order of addresses in memory.
+//
+// Not simulated: packets, of which a TCP has the loss and the order in hand; what it takes its time for (a partition that
+// heals is noticed at once, and no system gives up a connection by itself); time that is spent computing; Unix sockets,
+// and IPv6 but for ::1; descriptors: `peer_endpoint` gives no address. `offload` really runs its function on another
+// thread, and the world waits: it takes no virtual time. Names are those of the hosts; no other is ever looked up.
+//
+// The world owns the hosts, and keeps functions and arguments as long as it lives. It is for one thread, and not for a
+// coroutine that a loop runs, but its members that say so may be called from within the hosts' programs too.
+
+namespace weir::inline v0 {
+
+class simulation {
+    using time = std::chrono::nanoseconds;
+
+public:
+    using operation = io::memory_operation;
+
+    explicit simulation(const simulation_options& options = {}) : x_network(options), x_order(options.seed), x_random(~options.seed) {}
+    simulation(const simulation&) = delete;
+    simulation& operator=(const simulation&) = delete;
+
+    // --- hosts; also from within ---
+
+    // Starts a host that runs `function(arguments...)`, which returns a `task<>`, with its own copy of both. It may run
+    // for ever: it is cancelled when the last client has ended. (A reference is passed as `std::ref(what)`.)
+    template <class Function, class... Arguments>
+        requires std::is_invocable_r_v<task<>, Function&, Arguments&...>
+    void host(std::string_view name, Function function, Arguments... arguments) {
+        add(name, make_owned<runs<Function, Arguments...>>(std::move(function), std::move(arguments)...), false);
+    }
+
+    // The same for one that `run` waits for.
+    template <class Function, class... Arguments>
+        requires std::is_invocable_r_v<task<>, Function&, Arguments&...>
+    void client(std::string_view name, Function function, Arguments... arguments) {
+        add(name, make_owned<runs<Function, Arguments...>>(std::move(function), std::move(arguments)...), true);
+    }
+
+    // Ends a host's program where it is, before anybody's next turn: its coroutines are destroyed, its connections reset,
+    // and nobody listens there until `restart`, which runs the program from its beginning. A client that has crashed is not
+    // waited for. A machine that is lost without a word is one that was cut off before: `partition`, then `crash`.
+    void crash(std::string_view name) { x_requests.push_back({number_of(name), false}); }
+    void restart(std::string_view name) { x_requests.push_back({number_of(name), true}); }
+
+    // --- the network; also from within ---
+
+    // Nothing gets from one of the two to the other any more, but what is under way already. All else is held back, also
+    // the ends of connections and attempts to connect, until `heal`.
+    void partition(std::string_view a, std::string_view b) { cut(a, b, true); }
+    void heal(std::string_view a, std::string_view b) {
+        cut(a, b, false);
+        for (io::simulated_link *each = x_network.links().front(), *next; each; each = next) {
+            next = x_network.links().after(*each);
+            if (each->is_between(number_of(a), number_of(b))) each->heal();
+        }
+    }
+
+    // Loses every connection between the two: both see a reset, now. What is under way is lost; new ones can be made.
+    void disconnect(std::string_view a, std::string_view b) {
+        x_network.note({a, " | ", b, ": lose their connections"});
+        for (io::simulated_link *each = x_network.links().front(), *next; each; each = next) {
+            next = x_network.links().after(*each);
+            if (each->is_between(number_of(a), number_of(b))) each->lose();
+        }
+    }
+
+    // What is sent between the two from now on is as long under way as this, and shares this bandwidth, each way.
+    void link(std::string_view a, std::string_view b, latency_range latency, std::optional<std::uint64_t> bytes_per_second = {}) {
+        for (auto* each : {&wire(a, b), &wire(b, a)}) {
+            each->latency = latency;
+            each->bytes_per_second = bytes_per_second;
+        }
+    }
+
+    // Has an operation of a host fail: the next one of that kind, or one `after` so many more. Those are `connect`, which
+    // is refused then; `listen`; `accept`, which is tried again; and of its connections, which break, `fill` (each attempt
+    // to read, also one that finds nothing), `write` (each attempt to write) and `shutdown_write`. For as long as the
+    // host is not restarted.
+    void inject(std::string_view name, operation kind, std::uint64_t after = 0) {
+        if (io::memory* const at = x_network.at(number_of(name)).backend) at->fail_next(kind, after);
+    }
+
+    // --- running ---
+
+    // Runs until every client has ended; then the other hosts are cancelled, and it runs until all have ended and every
+    // connection is closed. Errors, each with the seed and the time: `task_threw`, a program threw; `check_failed`, what
+    // `fail` was given; `stalled`, somebody waits and nothing is left that could happen; `timed_out`, it takes longer than
+    // `longest`, or somebody never waits.
+    [[nodiscard]] result<> run() {
+        result<> outcome = go_on(goal::clients, x_network.options().longest);
+        if (!outcome) return outcome;
+        for (owned<io::simulated_host>& each : x_hosts) each->cancel();
+        outcome = go_on(goal::everybody, x_network.options().longest);
+        if (!outcome) return outcome;
+        return go_on(goal::quiet, x_network.options().longest);
+    }
+
+    // Lets that much virtual time pass, whoever has ended. Errors as above, but for those of time.
+    [[nodiscard]] result<> run_for(time duration) { return go_on(goal::time, duration); }
+
+    // Has `run` end with `check_failed` and this sentence. From within. The first one counts.
+    void fail(std::string_view what) {
+        if (x_failure.empty()) x_failure = what.empty() ? "fail" : what;
+    }
+
+    // Virtual time since the beginning. Also from within.
+    time now() const noexcept { return x_network.now() - io::simulated_network::beginning; }
+
+    std::uint64_t seed() const noexcept { return x_network.options().seed; }
+
+    // Numbers for what the test decides itself. Also from within.
+    pseudo_random& random() noexcept { return x_random; }
+
+    // Adds a line of the program's own to the trace. Also from within.
+    void note(std::string_view what) { x_network.note({what}); }
+
+    // A hash of the trace so far: equal for equal runs.
+    std::uint64_t digest() const noexcept { return x_network.digest(); }
+
+    // How many connections there are, those that are being made or closed included.
+    std::size_t connections() noexcept {
+        std::size_t count = 0;
+        for (io::simulated_link* each = x_network.links().front(); each; each = x_network.links().after(*each)) ++count;
+        return count;
+    }
+
+private:
+    template <class Function, class... Arguments>
+    class runs final : public io::simulated_host::program {
+    public:
+        explicit runs(Function&& function, Arguments&&... arguments)
+            : x_function(std::move(function)), x_arguments(std::move(arguments)...) {}
+        task<> start() override { return std::apply(x_function, x_arguments); }
+
+    private:
+        Function x_function;
+        std::tuple<Arguments...> x_arguments;
+    };
+
+    struct request {
+        std::size_t host;
+        bool starts;
+    };
+
+    enum class goal { clients, everybody, quiet, time };
+
+    static constexpr std::uint64_t most_turns = 1'000'000; // without time passing
+
+    void add(std::string_view name, owned<io::simulated_host::program> program, bool waited_for) {
+        if (x_network.find(name) != io::simulated_network::nowhere) misused(name, "there is one already");
+        x_hosts.push_back(make_owned<io::simulated_host>(x_network, name, std::move(program), waited_for));
+        x_hosts.back()->start();
+    }
+
+    std::size_t number_of(std::string_view name) const {
+        const std::size_t found = x_network.find(name);
+        if (found == io::simulated_network::nowhere) misused(name, "there is none");
+        return found;
+    }
+
+    [[noreturn]] static void misused(std::string_view name, const char* what) {
+        std::fprintf(stderr, "weir: simulation: a host called \"%.*s\": %s\n", static_cast<int>(name.size()), name.data(), what);
+        std::abort();
+    }
+
+    io::simulated_network::wire& wire(std::string_view from, std::string_view to) {
+        return x_network.between(number_of(from), number_of(to));
+    }
+
+    void cut(std::string_view a, std::string_view b, bool cut_off) {
+        wire(a, b).cut = wire(b, a).cut = cut_off;
+        x_network.note({a, " | ", b, cut_off ? ": cut off from each other" : ": healed"});
+    }
+
+    // Crashes and restarts that were asked for.
+    void obey() {
+        for (const request& each : std::exchange(x_requests, {})) {
+            io::simulated_host& which = *x_hosts[each.host];
+            if (which.runs()) {
+                x_network.note({which.name(), " crashes"});
+                which.stop();
+            }
+            if (each.starts) which.start();
+        }
+    }
+
+    bool is_reached(goal wanted) const noexcept {
+        if (wanted == goal::quiet || wanted == goal::time) return false;
+        for (const owned<io::simulated_host>& each : x_hosts)
+            if ((each->is_waited_for() || wanted == goal::everybody) && !each->ended()) return false;
+        return true;
+    }
+
+    result<> go_on(goal wanted, time at_most) {
+        const time until = at_most < io::backend::forever - x_network.now() ? x_network.now() + at_most : io::memory_backend::held;
+        for (std::uint64_t turns = 0;;) {
+            obey();
+            for (const owned<io::simulated_host>& each : x_hosts)
+                if (each->threw()) return failed(errc::task_threw, concat({each->name(), " threw: ", each->thrown()}));
+            if (!x_failure.empty()) return failed(errc::check_failed, x_failure);
+            if (is_reached(wanted)) return {};
+            const time next = look();
+            if (!x_ready.empty()) {
+                if (++turns > most_turns) return failed(errc::timed_out, "a million turns, and nobody waits");
+                x_ready[x_order.below(x_ready.size())]->turn();
+                continue;
+            }
+            if (next > until || next == io::backend::forever) {
+                if (wanted == goal::quiet && next == io::backend::forever) return {};
+                if (wanted != goal::time && next == io::backend::forever) return failed(errc::stalled, who_is_left(wanted));
+                x_network.advance_to(until);
+                if (wanted == goal::time) return {};
+                return failed(errc::timed_out, who_is_left(wanted));
+            }
+            turns = 0;
+            x_network.advance_to(next);
+        }
+    }
+
+    // Finds out who has something to do now, and otherwise when somebody will.
+    time look() {
+        x_ready.clear();
+        time next = io::backend::forever;
+        for (const owned<io::simulated_host>& each : x_hosts) {
+            const time at = each->next();
+            if (at <= x_network.now()) x_ready.push_back(each.get());
+            if (at < next) next = at;
+        }
+        return next;
+    }
+
+    std::string who_is_left(goal wanted) const {
+        std::string names;
+        for (const owned<io::simulated_host>& each : x_hosts)
+            if ((each->is_waited_for() || wanted != goal::clients) && !each->ended())
+                names.append(names.empty() ? "" : ", ").append(each->name());
+        return names.empty() ? "a connection that does not close" : names.append(" not at an end");
+    }
+
+    error failed(errc why, std::string_view what) const {
+        return error(why, concat({"seed ", number_text(seed()), " at ", io::simulated_network::text_of(x_network.now()), " s: ", what}));
+    }
+
+    io::simulated_network x_network;
+    pseudo_random x_order;
+    pseudo_random x_random;
+    std::string x_failure;
+    std::vector<request> x_requests;
+    std::vector<io::simulated_host*> x_ready;
+    std::vector<owned<io::simulated_host>> x_hosts;
+};
+
+} // namespace weir::inline v0
+
+#endif // WEIR_WITH_SIMULATION
 
 #if defined(WEIR_WITH_STOP_TOKEN)
 #include <stop_token>
@@ -14361,6 +16201,1425 @@ inline constexpr permessage_deflate_type permessage_deflate{};
 #include <liburing.h>
 #include <poll.h>
 #include <sys/syscall.h>
+#include <sys/utsname.h>
+
+// ==== weir/io/uring_buffers.hpp ======================================================================================
+
+// The buffers that the kernel receives into in io_uring's completion mode: a ring of them, provided in advance, taken by
+// the kernel when bytes are there, and given back after use.
+//
+// A buffer is a lease as it is, if it can be spared. Half of the buffers are always with the kernel: what arrives while
+// the others are out is copied, and its buffer given back at once. So whoever keeps what he has received, or does not ask
+// for it, cannot starve the others. Belongs to one backend and is used on its thread. The memory must outlive the ring.
+
+namespace weir::inline v0::io {
+
+// Received bytes that wait to be asked for: stands before them, in a buffer or in a block of the pool.
+struct uring_chunk {
+    uring_chunk* next;
+    block backing; // what the lease has to be given back with
+    std::uint32_t size;
+    bool copied;
+
+    std::byte* data() noexcept { return reinterpret_cast<std::byte*>(this + 1); }
+};
+
+class uring_buffers {
+public:
+    static constexpr int group = 0;
+
+    uring_buffers() noexcept = default;
+    uring_buffers(const uring_buffers&) = delete;
+    uring_buffers& operator=(const uring_buffers&) = delete;
+    ~uring_buffers() {
+        std::free(x_ring);
+        ::operator delete(x_memory);
+    }
+
+    // 0 or an errno.
+    [[gnu::cold]] int set_up(io_uring& with, unsigned count, std::size_t bytes) {
+        x_count = count;
+        x_bytes = bytes;
+        x_stride = (sizeof(uring_chunk) + bytes + block_pool::slack_bytes + 63) / 64 * 64;
+        x_ring = static_cast<io_uring_buf_ring*>(std::aligned_alloc(4096, (count * sizeof(io_uring_buf) + 4095) / 4096 * 4096));
+        x_memory = static_cast<std::byte*>(::operator new(x_stride * count));
+        if (!x_ring) return ENOMEM;
+        ::io_uring_buf_ring_init(x_ring);
+        io_uring_buf_reg wish{};
+        wish.ring_addr = reinterpret_cast<std::uintptr_t>(x_ring);
+        wish.ring_entries = count;
+        wish.bgid = group;
+        if (const int failed = -::io_uring_register_buf_ring(&with, &wish, 0)) return failed;
+        for (unsigned i = 0; i < count; ++i) provide(i);
+        return 0;
+    }
+
+    // The kernel may still write to them: they are never freed.
+    [[gnu::cold]] void abandon() noexcept {
+        x_ring = nullptr;
+        x_memory = nullptr;
+    }
+
+    uring_chunk& at(unsigned index) noexcept { return *reinterpret_cast<uring_chunk*>(x_memory + index * x_stride); }
+
+    // Whether another one may be kept from the kernel; `keep` keeps it.
+    bool may_keep() const noexcept { return x_kept < x_count / 2; }
+
+    uring_chunk& keep(unsigned index, std::uint32_t size) noexcept {
+        ++x_kept;
+        uring_chunk& made = at(index);
+        return *::new (&made) uring_chunk{nullptr, {made.data(), x_bytes}, size, false};
+    }
+
+    // The kernel may use it again.
+    void provide(unsigned index) noexcept {
+        ::io_uring_buf_ring_add(x_ring, at(index).data(), static_cast<unsigned>(x_bytes), static_cast<unsigned short>(index),
+            ::io_uring_buf_ring_mask(x_count), 0);
+        ::io_uring_buf_ring_advance(x_ring, 1);
+    }
+
+    // Takes back what was kept; false if it is none of these buffers.
+    bool give(const block& which) noexcept {
+        // Below them it is a huge number.
+        const std::uintptr_t distance = reinterpret_cast<std::uintptr_t>(which.data) - reinterpret_cast<std::uintptr_t>(x_memory);
+        if (distance >= x_stride * x_count) return false;
+        --x_kept;
+        provide(static_cast<unsigned>(distance / x_stride));
+        return true;
+    }
+
+private:
+    io_uring_buf_ring* x_ring = nullptr;
+    std::byte* x_memory = nullptr;
+    unsigned x_count = 0;
+    unsigned x_kept = 0;
+    std::size_t x_bytes = 0;
+    std::size_t x_stride = 0;
+};
+
+} // namespace weir::inline v0::io
+
+// ==== weir/io/uring_listening.hpp ====================================================================================
+
+// Watches the sockets that listen, for both modes of the io_uring backend: an epoll descriptor that the ring watches.
+//
+// A ring outlives a killed process by up to 40 ms, and with it what it works on: the port of a listening socket would not
+// be free so long for the next process. The ring knows the epoll descriptor only.
+
+namespace weir::inline v0::io {
+
+class uring_listening {
+public:
+    // -1 before the first `add`.
+    int number() const noexcept { return x_epoll.get(); }
+
+    // Finds `key` whenever somebody new may be accepted there, until `remove`.
+    [[gnu::cold]] std::error_code add(int number, std::uint64_t key) noexcept {
+        if (!x_epoll) x_epoll = unique_descriptor(::epoll_create1(EPOLL_CLOEXEC));
+        epoll_event interest{};
+        interest.events = EPOLLIN | EPOLLET;
+        interest.data.u64 = key;
+        if (!x_epoll || ::epoll_ctl(x_epoll.get(), EPOLL_CTL_ADD, number, &interest) != 0) return last_error();
+        return {};
+    }
+
+    void remove(int number) noexcept { ::epoll_ctl(x_epoll.get(), EPOLL_CTL_DEL, number, nullptr); }
+
+    // Calls `found(key)` for each. What is removed meanwhile may still be found.
+    template <class Found>
+    void look(Found&& found) noexcept {
+        for (int count = most; count == most;) {
+            epoll_event events[most];
+            count = ::epoll_wait(x_epoll.get(), events, most, 0);
+            for (int i = 0; i < count; ++i) found(events[i].data.u64);
+        }
+    }
+
+private:
+    static constexpr int most = 8; // at a time
+    unique_descriptor x_epoll; // made for the first
+};
+
+} // namespace weir::inline v0::io
+
+// ==== weir/io/uring_options.hpp ======================================================================================
+
+// What io_uring's two backends are made with.
+
+namespace weir::inline v0::io {
+
+// Trivially copyable. A kernel feature that is false is done without, as on a kernel that lacks it: for tests.
+struct uring_options {
+    unsigned submissions = 256;      // what can be handed over in one call, 1 to 32,768
+    unsigned completions = 1024;     // events that the kernel holds before it has to put more of them aside
+    bool deferred_task_work = true;  // 6.1: completions come while the loop waits, and its thread alone submits
+    bool cooperative_task_work = true; // 5.19, else: the kernel does not interrupt the thread for a completion
+    bool submit_all = true;          // 5.18: one bad submission does not hold up those behind it
+    bool skip_success = true;        // 5.17: taking back tells nothing when it has worked
+
+    // Of completion mode alone. All buffers together are best within the L2 cache: they take turns.
+    unsigned buffers = 32;           // that the kernel receives into; a power of two, 1 to 32,768
+    std::size_t buffer_bytes = 8 * 1024; // of each, 64 to 1 MiB: the size of a lease
+    std::size_t send_bytes = 256 * 1024; // taken of a socket's output and not yet with the kernel, at the most
+    std::size_t receive_bytes = 64 * 1024; // received and not yet asked for, before the kernel has to keep the rest
+    bool multishot_receive = true;   // 6.6: one submission receives until further notice
+    bool multishot_accept = true;    // 6.10: one submission accepts all who wait
+};
+static_assert(std::is_trivially_copyable_v<uring_options>);
+
+} // namespace weir::inline v0::io
+
+// ==== weir/io/uring_ring.hpp =========================================================================================
+
+// The ring itself, which both modes of the io_uring backend are built on: set up as the kernel allows, submitted to,
+// waited for, and woken from other threads.
+//
+// It begins disabled: the thread that first waits enables it, and is the one that submits. Only `wake` may be called from
+// other threads, and from signal handlers.
+
+namespace weir::inline v0::io {
+
+class uring_ring {
+public:
+    static constexpr std::chrono::nanoseconds forever = std::chrono::nanoseconds::max();
+
+    explicit uring_ring(const uring_options& options) noexcept
+        : x_options(options), x_wake(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+        std::memset(&x_ring, 0, sizeof x_ring);
+        x_ring.ring_fd = -1;
+    }
+    uring_ring(const uring_ring&) = delete;
+    uring_ring& operator=(const uring_ring&) = delete;
+    ~uring_ring() { exit(); }
+
+    // Fails where io_uring is forbidden, missing or too old, and when the process is out of descriptors or memory.
+    [[gnu::cold]] result<> set_up() {
+        if (!x_wake) return error(last_error(), "io_uring: eventfd");
+        const int failed = try_all_flags();
+        if (failed == 0) return {};
+        return error(std::error_code(failed, std::system_category()), "io_uring" + hint(failed));
+    }
+
+    void exit() noexcept {
+        if (x_ring.ring_fd >= 0) ::io_uring_queue_exit(&x_ring);
+        x_ring.ring_fd = -1;
+    }
+
+    io_uring* get() noexcept { return &x_ring; }
+    int descriptor() const noexcept { return x_ring.ring_fd; }
+
+    // Which of the options this kernel has given.
+    const uring_options& features() const noexcept { return x_options; }
+
+    bool started() const noexcept { return x_started; }
+
+    // From here on this thread is the one that submits.
+    void start() noexcept {
+        if (std::exchange(x_started, true)) return;
+        // io_uring_enable_rings, which liburing 2.3 declares and does not have.
+        ::syscall(__NR_io_uring_register, x_ring.ring_fd, IORING_REGISTER_ENABLE_RINGS, nullptr, 0);
+    }
+
+    // An entry to be filled in. Hands over what is there already if that takes all the room.
+    io_uring_sqe* next_entry() noexcept {
+        for (;;) {
+            if (io_uring_sqe* const entry = ::io_uring_get_sqe(&x_ring)) return entry;
+            start();
+            ::io_uring_submit_and_get_events(&x_ring);
+        }
+    }
+
+    bool has_entries() const noexcept { return ::io_uring_sq_ready(&x_ring) > 0; }
+
+    void submit() noexcept { ::io_uring_submit(&x_ring); }
+
+    // Also lets the kernel bring in what has completed.
+    int submit_and_look() noexcept { return ::io_uring_submit_and_get_events(&x_ring); }
+
+    // Hands everything over and waits until something completes. False when a signal or a failure has ended it.
+    bool submit_and_wait(std::chrono::nanoseconds timeout) noexcept {
+        int outcome;
+        if (timeout <= std::chrono::nanoseconds(0)) {
+            outcome = submit_and_look();
+        } else if (timeout == forever) {
+            outcome = ::io_uring_submit_and_wait(&x_ring, 1);
+        } else {
+            const auto seconds = std::chrono::floor<std::chrono::seconds>(timeout);
+            __kernel_timespec most{seconds.count(), (timeout - seconds).count()};
+            io_uring_cqe* first;
+            outcome = ::io_uring_submit_and_wait_timeout(&x_ring, &first, 1, &most, nullptr);
+        }
+        assert(outcome != -EEXIST && "a loop over io_uring belongs to the thread that first waits");
+        return outcome >= 0 || outcome == -ETIME;
+    }
+
+    // The next completion; false if there is none. Takes in what overflowed as well.
+    bool peek(io_uring_cqe*& found) noexcept { return ::io_uring_peek_batch_cqe(&x_ring, &found, 1) == 1; }
+    void advance() noexcept { ::io_uring_cq_advance(&x_ring, 1); }
+
+    // Whether completions wait that there was no room for.
+    bool has_overflowed() const noexcept { return IO_URING_READ_ONCE(*x_ring.sq.kflags) & IORING_SQ_CQ_OVERFLOW; }
+
+    // Watches a descriptor of the backend's own. What is ready already comes as an event too, as does every wake-up of
+    // the descriptor's after that.
+    void watch(int number, unsigned events, std::uint64_t key) noexcept {
+        io_uring_sqe* const entry = next_entry();
+        ::io_uring_prep_poll_multishot(entry, number, events);
+        ::io_uring_sqe_set_data64(entry, key);
+    }
+
+    // The descriptor that `wake` makes readable again and again: it need not be read.
+    int wake_number() const noexcept { return x_wake.get(); }
+
+    void wake() noexcept {
+        const std::uint64_t one = 1;
+        const int saved = errno; // of what a signal interrupted
+        [[maybe_unused]] const ssize_t ignored = ::write(x_wake.get(), &one, sizeof one);
+        errno = saved;
+    }
+
+private:
+    // 0 or an errno.
+    int try_all_flags() noexcept {
+        int failed = EINVAL;
+        if (x_options.deferred_task_work)
+            failed = try_flags(IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN);
+        if (failed == EINVAL) x_options.deferred_task_work = false;
+        if (failed == EINVAL && x_options.cooperative_task_work) failed = try_flags(IORING_SETUP_COOP_TASKRUN);
+        if (failed == EINVAL) {
+            x_options.cooperative_task_work = x_options.submit_all = false;
+            failed = try_flags(0);
+        }
+        if (failed) return failed;
+        if (!(x_ring.features & IORING_FEAT_CQE_SKIP)) x_options.skip_success = false;
+        return x_ring.features & IORING_FEAT_RSRC_TAGS ? 0 : EINVAL; // older than 5.13: no multishot polls
+    }
+
+    int try_flags(unsigned flags) noexcept {
+        io_uring_params wish;
+        std::memset(&wish, 0, sizeof wish);
+        wish.flags = flags | IORING_SETUP_R_DISABLED | IORING_SETUP_CQSIZE | (x_options.submit_all ? IORING_SETUP_SUBMIT_ALL : 0);
+        wish.cq_entries = x_options.completions;
+        const int failed = -::io_uring_queue_init_params(x_options.submissions, &x_ring, &wish);
+        if (failed) x_ring.ring_fd = -1;
+        return failed;
+    }
+
+    // What to do about it, in brackets.
+    [[gnu::cold]] static std::string hint(int failed) {
+        if (failed == EPERM || failed == EACCES) {
+            std::FILE* const file = std::fopen("/proc/sys/kernel/io_uring_disabled", "re");
+            const int disabled = file ? std::fgetc(file) : '0';
+            if (file) std::fclose(file);
+            if (disabled == '1' || disabled == '2')
+                return concat({" (the sysctl kernel.io_uring_disabled is ", disabled == '1' ? "1)" : "2)"});
+            return " (forbidden here, by a container's seccomp profile probably)";
+        }
+        if (failed == ENOSYS) return " (this kernel has none, or a seccomp profile hides it)";
+        if (failed == EINVAL) return " (this kernel's is too old: it takes 5.13)";
+        if (failed == ENOMEM) return " (before 5.12 the limit of locked memory counts: ulimit -l)";
+        return {};
+    }
+
+    uring_options x_options;
+    unique_descriptor x_wake;
+    io_uring x_ring;
+    bool x_started = false;
+};
+
+} // namespace weir::inline v0::io
+
+// ==== weir/io/uring_driver.hpp =======================================================================================
+
+// What everything over one ring in completion mode shares: the ring, its buffers, and who has work for the kernel or news
+// for its user.
+//
+// Completions are taken from the ring as they are found, into the state of who asked for them; telling is another step.
+// So an operation may look for completions at any time without telling anybody.
+
+namespace weir::inline v0::io {
+
+// Who has something to submit.
+class uring_work : public list_node<uring_work> {
+public:
+    // Fills in entries. Before the next wait, once.
+    virtual void prepare() noexcept = 0;
+
+protected:
+    ~uring_work() = default;
+};
+
+// Who has something to tell.
+class uring_news : public list_node<uring_news> {
+public:
+    // From within `dispatch`.
+    virtual void tell() noexcept = 0;
+
+protected:
+    ~uring_news() = default;
+};
+
+// Whose operations the kernel works on. It lives until the last of them has completed. Aligned, so that the address and the
+// operation's number fit into one word.
+class alignas(8) uring_owner {
+public:
+    // One of the owner's operations has completed; `more` completions of it will come.
+    virtual void completed(unsigned operation, int result, unsigned flags, bool more) noexcept = 0;
+
+protected:
+    ~uring_owner() = default;
+};
+
+// Whose socket is still sending what was taken of a stream that is closed.
+class uring_lingering : public list_node<uring_lingering> {
+public:
+    // The loop ends: the rest is dropped, and the peer sees a reset.
+    virtual void give_up() noexcept = 0;
+
+protected:
+    ~uring_lingering() = default;
+};
+
+class uring_driver {
+public:
+    static constexpr unsigned operations = 8; // of one owner
+    static constexpr unsigned acceptable = 7; // no operation: a socket that listens has somebody
+    static constexpr std::uint64_t nobody = ~std::uint64_t{0};
+
+    uring_driver(const uring_options& options, block_pool& blocks) noexcept : ring(options), x_blocks(blocks) {}
+
+    block_pool& blocks() noexcept { return x_blocks; }
+    const uring_options& options() const noexcept { return ring.features(); }
+
+    // The entry, filled in, is an operation of `owner`, in flight until its last completion.
+    void begin(io_uring_sqe* entry, uring_owner& owner, unsigned operation) noexcept {
+        ++x_in_flight;
+        ::io_uring_sqe_set_data64(entry, reinterpret_cast<std::uintptr_t>(&owner) | operation);
+    }
+
+    // How many operations the kernel works on, the driver's own aside.
+    std::size_t in_flight() const noexcept { return x_in_flight; }
+
+    // Has `who` prepared before the next wait, or at once where somebody else may wait.
+    void add_work(uring_work& who) noexcept {
+        if (!who.linked()) x_work.push_back(who);
+        if (x_at_once && !x_looking) hand_over();
+    }
+    void add_news(uring_news& who) noexcept {
+        if (!who.linked()) x_news.push_back(who);
+    }
+    bool has_news() const noexcept { return !x_news.empty(); }
+
+    void prepare_all() noexcept {
+        while (uring_work* const next = x_work.pop_front()) next->prepare();
+    }
+
+    // Cancels everything that the kernel does with `number`, and looks for what comes of it.
+    void cancel_all_of(int number) noexcept {
+        io_uring_sqe* const entry = ring.next_entry();
+        ::io_uring_prep_cancel_fd(entry, number, IORING_ASYNC_CANCEL_ALL);
+        ::io_uring_sqe_set_data64(entry, nobody);
+        if (options().skip_success) entry->flags |= IOSQE_CQE_SKIP_SUCCESS;
+        ring.submit_and_look();
+        look();
+        if (!x_at_once || x_news.empty()) return;
+        io_uring_sqe* const more = ring.next_entry(); // the descriptor has to say that there is more to do
+        ::io_uring_prep_nop(more);
+        ::io_uring_sqe_set_data64(more, nobody);
+        ring.submit();
+    }
+
+    // Takes in what has completed. Tells nobody.
+    void look() noexcept {
+        const bool nested = std::exchange(x_looking, true);
+        for (io_uring_cqe* found; ring.peek(found);) {
+            const io_uring_cqe event = *found;
+            ring.advance();
+            take(event);
+        }
+        x_looking = nested;
+        if (x_at_once && !nested) hand_over();
+    }
+
+    // Waits until there is news or somebody wakes it. False when nothing of that has happened.
+    bool wait(std::chrono::nanoseconds timeout, std::chrono::nanoseconds (*now)()) noexcept {
+        if (!ring.started()) start();
+        const bool ends = timeout > std::chrono::nanoseconds(0) && timeout != uring_ring::forever;
+        const std::chrono::nanoseconds until = ends ? now() + timeout : timeout;
+        if (!x_news.empty()) timeout = std::chrono::nanoseconds(0);
+        for (;;) {
+            prepare_all();
+            // What is handed over mostly completes at once, and is no reason to end a wait.
+            const bool waits = timeout > std::chrono::nanoseconds(0) && !ring.has_entries();
+            const bool whole = ring.submit_and_wait(waits ? timeout : std::chrono::nanoseconds(0));
+            look();
+            if (!x_news.empty() || x_woken || timeout <= std::chrono::nanoseconds(0) || (waits && !whole)) break;
+            if (ends && waits) {
+                timeout = until - now();
+                if (timeout <= std::chrono::nanoseconds(0) && x_work.empty()) break;
+            }
+        }
+        return std::exchange(x_woken, false) || !x_news.empty();
+    }
+
+    // Tells a few; true when there is more to tell.
+    bool tell_some(int most) noexcept {
+        for (; most > 0; --most) {
+            uring_news* const next = x_news.pop_front();
+            if (!next) return false;
+            next->tell();
+        }
+        return !x_news.empty();
+    }
+
+    // Hands over what has to be begun without waiting. Before the first wait nobody may.
+    void hand_over() noexcept {
+        if (!ring.started()) return;
+        prepare_all();
+        if (ring.has_entries()) ring.submit();
+    }
+
+    // From now on everything is handed to the kernel at once: somebody else may wait.
+    void at_once() noexcept {
+        if (!ring.started()) start();
+        x_at_once = true;
+        hand_over();
+    }
+
+    // Tells `who` of `acceptable`.
+    [[gnu::cold]] std::error_code listen_at(int number, uring_owner& who) noexcept {
+        const bool first = x_listening.number() < 0;
+        if (const std::error_code failed = x_listening.add(number, reinterpret_cast<std::uintptr_t>(&who))) return failed;
+        if (first) {
+            ring.watch(x_listening.number(), POLLIN, listening_key);
+            if (x_at_once) ring.submit();
+        }
+        return {};
+    }
+    void listen_no_more_at(int number) noexcept { x_listening.remove(number); }
+
+    // Ends everything: afterwards the kernel works on nothing, and touches no memory of ours.
+    [[gnu::cold]] void shut_down() noexcept {
+        while (uring_lingering* const next = lingering.pop_front()) next->give_up();
+        if (ring.started()) {
+            io_uring_sqe* const entry = ring.next_entry();
+            ::io_uring_prep_cancel64(entry, 0, IORING_ASYNC_CANCEL_ANY | IORING_ASYNC_CANCEL_ALL);
+            ::io_uring_sqe_set_data64(entry, nobody);
+            ring.submit_and_look();
+            look();
+            for (int tries = 0; x_in_flight > 0 && tries < 1000; ++tries) {
+                ring.submit_and_wait(std::chrono::milliseconds(1));
+                look();
+            }
+        }
+        if (x_in_flight > 0) buffers.abandon();
+        ring.exit();
+    }
+
+    uring_buffers buffers;
+    uring_ring ring;
+    list<uring_lingering> lingering;
+
+private:
+    static constexpr std::uint64_t wake_key = 0, listening_key = 1;
+
+    void start() noexcept {
+        ring.start();
+        ring.watch(ring.wake_number(), POLLIN, wake_key);
+    }
+
+    void take(const io_uring_cqe& event) noexcept {
+        const bool more = event.flags & IORING_CQE_F_MORE;
+        if (event.user_data == nobody) return;
+        if (event.user_data == wake_key) {
+            x_woken = true;
+            if (!more) ring.watch(ring.wake_number(), POLLIN, wake_key); // let go because events overflowed
+        } else if (event.user_data == listening_key) {
+            if (!more) ring.watch(x_listening.number(), POLLIN, listening_key);
+            x_listening.look([](std::uint64_t key) { reinterpret_cast<uring_owner*>(key)->completed(acceptable, 0, 0, true); });
+        } else {
+            if (!more) --x_in_flight;
+            auto* const owner = reinterpret_cast<uring_owner*>(event.user_data & ~std::uint64_t{operations - 1});
+            owner->completed(static_cast<unsigned>(event.user_data % operations), event.res, event.flags, more);
+        }
+    }
+
+    block_pool& x_blocks;
+    uring_listening x_listening;
+    list<uring_work> x_work;
+    list<uring_news> x_news;
+    std::size_t x_in_flight = 0;
+    bool x_woken = false;
+    bool x_looking = false;
+    bool x_at_once = false;
+};
+
+} // namespace weir::inline v0::io
+
+// ==== weir/io/uring_accepting.hpp ====================================================================================
+
+// A socket that listens in io_uring's completion mode, as the kernel works on it.
+//
+// When somebody is there, and the user has asked in vain before, one submission accepts all who wait. It is of the kind
+// that never waits itself, which kernels have from 6.10: the ring must not hold a listening socket while nothing happens
+// (io/uring_listening.hpp). Before that, and without the option, each is accepted by a call of its own. The object frees
+// itself when its user has let go of it and nothing is in flight.
+
+namespace weir::inline v0::io {
+
+class uring_accepting final : public uring_owner, public uring_work {
+public:
+    // Takes over a socket that listens and never waits. `told`, who is its user, has news when somebody may be accepted.
+    uring_accepting(uring_driver& driver, unique_descriptor&& socket, uring_news& told) noexcept
+        : x_driver(driver), x_socket(std::move(socket)), x_told(&told), x_by_ring(driver.options().multishot_accept) {}
+
+    std::error_code start() noexcept { return x_driver.listen_at(number(), *this); }
+
+    int number() const noexcept { return x_socket.get(); }
+
+    // The next connection; none, and errno EAGAIN if nobody is there.
+    unique_descriptor next() noexcept {
+        if (x_next < x_accepted.size()) return std::move(x_accepted[x_next++]);
+        x_accepted.clear();
+        x_next = 0;
+        unique_descriptor made;
+        if (!x_nobody) made = unique_descriptor(::accept4(number(), nullptr, nullptr, SOCK_CLOEXEC));
+        if (x_nobody) errno = EAGAIN;
+        if (!made && errno == EAGAIN) x_asked = true;
+        return made;
+    }
+
+    // It listens no longer; who was accepted and not asked for is turned away.
+    void leave() noexcept {
+        x_told = nullptr;
+        uring_work::unlink();
+        x_accepted.clear();
+        if (x_in_flight) x_driver.cancel_all_of(number());
+        x_driver.listen_no_more_at(number());
+        x_socket.close();
+        if (!x_in_flight) delete this;
+    }
+
+private:
+    ~uring_accepting() = default;
+
+    void prepare() noexcept override {
+        if (x_in_flight) return;
+        io_uring_sqe* const entry = x_driver.ring.next_entry();
+        ::io_uring_prep_multishot_accept(entry, number(), nullptr, nullptr, SOCK_CLOEXEC);
+        entry->ioprio |= never_waits;
+        x_in_flight = true;
+        x_driver.begin(entry, *this, accepting);
+    }
+
+    void completed(unsigned which, int result, unsigned, bool more) noexcept override {
+        if (which == uring_driver::acceptable) {
+            x_nobody = false;
+            return x_asked && x_by_ring ? x_driver.add_work(*this) : x_driver.add_news(*x_told);
+        }
+        unique_descriptor accepted(result); // negative: none
+        if (!more) x_in_flight = false;
+        if (!x_told) { // and `leave` is under way unless the socket is closed
+            if (!more && !x_socket) delete this;
+            return;
+        }
+        if (accepted) x_accepted.push_back(std::move(accepted));
+        if (more) return;
+        if (result == -EINVAL) x_by_ring = false; // before 6.10
+        if (result == -EAGAIN) x_nobody = true;
+        if (result == -EAGAIN && x_accepted.empty()) return; // gone again
+        x_asked = false;
+        x_driver.add_news(*x_told);
+    }
+
+    static constexpr unsigned accepting = 0;
+    static constexpr std::uint16_t never_waits = 1U << 1; // IORING_ACCEPT_DONTWAIT, which liburing 2.3 does not name
+
+    uring_driver& x_driver;
+    unique_descriptor x_socket;
+    uring_news* x_told; // null when nobody wants any more
+    std::vector<unique_descriptor> x_accepted;
+    std::size_t x_next = 0;
+    bool x_by_ring;
+    bool x_asked = false;  // in vain
+    bool x_nobody = false; // since the last time that somebody was there
+    bool x_in_flight = false;
+};
+
+} // namespace weir::inline v0::io
+
+// ==== weir/io/uring_receiver.hpp =====================================================================================
+
+// What one socket has received in io_uring's completion mode and nobody has asked for yet.
+//
+// A buffer of the kernel's ring stays as it is, to be lent, if it can be spared and the socket has few of them; otherwise
+// its bytes are copied together, and the buffer goes back to the kernel at once.
+
+namespace weir::inline v0::io {
+
+class uring_receiver {
+public:
+    uring_receiver() noexcept = default;
+    uring_receiver(const uring_receiver&) = delete;
+    uring_receiver& operator=(const uring_receiver&) = delete;
+
+    bool empty() const noexcept { return !x_first; }
+
+    // The memory that it takes.
+    std::size_t memory() const noexcept { return x_memory; }
+
+    // The kernel has received `size` bytes into the buffer `index`.
+    void take(uring_buffers& buffers, block_pool& blocks, unsigned index, std::uint32_t size) noexcept {
+        if (x_kept < most_kept && buffers.may_keep()) {
+            ++x_kept;
+            return append(buffers.keep(index, size));
+        }
+        const std::byte* const from = buffers.at(index).data();
+        if (x_last && x_last->copied && room_of(*x_last) >= size) {
+            std::memcpy(x_last->data() + x_last->size, from, size);
+            x_last->size += size;
+        } else {
+            const block room = blocks.take(sizeof(uring_chunk) + (size < least_copied ? least_copied : size));
+            uring_chunk& made = *::new (room.data) uring_chunk{nullptr, room, size, true};
+            std::memcpy(made.data(), from, size);
+            append(made);
+        }
+        buffers.provide(index);
+    }
+
+    // Lends the oldest. There must be one.
+    void lend(lease& into) noexcept {
+        uring_chunk& first = *x_first;
+        x_first = first.next;
+        if (!x_first) x_last = nullptr;
+        x_memory -= first.backing.size;
+        if (!first.copied) --x_kept;
+        into = {{first.data(), first.size}, first.backing};
+    }
+
+    static void give_back(uring_buffers& buffers, block_pool& blocks, const block& unused) noexcept {
+        if (unused.size > 0 && !buffers.give(unused)) blocks.give(unused);
+    }
+
+private:
+    static constexpr unsigned most_kept = 2;
+    static constexpr std::size_t least_copied = 4000; // with what stands before them: 4 KiB
+
+    static std::size_t room_of(const uring_chunk& which) noexcept { return which.backing.size - sizeof(uring_chunk) - which.size; }
+
+    void append(uring_chunk& last) noexcept {
+        (x_last ? x_last->next : x_first) = &last;
+        x_last = &last;
+        x_memory += last.backing.size;
+    }
+
+    uring_chunk* x_first = nullptr;
+    uring_chunk* x_last = nullptr;
+    std::size_t x_memory = 0;
+    unsigned x_kept = 0;
+};
+
+} // namespace weir::inline v0::io
+
+// ==== weir/io/uring_sender.hpp =======================================================================================
+
+// The output of one socket in io_uring's completion mode: what was taken and is not yet with the kernel's socket.
+//
+// Two blocks: the kernel sends from one while the other takes what is written meanwhile. Both belong to the pool of the
+// backend and exist only while they hold something. The one that the kernel sends from is freed when the operation has
+// completed, whatever became of the stream.
+
+namespace weir::inline v0::io {
+
+class uring_sender {
+public:
+    explicit uring_sender(block_pool& blocks) noexcept : x_blocks(blocks) {}
+    uring_sender(const uring_sender&) = delete;
+    uring_sender& operator=(const uring_sender&) = delete;
+    ~uring_sender() { drop(); }
+
+    // How many bytes are not known to be with the kernel.
+    std::size_t size() const noexcept { return x_front_end - x_front_begin + x_back_bytes; }
+
+    // Takes as much as keeps `size()` at `most`.
+    std::size_t take(std::span<const bytes_view> pieces, std::size_t most) noexcept {
+        const std::size_t before = size();
+        std::size_t room = most > before ? most - before : 0, taken = 0;
+        for (const bytes_view piece : pieces) {
+            const std::size_t count = piece.size() < room ? piece.size() : room;
+            if (count > 0) append(piece.first(count));
+            taken += count;
+            room -= count;
+            if (count < piece.size()) break;
+        }
+        return taken;
+    }
+
+    // What is to be sent next; it stays there until `sent` or `drop`.
+    bytes_view next() noexcept {
+        if (x_front_begin == x_front_end && x_back_bytes > 0) {
+            x_blocks.give(x_front);
+            x_front = std::exchange(x_back, block());
+            x_front_begin = 0;
+            x_front_end = std::exchange(x_back_bytes, 0);
+        }
+        return {x_front.data + x_front_begin, x_front_end - x_front_begin};
+    }
+
+    // So much of `next()` is with the kernel.
+    void sent(std::size_t count) noexcept {
+        x_front_begin += count;
+        if (x_front_begin < x_front_end) return;
+        x_blocks.give(std::exchange(x_front, block()));
+        x_front_begin = x_front_end = 0;
+    }
+
+    void drop() noexcept {
+        x_blocks.give(std::exchange(x_front, block()));
+        x_blocks.give(std::exchange(x_back, block()));
+        x_front_begin = x_front_end = x_back_bytes = 0;
+    }
+
+private:
+    void append(bytes_view piece) noexcept {
+        if (x_back_bytes + piece.size() > x_back.size) {
+            const block larger = x_blocks.take(x_back_bytes + piece.size());
+            if (x_back_bytes > 0) std::memcpy(larger.data, x_back.data, x_back_bytes);
+            x_blocks.give(std::exchange(x_back, larger));
+        }
+        std::memcpy(x_back.data + x_back_bytes, piece.data(), piece.size());
+        x_back_bytes += piece.size();
+    }
+
+    block_pool& x_blocks;
+    block x_front; // the kernel sends from here
+    block x_back;
+    std::size_t x_front_begin = 0;
+    std::size_t x_front_end = 0;
+    std::size_t x_back_bytes = 0;
+};
+
+} // namespace weir::inline v0::io
+
+// ==== weir/io/uring_socket.hpp =======================================================================================
+
+// A connected socket in io_uring's completion mode, as the kernel works on it: the operations in flight, and their memory.
+//
+// It belongs to a `uring_stream` until that lets go of it. Then its operations are cancelled and the descriptor is closed;
+// what was taken and did not fit into the kernel's socket is sent first, as the kernel would, for which it lingers. The
+// object itself is freed when the last operation has completed.
+
+namespace weir::inline v0::io {
+
+class uring_socket final : public uring_owner, public uring_work, public uring_news, public uring_lingering {
+public:
+    // Who is told. Called from within `dispatch`.
+    class user {
+    public:
+        virtual void on_news(bool readable, bool writable) noexcept = 0;
+
+    protected:
+        ~user() = default;
+    };
+
+    // Takes over a connected socket, which must not be of the kind that never waits.
+    uring_socket(uring_driver& driver, unique_descriptor&& socket, user& of) noexcept
+        : x_driver(driver), x_descriptor(std::move(socket)), x_user(&of), x_out(driver.blocks()) {}
+
+    int number() const noexcept { return x_descriptor.get(); }
+
+    // Starts connecting. The address is copied; with a size of 0 it is connecting already.
+    void connect(const void* address, socklen_t size) noexcept {
+        x_address = x_driver.blocks().take(size);
+        std::memcpy(x_address.data, address, size);
+        x_address_bytes = size;
+        x_driver.add_work(*this);
+    }
+    bool connecting() const noexcept { return x_address.data; }
+
+    // The kernel is to receive from the next wait on.
+    void open() noexcept { x_driver.add_work(*this); }
+
+    // What broke it, connecting or sending, and what ended receiving; 0 for nothing, or the peer's end. `over`: nothing will
+    // be received any more.
+    int failure() const noexcept { return x_failure; }
+    int in_failure() const noexcept { return x_in_failure; }
+    bool over() const noexcept { return x_over; }
+    void fail(int number) noexcept {
+        if (!x_failure) x_failure = number;
+    }
+
+    // Lends what has come; false if nothing has.
+    bool lend(lease& into) noexcept {
+        if (x_in.empty()) return false;
+        x_in.lend(into);
+        if (!x_receiving && !x_over && x_in.memory() <= x_driver.options().receive_bytes / 2) x_driver.add_work(*this);
+        return true;
+    }
+
+    // Takes output, up to the limit. Whoever has more than that is told when half of it has left.
+    std::size_t take(std::span<const bytes_view> pieces) noexcept {
+        std::size_t wanted = 0;
+        for (const bytes_view each : pieces) wanted += each.size();
+        const std::size_t taken = x_out.take(pieces, x_driver.options().send_bytes);
+        if (taken < wanted) x_owes_room = true;
+        if (taken > 0 && !x_sending) x_driver.add_work(*this);
+        return taken;
+    }
+
+    std::size_t unsent() const noexcept { return x_out.size(); }
+
+    // Ends our direction when everything that was taken has left.
+    void shut_down() noexcept {
+        if (std::exchange(x_ending, true)) return;
+        x_driver.add_work(*this);
+    }
+    bool ending() const noexcept { return x_ending; }
+
+    // Ends receiving by the ring, and takes in the last of it.
+    void stop_receiving() noexcept {
+        x_over = true;
+        if (x_in_flight > 0) x_driver.cancel_all_of(number());
+    }
+
+    // The stream is closed: when this returns the descriptor is too, unless something taken is left to send. `at_once`: that
+    // is dropped, and the peer sees a reset. The object frees itself.
+    void leave(bool at_once) noexcept {
+        x_user = nullptr;
+        x_over = true;
+        uring_work::unlink();
+        uring_news::unlink();
+        for (lease unread; lend(unread);) uring_receiver::give_back(x_driver.buffers, x_driver.blocks(), unread.backing);
+        if (at_once) reset_on_close();
+        if (x_in_flight > 0) x_driver.cancel_all_of(number());
+        if (!at_once && !x_failure && !connecting()) {
+            if (!x_sending) send_directly();
+            if (x_out.size() > 0) return linger();
+        }
+        finish();
+    }
+
+private:
+    enum operation : unsigned { receiving, sending, connecting_, watching, cancelling };
+
+    ~uring_socket() { x_driver.blocks().give(x_address); }
+
+    void prepare() noexcept override {
+        if (!x_user && !uring_lingering::linked()) return; // on its way out
+        if (connecting()) {
+            if (!std::exchange(x_begun, true)) begin_connecting();
+            return;
+        }
+        if (!x_sending && x_out.size() > 0) begin_sending();
+        if (x_ending && !x_ended && x_out.size() == 0) {
+            x_ended = true;
+            ::shutdown(number(), SHUT_WR);
+        }
+        if (x_over) return;
+        const bool full = x_in.memory() >= x_driver.options().receive_bytes;
+        if (!full && !x_receiving) begin_receiving();
+        if (full && x_receiving && !x_cancelling) begin_cancelling();
+        if (full && !x_receiving && !x_watching && !x_hangup) begin_watching();
+    }
+
+    void begin(io_uring_sqe* entry, operation which) noexcept {
+        ++x_in_flight;
+        x_driver.begin(entry, *this, which);
+    }
+
+    void begin_connecting() noexcept {
+        io_uring_sqe* const entry = x_driver.ring.next_entry();
+        if (x_address_bytes > 0)
+            ::io_uring_prep_connect(entry, number(), reinterpret_cast<const sockaddr*>(x_address.data), x_address_bytes);
+        else
+            ::io_uring_prep_poll_add(entry, number(), POLLOUT);
+        begin(entry, connecting_);
+    }
+
+    void begin_sending() noexcept {
+        const bytes_view next = x_out.next();
+        io_uring_sqe* const entry = x_driver.ring.next_entry();
+        ::io_uring_prep_send(entry, number(), next.data(), next.size(), MSG_NOSIGNAL);
+        x_sending = true;
+        begin(entry, sending);
+    }
+
+    void begin_receiving() noexcept {
+        io_uring_sqe* const entry = x_driver.ring.next_entry();
+        if (x_driver.options().multishot_receive)
+            ::io_uring_prep_recv_multishot(entry, number(), nullptr, 0, 0);
+        else
+            ::io_uring_prep_recv(entry, number(), nullptr, 0, 0);
+        entry->flags |= IOSQE_BUFFER_SELECT;
+        entry->buf_group = uring_buffers::group;
+        x_receiving = true;
+        begin(entry, receiving);
+    }
+
+    // The kernel is to keep what else comes, until somebody asks for what is here.
+    void begin_cancelling() noexcept {
+        io_uring_sqe* const entry = x_driver.ring.next_entry();
+        ::io_uring_prep_cancel64(entry, reinterpret_cast<std::uintptr_t>(static_cast<uring_owner*>(this)) | receiving, 0);
+        x_cancelling = true;
+        begin(entry, cancelling);
+    }
+
+    // While nothing is received: for the end of the peer, or its failure.
+    void begin_watching() noexcept {
+        io_uring_sqe* const entry = x_driver.ring.next_entry();
+        ::io_uring_prep_poll_add(entry, number(), POLLRDHUP);
+        x_watching = true;
+        begin(entry, watching);
+    }
+
+    void completed(unsigned which, int result, unsigned flags, bool more) noexcept override {
+        if (!more) --x_in_flight;
+        switch (which) {
+        case receiving: received(result, flags, more); break;
+        case sending: sent(result); break;
+        case connecting_: connected(result < 0 ? -result : error_of_socket()); break;
+        case watching:
+            x_watching = false;
+            if (result >= 0) {
+                x_hangup = true;
+                news(true, false);
+            }
+            break;
+        case cancelling: x_cancelling = false; break; // if it found nothing it is tried again when more comes
+        }
+        if (!x_user) left();
+    }
+
+    void received(int result, unsigned flags, bool more) noexcept {
+        const bool first = x_in.empty();
+        if (flags & IORING_CQE_F_BUFFER) {
+            const unsigned index = flags >> IORING_CQE_BUFFER_SHIFT;
+            if (result > 0 && x_user)
+                x_in.take(x_driver.buffers, x_driver.blocks(), index, static_cast<std::uint32_t>(result));
+            else
+                x_driver.buffers.provide(index);
+        }
+        if (!more) x_receiving = false;
+        if (!x_user) return;
+        if (result > 0 && first) news(true, false);
+        if (result == 0 || (result < 0 && !passes(-result))) {
+            if (!x_over) x_in_failure = -result;
+            x_over = true;
+            news(true, false);
+        }
+        if (!x_over && (!more || x_in.memory() >= x_driver.options().receive_bytes)) x_driver.add_work(*this);
+    }
+
+    void sent(int result) noexcept {
+        x_sending = false;
+        if (result < 0 && !passes(-result)) {
+            x_out.drop();
+            fail(-result);
+            return news(true, true);
+        }
+        if (result > 0) x_out.sent(static_cast<std::size_t>(result));
+        if (x_out.size() > 0 || (x_ending && !x_ended)) x_driver.add_work(*this);
+        if (x_owes_room && x_out.size() <= x_driver.options().send_bytes / 2) {
+            x_owes_room = false;
+            news(false, true);
+        }
+    }
+
+    void connected(int number) noexcept {
+        x_driver.blocks().give(std::exchange(x_address, block()));
+        if (number) {
+            fail(number);
+            x_over = true;
+        } else {
+            x_driver.add_work(*this);
+        }
+        news(false, true);
+    }
+
+    int error_of_socket() const noexcept {
+        int found = 0;
+        socklen_t size = sizeof found;
+        ::getsockopt(number(), SOL_SOCKET, SO_ERROR, &found, &size);
+        return found;
+    }
+
+    // What another try mends: no buffer was there, or it was cancelled.
+    static bool passes(int number) noexcept {
+        return number == ENOBUFS || number == ECANCELED || number == EAGAIN || number == EINTR || number == ENOMEM;
+    }
+
+    void news(bool readable, bool writable) noexcept {
+        if (!x_user) return;
+        x_tells_readable = x_tells_readable || readable;
+        x_tells_writable = x_tells_writable || writable;
+        x_driver.add_news(*this);
+    }
+
+    void tell() noexcept override {
+        const bool readable = std::exchange(x_tells_readable, false);
+        x_user->on_news(readable, std::exchange(x_tells_writable, false));
+    }
+
+    void send_directly() noexcept {
+        while (x_out.size() > 0) {
+            const bytes_view next = x_out.next();
+            const ssize_t count = ::send(number(), next.data(), next.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+            if (count < 0 && errno == EINTR) continue;
+            if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return;
+            if (count < 0) return x_out.drop();
+            x_out.sent(static_cast<std::size_t>(count));
+        }
+    }
+
+    // As long as the kernel would: until the peer has taken it, has gone, or has taken nothing for a minute.
+    [[gnu::cold]] void linger() noexcept {
+        const unsigned most = 60'000; // milliseconds
+        ::setsockopt(number(), IPPROTO_TCP, TCP_USER_TIMEOUT, &most, sizeof most);
+        x_driver.lingering.push_back(*this);
+        if (!x_sending) x_driver.add_work(*this);
+    }
+
+    // An operation of one that has no stream any more has completed.
+    void left() noexcept {
+        if (uring_lingering::linked()) {
+            if (x_sending || x_out.size() > 0) return;
+            uring_lingering::unlink();
+            return finish();
+        }
+        if (!x_descriptor) finish();
+    }
+
+    void give_up() noexcept override {
+        reset_on_close();
+        if (x_in_flight > 0) x_driver.cancel_all_of(number());
+        finish();
+    }
+
+    // Without a stream, and with nothing left to send.
+    void finish() noexcept {
+        uring_work::unlink();
+        // What could not be cancelled holds the socket: it has to end by itself.
+        if (x_in_flight > 0 && x_descriptor) ::shutdown(number(), SHUT_RDWR);
+        x_descriptor.close();
+        if (x_in_flight == 0) delete this;
+    }
+
+    void reset_on_close() noexcept {
+        const ::linger at_once{1, 0};
+        ::setsockopt(number(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    }
+
+    uring_driver& x_driver;
+    unique_descriptor x_descriptor;
+    user* x_user; // null when the stream has let go
+    uring_receiver x_in;
+    uring_sender x_out;
+    block x_address; // that it is connecting to
+    socklen_t x_address_bytes = 0;
+    int x_failure = 0;    // of connecting, or sending
+    int x_in_failure = 0; // that ended receiving; 0: the peer's end
+    unsigned x_in_flight = 0; // operations that have yet to complete the last time
+    bool x_begun = false;     // connecting
+    bool x_receiving = false;
+    bool x_cancelling = false; // receiving
+    bool x_over = false;
+    bool x_watching = false;
+    bool x_hangup = false; // the peer has ended or failed, and that has been told
+    bool x_sending = false;
+    bool x_owes_room = false;
+    bool x_ending = false;
+    bool x_ended = false;
+    bool x_tells_readable = false;
+    bool x_tells_writable = false;
+};
+
+} // namespace weir::inline v0::io
+
+// ==== weir/io/uring_stream.hpp =======================================================================================
+
+// A stream over a connected socket in io_uring's completion mode.
+//
+// What is received lies in the kernel's buffers until it is asked for; what is written is copied and leaves with the next
+// wait. The socket and the memory that the kernel works on are in io/uring_socket.hpp and may outlive this.
+
+namespace weir::inline v0::io {
+
+class uring_stream final : public stream, private uring_socket::user {
+public:
+    // Takes over a connected socket.
+    static owned<stream> make(uring_driver& driver, unique_descriptor&& socket) {
+        owned<uring_stream> made(new uring_stream(driver, std::move(socket)));
+        made->x_socket->open();
+        return owned<stream>(std::move(made));
+    }
+
+    // Connects a socket; with a size of 0, to wherever it is connecting already.
+    static owned<stream> make(uring_driver& driver, unique_descriptor&& socket, const sockaddr* to, socklen_t size) {
+        owned<uring_stream> made(new uring_stream(driver, std::move(socket)));
+        made->x_socket->connect(to, size);
+        return owned<stream>(std::move(made));
+    }
+
+    ~uring_stream() { leave(false); }
+
+    status connected() noexcept override {
+        if (see_failure()) return status::failed;
+        return x_socket->connecting() ? status::blocked : status::ready;
+    }
+
+    status fill(lease& into) noexcept override {
+        if (!x_socket) return status::failed;
+        if (x_socket->lend(into)) return status::ready;
+        if (see_failure()) return fill_the_rest(into);
+        if (!x_socket->over()) return status::blocked;
+        if (!x_socket->in_failure()) return status::end;
+        x_failure = {x_socket->in_failure(), std::system_category()};
+        return status::failed;
+    }
+
+    void release(lease&& unused) noexcept override {
+        uring_receiver::give_back(x_driver.buffers, x_driver.blocks(), unused.backing);
+        unused = {};
+    }
+
+    std::size_t write(std::span<const bytes_view> pieces) noexcept override {
+        if (see_failure() || x_socket->connecting()) return 0;
+        if (!x_socket->ending()) return x_socket->take(pieces);
+        x_socket->fail(EPIPE);
+        see_failure();
+        return 0;
+    }
+
+    void shutdown_write() noexcept override {
+        if (x_socket) x_socket->shut_down();
+    }
+
+    void close() noexcept override { leave(false); }
+    void reset() noexcept override { leave(true); }
+
+    std::size_t bytes_under_way() const noexcept override {
+        if (!x_socket) return 0;
+        int count = 0;
+        const bool known = ::ioctl(descriptor(), SIOCOUTQ, &count) == 0 && count > 0;
+        return x_socket->unsent() + (known ? static_cast<std::size_t>(count) : 0);
+    }
+
+    int descriptor() const noexcept override { return x_socket ? x_socket->number() : -1; }
+
+private:
+    uring_stream(uring_driver& driver, unique_descriptor&& socket) : x_driver(driver) {
+        // Realtime messages are small and gathered by us: the kernel must not hold them back. Not TCP: no such option.
+        const int on = 1;
+        ::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+        x_socket = new uring_socket(driver, std::move(socket), *this);
+    }
+
+    bool see_failure() noexcept {
+        if (!x_failure && x_socket->failure()) x_failure = {x_socket->failure(), std::system_category()};
+        return static_cast<bool>(x_failure);
+    }
+
+    // After a failure to write: what had arrived before, and then that failure.
+    [[gnu::cold]] status fill_the_rest(lease& into) noexcept {
+        if (!x_socket->over()) x_socket->stop_receiving();
+        if (x_socket->lend(into)) return status::ready;
+        if (x_rest_is_known) return status::failed;
+        const block room = x_driver.blocks().take(rest_bytes);
+        const ssize_t got = ::recv(descriptor(), room.data, room.size, MSG_DONTWAIT);
+        if (got > 0) {
+            into = {{room.data, static_cast<std::size_t>(got)}, room};
+            return status::ready;
+        }
+        x_driver.blocks().give(room);
+        x_rest_is_known = true;
+        return status::failed;
+    }
+
+    void leave(bool at_once) noexcept {
+        if (!x_failure) x_failure = std::make_error_code(std::errc::not_connected);
+        if (x_socket) std::exchange(x_socket, nullptr)->leave(at_once);
+    }
+
+    void on_news(bool readable, bool writable) noexcept override {
+        see_failure();
+        if (writable && x_observer) x_observer->on_writable();
+        if (readable && x_socket && x_observer) x_observer->on_readable();
+    }
+
+    static constexpr std::size_t rest_bytes = 16 * 1024;
+
+    uring_driver& x_driver;
+    uring_socket* x_socket; // null once closed
+    bool x_rest_is_known = false;
+};
+
+} // namespace weir::inline v0::io
+
+// ==== weir/io/uring_acceptor.hpp =====================================================================================
+
+// An acceptor in io_uring's completion mode.
+
+namespace weir::inline v0::io {
+
+class uring_acceptor final : public acceptor, private uring_news {
+public:
+    // Takes over a socket that listens and never waits. `unlink_path`: it is a Unix socket that we bound, whose file goes with it.
+    static result<owned<acceptor>> make(uring_driver& driver, unique_descriptor&& socket, bool unlink_path) {
+        owned<uring_acceptor> made(new uring_acceptor(driver, std::move(socket), unlink_path));
+        if (const std::error_code failed = made->x_socket->start()) return failed;
+        return owned<acceptor>(std::move(made));
+    }
+
+    ~uring_acceptor() {
+        x_socket->leave();
+        if (x_unlink_path && x_address.ss_family == AF_UNIX) {
+            const auto* local = reinterpret_cast<const sockaddr_un*>(&x_address);
+            if (local->sun_path[0] != '\0') ::unlink(local->sun_path);
+        }
+    }
+
+    status accept(owned<stream>& into, std::error_code& failure) noexcept override {
+        for (;;) {
+            unique_descriptor next = x_socket->next();
+            if (next) {
+                into = uring_stream::make(x_driver, std::move(next));
+                return status::ready;
+            }
+            if (errno == EINTR || errno == ECONNABORTED || errno == EPROTO) continue; // that one has gone already
+            if (errno == EAGAIN || errno == EWOULDBLOCK) return status::blocked;
+            failure = last_error();
+            return status::failed;
+        }
+    }
+
+    bytes_view local_address() const noexcept override {
+        return {reinterpret_cast<const std::byte*>(&x_address), x_address_bytes};
+    }
+
+    int descriptor() const noexcept override { return x_socket->number(); }
+
+private:
+    uring_acceptor(uring_driver& driver, unique_descriptor&& socket, bool unlink_path)
+        : x_driver(driver), x_socket(new uring_accepting(driver, std::move(socket), *this)), x_unlink_path(unlink_path) {
+        socklen_t size = sizeof x_address;
+        if (::getsockname(descriptor(), reinterpret_cast<sockaddr*>(&x_address), &size) == 0) x_address_bytes = size;
+    }
+
+    void tell() noexcept override {
+        if (x_observer) x_observer->on_acceptable();
+    }
+
+    uring_driver& x_driver;
+    uring_accepting* x_socket; // frees itself
+    sockaddr_storage x_address{};
+    std::size_t x_address_bytes = 0;
+    bool x_unlink_path;
+};
+
+} // namespace weir::inline v0::io
+
+// ==== weir/io/uring_completion.hpp ===================================================================================
+
+// io_uring's completion mode: the kernel receives and sends by itself, and says when it has. <weir/io/uring.hpp> brings it.
+//
+//     weir::run(talk(), {.backend = weir::io::uring_completion::make});      // or WEIR_BACKEND=io_uring-completion
+//
+// One submission for each socket receives until further notice, into a ring of buffers that all share and that are lent
+// out as they are. What is written in a turn leaves with the wait that follows, one call for all connections together.
+
+namespace weir::inline v0::io {
+
+class uring_completion final : public backend {
+public:
+    static result<owned<backend>> make() { return make(uring_options()); }
+
+    // Fails where io_uring is forbidden, missing or too old, and when the process is out of descriptors or memory.
+    [[gnu::cold]] static result<owned<backend>> make(const uring_options& options) {
+        auto* const made = new uring_completion(as_kernel_does(options));
+        owned<backend> owner(made);
+        uring_driver& driver = made->x_driver;
+        if (result<> ready = driver.ring.set_up(); !ready) return ready.error();
+        const int failed = driver.buffers.set_up(*driver.ring.get(), options.buffers, options.buffer_bytes);
+        if (failed) return error(std::error_code(failed, std::system_category()), "io_uring: the ring of buffers (it takes 5.19)");
+        return owner;
+    }
+
+    ~uring_completion() { x_driver.shut_down(); }
+
+    std::string_view name() const noexcept override { return "io_uring-completion"; }
+
+    // Which of the options this kernel has given.
+    const uring_options& features() const noexcept { return x_driver.options(); }
+
+    result<owned<stream>> connect(bytes_view address) override {
+        const socket_setup::address_copy to(address);
+        if (!to.size) return errc::bad_address;
+        const bool by_ring = x_driver.ring.started() && to.bytes.ss_family != AF_UNIX; // those never take time
+        unique_descriptor socket(::socket(to.bytes.ss_family, SOCK_STREAM | SOCK_CLOEXEC | (by_ring ? 0 : SOCK_NONBLOCK), 0));
+        if (!socket) return last_error();
+        if (!by_ring) { // by us, and the ring waits for it
+            const bool done = ::connect(socket.get(), to.get(), to.size) == 0;
+            if (!done && errno != EINPROGRESS && errno != EINTR) return last_error();
+            if (!socket_setup::set_flags(socket.get(), true)) return last_error();
+            if (done) return uring_stream::make(x_driver, std::move(socket));
+        }
+        owned<stream> made = uring_stream::make(x_driver, std::move(socket), to.get(), by_ring ? to.size : 0);
+        x_driver.hand_over();
+        return made;
+    }
+
+    [[gnu::cold]] result<owned<acceptor>> listen(bytes_view address, const listen_options& options) override {
+        unique_descriptor socket;
+        if (const std::error_code failed = socket_setup::listen(address, options, socket)) return failed;
+        return uring_acceptor::make(x_driver, std::move(socket), true);
+    }
+
+    result<owned<stream>> adopt_stream(int number) override {
+        unique_descriptor socket(number);
+        if (!socket_setup::set_flags(number, true)) return last_error();
+        return uring_stream::make(x_driver, std::move(socket));
+    }
+
+    result<owned<acceptor>> adopt_acceptor(int number) override {
+        unique_descriptor socket(number);
+        if (!socket_setup::set_flags(number, false)) return last_error();
+        return uring_acceptor::make(x_driver, std::move(socket), false);
+    }
+
+    bool wait(std::chrono::nanoseconds timeout) noexcept override { return x_driver.wait(timeout, monotonic); }
+    bool dispatch() noexcept override { return x_driver.tell_some(told_at_once); }
+    void wake() noexcept override { x_driver.ring.wake(); }
+    std::chrono::nanoseconds now() noexcept override { return monotonic(); }
+
+    int descriptor() noexcept override {
+        x_driver.at_once();
+        return x_driver.ring.descriptor();
+    }
+
+private:
+    static constexpr int told_at_once = 4;
+
+    // What kernels accept and do wrong: until 6.6 a multishot receive may take all buffers at once, or end without reason.
+    [[gnu::cold]] static uring_options as_kernel_does(uring_options wish) noexcept {
+        utsname kernel;
+        unsigned major = 0, minor = 0;
+        if (::uname(&kernel) == 0) (void)std::sscanf(kernel.release, "%u.%u", &major, &minor);
+        if (major < 6 || (major == 6 && minor < 6)) wish.multishot_receive = false;
+        return wish;
+    }
+
+    explicit uring_completion(const uring_options& options) noexcept : x_driver(options, blocks()) {}
+
+    static std::chrono::nanoseconds monotonic() noexcept {
+        timespec at;
+        ::clock_gettime(CLOCK_MONOTONIC, &at);
+        return std::chrono::seconds(at.tv_sec) + std::chrono::nanoseconds(at.tv_nsec);
+    }
+
+    uring_driver x_driver;
+};
+
+} // namespace weir::inline v0::io
 
 // ==== weir/io/uring.hpp ==============================================================================================
 
@@ -14382,17 +17641,6 @@ inline constexpr permessage_deflate_type permessage_deflate{};
 
 namespace weir::inline v0::io {
 
-// For tests: a kernel feature that is false is done without, as on a kernel that lacks it.
-struct uring_options {
-    unsigned submissions = 256;      // what can be handed over in one call, 1 to 32,768
-    unsigned completions = 1024;     // events that the kernel holds before it has to put more of them aside
-    bool deferred_task_work = true;  // 6.1: completions come while the loop waits, and its thread alone submits
-    bool cooperative_task_work = true; // 5.19, else: the kernel does not interrupt the thread for a completion
-    bool submit_all = true;          // 5.18: one bad submission does not hold up those behind it
-    bool skip_success = true;        // 5.17: taking back tells nothing when it has worked
-};
-static_assert(std::is_trivially_copyable_v<uring_options>);
-
 class uring final : public socket_backend {
 public:
     static result<owned<backend>> make() { return make(uring_options()); }
@@ -14400,10 +17648,9 @@ public:
     // Fails where io_uring is forbidden, missing or too old, and when the process is out of descriptors or memory.
     [[gnu::cold]] static result<owned<backend>> make(const uring_options& options) {
         owned<uring> made(new uring(options));
-        if (!made->x_wake) return error(last_error(), "io_uring: eventfd");
-        const int failed = made->set_up();
-        if (failed == 0) return owned<backend>(std::move(made));
-        return error(std::error_code(failed, std::system_category()), "io_uring" + hint(failed));
+        if (result<> ready = made->x_ring.set_up(); !ready) return ready.error();
+        made->arm(wake_slot);
+        return owned<backend>(std::move(made));
     }
 
     // The one that `automatic` and io/backend_choice.hpp make.
@@ -14413,14 +17660,10 @@ public:
         return error(errc::unsupported, "io_uring (this kernel's has no advantage: it takes 6.1)");
     }
 
-    ~uring() {
-        if (x_ring.ring_fd >= 0) ::io_uring_queue_exit(&x_ring);
-    }
-
     std::string_view name() const noexcept override { return "io_uring"; }
 
     // Which of the options this kernel has given.
-    const uring_options& features() const noexcept { return x_options; }
+    const uring_options& features() const noexcept { return x_ring.features(); }
 
     std::error_code watch(watched& which) noexcept override {
         if (x_free == none) {
@@ -14434,7 +17677,7 @@ public:
         at.who = &which;
         which.mark = index;
         if (!which.listens()) return arm(index), std::error_code();
-        const std::error_code failed = watch_listening(which.number(), key_of(index));
+        const std::error_code failed = watch_listening(which.number(), index);
         if (failed) forget(index);
         return failed;
     }
@@ -14442,44 +17685,33 @@ public:
     void unwatch(watched& which) noexcept override {
         const auto index = static_cast<std::uint32_t>(which.mark);
         if (which.listens()) {
-            ::epoll_ctl(x_listening.get(), EPOLL_CTL_DEL, which.number(), nullptr);
+            x_listening.remove(which.number());
             return forget(index);
         }
-        io_uring_sqe* const entry = next_entry();
+        io_uring_sqe* const entry = x_ring.next_entry();
         ::io_uring_prep_cancel64(entry, key_of(index), 0);
         ::io_uring_sqe_set_data64(entry, nobody);
-        if (x_options.skip_success) entry->flags |= IOSQE_CQE_SKIP_SUCCESS;
+        if (features().skip_success) entry->flags |= IOSQE_CQE_SKIP_SUCCESS;
         forget(index);
-        if (x_started) ::io_uring_submit_and_get_events(&x_ring);
+        if (x_ring.started()) x_ring.submit_and_look();
     }
 
     bool wait(std::chrono::nanoseconds timeout) noexcept override {
-        if (!x_started) start();
+        x_ring.start();
         if (!x_lost.empty() && watch_lost()) timeout = std::chrono::nanoseconds(0);
-        [[maybe_unused]] int outcome;
-        if (timeout <= std::chrono::nanoseconds(0)) {
-            outcome = ::io_uring_submit_and_get_events(&x_ring);
-        } else if (timeout == forever) {
-            outcome = ::io_uring_submit_and_wait(&x_ring, 1);
-        } else {
-            const auto seconds = std::chrono::floor<std::chrono::seconds>(timeout);
-            __kernel_timespec most{seconds.count(), (timeout - seconds).count()};
-            io_uring_cqe* first;
-            outcome = ::io_uring_submit_and_wait_timeout(&x_ring, &first, 1, &most, nullptr);
-        }
-        assert(outcome != -EEXIST && "a loop over io_uring belongs to the thread that first waits");
-        io_uring_cqe* some[1];
-        if (::io_uring_peek_batch_cqe(&x_ring, some, 1) == 0) return false; // takes in what overflowed as well
-        x_found = ::io_uring_cq_ready(&x_ring);
+        x_ring.submit_and_wait(timeout);
+        io_uring_cqe* first;
+        if (!x_ring.peek(first)) return false;
+        x_found = ::io_uring_cq_ready(x_ring.get());
         return true;
     }
 
     bool dispatch() noexcept override {
         for (int told = 0; told < events_at_once && x_found > 0;) {
             io_uring_cqe* found;
-            if (::io_uring_peek_batch_cqe(&x_ring, &found, 1) == 0) break;
+            if (!x_ring.peek(found)) break;
             const io_uring_cqe event = *found;
-            ::io_uring_cq_advance(&x_ring, 1);
+            x_ring.advance();
             --x_found;
             const auto index = static_cast<std::uint32_t>(event.user_data);
             if (event.user_data == nobody || event.user_data != key_of(index)) continue; // unwatched meanwhile
@@ -14494,32 +17726,26 @@ public:
             ++told;
         }
         if (x_found == 0 && !x_lost.empty() && x_at_once) { // the descriptor has to say that there is more to do
-            io_uring_sqe* const entry = next_entry();
+            io_uring_sqe* const entry = x_ring.next_entry();
             ::io_uring_prep_nop(entry);
             ::io_uring_sqe_set_data64(entry, nobody);
-            ::io_uring_submit(&x_ring);
+            x_ring.submit();
         }
         return x_found > 0;
     }
 
-    void wake() noexcept override {
-        const std::uint64_t one = 1; // each write is an event, the counter need not be read
-        const int saved = errno;     // of what a signal interrupted
-        [[maybe_unused]] const ssize_t ignored = ::write(x_wake.get(), &one, sizeof one);
-        errno = saved;
-    }
+    void wake() noexcept override { x_ring.wake(); }
 
     // From the first call on everything is handed to the kernel at once: somebody else may wait.
     int descriptor() noexcept override {
         x_at_once = true;
-        if (!x_started) start();
-        ::io_uring_submit(&x_ring);
-        return x_ring.ring_fd;
+        x_ring.start();
+        x_ring.submit();
+        return x_ring.descriptor();
     }
 
 private:
     static constexpr int events_at_once = 4; // as many leases as the pool keeps
-    static constexpr int most_listening = 8; // told of at a time
     static constexpr std::uint32_t none = ~std::uint32_t{0};
     static constexpr std::uint64_t nobody = ~std::uint64_t{0};
     static constexpr std::uint32_t wake_slot = 0, listening_slot = 1;
@@ -14531,45 +17757,7 @@ private:
         std::uint32_t next_free;
     };
 
-    explicit uring(const uring_options& options)
-        : x_options(options), x_wake(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)), x_slots(2, slot{nullptr, 0, none}) {
-        std::memset(&x_ring, 0, sizeof x_ring);
-        x_ring.ring_fd = -1;
-    }
-
-    // 0 or an errno. The ring begins disabled: the thread that enables it is the one that submits.
-    int set_up() {
-        int failed = EINVAL;
-        if (x_options.deferred_task_work)
-            failed = try_flags(IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN);
-        if (failed == EINVAL) x_options.deferred_task_work = false;
-        if (failed == EINVAL && x_options.cooperative_task_work) failed = try_flags(IORING_SETUP_COOP_TASKRUN);
-        if (failed == EINVAL) {
-            x_options.cooperative_task_work = x_options.submit_all = false;
-            failed = try_flags(0);
-        }
-        if (failed) return failed;
-        if (!(x_ring.features & IORING_FEAT_CQE_SKIP)) x_options.skip_success = false;
-        if (!(x_ring.features & IORING_FEAT_RSRC_TAGS)) return EINVAL; // older than 5.13: no multishot polls
-        arm(wake_slot);
-        return 0;
-    }
-
-    int try_flags(unsigned flags) noexcept {
-        io_uring_params wish;
-        std::memset(&wish, 0, sizeof wish);
-        wish.flags = flags | IORING_SETUP_R_DISABLED | IORING_SETUP_CQSIZE | (x_options.submit_all ? IORING_SETUP_SUBMIT_ALL : 0);
-        wish.cq_entries = x_options.completions;
-        const int failed = -::io_uring_queue_init_params(x_options.submissions, &x_ring, &wish);
-        if (failed) x_ring.ring_fd = -1;
-        return failed;
-    }
-
-    void start() noexcept {
-        x_started = true;
-        // io_uring_enable_rings, which liburing 2.3 declares and does not have.
-        ::syscall(__NR_io_uring_register, x_ring.ring_fd, IORING_REGISTER_ENABLE_RINGS, nullptr, 0);
-    }
+    explicit uring(const uring_options& options) : x_ring(options), x_slots(2, slot{nullptr, 0, none}) {}
 
     std::uint64_t key_of(std::uint32_t index) const noexcept {
         return index < x_slots.size() ? std::uint64_t{x_slots[index].generation} << 32 | index : nobody;
@@ -14580,22 +17768,11 @@ private:
         return number == ENOMEM || number == EAGAIN || number == EINTR || number == ECANCELED;
     }
 
-    io_uring_sqe* next_entry() noexcept {
-        for (;;) {
-            if (io_uring_sqe* const entry = ::io_uring_get_sqe(&x_ring)) return entry;
-            if (!x_started) start();
-            ::io_uring_submit_and_get_events(&x_ring);
-        }
-    }
-
-    // What is ready already comes as an event too, as does every wake-up of the descriptor's after that.
     void arm(std::uint32_t index) noexcept {
-        io_uring_sqe* const entry = next_entry();
         const bool ours = index <= listening_slot;
-        const int number = !ours ? x_slots[index].who->number() : index == wake_slot ? x_wake.get() : x_listening.get();
-        ::io_uring_prep_poll_multishot(entry, number, ours ? POLLIN : POLLIN | POLLOUT | POLLRDHUP);
-        ::io_uring_sqe_set_data64(entry, key_of(index));
-        if (x_at_once) ::io_uring_submit(&x_ring);
+        const int number = !ours ? x_slots[index].who->number() : index == wake_slot ? x_ring.wake_number() : x_listening.number();
+        x_ring.watch(number, ours ? POLLIN : POLLIN | POLLOUT | POLLRDHUP, key_of(index));
+        if (x_at_once) x_ring.submit();
     }
 
     // Nobody watches with this slot any more: what the ring still says of it is for nobody.
@@ -14606,35 +17783,25 @@ private:
         at.next_free = std::exchange(x_free, index);
     }
 
-    [[gnu::cold]] std::error_code watch_listening(int number, std::uint64_t key) noexcept {
-        if (!x_listening) {
-            x_listening = unique_descriptor(::epoll_create1(EPOLL_CLOEXEC));
-            if (!x_listening) return last_error();
-            arm(listening_slot);
-        }
-        epoll_event interest{};
-        interest.events = EPOLLIN | EPOLLET;
-        interest.data.u64 = key;
-        if (::epoll_ctl(x_listening.get(), EPOLL_CTL_ADD, number, &interest) != 0) return last_error();
-        return {};
+    [[gnu::cold]] std::error_code watch_listening(int number, std::uint32_t index) noexcept {
+        const bool first = x_listening.number() < 0;
+        const std::error_code failed = x_listening.add(number, key_of(index));
+        if (first && !failed) arm(listening_slot);
+        return failed;
     }
 
     void tell_listening() noexcept {
-        for (int found = most_listening; found == most_listening;) {
-            epoll_event events[most_listening];
-            found = ::epoll_wait(x_listening.get(), events, most_listening, 0);
-            for (int i = 0; i < found; ++i) {
-                const auto index = static_cast<std::uint32_t>(events[i].data.u64);
-                if (events[i].data.u64 == key_of(index)) x_slots[index].who->on_ready(true, false, false);
-            }
-        }
+        x_listening.look([this](std::uint64_t key) {
+            const auto index = static_cast<std::uint32_t>(key);
+            if (key == key_of(index)) x_slots[index].who->on_ready(true, false, false);
+        });
     }
 
     // Watches anew what the kernel has let go of because events overflowed; true when some are left. Not while some of
     // those are yet to come in, or it would let go at once, for ever; and only as many as there is room for.
     [[gnu::cold]] bool watch_lost() noexcept {
-        if (IO_URING_READ_ONCE(*x_ring.sq.kflags) & IORING_SQ_CQ_OVERFLOW) return true;
-        for (unsigned count = 0; count < x_options.completions / 2 && !x_lost.empty(); ++count) {
+        if (x_ring.has_overflowed()) return true;
+        for (unsigned count = 0; count < features().completions / 2 && !x_lost.empty(); ++count) {
             const std::uint64_t key = x_lost.back();
             x_lost.pop_back();
             const auto index = static_cast<std::uint32_t>(key);
@@ -14643,27 +17810,8 @@ private:
         return !x_lost.empty();
     }
 
-    // What to do about it, in brackets.
-    [[gnu::cold]] static std::string hint(int failed) {
-        if (failed == EPERM || failed == EACCES) {
-            std::FILE* const file = std::fopen("/proc/sys/kernel/io_uring_disabled", "re");
-            const int disabled = file ? std::fgetc(file) : '0';
-            if (file) std::fclose(file);
-            if (disabled == '1' || disabled == '2')
-                return concat({" (the sysctl kernel.io_uring_disabled is ", disabled == '1' ? "1)" : "2)"});
-            return " (forbidden here, by a container's seccomp profile probably)";
-        }
-        if (failed == ENOSYS) return " (this kernel has none, or a seccomp profile hides it)";
-        if (failed == EINVAL) return " (this kernel's is too old: it takes 5.13)";
-        if (failed == ENOMEM) return " (before 5.12 the limit of locked memory counts: ulimit -l)";
-        return {};
-    }
-
-    uring_options x_options;
-    unique_descriptor x_wake;
-    unique_descriptor x_listening; // made for the first acceptor
-    io_uring x_ring;
-    bool x_started = false; // some thread has become the one that submits
+    uring_ring x_ring;
+    uring_listening x_listening;
     bool x_at_once = false;
     unsigned x_found = 0; // completions that `wait` has seen and `dispatch` has not told of
     std::uint32_t x_free = none;
@@ -14676,7 +17824,8 @@ private:
 namespace weir::inline v0::detail {
 
 // Has `automatic` know of it in the whole program, in whichever file this header is included.
-inline const bool uring_is_there = (uring_maker.store(&io::uring::make_chosen), true);
+inline const bool uring_is_there = (uring_maker.store(&io::uring::make_chosen),
+    uring_completion_maker.store(&io::uring_completion::make), true);
 
 } // namespace weir::inline v0::detail
 

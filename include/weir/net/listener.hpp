@@ -130,7 +130,7 @@ class [[nodiscard]] listener::accept_awaiter : public awaitable<accept_awaiter>,
 public:
     explicit accept_awaiter(listener& from) noexcept : x_from(&from) {}
     accept_awaiter(accept_awaiter&& other) noexcept : x_from(other.x_from) {}
-    ~accept_awaiter() {
+    [[gnu::cold]] ~accept_awaiter() {
         if (x_stream && x_from) x_from->x_held = std::move(x_stream);
         leave();
     }

@@ -36,7 +36,7 @@ class http_phase {
 public:
     // Waits for requests take place in `waiting`, which is cancelled when the server stops. Everything that is given
     // must live until the task has ended.
-    static task<> run(const server_setup& of, io::stream& stream, context& waiting, upgrade& to) {
+    [[gnu::cold]] static task<> run(const server_setup& of, io::stream& stream, context& waiting, upgrade& to) {
         http_phase self(of, stream, waiting, to);
         std::chrono::nanoseconds patience = of.options.handshake_timeout;
         for (;;) {
@@ -101,7 +101,7 @@ private:
     }
 
     // False while more is to come; then it is decided what to do.
-    bool read() {
+    [[gnu::cold]] bool read() {
         for (;;) {
             bytes_view input = x_rest;
             const http::parse_status status = x_parser.parse(input);
@@ -127,7 +127,7 @@ private:
     }
 
     // True when everything is out, or the client is gone.
-    bool write() noexcept {
+    [[gnu::cold]] bool write() noexcept {
         while (!x_text.empty() && !x_stream.failure()) {
             if (x_written == x_step_end) {
                 x_step_end = x_text.size() - x_written > write_step_bytes ? x_written + write_step_bytes : x_text.size();
@@ -190,7 +190,7 @@ private:
         }
     }
 
-    void judge() {
+    [[gnu::cold]] void judge() {
         const std::string_view path = x_head.path();
         websocket_route* const route = x_server.table.websocket_at(path);
         const get_route* const get = x_server.table.get_at(path);
@@ -254,7 +254,7 @@ private:
         respond_for_application(std::move(*x_said));
     }
 
-    void accept() {
+    [[gnu::cold]] void accept() {
         if (x_waiting.canceled()) return refuse(http::status::service_unavailable, "The server is stopping.");
         const std::string_view subprotocol = ws::choose_subprotocol(x_head, x_step.route->supported());
         const compression_choice& compressed = x_server.websocket->compression;
@@ -284,7 +284,7 @@ private:
         respond(std::move(made));
     }
 
-    void respond(const response& answer) {
+    [[gnu::cold]] void respond(const response& answer) {
         http::response_options how = x_step.how;
         how.content_type = answer.content_type;
         how.extra = &answer.fields;

@@ -10,34 +10,46 @@
 
 namespace weir::inline v0::detail {
 
-struct get_route {
+struct get_route : list_node<get_route> {
+    get_route(std::string_view at, owned<request_handler> by) : path(at), handler(std::move(by)) {}
+
     std::string path;
     owned<request_handler> handler;
 };
 
 class routes {
 public:
+    routes() noexcept = default;
+    routes(const routes&) = delete;
+    routes& operator=(const routes&) = delete;
+    [[gnu::cold]] ~routes() {
+        while (websocket_route* each = x_websockets.pop_front()) delete each;
+        while (get_route* each = x_gets.pop_front()) delete each;
+    }
+
     websocket_route& add(owned<websocket_route> route) {
         assert(is_path(route->path()) && "a path begins with '/' and has no query; other characters are percent-encoded");
         assert(!websocket_at(route->path()) && "two handlers for WebSockets at one path");
-        return *x_websockets.emplace_back(std::move(route));
+        websocket_route* const added = route.release();
+        x_websockets.push_back(*added);
+        return *added;
     }
 
     void add(std::string_view path, owned<request_handler> handler) {
         assert(is_path(path) && "a path begins with '/' and has no query; other characters are percent-encoded");
         assert(!get_at(path) && "two handlers for GET at one path");
-        x_gets.push_back({std::string(path), std::move(handler)});
+        x_gets.push_back(*new get_route(path, std::move(handler)));
     }
 
     // Null where there is none.
     websocket_route* websocket_at(std::string_view path) const noexcept {
-        for (const auto& each : x_websockets)
-            if (each->path() == path) return each.get();
+        for (websocket_route* each = x_websockets.front(); each; each = x_websockets.after(*each))
+            if (each->path() == path) return each;
         return nullptr;
     }
     const get_route* get_at(std::string_view path) const noexcept {
-        for (const get_route& each : x_gets)
-            if (each.path == path) return &each;
+        for (const get_route* each = x_gets.front(); each; each = x_gets.after(*each))
+            if (each->path == path) return each;
         return nullptr;
     }
 
@@ -46,8 +58,8 @@ private:
         return text.starts_with('/') && http::is_target(text) && text.find_first_of("?#") == text.npos;
     }
 
-    std::vector<owned<websocket_route>> x_websockets;
-    std::vector<get_route> x_gets;
+    list<websocket_route> x_websockets; // owned, as the next
+    list<get_route> x_gets;
 };
 
 // What the connections of a server look at.

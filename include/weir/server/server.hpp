@@ -26,7 +26,10 @@ public:
     server() = default;
     server(const server&) = delete;
     server& operator=(const server&) = delete;
-    ~server() { assert(!x_stops.attached() && "a server was destroyed while it was running"); }
+    ~server() {
+        assert(!x_stops.attached() && "a server was destroyed while it was running");
+        while (waiting_task* each = x_tasks.pop_front()) delete each;
+    }
 
     // --- routes; to be added before the server runs ---
     //
@@ -82,7 +85,7 @@ public:
         if (x_running)
             x_running->spawn(std::move(attended));
         else
-            x_tasks.push_back(std::move(attended));
+            x_tasks.push_back(*new waiting_task(std::move(attended)));
     }
 
     // The same with a function, for instance a lambda that captures, and its arguments, which are kept as long.
@@ -139,7 +142,7 @@ public:
             detail::service running(x_setup, x_stops, std::move(*x_listener), x_open_count);
             x_listener = nullptr;
             x_running = &running;
-            for (task<>& each : std::exchange(x_tasks, {})) running.spawn(std::move(each));
+            while (const owned<waiting_task> each{x_tasks.pop_front()}) running.spawn(std::move(each->work));
             outcome = co_await running.run();
         }
         if (x_task_threw) outcome = std::exchange(x_task_threw, {});
@@ -161,6 +164,11 @@ public:
     std::size_t connections() const noexcept { return x_open_count; }
 
 private:
+    struct waiting_task : list_node<waiting_task> {
+        explicit waiting_task(task<>&& starts_later) noexcept : work(std::move(starts_later)) {}
+        task<> work;
+    };
+
     // However serving ends, the server listens nowhere after it.
     struct closing_time {
         explicit closing_time(server& of) noexcept : x_server(of) {}
@@ -226,7 +234,7 @@ private:
     owned<net::listener> x_listener; // between `listen` and `serve`
     net::endpoint x_local;
     std::size_t x_open_count = 0;
-    std::vector<task<>> x_tasks; // that are to start
+    list<waiting_task> x_tasks; // that are to start; owned
     detail::service* x_running = nullptr;
     error x_task_threw;
 };

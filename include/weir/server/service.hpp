@@ -80,7 +80,7 @@ private:
     };
 
     // The HTTP side of a connection. Its frame is gone before the WebSocket side begins, which may last for days.
-    task<> serve(owned<io::stream> stream, admission::place here) {
+    [[gnu::cold]] task<> serve(owned<io::stream> stream, admission::place here) {
         std::string thrown;
         upgrade to;
         const bool talked = co_await caught(http_phase::run(x_server, *stream, x_waiting, to), thrown);
@@ -95,7 +95,7 @@ private:
     }
 
     // The WebSocket side. `request`: null for a handler that does not care for it.
-    task<> converse(websocket ws, websocket_route& route, owned<const http::request_head> request,
+    [[gnu::cold]] task<> converse(websocket ws, websocket_route& route, owned<const http::request_head> request,
                     [[maybe_unused]] admission::place here) {
         const open_connection entry(*this, ws);
         if (x_stopping) close(ws);

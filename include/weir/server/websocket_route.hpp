@@ -4,6 +4,7 @@
 // the server's loop.
 #pragma once
 
+#include <weir/core/list.hpp>
 #include <weir/protocol/ws/origin.hpp>
 #include <weir/server/handler.hpp>
 #include <weir/server/response.hpp>
@@ -16,7 +17,7 @@
 namespace weir::inline v0 {
 
 // The settings of a WebSocket route; each setter returns the route.
-class websocket_route {
+class websocket_route : public list_node<websocket_route> {
 public:
     // `wants_request`: the handler is given the head of the handshake's request, which is kept for it.
     websocket_route(std::string path, owned<detail::websocket_handler> handler, bool wants_request)

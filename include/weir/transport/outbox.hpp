@@ -234,7 +234,7 @@ private:
     }
 
     // Queues what is left of the caller's frames after `written` bytes of them. False when nothing is.
-    bool queue_rest(const segments& all, std::size_t lanes, const frame_part* parts, std::size_t frames,
+    [[gnu::noinline]] bool queue_rest(const segments& all, std::size_t lanes, const frame_part* parts, std::size_t frames,
                     std::size_t written) noexcept {
         std::size_t at = lanes;
         std::size_t frame = 0;
@@ -262,7 +262,7 @@ private:
         return true;
     }
 
-    void append_rest(ws::opcode type, bytes_view payload, std::size_t frame_bytes, bool more) noexcept {
+    [[gnu::cold]] void append_rest(ws::opcode type, bytes_view payload, std::size_t frame_bytes, bool more) noexcept {
         if (more) append_message(x_data, type, payload, frame_bytes, nullptr);
     }
 

@@ -103,7 +103,7 @@ public:
 
     // A connection whose opening handshake is done. Bytes that came behind it are in `rest`, a part of the lease
     // `first`.
-    websocket(ws::role side, owned<io::stream> over, io::lease&& first, mutable_bytes rest,
+    [[gnu::cold]] websocket(ws::role side, owned<io::stream> over, io::lease&& first, mutable_bytes rest,
               const connection_environment& around, shared<const websocket_options> options)
         : x_core(new detail::connection_core(side, std::move(over), std::move(first), rest, around, std::move(options))) {
     }

@@ -56,7 +56,7 @@ inline bool parse_content_length(const fields& from, std::uint64_t& length) noex
 }
 
 // What Transfer-Encoding and Content-Length say together; `otherwise` is what their absence means.
-inline result<body_framing> framing_of(const fields& from, unsigned version_minor, body_kind otherwise) {
+[[gnu::cold]] inline result<body_framing> framing_of(const fields& from, unsigned version_minor, body_kind otherwise) {
     const bool has_length = from.count("Content-Length") > 0;
     if (from.count("Transfer-Encoding") > 0) {
         if (has_length) return framing_error(errc::bad_framing, "both Transfer-Encoding and Content-Length");

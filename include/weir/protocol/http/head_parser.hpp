@@ -178,7 +178,7 @@ public:
     }
 
     // Forgets everything but the limits.
-    void reset() noexcept { *this = head_parser(x_limits); }
+    [[gnu::cold, gnu::noinline]] void reset() noexcept { *this = head_parser(x_limits); }
 
 private:
     enum class stage : std::uint8_t { first_byte, first_line, field_lines };

@@ -52,7 +52,7 @@ inline bool may_have_body(status code) noexcept {
 
 // Appends a request's head with its blank line.
 template <class Output>
-[[nodiscard]] bool append_head(Output& to, const request_head& head) {
+[[nodiscard, gnu::cold]] bool append_head(Output& to, const request_head& head) {
     if (!is_token(head.method) || !is_target(head.target)) return false;
     return detail::append_texts(to, {head.method, " ", head.target, " ", detail::version_text(head.version_minor),
                                      "\r\n", head.fields.lines(), "\r\n"});
@@ -60,7 +60,7 @@ template <class Output>
 
 // Appends a response's head with its blank line.
 template <class Output>
-[[nodiscard]] bool append_head(Output& to, const response_head& head) {
+[[nodiscard, gnu::cold]] bool append_head(Output& to, const response_head& head) {
     const unsigned code = to_number(head.status);
     if (code < 100 || code > 999 || !is_field_text(head.reason)) return false;
     const std::string_view reason = head.reason.empty() ? reason_phrase(head.status) : std::string_view(head.reason);
@@ -107,7 +107,7 @@ struct response_options {
 // status that has no body (1xx, 204, 304) gets neither a body nor the two fields that describe one. Writes no Date: no
 // clock is known here.
 template <class Output>
-[[nodiscard]] bool append_response(Output& to, status code, std::string_view body,
+[[nodiscard, gnu::cold]] bool append_response(Output& to, status code, std::string_view body,
                                    const response_options& options = {}) {
     const unsigned number = to_number(code);
     if (number < 100 || number > 999 || !is_field_value(options.content_type)) return false;
