@@ -101,4 +101,5 @@ int main() {
                         at(0.999), share * 100);
             std::fflush(stdout);
         }
+    return 0;
 }

@@ -3,7 +3,8 @@
 
     unit.py OUT tests PART PARTS FILE...       test files
     unit.py OUT programs PART PARTS FILE...    programs; the unit's main calls the one that the name under which it was
-                                               started says, folder_name for folder/name.cpp
+                                               started says: folder_name for tests/folder/name.cpp,
+                                               name for examples/name.cpp
 
 PART: which of PARTS parts of the files to take, from 0. Each file is included in a namespace of its own, so that none has
 to care for the names of the others; __FILE__ is its own. For that, files include first and then say the rest: what they
@@ -49,17 +50,22 @@ def call_of(path, name):
     main = re.search(r"^int main\((.*)\) {", path.read_text(encoding="utf-8"), re.M)
     if not main:
         fail(path, 1, "there is no line `int main(` (tests/support/unit.py)")
-    return f'    if (name == "{name}") return {name}::main({"argc, argv" if main[1] else ""});'
+    return f'    if (name == "{name}") return in_{name}::main({"argc, argv" if main[1] else ""});'
+
+
+def name_of(path):
+    """folder_name for tests/folder/name.cpp, name for examples/name.cpp."""
+    tests = pathlib.Path(__file__).resolve().parent.parent
+    return re.sub(r"\W", "_", str(path.relative_to(tests).with_suffix("")) if tests in path.parents else path.stem)
 
 
 def main():
     out, kind, part, parts = pathlib.Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
     files = [pathlib.Path(each).resolve() for each in sys.argv[5:]][part::parts]
-    tests = pathlib.Path(__file__).resolve().parent.parent
-    names = [re.sub(r"\W", "_", str(path.relative_to(tests).with_suffix(""))) for path in files]
+    names = [name_of(path) for path in files]
     text = []
     for path, name in zip(files, names):
-        text += [*includes_of(path), f"namespace {name} {{", f'#include "{path}"', "}"]
+        text += [*includes_of(path), f"namespace in_{name} {{", f'#include "{path}"', "}"]
     if kind == "programs":
         text.append(MAIN.format("\n".join(map(call_of, files, names))))
     text = "\n".join(text) + "\n"
