@@ -16646,7 +16646,7 @@ public:
         if (!ring.started()) start();
         const bool ends = timeout > std::chrono::nanoseconds(0) && timeout != uring_ring::forever;
         const std::chrono::nanoseconds until = ends ? now() + timeout : timeout;
-        if (!x_news.empty()) timeout = std::chrono::nanoseconds(0);
+        if (!x_news.empty() || x_woken) timeout = std::chrono::nanoseconds(0);
         for (;;) {
             prepare_all();
             // What is handed over mostly completes at once, and is no reason to end a wait.
