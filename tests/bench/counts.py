@@ -5,6 +5,7 @@ import resource
 import subprocess
 import tempfile
 
+from cpu import ECHOES
 from programs import Missing, Server, want_program
 
 CASES = [(1, 1, 128), (1, 16, 128), (64, 1, 128), (64, 16, 128), (1, 1, 16384), (64, 1, 16384)]
@@ -33,10 +34,10 @@ def calls(bench, report):
         if connections == 1:
             fewer, more = 10 * fewer, 10 * more
         row = [_label(connections, depth, size)]
-        for name in ("bare epoll", "weir epoll", "bare io_uring", "weir io_uring"):
+        for name in ECHOES:
             row.append(round((_calls(bench, name, more, **load) - _calls(bench, name, fewer, **load)) / (more - fewer), 3))
         rows.append(row)
-    report.table("System calls a message (strace)", ["", "bare epoll", "weir epoll", "bare io_uring", "weir io_uring"], rows)
+    report.table("System calls a message (strace)", ["", *ECHOES], rows)
 
 
 def allocated(bench, name, **load):
@@ -57,9 +58,9 @@ def allocations(bench, report):
         load = {"connections": connections, "depth": depth, "bytes": size, "kind": kind,
                 "messages": 20_000 if size < 1000 else 2_000 if size < 100_000 else 100}
         rows.append([f"{_label(connections, depth, size)}, {kind}",
-                     *(round(allocated(bench, name, **load), 4) for name in ("weir epoll", "weir io_uring")), 0])
+                     *(round(allocated(bench, name, **load), 4) for name in ECHOES if name.startswith("weir")), 0])
     report.table("Allocations a message (malloc and its kin, counted), once warm",
-                 ["", "weir epoll", "weir io_uring", "target"], rows)
+                 ["", *(name for name in ECHOES if name.startswith("weir")), "target"], rows)
 
 
 def resident(process):
@@ -92,7 +93,7 @@ def memory(bench, report):
     sizes = json.loads(subprocess.run([bench.build("sizes", "servers/sizes.cpp", "-I", str(bench.weir / "include"))],
                                       capture_output=True, check=True).stdout)
     rows, lacks = [], []
-    for name in ("bare epoll", "weir epoll", "bare io_uring", "weir io_uring", "Beast", "websocketpp", "libwebsockets"):
+    for name in (*ECHOES, "Beast", "websocketpp", "libwebsockets"):
         try:
             rows.append([name, memory_of(bench, name, 10_000), 700 if "weir" in name else ""])
         except Missing as what:

@@ -6,7 +6,7 @@ from programs import Missing, Server, ZLIB
 
 ROUNDS = 5
 SECONDS = 0.3  # that a run takes at most
-ECHOES = ["bare epoll", "weir epoll", "bare io_uring", "weir io_uring", "bare completions"]
+ECHOES = ["bare epoll", "weir epoll", "bare io_uring", "weir io_uring", "bare completions", "weir completions"]
 
 
 def compare(bench, names, rounds=ROUNDS, **load):
@@ -44,10 +44,11 @@ def _echoes(bench, report, title, cells):
         least = {each: min(times) for each, times in found.items()}
         rows.append([label, least["bare epoll"], least["weir epoll"], against(found, "weir epoll", "bare epoll", target),
                      least["bare io_uring"], least["weir io_uring"], against(found, "weir io_uring", "bare io_uring", target),
-                     least["bare completions"], target])
+                     least["bare completions"], least["weir completions"],
+                     against(found, "weir completions", "bare completions", target), target])
         print("  " + "  ".join(str(each) if isinstance(each, str) else f"{each:.2f}" for each in rows[-1]), flush=True)
     report.table(title, ["", "bare epoll", "weir epoll", "ratio", "bare io_uring", "weir io_uring", "ratio",
-                               "bare completions", "target"], rows)
+                               "bare completions", "weir completions", "ratio", "target"], rows)
     report.chart(title, ECHOES[:4], [(row[0], [row[1], row[2], row[4], row[5]]) for row in rows])
 
 
@@ -130,7 +131,7 @@ def compression(bench, report):
 def latency(bench, report):
     rows = []
     for rate in (5000, 20000):
-        for name in ECHOES[:4]:
+        for name in ECHOES[:4] + ["weir completions"]:
             with Server(bench, name, cores=(0, 1)) as server:
                 best = min((server.load(mode="rate", rate=rate, connections=64, messages=rate * 2, warm=rate // 2)
                             for _ in range(2)), key=lambda line: line["p99_us"])

@@ -99,6 +99,7 @@ SERVERS = {
     "bare completions": lambda bench: _bare_uring(bench, "completion"),
     "weir epoll": lambda bench: _weir(bench, "epoll"),
     "weir io_uring": lambda bench: _weir(bench, "io_uring"),
+    "weir completions": lambda bench: _weir(bench, "io_uring-completion"),
     "Beast": _beast,
     "Beast, compressing": lambda bench: _beast(bench, "-DBENCH_COMPRESSION"),
     "websocketpp": _websocketpp,

@@ -4,6 +4,9 @@
 
 #include <weir.hpp>
 #include <weir/io/uring.hpp>
+#if __has_include(<weir/io/uring_completion.hpp>)
+#include <weir/io/uring_completion.hpp>
+#endif
 #if defined(WEIR_WITH_ZLIB)
 #include <weir/protocol/ws/deflate.hpp>
 #endif
