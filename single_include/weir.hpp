@@ -17525,7 +17525,14 @@ private:
 //     weir::run(talk(), {.backend = weir::io::uring_completion::make});      // or WEIR_BACKEND=io_uring-completion
 //
 // One submission for each socket receives until further notice, into a ring of buffers that all share and that are lent
-// out as they are. What is written in a turn leaves with the wait that follows, one call for all connections together.
+// out as they are. What is written in a turn leaves with the wait that follows, one call for all connections together; the
+// bytes of a program that stops turning its loop wait for the stream to be closed. The end of the backend resets what still
+// lingers then (io/uring_socket.hpp).
+//
+// Of the processor time that an echo takes in poll mode, 128 bytes took 0.5 to 0.9 and 16 KiB 0.8 to 1.9, of epoll's 0.5 to
+// 0.9 and 0.9 to 1.5 (kernel 6.18; 1, 64 and 1,000 connections; `tests/load/figures.cpp all`, the least of three, on a busy
+// machine with both ends on the same backend): for many small messages, not for large ones, which need several buffers
+// each and are copied once more.
 
 namespace weir::inline v0::io {
 
