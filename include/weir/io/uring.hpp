@@ -5,7 +5,7 @@
 // With that `automatic` means io_uring where it can be had, from kernel 6.1 (io/backend_choice.hpp). Every descriptor is
 // watched by one multishot poll for both directions; bytes are received and sent by direct calls, as over epoll. An echo
 // takes 0.90 to 1.01 of the processor time that it takes over epoll (kernel 6.18; 1, 64 and 1,000 connections, 128 B and
-// 16 KiB; `tests/load/figures.cpp all`). What is to be watched is handed over with the next wait, so that accepting
+// 16 KiB; `tests/bench/run cpu` has it beside bare servers). What is to be watched is handed over with the next wait, so that accepting
 // connections takes no call of its own for that; what is no longer to be watched is taken back at once, so that closing a
 // socket closes it. Memory: 64 bytes for each of 256 submissions, 16 for each of 1,024 completions, 16 for each descriptor.
 // Sockets that listen are watched by an epoll descriptor that the ring watches: a ring outlives a killed process by up to 40

@@ -7,10 +7,9 @@
 // bytes of a program that stops turning its loop wait for the stream to be closed. The end of the backend resets what still
 // lingers then (io/uring_socket.hpp).
 //
-// Of the processor time that an echo takes in poll mode, 128 bytes took 0.5 to 0.9 and 16 KiB 0.8 to 1.9, of epoll's 0.5 to
-// 0.9 and 0.9 to 1.5 (kernel 6.18; 1, 64 and 1,000 connections; `tests/load/figures.cpp all`, the least of three, on a busy
-// machine with both ends on the same backend): for many small messages, not for large ones, which need several buffers
-// each and are copied once more.
+// For many small messages, not for large ones, which need several buffers each and are copied once more. `tests/bench/run
+// cpu` has it beside a bare server; a first measurement, on a busy machine, gave 0.5 to 0.9 of poll mode's processor time
+// for 128 bytes, and up to 1.9 of it for 16 KiB.
 #pragma once
 
 #include <weir/io/uring_acceptor.hpp>
