@@ -17529,10 +17529,9 @@ private:
 // bytes of a program that stops turning its loop wait for the stream to be closed. The end of the backend resets what still
 // lingers then (io/uring_socket.hpp).
 //
-// Of the processor time that an echo takes in poll mode, 128 bytes took 0.5 to 0.9 and 16 KiB 0.8 to 1.9, of epoll's 0.5 to
-// 0.9 and 0.9 to 1.5 (kernel 6.18; 1, 64 and 1,000 connections; `tests/load/figures.cpp all`, the least of three, on a busy
-// machine with both ends on the same backend): for many small messages, not for large ones, which need several buffers
-// each and are copied once more.
+// For many small messages, not for large ones, which need several buffers each and are copied once more. `tests/bench/run
+// cpu` has it beside a bare server; a first measurement, on a busy machine, gave 0.5 to 0.9 of poll mode's processor time
+// for 128 bytes, and up to 1.9 of it for 16 KiB.
 
 namespace weir::inline v0::io {
 
@@ -17637,7 +17636,7 @@ private:
 // With that `automatic` means io_uring where it can be had, from kernel 6.1 (io/backend_choice.hpp). Every descriptor is
 // watched by one multishot poll for both directions; bytes are received and sent by direct calls, as over epoll. An echo
 // takes 0.90 to 1.01 of the processor time that it takes over epoll (kernel 6.18; 1, 64 and 1,000 connections, 128 B and
-// 16 KiB; `tests/load/figures.cpp all`). What is to be watched is handed over with the next wait, so that accepting
+// 16 KiB; `tests/bench/run cpu` has it beside bare servers). What is to be watched is handed over with the next wait, so that accepting
 // connections takes no call of its own for that; what is no longer to be watched is taken back at once, so that closing a
 // socket closes it. Memory: 64 bytes for each of 256 submissions, 16 for each of 1,024 completions, 16 for each descriptor.
 // Sockets that listen are watched by an epoll descriptor that the ring watches: a ring outlives a killed process by up to 40

@@ -22,7 +22,7 @@ QUICKLY, PATIENTLY = (["--silence", each, "--patience", "5", "--deflate"] for ea
 
 # How many cases are allowed and failed at the most.
 RECORDED = {
-    "server, ws of npm": (41, 25),           # version 8.23
+    "server, ws of npm": (41, 25),           # version 8.23 on Node.js 20; older ones take two field names that are none
     "client, ws of npm": (21, 16),
     "server, python3-websockets": (19, 46),  # version 10.4
     "client, python3-websockets": (17, 40),
@@ -42,6 +42,14 @@ def peers():
                [sys.executable, str(PEERS / "websockets_client.py")])
     except ImportError:
         print("left out: Debian's python3-websockets is not installed")
+
+
+def recorded(key):
+    allowed, failed = RECORDED[key]
+    if key == "server, ws of npm":
+        version = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout
+        failed += 2 * (int(re.match(r"v(\d+)", version)[1]) < 20)
+    return allowed, failed
 
 
 def judge(role, command, times):
@@ -68,7 +76,7 @@ def main():
             if wanted and not any(word in key for word in wanted):
                 continue
             count += 1
-            allowed, failed = RECORDED[key]
+            allowed, failed = recorded(key)
             for times in QUICKLY, PATIENTLY:  # a busy machine may be late to say what it says in time
                 report, score = judge(role, command, times)
                 is_worse = score["failed"] > failed or score["failed"] + score["allowed"] > failed + allowed

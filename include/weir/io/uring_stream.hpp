@@ -4,6 +4,7 @@
 // wait. The socket and the memory that the kernel works on are in io/uring_socket.hpp and may outlive this.
 #pragma once
 
+#include <weir/core/owned.hpp>
 #include <weir/io/uring_socket.hpp>
 
 #include <linux/sockios.h>
