@@ -18,7 +18,7 @@ CASES = [
     ("16 KiB ASCII text", 1, 16384, "ascii", 3500),
     ("16 KiB Korean text", 1, 16384, "korean", 10000),
 ]
-FEWER, MORE = 1600, 4800  # messages
+FEWER, MORE = 320, 960  # messages
 
 
 def collected(bench, name, depth, size, kind, messages, keep=None):
@@ -29,10 +29,10 @@ def collected(bench, name, depth, size, kind, messages, keep=None):
     return int(re.search(r"Collected : (\d+)", server.said)[1])
 
 
-def count(bench, name, case, keep=None, fewer=FEWER, more=MORE):
+def count(bench, name, case, keep=None):
     _, depth, size, kind, _ = case
-    base = collected(bench, name, depth, size, kind, fewer)
-    return (collected(bench, name, depth, size, kind, more, keep) - base) / (more - fewer)
+    fewer = collected(bench, name, depth, size, kind, FEWER)
+    return (collected(bench, name, depth, size, kind, MORE, keep) - fewer) / (MORE - FEWER)
 
 
 def run(bench, report, keep=False):

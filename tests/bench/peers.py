@@ -15,7 +15,7 @@ def run(bench, report):
         except Missing as what:
             lacks.append(f"{name}: {what}")
     columns = ["bare epoll", "weir epoll", *there]
-    counts = [[case[0], *(count(bench, name, case, fewer=160, more=640) for name in columns)] for case in CASES]
+    counts = [[case[0], *(count(bench, name, case) for name in columns)] for case in CASES]
     report.table("Other libraries: user-space instructions a message", ["", *columns], counts, lacks)
     report.chart("User-space instructions a message, beside other libraries", columns, [(row[0], row[1:]) for row in counts])
     rows = []

@@ -14,9 +14,9 @@ PATIENCE = 120  # seconds for anything at all; only failures take them
 
 
 def on_core(which):
-    """In front of a command: has it run on the core `which`. Server and load generator share one, so that no wake-up has to
-    cross over, which costs more than an echo; only where latency is measured each has its own."""
-    return ["taskset", "-c", str(which)] if shutil.which("taskset") and (os.cpu_count() or 1) > which else []
+    """In front of a command: has it run on the core `which`; anywhere, without."""
+    there = which is not None and shutil.which("taskset") and (os.cpu_count() or 1) > which
+    return ["taskset", "-c", str(which)] if there else []
 
 
 class Missing(Exception):
@@ -113,9 +113,10 @@ def want_program(name):
 
 
 class Server:
-    """A server that was started and says where it listens. It is interrupted at the end of the block."""
+    """A server that was started and says where it listens, and its load, on the two `cores`. It is told to end at the end
+    of the block."""
 
-    def __init__(self, bench, name, wrapper=(), environment=(), cores=(1, 1)):
+    def __init__(self, bench, name, wrapper=(), environment=(), cores=(None, None)):
         command, own = SERVERS[name](bench)
         bench.load_program()
         self.bench, self.name, self.core = bench, name, cores[1]
@@ -134,7 +135,7 @@ class Server:
 
     def __exit__(self, kind, *_):
         if self.process.poll() is None:
-            os.kill(self.number, signal.SIGINT if kind is None else signal.SIGKILL)
+            os.kill(self.number, signal.SIGTERM if kind is None else signal.SIGKILL)
         try:
             self.said = self.process.communicate(timeout=PATIENCE)[1]
         except subprocess.TimeoutExpired:

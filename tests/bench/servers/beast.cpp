@@ -56,7 +56,7 @@ asio::awaitable<void, executor> accept(executor on, int listener) {
 
 int main() {
     asio::io_context loop(1);
-    asio::signal_set signals(loop, SIGINT);
+    asio::signal_set signals(loop, SIGTERM);
     signals.async_wait([&loop](auto, auto) { loop.stop(); });
     asio::co_spawn(loop.get_executor(), accept(loop.get_executor(), bare::listen_somewhere()), asio::detached);
     loop.run();

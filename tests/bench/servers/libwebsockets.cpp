@@ -56,7 +56,7 @@ volatile std::sig_atomic_t stopped = 0;
 
 int main() {
     lws_set_log_level(0, nullptr);
-    std::signal(SIGINT, [](int) { stopped = 1; });
+    std::signal(SIGTERM, [](int) { stopped = 1; });
     lws_protocols protocols[2] = {};
     protocols[0].name = "echo";
     protocols[0].callback = on_event;

@@ -30,6 +30,6 @@ int main() {
     std::error_code failed;
     std::printf("listening on :%d, process %d\n", echo.get_local_endpoint(failed).port(), static_cast<int>(::getpid()));
     std::fflush(stdout);
-    std::signal(SIGINT, [](int) { std::_Exit(0); });
+    std::signal(SIGTERM, [](int) { std::_Exit(0); });
     echo.run();
 }
