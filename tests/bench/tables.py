@@ -2,6 +2,7 @@
 import html
 import os
 import platform
+import re
 import subprocess
 
 
@@ -29,12 +30,18 @@ class Report:
     def text(self):
         return "\n\n".join(self.parts)
 
-    def write(self, folder):
+    def write(self, folder, everything):
+        """Into results.md, and a chart of all of it; without `everything` only the parts of the same titles are replaced."""
         folder.mkdir(exist_ok=True)
+        file = folder / "results.md"
+        parts = {each.split("\n")[0]: each for each in self.parts}
+        if not everything and file.exists():
+            before = re.split(r"\n\n(?=## )", file.read_text(encoding="utf-8").rstrip("\n"))[1:]
+            parts = {**{each.split("\n")[0]: each for each in before}, **parts}
         head = ("# Results\n\nWritten by `tests/bench/run`; [README.md](../README.md) says what the figures mean.\n"
-                f"{machine()}\n\n" + ("![The chart](chart.svg)\n\n" if self.charts else ""))
-        (folder / "results.md").write_text(head + self.text() + "\n", encoding="utf-8")
-        if self.charts:
+                f"{machine()}\n\n![The chart](chart.svg)")
+        file.write_text("\n\n".join([head, *parts.values()]) + "\n", encoding="utf-8")
+        if everything:
             (folder / "chart.svg").write_text(svg(self.charts), encoding="utf-8")
 
 

@@ -69,7 +69,7 @@ int main() {
     wish.gid = static_cast<gid_t>(-1);
     wish.uid = static_cast<uid_t>(-1);
     wish.pt_serv_buf_size = 64 * 1024;
-    wish.options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS;
+    wish.options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS | LWS_SERVER_OPTION_VALIDATE_UTF8;
     lws_context* const context = lws_create_context(&wish);
     if (!context) return 1;
     lws_vhost* const host = lws_create_vhost(context, &wish);
