@@ -50,7 +50,6 @@ def _echoes(bench, report, title, cells):
         print("  " + "  ".join(str(each) if isinstance(each, str) else f"{each:.2f}" for each in rows[-1]), flush=True)
     report.table(title, ["", "bare epoll", "weir epoll", "ratio", "bare io_uring", "weir io_uring", "ratio",
                                "bare completions", "weir completions", "ratio", "target"], rows)
-    report.chart(title, ECHOES[:4], [(row[0], [row[1], row[2], row[4], row[5]]) for row in rows])
 
 
 def _size(count):

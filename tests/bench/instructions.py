@@ -45,4 +45,3 @@ def run(bench, report, keep=False):
         print(f"  {case[0]:20} weir {weir:8.0f}  target {case[4]:6}  bare {bare:8.0f}", flush=True)
     report.table("User-space instructions a message (callgrind, epoll)",
                  ["", "weir", "target", "bare", "of the target"], rows)
-    report.chart("User-space instructions a message", ["bare", "weir", "target"], [(row[0], [row[3], row[1], row[2]]) for row in rows])

@@ -17,7 +17,6 @@ def run(bench, report):
     columns = ["bare epoll", "weir epoll", *there]
     counts = [[case[0], *(count(bench, name, case) for name in columns)] for case in CASES]
     report.table("Other libraries: user-space instructions a message", ["", *columns], counts, lacks)
-    report.chart("User-space instructions a message, beside other libraries", columns, [(row[0], row[1:]) for row in counts])
     rows = []
     for label, load in [("64 x 128 B, depth 1", {"bytes": 128, "messages": 20_000}),
                         ("64 x 128 B, depth 16", {"bytes": 128, "depth": 16, "messages": 60_000}),

@@ -9,7 +9,6 @@ import subprocess
 class Report:
     def __init__(self):
         self.parts = []
-        self.charts = []
 
     def table(self, title, columns, rows, notes=()):
         cells = [columns] + [[_shown(each) for each in row] for row in rows]
@@ -20,10 +19,6 @@ class Report:
                                           for i, width in enumerate(widths)) + " |")
         self.parts.append("\n\n".join([f"## {title}", "\n".join(lines), *notes]))
 
-    def chart(self, title, names, rows):
-        """Bars of each row for each of `names`, on a scale of its own for each row: [(label, [number])]."""
-        self.charts.append((title, names, rows))
-
     def left_out(self, name, why):
         self.parts.append(f"## {name}\n\nLeft out: {why}.")
 
@@ -31,7 +26,7 @@ class Report:
         return "\n\n".join(self.parts)
 
     def write(self, folder, everything):
-        """Into results.md, and a chart of all of it; without `everything` only the parts of the same titles are replaced."""
+        """Into results.md and chart.svg; without `everything` only the parts of the same titles are replaced."""
         folder.mkdir(exist_ok=True)
         file = folder / "results.md"
         parts = {each.split("\n")[0]: each for each in self.parts}
@@ -41,14 +36,27 @@ class Report:
         head = ("# Results\n\nWritten by `tests/bench/run`; [README.md](../README.md) says what the figures mean.\n"
                 f"{machine()}\n\n![The chart](chart.svg)")
         file.write_text("\n\n".join([head, *parts.values()]) + "\n", encoding="utf-8")
-        if everything:
-            (folder / "chart.svg").write_text(svg(self.charts), encoding="utf-8")
+        (folder / "chart.svg").write_text(svg([each for each in map(_chart_of, parts.values()) if each]), encoding="utf-8")
 
 
 def machine():
     version = subprocess.run([os.environ.get("CXX", "g++"), "--version"], capture_output=True, text=True, check=False).stdout
     return (f"Linux {'.'.join(platform.release().split('.')[:2])}, {platform.machine()}, {os.cpu_count()} cores of a virtual "
             f"machine, {version.splitlines()[0]}, -O3 -march=x86-64-v3.")
+
+
+CHARTED = ("User-space instructions", "Server CPU time a message", "Text and large", "Broadcast", "Other libraries")
+COLUMNS = ("bare", "weir", "target", "bare epoll", "weir epoll", "bare io_uring", "weir io_uring", "Beast", "websocketpp", "libwebsockets")
+
+
+def _chart_of(part):
+    """What the chart shows of a table, (title, names, [(label, [number])]); None: nothing."""
+    title, *lines = part.split("\n")
+    if not title[3:].startswith(CHARTED):
+        return None
+    columns, _, *rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines if line.startswith("|")]
+    shown = [i for i, name in enumerate(columns) if name in COLUMNS and not (name == "target" and "ratio" in columns)]
+    return title[3:], [columns[i] for i in shown], [(row[0], [float(row[i].replace(",", "")) for i in shown]) for row in rows]
 
 
 def _shown(cell):
@@ -80,14 +88,13 @@ def svg(charts):
             x += 30 + 8 * len(name)
         y += GAP
         for label, numbers in rows:
-            most = max(each for each in numbers if each is not None) or 1
+            most = max(numbers) or 1
             text(LABELS - 10, y + BAR * len(names) // 2 + 4, label, 'text-anchor="end"')
             for i, number in enumerate(numbers):
-                if number is not None:
-                    length = max(1, (WIDTH - LABELS - 90) * number / most)
-                    parts.append(f'<rect x="{LABELS}" y="{y}" width="{length:.1f}" height="{BAR - 2}" '
-                                 f'fill="{COLOURS[i % len(COLOURS)]}"/>')
-                    text(f"{LABELS + length + 5:.1f}", y + BAR - 3, _shown(number), 'font-size="10"')
+                length = max(1, (WIDTH - LABELS - 90) * number / most)
+                parts.append(f'<rect x="{LABELS}" y="{y}" width="{length:.1f}" height="{BAR - 2}" '
+                             f'fill="{COLOURS[i % len(COLOURS)]}"/>')
+                text(f"{LABELS + length + 5:.1f}", y + BAR - 3, _shown(number), 'font-size="10"')
                 y += BAR
             y += GAP
     return (f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{y + 10}" font-family="sans-serif" '
