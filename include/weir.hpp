@@ -86,6 +86,7 @@
 #include <weir/io/acceptor.hpp>
 #include <weir/io/backend.hpp>
 #include <weir/io/backend_choice.hpp>
+#include <weir/io/bound_address.hpp>
 #include <weir/io/descriptor_limit.hpp>
 #include <weir/io/epoll.hpp>
 #include <weir/io/interrupt.hpp>
@@ -98,6 +99,7 @@
 #include <weir/io/sleep.hpp>
 #include <weir/io/socket_acceptor.hpp>
 #include <weir/io/socket_backend.hpp>
+#include <weir/io/socket_calls.hpp>
 #include <weir/io/socket_setup.hpp>
 #include <weir/io/socket_stream.hpp>
 #include <weir/io/stream.hpp>

@@ -7097,6 +7097,84 @@ private:
 
 } // namespace weir::inline v0::io
 
+// ==== weir/io/bound_address.hpp ======================================================================================
+
+// The address that a listening socket is bound to, and the file that goes with it.
+//
+// Asked for once, since the system may have picked the port. Of a Unix socket that we bound the file is removed with this,
+// which must then be after nobody is accepted there any more.
+
+namespace weir::inline v0::io {
+
+class bound_address {
+public:
+    // `ours`: we bound the socket, so that the file of a Unix socket is ours to remove.
+    bound_address(int number, bool ours) noexcept : x_ours(ours) {
+        socklen_t size = sizeof x_address;
+        if (::getsockname(number, reinterpret_cast<sockaddr*>(&x_address), &size) == 0) x_bytes = size;
+    }
+    bound_address(const bound_address&) = delete;
+    bound_address& operator=(const bound_address&) = delete;
+    ~bound_address() {
+        if (!x_ours || x_address.ss_family != AF_UNIX) return;
+        const auto* local = reinterpret_cast<const sockaddr_un*>(&x_address);
+        if (local->sun_path[0] != '\0') ::unlink(local->sun_path);
+    }
+
+    // Empty where the system would not tell. Valid as long as this.
+    bytes_view bytes() const noexcept { return {reinterpret_cast<const std::byte*>(&x_address), x_bytes}; }
+
+private:
+    sockaddr_storage x_address{};
+    std::size_t x_bytes = 0;
+    bool x_ours;
+};
+
+} // namespace weir::inline v0::io
+
+// ==== weir/io/socket_calls.hpp =======================================================================================
+
+// What every stream over a socket asks of the system, whoever waits for the socket.
+
+namespace weir::inline v0::io {
+
+struct socket_calls {
+    // The clock of backends that wait for sockets: since some start, never going back.
+    static std::chrono::nanoseconds now() noexcept {
+        timespec at;
+        ::clock_gettime(CLOCK_MONOTONIC, &at);
+        return std::chrono::seconds(at.tv_sec) + std::chrono::nanoseconds(at.tv_nsec);
+    }
+
+    // Realtime messages are small and gathered by us: the kernel must not hold them back. Not TCP: no such option.
+    static void hold_nothing_back(int number) noexcept {
+        const int on = 1;
+        ::setsockopt(number, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    }
+
+    // What has gone wrong with it, connecting for instance, as an errno; 0 for nothing. Asking clears it.
+    static int failure(int number) noexcept {
+        int found = 0;
+        socklen_t size = sizeof found;
+        ::getsockopt(number, SOL_SOCKET, SO_ERROR, &found, &size);
+        return found;
+    }
+
+    // Has the peer see a reset when the socket is closed, and what is unsent dropped.
+    static void reset_on_close(int number) noexcept {
+        const linger at_once{1, 0};
+        ::setsockopt(number, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    }
+
+    // How many bytes the peer's system may not have; 0 also where nobody can tell.
+    static std::size_t bytes_under_way(int number) noexcept {
+        int count = 0;
+        return ::ioctl(number, SIOCOUTQ, &count) == 0 && count > 0 ? static_cast<std::size_t>(count) : 0;
+    }
+};
+
+} // namespace weir::inline v0::io
+
 // ==== weir/io/unique_descriptor.hpp ==================================================================================
 
 // A file descriptor that closes itself.
@@ -7194,11 +7272,7 @@ public:
     // nothing of the backend's may keep the socket alive.
     virtual void unwatch(watched& which) noexcept = 0;
 
-    std::chrono::nanoseconds now() noexcept override {
-        timespec at;
-        ::clock_gettime(CLOCK_MONOTONIC, &at);
-        return std::chrono::seconds(at.tv_sec) + std::chrono::nanoseconds(at.tv_nsec);
-    }
+    std::chrono::nanoseconds now() noexcept override { return socket_calls::now(); }
 };
 
 } // namespace weir::inline v0::io
@@ -7221,9 +7295,7 @@ public:
             made->x_watched = false;
             return failed;
         }
-        // Realtime messages are small and gathered by us: the kernel must not hold them back. Not TCP: no such option.
-        const int on = 1;
-        ::setsockopt(made->number(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+        socket_calls::hold_nothing_back(made->number());
         return owned<stream>(std::move(made));
     }
 
@@ -7266,8 +7338,7 @@ public:
 
     void reset() noexcept override {
         if (!x_watched) return;
-        const linger at_once{1, 0};
-        ::setsockopt(number(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+        socket_calls::reset_on_close(number());
         close();
     }
 
@@ -7279,10 +7350,7 @@ public:
         x_descriptor.close();
     }
 
-    std::size_t bytes_under_way() const noexcept override {
-        int count = 0;
-        return ::ioctl(number(), SIOCOUTQ, &count) == 0 && count > 0 ? static_cast<std::size_t>(count) : 0;
-    }
+    std::size_t bytes_under_way() const noexcept override { return socket_calls::bytes_under_way(number()); }
 
     int descriptor() const noexcept override { return number(); }
 
@@ -7381,12 +7449,9 @@ private:
         if (hangup) x_hangup = true;
         if (x_connecting) {
             if (!writable && !hangup) return;
-            int failed = 0;
-            socklen_t size = sizeof failed;
-            ::getsockopt(number(), SOL_SOCKET, SO_ERROR, &failed, &size);
             x_connecting = false;
             x_writable = true;
-            if (failed) x_failure = {failed, std::system_category()};
+            if (const int failed = socket_calls::failure(number())) x_failure = {failed, std::system_category()};
             if (readable) x_readable = true;
             if (x_observer) x_observer->on_writable();
             if (readable && x_observer) x_observer->on_readable();
@@ -7431,10 +7496,6 @@ public:
 
     ~socket_acceptor() {
         if (x_watched) x_backend.unwatch(*this);
-        if (x_unlink_path && x_address.ss_family == AF_UNIX) {
-            const auto* local = reinterpret_cast<const sockaddr_un*>(&x_address);
-            if (local->sun_path[0] != '\0') ::unlink(local->sun_path);
-        }
     }
 
     status accept(owned<stream>& into, std::error_code& failure) noexcept override {
@@ -7459,18 +7520,13 @@ public:
         }
     }
 
-    bytes_view local_address() const noexcept override {
-        return {reinterpret_cast<const std::byte*>(&x_address), x_address_bytes};
-    }
+    bytes_view local_address() const noexcept override { return x_address.bytes(); }
 
     int descriptor() const noexcept override { return number(); }
 
 private:
     socket_acceptor(readiness_backend& backend, unique_descriptor&& socket, bool unlink_path) noexcept
-        : watched(std::move(socket)), x_backend(backend), x_unlink_path(unlink_path) {
-        socklen_t size = sizeof x_address;
-        if (::getsockname(number(), reinterpret_cast<sockaddr*>(&x_address), &size) == 0) x_address_bytes = size;
-    }
+        : watched(std::move(socket)), x_backend(backend), x_address(number(), unlink_path) {}
 
     interest wants() const noexcept override { return {!x_told, false, false}; }
     bool listens() const noexcept override { return true; }
@@ -7481,9 +7537,7 @@ private:
     }
 
     readiness_backend& x_backend;
-    sockaddr_storage x_address{};
-    std::size_t x_address_bytes = 0;
-    bool x_unlink_path;
+    bound_address x_address;
     bool x_watched = true;
     bool x_told = false; // that there may be somebody; until there is nobody
 };
@@ -16642,10 +16696,10 @@ public:
     }
 
     // Waits until there is news or somebody wakes it. False when nothing of that has happened.
-    bool wait(std::chrono::nanoseconds timeout, std::chrono::nanoseconds (*now)()) noexcept {
+    bool wait(std::chrono::nanoseconds timeout) noexcept {
         if (!ring.started()) start();
         const bool ends = timeout > std::chrono::nanoseconds(0) && timeout != uring_ring::forever;
-        const std::chrono::nanoseconds until = ends ? now() + timeout : timeout;
+        const std::chrono::nanoseconds until = ends ? socket_calls::now() + timeout : timeout;
         if (!x_news.empty() || x_woken) timeout = std::chrono::nanoseconds(0);
         for (;;) {
             prepare_all();
@@ -16655,7 +16709,7 @@ public:
             look();
             if (!x_news.empty() || x_woken || timeout <= std::chrono::nanoseconds(0) || (waits && !whole)) break;
             if (ends && waits) {
-                timeout = until - now();
+                timeout = until - socket_calls::now();
                 if (timeout <= std::chrono::nanoseconds(0) && x_work.empty()) break;
             }
         }
@@ -17090,7 +17144,7 @@ public:
         uring_work::unlink();
         uring_news::unlink();
         for (lease unread; lend(unread);) uring_receiver::give_back(x_driver.buffers, x_driver.blocks(), unread.backing);
-        if (at_once) reset_on_close();
+        if (at_once) socket_calls::reset_on_close(number());
         if (x_in_flight > 0) x_driver.cancel_all_of(number());
         if (!at_once && !x_failure && !connecting()) {
             if (!x_sending) send_directly();
@@ -17177,7 +17231,7 @@ private:
         switch (which) {
         case receiving: received(result, flags, more); break;
         case sending: sent(result); break;
-        case connecting_: connected(result < 0 ? -result : error_of_socket()); break;
+        case connecting_: connected(result < 0 ? -result : socket_calls::failure(number())); break;
         case watching:
             x_watching = false;
             if (result >= 0) {
@@ -17236,13 +17290,6 @@ private:
         news(false, true);
     }
 
-    int error_of_socket() const noexcept {
-        int found = 0;
-        socklen_t size = sizeof found;
-        ::getsockopt(number(), SOL_SOCKET, SO_ERROR, &found, &size);
-        return found;
-    }
-
     // What another try mends: no buffer was there, or it was cancelled.
     static bool passes(int number) noexcept {
         return number == ENOBUFS || number == ECANCELED || number == EAGAIN || number == EINTR || number == ENOMEM;
@@ -17290,7 +17337,7 @@ private:
     }
 
     void give_up() noexcept override {
-        reset_on_close();
+        socket_calls::reset_on_close(number());
         if (x_in_flight > 0) x_driver.cancel_all_of(number());
         finish();
     }
@@ -17302,11 +17349,6 @@ private:
         if (x_in_flight > 0 && x_descriptor) ::shutdown(number(), SHUT_RDWR);
         x_descriptor.close();
         if (x_in_flight == 0) delete this;
-    }
-
-    void reset_on_close() noexcept {
-        const ::linger at_once{1, 0};
-        ::setsockopt(number(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
     }
 
     uring_driver& x_driver;
@@ -17398,19 +17440,14 @@ public:
     void reset() noexcept override { leave(true); }
 
     std::size_t bytes_under_way() const noexcept override {
-        if (!x_socket) return 0;
-        int count = 0;
-        const bool known = ::ioctl(descriptor(), SIOCOUTQ, &count) == 0 && count > 0;
-        return x_socket->unsent() + (known ? static_cast<std::size_t>(count) : 0);
+        return x_socket ? x_socket->unsent() + socket_calls::bytes_under_way(descriptor()) : 0;
     }
 
     int descriptor() const noexcept override { return x_socket ? x_socket->number() : -1; }
 
 private:
     uring_stream(uring_driver& driver, unique_descriptor&& socket) : x_driver(driver) {
-        // Realtime messages are small and gathered by us: the kernel must not hold them back. Not TCP: no such option.
-        const int on = 1;
-        ::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+        socket_calls::hold_nothing_back(socket.get());
         x_socket = new uring_socket(driver, std::move(socket), *this);
     }
 
@@ -17470,13 +17507,7 @@ public:
         return owned<acceptor>(std::move(made));
     }
 
-    ~uring_acceptor() {
-        x_socket->leave();
-        if (x_unlink_path && x_address.ss_family == AF_UNIX) {
-            const auto* local = reinterpret_cast<const sockaddr_un*>(&x_address);
-            if (local->sun_path[0] != '\0') ::unlink(local->sun_path);
-        }
-    }
+    ~uring_acceptor() { x_socket->leave(); }
 
     status accept(owned<stream>& into, std::error_code& failure) noexcept override {
         for (;;) {
@@ -17492,18 +17523,14 @@ public:
         }
     }
 
-    bytes_view local_address() const noexcept override {
-        return {reinterpret_cast<const std::byte*>(&x_address), x_address_bytes};
-    }
+    bytes_view local_address() const noexcept override { return x_address.bytes(); }
 
     int descriptor() const noexcept override { return x_socket->number(); }
 
 private:
     uring_acceptor(uring_driver& driver, unique_descriptor&& socket, bool unlink_path)
-        : x_driver(driver), x_socket(new uring_accepting(driver, std::move(socket), *this)), x_unlink_path(unlink_path) {
-        socklen_t size = sizeof x_address;
-        if (::getsockname(descriptor(), reinterpret_cast<sockaddr*>(&x_address), &size) == 0) x_address_bytes = size;
-    }
+        : x_driver(driver), x_socket(new uring_accepting(driver, std::move(socket), *this)),
+          x_address(descriptor(), unlink_path) {}
 
     void tell() noexcept override {
         if (x_observer) x_observer->on_acceptable();
@@ -17511,9 +17538,7 @@ private:
 
     uring_driver& x_driver;
     uring_accepting* x_socket; // frees itself
-    sockaddr_storage x_address{};
-    std::size_t x_address_bytes = 0;
-    bool x_unlink_path;
+    bound_address x_address;
 };
 
 } // namespace weir::inline v0::io
@@ -17592,10 +17617,10 @@ public:
         return uring_acceptor::make(x_driver, std::move(socket), false);
     }
 
-    bool wait(std::chrono::nanoseconds timeout) noexcept override { return x_driver.wait(timeout, monotonic); }
+    bool wait(std::chrono::nanoseconds timeout) noexcept override { return x_driver.wait(timeout); }
     bool dispatch() noexcept override { return x_driver.tell_some(told_at_once); }
     void wake() noexcept override { x_driver.ring.wake(); }
-    std::chrono::nanoseconds now() noexcept override { return monotonic(); }
+    std::chrono::nanoseconds now() noexcept override { return socket_calls::now(); }
 
     int descriptor() noexcept override {
         x_driver.at_once();
@@ -17615,12 +17640,6 @@ private:
     }
 
     explicit uring_completion(const uring_options& options) noexcept : x_driver(options, blocks()) {}
-
-    static std::chrono::nanoseconds monotonic() noexcept {
-        timespec at;
-        ::clock_gettime(CLOCK_MONOTONIC, &at);
-        return std::chrono::seconds(at.tv_sec) + std::chrono::nanoseconds(at.tv_nsec);
-    }
 
     uring_driver x_driver;
 };

@@ -8,12 +8,11 @@
 #pragma once
 
 #include <weir/io/backend.hpp>
+#include <weir/io/socket_calls.hpp>
 #include <weir/io/unique_descriptor.hpp>
 
 #include <cstdint>
 
-#include <sys/socket.h>
-#include <time.h>
 
 namespace weir::inline v0::io {
 
@@ -61,11 +60,7 @@ public:
     // nothing of the backend's may keep the socket alive.
     virtual void unwatch(watched& which) noexcept = 0;
 
-    std::chrono::nanoseconds now() noexcept override {
-        timespec at;
-        ::clock_gettime(CLOCK_MONOTONIC, &at);
-        return std::chrono::seconds(at.tv_sec) + std::chrono::nanoseconds(at.tv_nsec);
-    }
+    std::chrono::nanoseconds now() noexcept override { return socket_calls::now(); }
 };
 
 } // namespace weir::inline v0::io

@@ -1,10 +1,8 @@
 // An acceptor over a listening socket whose readiness somebody watches.
 #pragma once
 
+#include <weir/io/bound_address.hpp>
 #include <weir/io/socket_stream.hpp>
-
-#include <sys/stat.h>
-#include <sys/un.h>
 
 namespace weir::inline v0::io {
 
@@ -23,10 +21,6 @@ public:
 
     ~socket_acceptor() {
         if (x_watched) x_backend.unwatch(*this);
-        if (x_unlink_path && x_address.ss_family == AF_UNIX) {
-            const auto* local = reinterpret_cast<const sockaddr_un*>(&x_address);
-            if (local->sun_path[0] != '\0') ::unlink(local->sun_path);
-        }
     }
 
     status accept(owned<stream>& into, std::error_code& failure) noexcept override {
@@ -51,18 +45,13 @@ public:
         }
     }
 
-    bytes_view local_address() const noexcept override {
-        return {reinterpret_cast<const std::byte*>(&x_address), x_address_bytes};
-    }
+    bytes_view local_address() const noexcept override { return x_address.bytes(); }
 
     int descriptor() const noexcept override { return number(); }
 
 private:
     socket_acceptor(readiness_backend& backend, unique_descriptor&& socket, bool unlink_path) noexcept
-        : watched(std::move(socket)), x_backend(backend), x_unlink_path(unlink_path) {
-        socklen_t size = sizeof x_address;
-        if (::getsockname(number(), reinterpret_cast<sockaddr*>(&x_address), &size) == 0) x_address_bytes = size;
-    }
+        : watched(std::move(socket)), x_backend(backend), x_address(number(), unlink_path) {}
 
     interest wants() const noexcept override { return {!x_told, false, false}; }
     bool listens() const noexcept override { return true; }
@@ -73,9 +62,7 @@ private:
     }
 
     readiness_backend& x_backend;
-    sockaddr_storage x_address{};
-    std::size_t x_address_bytes = 0;
-    bool x_unlink_path;
+    bound_address x_address;
     bool x_watched = true;
     bool x_told = false; // that there may be somebody; until there is nobody
 };

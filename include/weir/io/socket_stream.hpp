@@ -9,10 +9,6 @@
 #include <utility>
 
 #include <limits.h>
-#include <linux/sockios.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -27,9 +23,7 @@ public:
             made->x_watched = false;
             return failed;
         }
-        // Realtime messages are small and gathered by us: the kernel must not hold them back. Not TCP: no such option.
-        const int on = 1;
-        ::setsockopt(made->number(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+        socket_calls::hold_nothing_back(made->number());
         return owned<stream>(std::move(made));
     }
 
@@ -72,8 +66,7 @@ public:
 
     void reset() noexcept override {
         if (!x_watched) return;
-        const linger at_once{1, 0};
-        ::setsockopt(number(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+        socket_calls::reset_on_close(number());
         close();
     }
 
@@ -85,10 +78,7 @@ public:
         x_descriptor.close();
     }
 
-    std::size_t bytes_under_way() const noexcept override {
-        int count = 0;
-        return ::ioctl(number(), SIOCOUTQ, &count) == 0 && count > 0 ? static_cast<std::size_t>(count) : 0;
-    }
+    std::size_t bytes_under_way() const noexcept override { return socket_calls::bytes_under_way(number()); }
 
     int descriptor() const noexcept override { return number(); }
 
@@ -187,12 +177,9 @@ private:
         if (hangup) x_hangup = true;
         if (x_connecting) {
             if (!writable && !hangup) return;
-            int failed = 0;
-            socklen_t size = sizeof failed;
-            ::getsockopt(number(), SOL_SOCKET, SO_ERROR, &failed, &size);
             x_connecting = false;
             x_writable = true;
-            if (failed) x_failure = {failed, std::system_category()};
+            if (const int failed = socket_calls::failure(number())) x_failure = {failed, std::system_category()};
             if (readable) x_readable = true;
             if (x_observer) x_observer->on_writable();
             if (readable && x_observer) x_observer->on_readable();

@@ -1,7 +1,9 @@
 // An acceptor in io_uring's completion mode.
 #pragma once
 
-#include <weir/io/socket_setup.hpp>
+#include <weir/core/owned.hpp>
+#include <weir/io/acceptor.hpp>
+#include <weir/io/bound_address.hpp>
 #include <weir/io/uring_accepting.hpp>
 #include <weir/io/uring_stream.hpp>
 
@@ -16,13 +18,7 @@ public:
         return owned<acceptor>(std::move(made));
     }
 
-    ~uring_acceptor() {
-        x_socket->leave();
-        if (x_unlink_path && x_address.ss_family == AF_UNIX) {
-            const auto* local = reinterpret_cast<const sockaddr_un*>(&x_address);
-            if (local->sun_path[0] != '\0') ::unlink(local->sun_path);
-        }
-    }
+    ~uring_acceptor() { x_socket->leave(); }
 
     status accept(owned<stream>& into, std::error_code& failure) noexcept override {
         for (;;) {
@@ -38,18 +34,14 @@ public:
         }
     }
 
-    bytes_view local_address() const noexcept override {
-        return {reinterpret_cast<const std::byte*>(&x_address), x_address_bytes};
-    }
+    bytes_view local_address() const noexcept override { return x_address.bytes(); }
 
     int descriptor() const noexcept override { return x_socket->number(); }
 
 private:
     uring_acceptor(uring_driver& driver, unique_descriptor&& socket, bool unlink_path)
-        : x_driver(driver), x_socket(new uring_accepting(driver, std::move(socket), *this)), x_unlink_path(unlink_path) {
-        socklen_t size = sizeof x_address;
-        if (::getsockname(descriptor(), reinterpret_cast<sockaddr*>(&x_address), &size) == 0) x_address_bytes = size;
-    }
+        : x_driver(driver), x_socket(new uring_accepting(driver, std::move(socket), *this)),
+          x_address(descriptor(), unlink_path) {}
 
     void tell() noexcept override {
         if (x_observer) x_observer->on_acceptable();
@@ -57,9 +49,7 @@ private:
 
     uring_driver& x_driver;
     uring_accepting* x_socket; // frees itself
-    sockaddr_storage x_address{};
-    std::size_t x_address_bytes = 0;
-    bool x_unlink_path;
+    bound_address x_address;
 };
 
 } // namespace weir::inline v0::io

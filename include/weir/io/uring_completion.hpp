@@ -12,10 +12,11 @@
 // for 128 bytes, and up to 1.9 of it for 16 KiB.
 #pragma once
 
+#include <weir/io/socket_calls.hpp>
+#include <weir/io/socket_setup.hpp>
 #include <weir/io/uring_acceptor.hpp>
 
 #include <sys/utsname.h>
-#include <time.h>
 
 namespace weir::inline v0::io {
 
@@ -76,10 +77,10 @@ public:
         return uring_acceptor::make(x_driver, std::move(socket), false);
     }
 
-    bool wait(std::chrono::nanoseconds timeout) noexcept override { return x_driver.wait(timeout, monotonic); }
+    bool wait(std::chrono::nanoseconds timeout) noexcept override { return x_driver.wait(timeout); }
     bool dispatch() noexcept override { return x_driver.tell_some(told_at_once); }
     void wake() noexcept override { x_driver.ring.wake(); }
-    std::chrono::nanoseconds now() noexcept override { return monotonic(); }
+    std::chrono::nanoseconds now() noexcept override { return socket_calls::now(); }
 
     int descriptor() noexcept override {
         x_driver.at_once();
@@ -99,12 +100,6 @@ private:
     }
 
     explicit uring_completion(const uring_options& options) noexcept : x_driver(options, blocks()) {}
-
-    static std::chrono::nanoseconds monotonic() noexcept {
-        timespec at;
-        ::clock_gettime(CLOCK_MONOTONIC, &at);
-        return std::chrono::seconds(at.tv_sec) + std::chrono::nanoseconds(at.tv_nsec);
-    }
 
     uring_driver x_driver;
 };

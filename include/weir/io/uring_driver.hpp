@@ -6,6 +6,7 @@
 #pragma once
 
 #include <weir/core/list.hpp>
+#include <weir/io/socket_calls.hpp>
 #include <weir/io/uring_buffers.hpp>
 #include <weir/io/uring_listening.hpp>
 #include <weir/io/uring_ring.hpp>
@@ -115,10 +116,10 @@ public:
     }
 
     // Waits until there is news or somebody wakes it. False when nothing of that has happened.
-    bool wait(std::chrono::nanoseconds timeout, std::chrono::nanoseconds (*now)()) noexcept {
+    bool wait(std::chrono::nanoseconds timeout) noexcept {
         if (!ring.started()) start();
         const bool ends = timeout > std::chrono::nanoseconds(0) && timeout != uring_ring::forever;
-        const std::chrono::nanoseconds until = ends ? now() + timeout : timeout;
+        const std::chrono::nanoseconds until = ends ? socket_calls::now() + timeout : timeout;
         if (!x_news.empty() || x_woken) timeout = std::chrono::nanoseconds(0);
         for (;;) {
             prepare_all();
@@ -128,7 +129,7 @@ public:
             look();
             if (!x_news.empty() || x_woken || timeout <= std::chrono::nanoseconds(0) || (waits && !whole)) break;
             if (ends && waits) {
-                timeout = until - now();
+                timeout = until - socket_calls::now();
                 if (timeout <= std::chrono::nanoseconds(0) && x_work.empty()) break;
             }
         }

@@ -94,7 +94,7 @@ public:
         uring_work::unlink();
         uring_news::unlink();
         for (lease unread; lend(unread);) uring_receiver::give_back(x_driver.buffers, x_driver.blocks(), unread.backing);
-        if (at_once) reset_on_close();
+        if (at_once) socket_calls::reset_on_close(number());
         if (x_in_flight > 0) x_driver.cancel_all_of(number());
         if (!at_once && !x_failure && !connecting()) {
             if (!x_sending) send_directly();
@@ -181,7 +181,7 @@ private:
         switch (which) {
         case receiving: received(result, flags, more); break;
         case sending: sent(result); break;
-        case connecting_: connected(result < 0 ? -result : error_of_socket()); break;
+        case connecting_: connected(result < 0 ? -result : socket_calls::failure(number())); break;
         case watching:
             x_watching = false;
             if (result >= 0) {
@@ -240,13 +240,6 @@ private:
         news(false, true);
     }
 
-    int error_of_socket() const noexcept {
-        int found = 0;
-        socklen_t size = sizeof found;
-        ::getsockopt(number(), SOL_SOCKET, SO_ERROR, &found, &size);
-        return found;
-    }
-
     // What another try mends: no buffer was there, or it was cancelled.
     static bool passes(int number) noexcept {
         return number == ENOBUFS || number == ECANCELED || number == EAGAIN || number == EINTR || number == ENOMEM;
@@ -294,7 +287,7 @@ private:
     }
 
     void give_up() noexcept override {
-        reset_on_close();
+        socket_calls::reset_on_close(number());
         if (x_in_flight > 0) x_driver.cancel_all_of(number());
         finish();
     }
@@ -306,11 +299,6 @@ private:
         if (x_in_flight > 0 && x_descriptor) ::shutdown(number(), SHUT_RDWR);
         x_descriptor.close();
         if (x_in_flight == 0) delete this;
-    }
-
-    void reset_on_close() noexcept {
-        const ::linger at_once{1, 0};
-        ::setsockopt(number(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
     }
 
     uring_driver& x_driver;

@@ -7,9 +7,6 @@
 #include <weir/core/owned.hpp>
 #include <weir/io/uring_socket.hpp>
 
-#include <linux/sockios.h>
-#include <sys/ioctl.h>
-
 namespace weir::inline v0::io {
 
 class uring_stream final : public stream, private uring_socket::user {
@@ -66,19 +63,14 @@ public:
     void reset() noexcept override { leave(true); }
 
     std::size_t bytes_under_way() const noexcept override {
-        if (!x_socket) return 0;
-        int count = 0;
-        const bool known = ::ioctl(descriptor(), SIOCOUTQ, &count) == 0 && count > 0;
-        return x_socket->unsent() + (known ? static_cast<std::size_t>(count) : 0);
+        return x_socket ? x_socket->unsent() + socket_calls::bytes_under_way(descriptor()) : 0;
     }
 
     int descriptor() const noexcept override { return x_socket ? x_socket->number() : -1; }
 
 private:
     uring_stream(uring_driver& driver, unique_descriptor&& socket) : x_driver(driver) {
-        // Realtime messages are small and gathered by us: the kernel must not hold them back. Not TCP: no such option.
-        const int on = 1;
-        ::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+        socket_calls::hold_nothing_back(socket.get());
         x_socket = new uring_socket(driver, std::move(socket), *this);
     }
 
