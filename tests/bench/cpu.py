@@ -79,8 +79,8 @@ def large(bench, report):
     _echoes(bench, report, "Text and large messages: server CPU time a message, ns", every)
 
 
-def _beside(bench, names, **load):
-    """As `compare`, without those that are missing, and what they lack."""
+def installed(bench, names):
+    """Those that are not missing, and what the others lack."""
     there, lacks = [], []
     for name in names:
         try:
@@ -88,6 +88,12 @@ def _beside(bench, names, **load):
                 there.append(name)
         except Missing as what:
             lacks.append(f"{name}: {what}")
+    return there, lacks
+
+
+def _beside(bench, names, **load):
+    """As `compare`, without those that are missing, and what they lack."""
+    there, lacks = installed(bench, names)
     return compare(bench, there, **load), lacks
 
 

@@ -1,19 +1,12 @@
 """Other libraries that Debian packages, as far as they are installed, in the same cells."""
-from cpu import compare
+from cpu import compare, installed
 from instructions import CASES, count
-from programs import Missing, Server
 
 PEERS = ["Beast", "websocketpp", "libwebsockets"]
 
 
 def run(bench, report):
-    there, lacks = [], []
-    for name in PEERS:
-        try:
-            with Server(bench, name):
-                there.append(name)
-        except Missing as what:
-            lacks.append(f"{name}: {what}")
+    there, lacks = installed(bench, PEERS)
     columns = ["bare epoll", "weir epoll", *there]
     counts = [[case[0], *(count(bench, name, case) for name in columns)] for case in CASES]
     report.table("Other libraries: user-space instructions a message", ["", *columns], counts, lacks)

@@ -2,6 +2,7 @@
 #include "sockets.hpp"
 
 #include <weir/client/connect.hpp>
+#include <weir/core/seeded_entropy.hpp>
 #include <weir/io/epoll.hpp>
 #include <weir/io/memory.hpp>
 #include <weir/io/sleep.hpp>
@@ -21,16 +22,6 @@ namespace {
 
 using namespace std::chrono_literals;
 using weir::task;
-
-class fixed_entropy final : public weir::entropy {
-    void refill(weir::mutable_bytes batch) noexcept override {
-        for (std::byte& each : batch) {
-            x_state = x_state * 6364136223846793005u + 1442695040888963407u;
-            each = static_cast<std::byte>(x_state >> 56);
-        }
-    }
-    std::uint64_t x_state = 1;
-};
 
 // Drives a judge over a stream.
 class player {
@@ -220,7 +211,7 @@ void try_weir_on_sockets(const plan& what, report& into) {
 
 void try_weir_in_memory(const plan& what, report& into) {
     for (const side role : {side::server, side::client}) {
-        fixed_entropy random;
+        weir::seeded_entropy random(1);
         weir::io::loop loop(weir::make_owned<weir::io::memory>(), &random);
         loop.run(role == side::server ? as_server(what, into) : as_client(what, into));
     }

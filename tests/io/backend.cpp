@@ -190,7 +190,7 @@ TEST_CASE_TEMPLATE("backend: streams come and go in any order, and no byte goes 
     };
     for (std::uint64_t seed = 1; seed <= 5; ++seed) {
         Fixture in;
-        fixed_entropy random(seed);
+        seeded_entropy random(seed);
         std::deque<std::unique_ptr<talk>> talks;
         auto take = [&](talk& each) {
             for (std::string more; !(more = read_some(*each.ends.second)).empty(); each.got += more.size())

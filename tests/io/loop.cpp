@@ -1,4 +1,5 @@
 // The loop: turns, fairness, other threads, signals, loops within loops, and what lingers.
+#include "../support/no_sockets.hpp"
 #include "../support/stream_fixtures.hpp"
 
 #include <weir/coro/scope.hpp>
@@ -60,13 +61,8 @@ struct bell final : io::interrupt {
 
 // A backend on a clock of its own, which counts how often it is read. Waiting takes the whole time, or, while `events` are
 // left, a millisecond and the time that each of them takes.
-class scripted final : public io::backend {
+class scripted final : public tests::no_sockets {
 public:
-    std::string_view name() const noexcept override { return "scripted"; }
-    result<owned<io::stream>> connect(bytes_view) override { return errc::unsupported; }
-    result<owned<io::acceptor>> listen(bytes_view, const io::listen_options&) override { return errc::unsupported; }
-    result<owned<io::stream>> adopt_stream(int) override { return errc::unsupported; }
-    result<owned<io::acceptor>> adopt_acceptor(int) override { return errc::unsupported; }
     bool wait(std::chrono::nanoseconds timeout) noexcept override {
         const std::chrono::nanoseconds most = events > 0 && timeout > 1ms ? 1ms : timeout;
         at += most;
@@ -475,7 +471,7 @@ TEST_CASE("loop: ends when nothing lingers, and takes what lingers down with it"
 }
 
 TEST_CASE("loop: random numbers are the injected ones, or the kernel's") {
-    tests::fixed_entropy twin(5);
+    seeded_entropy twin(5);
     tests::memory_loop memory({}, 5);
     for (int i = 0; i < 1000; ++i) REQUIRE(memory.loop().random().next_32() == twin.next_32());
     io::loop loop(make_sockets());

@@ -1,4 +1,5 @@
 // How a loop waits: what it asks of its backend under each policy, on a scripted one; and over sockets, that nothing is lost.
+#include "../support/no_sockets.hpp"
 #include "../support/stream_fixtures.hpp"
 
 #include <atomic>
@@ -11,16 +12,10 @@ namespace {
 
 // A backend that finds something when the test says so. Looking takes a microsecond; sleeping lasts until something is
 // there, or the timeout.
-class scripted final : public io::backend {
+class scripted final : public tests::no_sockets {
     using time = std::chrono::nanoseconds;
 
 public:
-    std::string_view name() const noexcept override { return "scripted"; }
-    result<owned<io::stream>> connect(bytes_view) override { return errc::unsupported; }
-    result<owned<io::acceptor>> listen(bytes_view, const io::listen_options&) override { return errc::unsupported; }
-    result<owned<io::stream>> adopt_stream(int) override { return errc::unsupported; }
-    result<owned<io::acceptor>> adopt_acceptor(int) override { return errc::unsupported; }
-
     bool wait(time timeout) noexcept override {
         if (timeout == time(0)) {
             ++looks;

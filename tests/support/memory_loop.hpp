@@ -9,6 +9,7 @@
 // the program.
 #pragma once
 
+#include <weir/core/seeded_entropy.hpp>
 #include <weir/coro/task.hpp>
 #include <weir/io/loop.hpp>
 #include <weir/io/memory.hpp>
@@ -19,22 +20,6 @@
 #include <utility>
 
 namespace tests {
-
-// The same pseudo-random bytes each time.
-class fixed_entropy final : public weir::entropy {
-public:
-    explicit fixed_entropy(std::uint64_t seed = 1) noexcept : x_state(seed) {}
-
-private:
-    void refill(weir::mutable_bytes batch) noexcept override {
-        for (std::byte& each : batch) {
-            x_state = x_state * 6364136223846793005u + 1442695040888963407u;
-            each = static_cast<std::byte>(x_state >> 56);
-        }
-    }
-
-    std::uint64_t x_state;
-};
 
 class memory_loop final : private weir::io::stall_observer {
 public:
@@ -109,7 +94,7 @@ private:
         if (x_context) x_context->cancel();
     }
 
-    fixed_entropy x_entropy;
+    weir::seeded_entropy x_entropy;
     weir::io::memory* x_network;
     weir::io::loop x_loop;
     weir::context* x_context = nullptr;

@@ -61,7 +61,7 @@ protected:
     }
 
 private:
-    fixed_entropy x_entropy;
+    weir::seeded_entropy x_entropy{1};
     std::unique_ptr<weir::io::loop> x_loop;
 };
 

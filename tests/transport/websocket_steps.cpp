@@ -100,7 +100,7 @@ private:
     }
 
     over x_way;
-    tests::fixed_entropy x_random;
+    seeded_entropy x_random{1};
     std::optional<tests::memory_loop> x_memory;
     tests::failing_epoll* x_sockets = nullptr;
     std::optional<io::loop> x_loop;
