@@ -7766,7 +7766,8 @@ public:
     using maker = result<owned<io::backend>> (*)();
 
     constexpr backend_choice(backend_kind kind = backend_kind::automatic) noexcept : x_kind(kind) {}
-    constexpr backend_choice(maker own) noexcept : x_make(own) {}
+    template <std::convertible_to<maker> Own> // a lambda without captures, too
+    constexpr backend_choice(Own own) noexcept : x_make(own) {}
 
     constexpr backend_kind kind() const noexcept { return x_kind; }
     constexpr maker make() const noexcept { return x_make; } // null: by kind
@@ -7794,9 +7795,11 @@ inline std::atomic<backend_choice::maker> uring_completion_maker{nullptr};
 }
 
 [[gnu::cold]] inline result<owned<io::backend>> make_uring(backend_kind kind) {
-    if (kind == backend_kind::io_uring_completion)
+    if (kind == backend_kind::io_uring_completion) {
         if (const backend_choice::maker make = uring_completion_maker.load()) return make();
-    if (const uring_maker_function make = uring_maker.load()) return make(kind == backend_kind::io_uring);
+    } else if (const uring_maker_function make = uring_maker.load()) {
+        return make(kind == backend_kind::io_uring);
+    }
     return error(errc::unsupported, "io_uring: no file of this program includes <weir/io/uring.hpp>, or defines "
                                     "WEIR_WITH_LIBURING before the single header");
 }

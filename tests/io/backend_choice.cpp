@@ -11,9 +11,10 @@ using namespace weir;
 
 namespace {
 
-// WEIR_BACKEND, and what makes io_uring's backend, as they are to be, and at the end as they were.
+// WEIR_BACKEND, and what makes io_uring's backend in its two modes, as they are to be, and at the end as they were.
 struct world {
-    explicit world(const char* variable, detail::uring_maker_function uring) : had_maker(detail::uring_maker.exchange(uring)) {
+    explicit world(const char* variable, detail::uring_maker_function uring, backend_choice::maker completing = nullptr)
+        : had_maker(detail::uring_maker.exchange(uring)), had_completing(detail::uring_completion_maker.exchange(completing)) {
         if (const char* had = std::getenv("WEIR_BACKEND")) had_variable = had;
         if (variable)
             ::setenv("WEIR_BACKEND", variable, 1);
@@ -22,12 +23,14 @@ struct world {
     }
     ~world() {
         detail::uring_maker = had_maker;
+        detail::uring_completion_maker = had_completing;
         if (had_variable)
             ::setenv("WEIR_BACKEND", had_variable->c_str(), 1);
         else
             ::unsetenv("WEIR_BACKEND");
     }
     detail::uring_maker_function had_maker;
+    backend_choice::maker had_completing;
     std::optional<std::string> had_variable;
 };
 
@@ -74,6 +77,27 @@ TEST_CASE("backend_choice: automatic is io_uring where it can be had, else epoll
     }
 }
 
+TEST_CASE("backend_choice: io_uring's completion mode is had by those who ask for it, and never replaced by the other mode") {
+    {
+        const world here(nullptr, forbidden, own);
+        CHECK(chosen(backend_kind::io_uring_completion) == "memory: asked for by the program");
+        CHECK(chosen().starts_with("epoll: automatic, since"));
+    }
+    {
+        const world here("io_uring-completion", forbidden, own);
+        CHECK(chosen() == "memory: asked for by WEIR_BACKEND");
+        CHECK(chosen(backend_kind::epoll) == "epoll: asked for by the program");
+    }
+    {
+        const world here("io_uring-completion", another, own_that_fails);
+        CHECK(chosen() == "error: asked for by WEIR_BACKEND: io_uring (forbidden by a test): Operation not permitted");
+    }
+    {
+        const world here("io_uring-completion", another);
+        CHECK(chosen().starts_with("error: asked for by WEIR_BACKEND: io_uring: no file of this program includes"));
+    }
+}
+
 TEST_CASE("backend_choice: WEIR_BACKEND takes the place of automatic, and of nothing else") {
     {
         const world here("epoll", another);
@@ -112,5 +136,6 @@ TEST_CASE("backend_choice: what was asked for and cannot be had is an error, not
         CHECK(run(end_at_once(), {.backend = backend_kind::io_uring}) == 1);
         CHECK(run(end_at_once(), {.backend = own_that_fails}) == 1);
         CHECK(run(end_at_once(), {.backend = own}) == 0);
+        CHECK(run(end_at_once(), {.backend = [] { return own(); }}) == 0);
     }
 }
