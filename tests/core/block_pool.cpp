@@ -55,4 +55,45 @@ TEST_CASE("no more is kept than the pool was told to, but always one of a size")
     CHECK(again.data == large.data);
     pool.give(again);
 }
+
+TEST_CASE("a pool that is aged keeps what was out at once since it was aged last") {
+    block_pool pool(4096);
+    pool.keep_until_aged();
+    block blocks[8];
+    for (block& each : blocks) each = pool.take(2048);
+    CHECK_FALSE(pool.is_full());
+    for (const block& each : blocks) pool.give(each);
+    CHECK(pool.is_full());
+    pool.age(); // they were all needed a moment ago
+    CHECK(pool.is_full());
+    const auto use = [&](int first) {
+        for (int i = 7; i >= first; --i) CHECK(pool.take(2048).data == blocks[i].data);
+        for (int i = first; i < 8; ++i) pool.give(blocks[i]);
+    };
+    use(3);
+    pool.age(); // the first three were not needed since
+    use(3);
+    CHECK(pool.is_full());
+    pool.age();
+    CHECK(pool.is_full());
+    pool.age(); // nobody came: what is kept in any case is left, the warmest
+    CHECK_FALSE(pool.is_full());
+    use(6);
+    CHECK_FALSE(pool.is_full());
+}
+
+TEST_CASE("a pool that is aged keeps large blocks for a while, and none for ever") {
+    block_pool pool;
+    pool.keep_until_aged();
+    for (const std::size_t size : {512 * 1024, 1024 * 1024, 16 * 1024 * 1024}) {
+        const block large = pool.take(size);
+        pool.give(large);
+        CHECK(pool.take(size).data == large.data);
+        pool.give(large);
+    }
+    pool.age();
+    CHECK(pool.is_full());
+    pool.age();
+    CHECK_FALSE(pool.is_full());
+}
 #endif

@@ -2,6 +2,10 @@
 //
 // Owned by one loop and used on its thread only. Memory handed out stays valid until it is given back; the pool must
 // outlive its blocks. Running out of memory ends the program (`std::bad_alloc` out of a noexcept function).
+//
+// How many unused blocks it keeps: a fixed amount of each size or, where somebody calls `age` from time to time, as many as
+// have been out at once of late. So a thousand connections that answer in one turn get the same blocks every turn, and
+// what a burst has taken goes back to the system when one or two periods have passed without another.
 #pragma once
 
 #include <weir/core/version.hpp>
@@ -31,11 +35,12 @@ struct block {
 class block_pool {
 public:
     static constexpr std::size_t smallest_bytes = 1024;        // smaller wishes get this much
-    static constexpr std::size_t largest_bytes = 1024 * 1024;  // larger blocks are never kept
+    static constexpr std::size_t largest_bytes = 16 * 1024 * 1024; // larger blocks are never kept
     static constexpr std::size_t slack_bytes = 64;             // may be touched after the end of a block
     static constexpr std::size_t default_keep_bytes = 256 * 1024;
 
-    // Keeps at most `keep_bytes` of unused blocks in each size class; more than that goes back to the system.
+    // Keeps at most `keep_bytes` of unused blocks of each size, and one of up to a mebibyte in any case; more than that goes
+    // back to the system.
     explicit block_pool(std::size_t keep_bytes = default_keep_bytes) noexcept : x_keep_bytes(keep_bytes) {}
     block_pool(const block_pool&) = delete;
     block_pool& operator=(const block_pool&) = delete;
@@ -51,6 +56,7 @@ public:
             if (from.top) {
                 free_block* found = std::exchange(from.top, from.top->next);
                 from.bytes -= size;
+                if (from.bytes < from.idle) from.idle = from.bytes;
                 return {reinterpret_cast<std::byte*>(found), size};
             }
         }
@@ -64,7 +70,7 @@ public:
 #if !defined(WEIR_DETAIL_ADDRESS_SANITIZER) // under it, a block that is still used after this must be noticed
         if (unused.size <= largest_bytes) {
             shelf& to = x_shelves[index_of(unused.size)];
-            if (to.bytes + unused.size <= x_keep_bytes || !to.top) {
+            if (to.bytes + unused.size <= x_keep_bytes || keeps_more(to, unused.size)) {
                 to.top = ::new (unused.data) free_block{to.top};
                 to.bytes += unused.size;
                 return;
@@ -77,11 +83,30 @@ public:
     // How many blocks are out.
     std::size_t lent() const noexcept { return x_lent; }
 
+    // From now on everything is kept until `age` lets it go, which is owed once in a while as long as `is_full`.
+    void keep_until_aged() noexcept { x_ages = true; }
+    bool is_full() const noexcept { return x_full; }
+
+    // Returns to the system, down to the `keep_bytes` of each size, what nobody has needed since the last call.
+    void age() noexcept {
+        x_full = false;
+        for (std::size_t i = 0; i < shelves; ++i) {
+            shelf& each = x_shelves[i];
+            const std::size_t size = smallest_bytes << i, above = each.bytes > x_keep_bytes ? each.bytes - x_keep_bytes : 0;
+            const std::size_t unneeded = (each.idle < above ? each.idle : above + size - 1) / size * size;
+            free_block** last = &each.top; // behind the warm ones
+            for (std::size_t stays = each.bytes - unneeded; stays > 0 && unneeded > 0; stays -= size) last = &(*last)->next;
+            if (unneeded > 0) release(*last);
+            each.idle = each.bytes -= unneeded;
+            x_full = x_full || each.bytes > x_keep_bytes;
+        }
+    }
+
     // Returns every unused block to the system.
     void trim() noexcept {
         for (shelf& each : x_shelves) {
-            while (each.top) ::operator delete(std::exchange(each.top, each.top->next));
-            each.bytes = 0;
+            release(each.top);
+            each.bytes = each.idle = 0;
         }
     }
 
@@ -97,15 +122,31 @@ private:
     struct shelf {
         free_block* top = nullptr;
         std::size_t bytes = 0;
+        std::size_t idle = 0; // the least that `bytes` has been since the last `age`
     };
+
+    static constexpr std::size_t shelves = 15; // 1 KiB, 2 KiB, ... 16 MiB
+    static constexpr std::size_t one_kept_bytes = 1024 * 1024;
+
+    static void release(free_block*& all) noexcept {
+        while (all) ::operator delete(std::exchange(all, all->next));
+    }
+
+    // Whether another block is kept beyond `x_keep_bytes`.
+    [[gnu::noinline]] bool keeps_more(const shelf& where, std::size_t size) noexcept {
+        x_full = x_ages;
+        return x_ages || (!where.top && size <= one_kept_bytes);
+    }
 
     static constexpr std::size_t index_of(std::size_t size) noexcept {
         return static_cast<std::size_t>(std::countr_zero(size) - std::countr_zero(smallest_bytes));
     }
 
     std::size_t x_lent = 0;
-    shelf x_shelves[11]; // 1 KiB, 2 KiB, ... 1 MiB
-    [[maybe_unused]] std::size_t x_keep_bytes; // not under the address sanitizer
+    shelf x_shelves[shelves];
+    std::size_t x_keep_bytes;
+    bool x_ages = false;
+    bool x_full = false; // more is kept than `x_keep_bytes` of a size
 };
 
 } // namespace weir::inline v0

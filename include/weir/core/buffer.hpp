@@ -102,6 +102,12 @@ public:
         x_pool->give(unused);
     }
 
+    // Removes everything, and gives the memory to the caller, who owes it to the pool.
+    block take_block() noexcept {
+        x_begin = x_end = 0;
+        return std::exchange(x_block, {});
+    }
+
 private:
     [[gnu::noinline]] void make_room(std::size_t count) noexcept {
         const std::size_t held = size();

@@ -76,7 +76,7 @@ public:
     int descriptor() noexcept override { return x_epoll.get(); }
 
 private:
-    static constexpr int max_events = 256;
+    static constexpr int max_events = 64; // a turn: what they are answered with is still warm when it is sent, at its end
     static constexpr int events_at_once = 4; // as many leases as the pool keeps
     static constexpr unsigned max_wait = 1 << 30; // milliseconds: twelve days
 

@@ -32,6 +32,7 @@ public:
           x_simulated(x_backend->is_simulated()) {
         x_now = x_last_event = x_backend->now();
         x_wheel.advance(x_now);
+        blocks().keep_until_aged();
     }
 
     [[gnu::cold]] ~loop() {
@@ -116,6 +117,18 @@ private:
     static constexpr std::chrono::nanoseconds longest = std::chrono::hours(24 * 365);
     static constexpr std::chrono::nanoseconds far = std::chrono::milliseconds(100);
     static constexpr int rounds_a_turn = 16;
+    static constexpr int items_at_once = 4;
+    static constexpr std::chrono::nanoseconds aging_period = std::chrono::seconds(1);
+
+    // Gives memory back that a burst has left, while more is kept than is always worth keeping.
+    class aging final : public timer {
+    public:
+        explicit aging(loop& of) noexcept : x_loop(of) {}
+        void expire() noexcept override { x_loop.blocks().age(); } // armed anew, if need be, at the end of this turn
+
+    private:
+        loop& x_loop;
+    };
 
     // Makes a loop the current one on this thread, and the former one again afterwards.
     class activation {
@@ -156,11 +169,23 @@ private:
         x_sleeping.store(false, std::memory_order_relaxed);
         x_now = x_backend->now();
         ++x_turn_number;
-        if (!x_next_turn.empty()) x_ready.take_all(x_next_turn);
+        if (!x_next_turn.empty()) go_on_where_left();
         while (x_backend->dispatch()) run_all(x_ready);
         x_wheel.advance(x_now);
         if (x_has_raised.load() || x_has_remote.load(std::memory_order_acquire)) take_remote();
         run_ready();
+        if (blocks().is_full() && !x_aging.armed()) arm(x_aging, aging_period);
+    }
+
+    // Runs what was left for this turn: a few at a time, as with events, so that what one has received is used up while it is
+    // warm, and its memory free again, before the next one receives.
+    [[gnu::noinline]] void go_on_where_left() noexcept {
+        list<ready_item> round;
+        round.take_all(x_next_turn);
+        for (int count = 1; ready_item* const each = round.pop_front(); ++count) {
+            each->run();
+            if (count % items_at_once == 0) run_all(x_ready);
+        }
     }
 
     // How long a turn would wait. The clock is not read while turns have events and no deadline is near: half of the
@@ -258,6 +283,7 @@ private:
     bool x_simulated;
     bool x_quiet = true; // the last wait has found nothing
     timer_wheel x_wheel;
+    aging x_aging{*this};
     list<interrupt> x_interrupts;
     std::atomic<bool> x_has_raised{false};
     std::atomic<bool> x_sleeping{false};

@@ -1,6 +1,7 @@
 // A stream over a connected socket whose readiness somebody watches.
 //
-// Receives into a buffer of the backend's hot pool, lent until it is released. A receive that gave less than it could
+// Receives into a buffer of the backend's hot pool, lent until it is released; into a larger one where the one before was
+// filled. A receive that gave less than it could
 // have means that the socket is drained: the next one is not tried before the socket is reported ready again.
 #pragma once
 
@@ -41,7 +42,7 @@ public:
             if (x_failure) return status::failed;
             if (!x_readable) return status::blocked;
         }
-        const block room = x_backend.blocks().take(readiness_backend::lease_bytes);
+        const block room = x_full ? take_large() : x_backend.blocks().take(readiness_backend::lease_bytes);
         const ssize_t got = ::recv(number(), room.data, room.size, 0);
         if (got <= 0) [[unlikely]]
             return nothing_came(room, got, into);
@@ -83,8 +84,11 @@ public:
     int descriptor() const noexcept override { return number(); }
 
 private:
+    [[gnu::noinline]] block take_large() noexcept { return x_backend.blocks().take(readiness_backend::large_lease_bytes); }
+
     void lend(lease& into, block room, std::size_t count) noexcept {
-        x_drained = count < room.size && !x_hangup;
+        x_full = count == room.size;
+        x_drained = !x_full && !x_hangup;
         if (x_drained) x_readable = false;
         into = {{room.data, count}, room};
     }
@@ -196,6 +200,7 @@ private:
     bool x_watched = true;
     bool x_connecting;
     bool x_readable = false;
+    bool x_full = false; // the last receive has filled its lease
     bool x_writable;
     bool x_hangup = false;
     bool x_write_failed = false; // x_failure comes from a write; there may be something to receive still

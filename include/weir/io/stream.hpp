@@ -84,6 +84,9 @@ public:
     // a `blocked`, and need not ask again. False where that is not known.
     bool drained() const noexcept { return x_drained; }
 
+    // Whether `fill` lends what others have received already: asking again takes nobody's time.
+    bool received_ahead() const noexcept { return x_received_ahead; }
+
     // What broke the stream; empty while it is whole.
     std::error_code failure() const noexcept { return x_failure; }
 
@@ -97,6 +100,7 @@ protected:
     std::error_code x_failure;
     stream_observer* x_observer = nullptr;
     bool x_drained = false;
+    bool x_received_ahead = false;
 };
 
 } // namespace weir::inline v0::io

@@ -83,7 +83,8 @@ public:
         x_ring.submit_and_wait(timeout);
         io_uring_cqe* first;
         if (!x_ring.peek(first)) return false;
-        x_found = ::io_uring_cq_ready(x_ring.get());
+        const unsigned ready = ::io_uring_cq_ready(x_ring.get());
+        x_found = ready < max_events ? ready : max_events;
         return true;
     }
 
@@ -126,6 +127,7 @@ public:
     }
 
 private:
+    static constexpr unsigned max_events = 64; // a turn: what they are answered with is still warm when it is sent, at its end
     static constexpr int events_at_once = 4; // as many leases as the pool keeps
     static constexpr std::uint32_t none = ~std::uint32_t{0};
     static constexpr std::uint64_t nobody = ~std::uint64_t{0};

@@ -63,6 +63,9 @@ public:
 
     uring_chunk& at(unsigned index) noexcept { return *reinterpret_cast<uring_chunk*>(x_memory + index * x_stride); }
 
+    // How many the kernel has, or has received into and not told us yet: one at least.
+    unsigned spare() const noexcept { return x_count - x_kept; }
+
     // Whether another one may be kept from the kernel; `keep` keeps it.
     bool may_keep() const noexcept { return x_kept < x_count / 2; }
 

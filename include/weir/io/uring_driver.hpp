@@ -1,8 +1,9 @@
 // What everything over one ring in completion mode shares: the ring, its buffers, and who has work for the kernel or news
 // for its user.
 //
-// Completions are taken from the ring as they are found, into the state of who asked for them; telling is another step.
-// So an operation may look for completions at any time without telling anybody.
+// Completions are taken from the ring into the state of who asked for them; telling is another step. So an operation may
+// look for completions at any time without telling anybody. Otherwise they are taken when it is their turn to be told of, so
+// that what has been received is used up, and its buffer free again, before the next one is.
 #pragma once
 
 #include <weir/core/list.hpp>
@@ -76,15 +77,21 @@ public:
 
     // Has `who` prepared before the next wait, or at once where somebody else may wait.
     void add_work(uring_work& who) noexcept {
-        if (!who.linked()) x_work.push_back(who);
+        who.unlink();
+        x_work.push_back(who);
         if (x_at_once && !x_looking) hand_over();
+    }
+
+    // The same for who has found no buffer to receive into: when it is its turn to get one. All at once would find none again.
+    void add_starved(uring_work& who) noexcept {
+        if (!who.linked()) x_starved.push_back(who);
     }
     void add_news(uring_news& who) noexcept {
         if (!who.linked()) x_news.push_back(who);
     }
-    bool has_news() const noexcept { return !x_news.empty(); }
-
     void prepare_all() noexcept {
+        for (unsigned spare = buffers.spare(); spare > 0 && !x_starved.empty(); --spare)
+            x_work.push_back(*x_starved.pop_front());
         while (uring_work* const next = x_work.pop_front()) next->prepare();
     }
 
@@ -106,10 +113,7 @@ public:
     // Takes in what has completed. Tells nobody.
     void look() noexcept {
         const bool nested = std::exchange(x_looking, true);
-        for (io_uring_cqe* found; ring.peek(found);) {
-            const io_uring_cqe event = *found;
-            ring.advance();
-            take(event);
+        while (take_one()) {
         }
         x_looking = nested;
         if (x_at_once && !nested) hand_over();
@@ -126,11 +130,12 @@ public:
             // What is handed over mostly completes at once, and is no reason to end a wait.
             const bool waits = timeout > std::chrono::nanoseconds(0) && !ring.has_entries();
             const bool whole = ring.submit_and_wait(waits ? timeout : std::chrono::nanoseconds(0));
-            look();
+            x_to_take = completions_a_turn;
+            look_for_news();
             if (!x_news.empty() || x_woken || timeout <= std::chrono::nanoseconds(0) || (waits && !whole)) break;
             if (ends && waits) {
                 timeout = until - socket_calls::now();
-                if (timeout <= std::chrono::nanoseconds(0) && x_work.empty()) break;
+                if (timeout <= std::chrono::nanoseconds(0) && x_work.empty() && x_starved.empty()) break;
             }
         }
         return std::exchange(x_woken, false) || !x_news.empty();
@@ -139,10 +144,12 @@ public:
     // Tells a few; true when there is more to tell.
     bool tell_some(int most) noexcept {
         for (; most > 0; --most) {
+            look_for_news();
             uring_news* const next = x_news.pop_front();
             if (!next) return false;
             next->tell();
         }
+        look_for_news();
         return !x_news.empty();
     }
 
@@ -196,10 +203,29 @@ public:
 
 private:
     static constexpr std::uint64_t wake_key = 0, listening_key = 1;
+    static constexpr unsigned completions_a_turn = 256; // what they are answered with is still warm when it is sent
 
     void start() noexcept {
         ring.start();
         ring.watch(ring.wake_number(), POLLIN, wake_key);
+    }
+
+    // Takes completions in until there is news, or no more of this turn's.
+    void look_for_news() noexcept {
+        const bool nested = std::exchange(x_looking, true);
+        while (x_news.empty() && x_to_take > 0) x_to_take = take_one() ? x_to_take - 1 : 0;
+        x_looking = nested;
+        if (x_at_once && !nested) hand_over();
+    }
+
+    // The next completion; false if there is none.
+    bool take_one() noexcept {
+        io_uring_cqe* found;
+        if (!ring.peek(found)) return false;
+        const io_uring_cqe event = *found;
+        ring.advance();
+        take(event);
+        return true;
     }
 
     void take(const io_uring_cqe& event) noexcept {
@@ -221,8 +247,10 @@ private:
     block_pool& x_blocks;
     uring_listening x_listening;
     list<uring_work> x_work;
+    list<uring_work> x_starved;
     list<uring_news> x_news;
     std::size_t x_in_flight = 0;
+    unsigned x_to_take = 0; // completions of this turn
     bool x_woken = false;
     bool x_looking = false;
     bool x_at_once = false;

@@ -17,11 +17,12 @@ struct uring_options {
     bool submit_all = true;          // 5.18: one bad submission does not hold up those behind it
     bool skip_success = true;        // 5.17: taking back tells nothing when it has worked
 
-    // Of completion mode alone. All buffers together are best within the L2 cache: they take turns.
+    // Of completion mode alone. The buffers take turns, and only what is received of them takes memory: all that they hold
+    // together is best within the L2 cache.
     unsigned buffers = 32;           // that the kernel receives into; a power of two, 1 to 32,768
-    std::size_t buffer_bytes = 8 * 1024; // of each, 64 to 1 MiB: the size of a lease
+    std::size_t buffer_bytes = 64 * 1024; // of each, 64 to 1 MiB: the size of a lease
     std::size_t send_bytes = 256 * 1024; // taken of a socket's output and not yet with the kernel, at the most
-    std::size_t receive_bytes = 64 * 1024; // received and not yet asked for, before the kernel has to keep the rest
+    std::size_t receive_bytes = 128 * 1024; // received and not yet asked for, before the kernel has to keep the rest
     bool multishot_receive = true;   // 6.6: one submission receives until further notice
     bool multishot_accept = true;    // 6.10: one submission accepts all who wait
 };

@@ -22,11 +22,14 @@ public:
     // How many bytes are not known to be with the kernel.
     std::size_t size() const noexcept { return x_front_end - x_front_begin + x_back_bytes; }
 
-    // Takes as much as keeps `size()` at `most`.
-    std::size_t take(std::span<const bytes_view> pieces, std::size_t most) noexcept {
+    // Takes as much as keeps `size()` at `most`, but for the first `skipped` bytes.
+    std::size_t take(std::span<const bytes_view> pieces, std::size_t skipped, std::size_t most) noexcept {
         const std::size_t before = size();
         std::size_t room = most > before ? most - before : 0, taken = 0;
-        for (const bytes_view piece : pieces) {
+        for (bytes_view piece : pieces) {
+            const std::size_t gone = piece.size() < skipped ? piece.size() : skipped;
+            skipped -= gone;
+            piece = piece.subspan(gone);
             const std::size_t count = piece.size() < room ? piece.size() : room;
             if (count > 0) append(piece.first(count));
             taken += count;

@@ -12,6 +12,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 
 namespace weir::inline v0::io {
 
@@ -61,14 +62,18 @@ public:
         return true;
     }
 
-    // Takes output, up to the limit. Whoever has more than that is told when half of it has left.
+    // Takes output, up to the limit. Whoever has more than that is told when half of it has left. Much of it, with nothing
+    // before it, goes to the kernel at once and need not be copied.
     std::size_t take(std::span<const bytes_view> pieces) noexcept {
         std::size_t wanted = 0;
         for (const bytes_view each : pieces) wanted += each.size();
-        const std::size_t taken = x_out.take(pieces, x_driver.options().send_bytes);
-        if (taken < wanted) x_owes_room = true;
+        const bool at_once = wanted >= at_once_from && !x_sending && x_out.size() == 0;
+        const std::size_t sent = at_once ? send_at_once(pieces) : 0;
+        if (sent == wanted || x_failure) return sent;
+        const std::size_t taken = x_out.take(pieces, sent, x_driver.options().send_bytes);
+        if (sent + taken < wanted) x_owes_room = true;
         if (taken > 0 && !x_sending) x_driver.add_work(*this);
-        return taken;
+        return sent + taken;
     }
 
     std::size_t unsent() const noexcept { return x_out.size(); }
@@ -104,6 +109,8 @@ public:
     }
 
 private:
+    static constexpr std::size_t at_once_from = 16 * 1024, max_pieces = 64;
+
     enum operation : unsigned { receiving, sending, connecting_, watching, cancelling };
 
     ~uring_socket() { x_driver.blocks().give(x_address); }
@@ -211,6 +218,7 @@ private:
             x_over = true;
             news(true, false);
         }
+        if (result == -ENOBUFS && !more && !x_over) return x_driver.add_starved(*this);
         if (!x_over && (!more || x_in.memory() >= x_driver.options().receive_bytes)) x_driver.add_work(*this);
     }
 
@@ -255,6 +263,17 @@ private:
     void tell() noexcept override {
         const bool readable = std::exchange(x_tells_readable, false);
         x_user->on_news(readable, std::exchange(x_tells_writable, false));
+    }
+
+    [[gnu::noinline]] std::size_t send_at_once(std::span<const bytes_view> pieces) noexcept {
+        iovec parts[max_pieces];
+        msghdr all{};
+        all.msg_iov = parts;
+        for (const bytes_view each : pieces.first(pieces.size() < max_pieces ? pieces.size() : max_pieces))
+            parts[all.msg_iovlen++] = {const_cast<std::byte*>(each.data()), each.size()};
+        const ssize_t count = ::sendmsg(number(), &all, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (count < 0 && !passes(errno)) fail(errno);
+        return count < 0 ? 0 : static_cast<std::size_t>(count);
     }
 
     void send_directly() noexcept {

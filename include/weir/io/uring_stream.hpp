@@ -1,7 +1,7 @@
 // A stream over a connected socket in io_uring's completion mode.
 //
-// What is received lies in the kernel's buffers until it is asked for; what is written is copied and leaves with the next
-// wait. The socket and the memory that the kernel works on are in io/uring_socket.hpp and may outlive this.
+// What is received lies in the kernel's buffers until it is asked for. What is written is copied and leaves with the next
+// wait; much at a time is sent at once, by a call of its own, and only what the socket does not take is copied. The socket and the memory that the kernel works on are in io/uring_socket.hpp and may outlive this.
 #pragma once
 
 #include <weir/core/owned.hpp>
@@ -70,6 +70,7 @@ public:
 
 private:
     uring_stream(uring_driver& driver, unique_descriptor&& socket) : x_driver(driver) {
+        x_received_ahead = true;
         socket_calls::hold_nothing_back(socket.get());
         x_socket = new uring_socket(driver, std::move(socket), *this);
     }

@@ -37,6 +37,7 @@ public:
         if (over()) return delete this;
         x_context = nullptr;
         x_dropped = true;
+        if (x_out.borrows()) settle();
         x_inbox.forget_unread();
         begin_close(code, {});
         x_scheduler.keep(*this);
@@ -101,7 +102,9 @@ public:
     }
     [[gnu::noinline]] errc send_long(ws::opcode type, bytes_view payload, compression how) noexcept {
         if (!can_send()) return errc::closed;
-        return sent(x_out.send(x_inbox.protocol(), *x_stream, type, payload, how));
+        const errc refused = x_out.send(x_inbox.protocol(), *x_stream, type, payload, how, x_inbox.keeps(payload));
+        if (x_out.borrows()) x_inbox.take_long_way();
+        return sent(refused);
     }
     errc send_encoded(bytes_view frames) noexcept {
         if (!can_send()) return errc::closed;

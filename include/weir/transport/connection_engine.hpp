@@ -31,7 +31,10 @@ protected:
     }
     [[gnu::noinline]] bool go_on(reading how) noexcept {
         for (ws::event next;;) {
-            switch (x_inbox.advance(how, x_options->message_bytes, x_options->message_fragments, next)) {
+            if (x_out.borrows() && x_inbox.view_is_assembled() && !x_inbox.found()) hold_assembled();
+            const inbox::step found = x_inbox.advance(how, x_options->message_bytes, x_options->message_fragments, next);
+            if (x_out.borrows()) x_inbox.take_long_way();
+            switch (found) {
             case inbox::step::found: return true;
             case inbox::step::control: handle_control(next); break;
             case inbox::step::too_large:
@@ -47,11 +50,24 @@ protected:
                 fail({errc::too_many_fragments, 0, x_options->message_fragments});
                 break;
             case inbox::step::exhausted:
+                if (x_out.borrows()) settle();
                 if (!refill()) return stopped();
                 continue;
             }
             if (stopped()) return true;
         }
+    }
+
+    // What was sent out of the inbox is written before it moves: all that the lease holds by one call.
+    [[gnu::noinline]] void settle() noexcept {
+        x_out.flush(*x_stream);
+        written();
+    }
+    [[gnu::noinline]] void hold_assembled() noexcept {
+        if (x_out.holds_block())
+            settle();
+        else
+            x_out.hold(x_inbox.take_assembled());
     }
 
     // Whether nothing more will ever be handed out.
@@ -74,12 +90,12 @@ protected:
     }
 
     // One receive a turn, so that others have theirs; a second call is made only when the first has certainly taken
-    // everything, to be told of what comes next. False when nothing came; the end and failures are dealt with.
+    // everything, to be told of what comes next, or where calls take what has been received already. False when nothing came; the end and failures are dealt with.
     [[gnu::noinline]] bool receive(io::lease& into) noexcept { return receive_now(into); }
     [[gnu::always_inline]] inline bool receive_now(io::lease& into) noexcept {
         if (x_controls.is_paused()) [[unlikely]] x_controls.resume(x_scheduler.now(), x_options->control_frames_per_second);
         if (x_listening) return false;
-        if (x_filled_turn == x_scheduler.turn_number() && !std::exchange(x_drained, false)) {
+        if (x_filled_turn == x_scheduler.turn_number() && !std::exchange(x_drained, false) && !x_stream->received_ahead()) {
             retry_later();
             return false;
         }
@@ -107,6 +123,7 @@ protected:
 
     // While nobody reads: parses what is there, so that control frames are seen, and keeps the messages.
     void receive_ahead() noexcept {
+        if (x_out.borrows()) settle();
         for (ws::event control;;) {
             while (x_inbox.look_ahead(control)) handle_control(control);
             if (x_inbox.lease_is_unused()) x_stream->release(x_inbox.take_lease());

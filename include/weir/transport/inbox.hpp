@@ -107,6 +107,20 @@ public:
         return x_lease.backing.data && x_rest.empty() && (!x_view.data() || x_view_assembled) && !is_decompressing();
     }
 
+    // Whether these bytes stay where they are until the lease is given back or, what is in `take_assembled`, until then.
+    bool keeps(bytes_view which) const noexcept {
+        return lies_in(which, x_lease.bytes) || (x_view_assembled && lies_in(which, x_assembly.view()));
+    }
+    bool view_is_assembled() const noexcept { return x_view_assembled; }
+    block take_assembled() noexcept {
+        x_view = {};
+        x_view_assembled = false;
+        return x_assembly.take_block();
+    }
+
+    // From now on, until `advance`, no short way is taken.
+    void take_long_way() noexcept { x_plain = false; }
+
     // What was found, once.
     bool found() const noexcept { return x_found; }
     void take() noexcept { x_found = false; }
@@ -153,6 +167,11 @@ private:
     static constexpr std::size_t first_step = 4 * 1024;
     static constexpr std::size_t assembly_step = 64 * 1024;
     static constexpr std::size_t decompressed_piece_bytes = 16 * 1024;
+
+    static bool lies_in(bytes_view which, bytes_view all) noexcept {
+        // In front of it that is a huge number.
+        return reinterpret_cast<std::uintptr_t>(which.data()) - reinterpret_cast<std::uintptr_t>(all.data()) < all.size();
+    }
 
     // `advance`, without what that notes.
     [[gnu::noinline]] step go_on(reading how, std::size_t message_bytes, std::uint32_t message_fragments,

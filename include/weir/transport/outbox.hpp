@@ -5,6 +5,9 @@
 // sent by pieces. Everything is encoded when it is queued; flushing hands the stream what it takes, in one call. Memory
 // is held only while something is queued. The frames of a lane are whole, but for the first bytes of the one
 // that the stream has taken a part of.
+//
+// Frames may also be borrowed: their payloads stay in memory that somebody promises to keep until the next flush, which
+// writes them in front of the data lane and copies what the stream does not take.
 #pragma once
 
 #include <weir/core/buffer.hpp>
@@ -22,6 +25,9 @@ namespace weir::inline v0 {
 class outbox {
 public:
     explicit outbox(block_pool& pool) noexcept : x_data(pool), x_control(pool) {}
+    outbox(const outbox&) = delete;
+    outbox& operator=(const outbox&) = delete;
+    ~outbox() { forget_borrowed(); }
 
     buffer& data() noexcept { return x_data; }
     buffer& control() noexcept { return x_control; }
@@ -30,11 +36,13 @@ public:
         return *x_deferred;
     }
 
-    bool empty() const noexcept { return x_data.empty() && x_control.empty(); }
+    bool empty() const noexcept { return x_data.empty() && x_control.empty() && !x_borrowed; }
     std::size_t data_bytes() const noexcept { return x_data.size(); }
 
     // The bytes of messages that wait, and how many of them are deferred.
-    std::size_t queued_bytes() const noexcept { return x_data.size() + deferred_bytes(); }
+    std::size_t queued_bytes() const noexcept {
+        return x_data.size() + deferred_bytes() + (x_borrowed ? x_borrowed->bytes : 0);
+    }
     std::size_t deferred_bytes() const noexcept { return x_deferred ? x_deferred->size() : 0; }
 
     // Puts what was deferred behind the message that has just ended.
@@ -53,12 +61,14 @@ public:
     // Forgets everything of which the stream has not taken a part yet, but for the control lane.
     void drop_messages() noexcept {
         drop_deferred();
+        forget_borrowed();
         if (x_data.size() > x_to_boundary) x_data.retract(x_data.size() - x_to_boundary);
     }
 
     // Forgets everything: nothing can be sent any more.
     void clear() noexcept {
         drop_deferred();
+        forget_borrowed();
         x_data.clear();
         x_control.clear();
         x_to_boundary = 0;
@@ -67,6 +77,7 @@ public:
 
     // Hands the stream as much as it takes, and says how many bytes that were.
     std::size_t flush(io::stream& to) noexcept {
+        if (x_borrowed) return flush_borrowed(to);
         if (!x_control.empty()) return flush_lanes(to);
         return x_data.empty() ? 0 : flush_data(to);
     }
@@ -82,6 +93,34 @@ public:
             x_data.clear();
         }
         return written;
+    }
+
+    // Whether something is borrowed, and a block that holds some of that.
+    bool borrows() const noexcept { return x_borrowed; }
+    bool holds_block() const noexcept { return x_borrowed && x_borrowed->held.data; }
+
+    // Borrows a message for the next flush: its frames are at most `frame_bytes` large and unmasked. The data lane must be
+    // empty. False, and nothing borrowed, if there are too many frames.
+    bool borrow(ws::opcode type, bytes_view payload, std::size_t frame_bytes) noexcept {
+        assert(x_data.empty());
+        const std::size_t had = x_borrowed ? x_borrowed->count : 0;
+        if (payload.size() > (frames_a_call - had) * static_cast<std::uint64_t>(frame_bytes)) return false;
+        if (!x_borrowed) x_borrowed = ::new (x_data.pool().take(sizeof(borrowed)).data) borrowed;
+        for (bool more = true; more; type = ws::opcode::continuation) {
+            borrowed::frame& one = x_borrowed->frames[x_borrowed->count++];
+            one.payload = payload.first(payload.size() < frame_bytes ? payload.size() : frame_bytes);
+            payload = payload.subspan(one.payload.size());
+            more = !payload.empty();
+            one.header_bytes = ws::encode({one.payload.size(), type, 0, !more, false, {}}, one.header);
+            x_borrowed->bytes += one.header_bytes + one.payload.size();
+        }
+        return true;
+    }
+
+    // Takes over a block of the pool, the first, that what is borrowed lies in, until the next flush.
+    void hold(block which) noexcept {
+        assert(x_borrowed && !x_borrowed->held.data);
+        x_borrowed->held = which;
     }
 
     // Sends a message whose frames are at most `frame_bytes` large, unmasked, straight from the caller's memory behind
@@ -164,6 +203,20 @@ public:
 private:
     static constexpr std::size_t frames_a_call = 16;
 
+    struct borrowed {
+        struct frame {
+            bytes_view payload;
+            std::size_t header_bytes;
+            std::byte header[ws::frame_header::max_bytes];
+        };
+
+        block held;
+        std::size_t bytes = 0; // of all frames
+        std::size_t count = 0;
+        frame frames[frames_a_call];
+    };
+    static_assert(sizeof(borrowed) <= block_pool::smallest_bytes);
+
     enum class lane : unsigned char { data, control, caller };
 
     // What one write is made of.
@@ -190,6 +243,49 @@ private:
         const std::size_t written = to.write({all.pieces, all.count});
         account(all, written);
         return written;
+    }
+
+    // Control frames, what is borrowed, and the data lane: no frame of that has been begun.
+    [[gnu::noinline]] std::size_t flush_borrowed(io::stream& to) noexcept {
+        assert(!x_to_boundary);
+        segments all;
+        all.add(std::as_const(x_control).view(), lane::control);
+        for (std::size_t i = 0; i < x_borrowed->count; ++i) {
+            const borrowed::frame& one = x_borrowed->frames[i];
+            all.add({one.header, one.header_bytes}, lane::caller);
+            all.add(one.payload, lane::caller);
+        }
+        all.add(std::as_const(x_data).view(), lane::data);
+        const std::size_t total = to.write({all.pieces, all.count});
+        const std::size_t written = account(all, total);
+        if (written < x_borrowed->bytes)
+            queue_borrowed(written);
+        else if (written > x_borrowed->bytes)
+            consume_data(written - x_borrowed->bytes);
+        forget_borrowed();
+        return total;
+    }
+
+    // Puts what was borrowed, but for the first `written` bytes, in front of the data lane.
+    [[gnu::noinline]] void queue_borrowed(std::size_t written) noexcept {
+        buffer behind = std::exchange(x_data, buffer(x_data.pool()));
+        x_data.begin(x_borrowed->bytes - written + behind.size());
+        for (std::size_t i = 0; i < x_borrowed->count; ++i) {
+            const borrowed::frame& one = x_borrowed->frames[i];
+            const std::size_t size = one.header_bytes + one.payload.size(), of_this = written < size ? written : size;
+            const std::size_t of_header = of_this < one.header_bytes ? of_this : one.header_bytes;
+            append({one.header + of_header, one.header_bytes - of_header});
+            append(one.payload.subspan(of_this - of_header));
+            if (of_this > 0) x_to_boundary = x_data.size();
+            written -= of_this;
+        }
+        append(behind.view());
+    }
+
+    void forget_borrowed() noexcept {
+        if (!x_borrowed) return;
+        x_data.pool().give(x_borrowed->held);
+        x_data.pool().give({reinterpret_cast<std::byte*>(std::exchange(x_borrowed, nullptr)), block_pool::smallest_bytes});
     }
 
     // A frame that was begun is finished first; control frames pass at the next boundary.
@@ -274,6 +370,7 @@ private:
     buffer x_data;
     buffer x_control;
     owned<buffer> x_deferred; // made when it is needed first
+    borrowed* x_borrowed = nullptr; // in a block of the pool
     std::size_t x_to_boundary = 0; // bytes of the data lane that end the frame that was begun
     bool x_control_cut = false;    // the stream has taken a part of the first control frame
 };

@@ -1,7 +1,7 @@
 // The sending side of a WebSocket connection: what may be queued, and who waits for it to leave.
 //
-// Encodes into the outbox, under the hard cap; large payloads go to the stream straight from the caller's memory. Those
-// who wait for back-pressure to end are woken when half of the high-water mark is left: senders of messages by all that
+// Encodes into the outbox, under the hard cap. Large payloads are not copied: they go to the stream straight from the caller's
+// memory or, where they stay for a while, with what else is sent until then. Those who wait for back-pressure to end are woken when half of the high-water mark is left: senders of messages by all that
 // is queued, and whoever sends a message by pieces by what stands before the next piece, since what is deferred waits
 // for the end of that very message. Whether anything may be sent, and when to flush, is the caller's business.
 //
@@ -45,12 +45,18 @@ public:
         return true;
     }
 
-    // Encodes a whole message. errc{}, or `buffer_full` over the cap.
-    errc send(ws::sender& from, io::stream& over, ws::opcode type, bytes_view payload, compression how) noexcept {
+    // Encodes a whole message. errc{}, or `buffer_full` over the cap. `stays`: the payload stays where it is until the
+    // next `flush`, which is owed before that changes.
+    errc send(ws::sender& from, io::stream& over, ws::opcode type, bytes_view payload, compression how, bool stays) noexcept {
         if (!fits(queued_bytes(), payload.size())) return errc::buffer_full;
-        if (x_codec && how == compression::automatic) [[unlikely]] return send_compressed(from, over, type, payload);
-        if (payload.size() >= write_through_bytes && !keys(from) && !x_blocked && x_outbox.data().empty() &&
-            !from.sending_message()) {
+        if (x_codec && how == compression::automatic) [[unlikely]] return send_compressed(from, over, type, payload, stays);
+        const bool large = payload.size() >= write_through_bytes && !keys(from) && !from.sending_message();
+        if (large && may_write() && stays && x_outbox.borrow(type, payload, x_options.frame_bytes)) {
+            x_awaited = true;
+            return {};
+        }
+        if (large && may_write() && x_outbox.borrows()) flush(over);
+        if (large && may_write()) {
             x_bytes_out += x_outbox.write_through(over, type, payload, x_options.frame_bytes);
             x_blocked = !x_outbox.empty();
         } else {
@@ -75,8 +81,7 @@ public:
         errc refused = {};
         if (x_compresses)
             refused = compress_frame(from, type, payload, last);
-        else if (payload.size() >= write_through_bytes && !keys(from) && !x_blocked &&
-                 x_outbox.data().empty())
+        else if (payload.size() >= write_through_bytes && !keys(from) && may_write() && !x_outbox.borrows())
             refused = write_frame_through(from, over, type, payload, last);
         else
             refused = from.encode_frame(x_outbox.data(), type, payload, last, next_key(from));
@@ -128,6 +133,11 @@ public:
     }
     void unblock() noexcept { x_blocked = false; }
 
+    // Whether the next `flush` is owed before what was sent moves, and a block that it is in, to be kept until then.
+    bool borrows() const noexcept { return x_outbox.borrows(); }
+    bool holds_block() const noexcept { return x_outbox.holds_block(); }
+    void hold(block which) noexcept { x_outbox.hold(which); }
+
     entropy& random() noexcept { return x_random; }
 
     // Nothing can be sent any more.
@@ -165,6 +175,9 @@ private:
     static constexpr std::size_t first_block_bytes = 4 * 1024;
     static constexpr std::size_t control_lane_bytes = 16 * 1024;
 
+    // Whether the stream may take something at once that is not in the data lane.
+    bool may_write() noexcept { return !x_blocked && x_outbox.data().empty(); }
+
     // What makes the masking keys; null for a server.
     entropy* keys(const ws::sender& from) const noexcept {
         return from.role() == ws::role::client ? &x_random : nullptr;
@@ -178,11 +191,11 @@ private:
         return from.sending_message() ? x_outbox.deferred() : x_outbox.data();
     }
 
-    [[gnu::noinline]] errc send_compressed(ws::sender& from, io::stream& over, ws::opcode type,
-                                           bytes_view payload) noexcept {
+    [[gnu::noinline]] errc send_compressed(ws::sender& from, io::stream& over, ws::opcode type, bytes_view payload,
+                                           bool stays) noexcept {
         buffer made(x_outbox.data().pool());
         if (payload.size() < x_options.compression.options().threshold_bytes || !x_codec->compress(payload, made))
-            return send(from, over, type, payload, compression::off);
+            return send(from, over, type, payload, compression::off, stays);
         outbox::append_message(lane(from), type, made.view(), x_options.frame_bytes, keys(from),
                                ws::message_codec::reserved_bits);
         return {};
@@ -255,7 +268,7 @@ private:
     std::size_t x_short_below = 0; // smaller messages go the short way
     std::size_t x_short_queue;     // as long as this much is queued with them at the most
     bool x_compresses = false; // the message that is sent by pieces is compressed
-    bool x_awaited = false; // perhaps somebody waits for what is queued
+    bool x_awaited = false; // perhaps somebody waits for what is queued, or something is borrowed
     bool x_blocked = false; // the stream takes nothing until it says so
 };
 
