@@ -11,6 +11,8 @@
 #include <weir/core/entropy.hpp>
 #include <weir/core/errc.hpp>
 #include <weir/core/error.hpp>
+#include <weir/core/exchanged.hpp>
+#include <weir/core/late.hpp>
 #include <weir/core/list.hpp>
 #include <weir/core/log.hpp>
 #include <weir/core/owned.hpp>

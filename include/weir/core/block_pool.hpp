@@ -4,12 +4,12 @@
 // outlive its blocks. Running out of memory ends the program (`std::bad_alloc` out of a noexcept function).
 #pragma once
 
+#include <weir/core/exchanged.hpp>
 #include <weir/core/version.hpp>
 
 #include <bit>
 #include <cstddef>
 #include <new>
-#include <utility>
 
 #if defined(__SANITIZE_ADDRESS__)
 #define WEIR_DETAIL_ADDRESS_SANITIZER 1
@@ -49,7 +49,7 @@ public:
         if (size <= largest_bytes) {
             shelf& from = x_shelves[index_of(size)];
             if (from.top) {
-                free_block* found = std::exchange(from.top, from.top->next);
+                free_block* found = exchanged(from.top, from.top->next);
                 from.bytes -= size;
                 return {reinterpret_cast<std::byte*>(found), size};
             }
@@ -80,7 +80,7 @@ public:
     // Returns every unused block to the system.
     void trim() noexcept {
         for (shelf& each : x_shelves) {
-            while (each.top) ::operator delete(std::exchange(each.top, each.top->next));
+            while (each.top) ::operator delete(exchanged(each.top, each.top->next));
             each.bytes = 0;
         }
     }

@@ -50,7 +50,7 @@ template <class = void>
     std::vector<endpoint> found;
     for (const addrinfo* each = all; each; each = each->ai_next) {
         const result<endpoint> made =
-            endpoint::from_bytes({reinterpret_cast<const std::byte*>(each->ai_addr), each->ai_addrlen});
+            endpoint::from_bytes({reinterpret_cast<const std::byte*>(each->ai_addr), std::size_t(each->ai_addrlen)});
         if (made) found.push_back(made->with_port(port));
     }
     ::freeaddrinfo(all);

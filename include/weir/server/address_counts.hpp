@@ -4,12 +4,12 @@
 // (and sixteen at all). Clients choose their addresses, so the hash is keyed. Not synchronized.
 #pragma once
 
+#include <weir/core/exchanged.hpp>
 #include <weir/core/version.hpp>
 
 #include <cassert>
 #include <cstddef>
 #include <cstdint>
-#include <utility>
 #include <vector>
 
 namespace weir::inline v0::detail {
@@ -42,7 +42,7 @@ public:
             at = (at + 1) & mask;
             if (!x_slots[at].count) break;
             if (((at - home(x_slots[at].address)) & mask) < ((at - gap) & mask)) continue;
-            x_slots[gap] = std::exchange(x_slots[at], slot());
+            x_slots[gap] = exchanged(x_slots[at], slot());
             gap = at;
         }
         if (x_slots.size() > smallest && x_used * 8 < x_slots.size()) resize(x_slots.size() / 2);

@@ -4,12 +4,12 @@
 // sent on the loop's thread in the order of posting. The lock is held for the time of a copy.
 #pragma once
 
+#include <weir/core/exchanged.hpp>
 #include <weir/coro/scheduler.hpp>
 #include <weir/transport/message.hpp>
 
 #include <cstddef>
 #include <mutex>
-#include <utility>
 #include <vector>
 
 namespace weir::inline v0::detail {
@@ -34,7 +34,7 @@ public:
         if (!x_target || (x_bytes && x_bytes + cost(payload) > x_bound)) return false;
         x_queue.push_back({std::string(payload), is_text});
         x_bytes += cost(payload);
-        if (!std::exchange(x_posted, true)) x_scheduler.post_remote(*this);
+        if (!exchanged(x_posted, true)) x_scheduler.post_remote(*this);
         return true;
     }
 
