@@ -17,6 +17,7 @@
 #include <weir/core/log.hpp>
 #include <weir/core/owned.hpp>
 #include <weir/core/result.hpp>
+#include <weir/core/sequence.hpp>
 #include <weir/core/sha1.hpp>
 #include <weir/core/shared.hpp>
 #include <weir/core/utf8.hpp>

@@ -5,12 +5,12 @@
 #pragma once
 
 #include <weir/core/exchanged.hpp>
+#include <weir/core/sequence.hpp>
 #include <weir/core/version.hpp>
 
 #include <cassert>
 #include <cstddef>
 #include <cstdint>
-#include <vector>
 
 namespace weir::inline v0::detail {
 
@@ -75,14 +75,14 @@ private:
     }
 
     void resize(std::size_t size) {
-        std::vector<slot> old(size);
+        sequence<slot> old(size);
         old.swap(x_slots);
         for (const slot& each : old)
             if (each.count) x_slots[find(each.address)] = each;
     }
 
     std::uint64_t x_key;
-    std::vector<slot> x_slots;
+    sequence<slot> x_slots;
     std::size_t x_used = 0;
 };
 
