@@ -7,6 +7,7 @@
 #include <weir.hpp>
 
 #include <cstdlib>
+#include <vector>
 
 using weir::ws::close_code;
 

@@ -11,10 +11,13 @@
 #include <weir/core/entropy.hpp>
 #include <weir/core/errc.hpp>
 #include <weir/core/error.hpp>
+#include <weir/core/exchanged.hpp>
+#include <weir/core/late.hpp>
 #include <weir/core/list.hpp>
 #include <weir/core/log.hpp>
 #include <weir/core/owned.hpp>
 #include <weir/core/result.hpp>
+#include <weir/core/sequence.hpp>
 #include <weir/core/sha1.hpp>
 #include <weir/core/shared.hpp>
 #include <weir/core/utf8.hpp>

@@ -286,7 +286,7 @@ TEST_CASE("what cannot be asked for") {
 }
 
 namespace {
-using addresses = result<std::vector<net::endpoint>>;
+using addresses = result<sequence<net::endpoint>>;
 std::atomic<bool> lookup_may_end{true};
 addresses not_found(const std::string& name, std::uint16_t) { return error(errc::name_not_found, "resolving " + name); }
 addresses blocked(const std::string&, std::uint16_t) {
@@ -294,7 +294,8 @@ addresses blocked(const std::string&, std::uint16_t) {
     return errc::name_unavailable;
 }
 addresses here(const std::string&, std::uint16_t port) {
-    std::vector<net::endpoint> found(1, net::endpoint::loopback_ipv4(port));
+    sequence<net::endpoint> found;
+    found.push_back(net::endpoint::loopback_ipv4(port));
     return found;
 }
 } // namespace

@@ -34,17 +34,17 @@ struct full_queue {
                                 errc::closed, errc::closed, errc::closed, errc::closed};
 };
 
-using addresses = result<std::vector<endpoint>>;
+using addresses = result<sequence<endpoint>>;
 
 addresses not_found(const std::string&, std::uint16_t) { return errc::name_not_found; }
 addresses loopback(const std::string&, std::uint16_t port) {
-    std::vector<endpoint> found;
+    sequence<endpoint> found;
     found.push_back(endpoint::loopback_ipv4(port));
     return found;
 }
 
-std::vector<endpoint> list_of(std::initializer_list<const char*> texts) {
-    std::vector<endpoint> made;
+sequence<endpoint> list_of(std::initializer_list<const char*> texts) {
+    sequence<endpoint> made;
     for (const char* each : texts) made.push_back(*endpoint::parse(each));
     return made;
 }
@@ -88,7 +88,7 @@ TEST_CASE("connect: no address, no loop") {
         stream_result none = co_await net::connect(endpoint());
         REQUIRE_FALSE(none);
         CHECK(none.error() == errc::bad_address);
-        none = co_await net::connect(std::vector<endpoint>());
+        none = co_await net::connect(sequence<endpoint>());
         REQUIRE_FALSE(none);
         CHECK(none.error().message() == "connecting to no address: malformed address");
     };
@@ -135,7 +135,7 @@ TEST_CASE("connect: the next address is tried") {
         auto work = []() -> task<> {
             result<net::listener> listener = net::listen("127.0.0.1", 0);
             REQUIRE(listener);
-            std::vector<endpoint> to;
+            sequence<endpoint> to;
             to.push_back(endpoint::loopback_ipv4(free_port()));
             to.push_back(endpoint::loopback_ipv6(to[0].port()));
             to.push_back(listener->local_endpoint());
@@ -154,7 +154,7 @@ TEST_CASE("connect: an address that does not answer gives way to the next") {
         co_await full.fill();
         result<net::listener> listener = net::listen("127.0.0.1", 0);
         REQUIRE(listener);
-        std::vector<endpoint> to;
+        sequence<endpoint> to;
         to.push_back(full.at);
         to.push_back(listener->local_endpoint());
         net::connect_options options;
@@ -276,8 +276,8 @@ TEST_CASE("connect: a failure at each operation is an error, not a hang") {
 
 TEST_CASE("RFC 8305 4: families take turns") {
     struct row {
-        std::vector<endpoint> given;
-        std::vector<endpoint> tried;
+        sequence<endpoint> given;
+        sequence<endpoint> tried;
     };
     const row rows[] = {
         {{}, {}},
@@ -290,7 +290,7 @@ TEST_CASE("RFC 8305 4: families take turns") {
         {list_of({"[::1]:1", "[::2]:1"}), list_of({"[::1]:1", "[::2]:1"})},
     };
     for (const row& each : rows) {
-        std::vector<endpoint> all = each.given;
+        sequence<endpoint> all = each.given;
         net::detail::interleave_families(all);
         CHECK(all == each.tried);
     }

@@ -17,14 +17,14 @@ using net::endpoint;
 
 namespace {
 
-using addresses = result<std::vector<endpoint>>;
+using addresses = result<sequence<endpoint>>;
 
 std::atomic<int> lookups{0};
 
 addresses two_addresses(const std::string& name, std::uint16_t port) {
     ++lookups;
     CHECK(name == "example.test");
-    std::vector<endpoint> found;
+    sequence<endpoint> found;
     found.push_back(*endpoint::ip("192.0.2.1", port));
     found.push_back(*endpoint::ip("2001:db8::1", port));
     return found;

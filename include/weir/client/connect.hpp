@@ -160,10 +160,10 @@ template <class = void>
 task<result<websocket>> reach(opening& what) {
     std::string host(what.url.host());
     what.doing = "resolving " + host;
-    result<std::vector<net::endpoint>> found = co_await net::resolve(host, what.url.port(), what.options.lookup);
+    result<sequence<net::endpoint>> found = co_await net::resolve(host, what.url.port(), what.options.lookup);
     if (!found) co_return std::move(found).error();
     what.doing = "connecting to ";
-    what.doing += found->size() == 1 ? found->front().to_string() : what.url.host_field();
+    what.doing += found->size() == 1 ? (*found)[0].to_string() : what.url.host_field();
     result<owned<io::stream>> stream = co_await net::connect(std::move(*found));
     if (!stream) co_return std::move(stream).error();
     co_return co_await shake_hands(std::move(*stream), what);

@@ -8,12 +8,12 @@
 // what a burst has taken goes back to the system when one or two periods have passed without another.
 #pragma once
 
+#include <weir/core/exchanged.hpp>
 #include <weir/core/version.hpp>
 
 #include <bit>
 #include <cstddef>
 #include <new>
-#include <utility>
 
 #if defined(__SANITIZE_ADDRESS__)
 #define WEIR_DETAIL_ADDRESS_SANITIZER 1
@@ -54,7 +54,7 @@ public:
         if (size <= largest_bytes) {
             shelf& from = x_shelves[index_of(size)];
             if (from.top) {
-                free_block* found = std::exchange(from.top, from.top->next);
+                free_block* found = exchanged(from.top, from.top->next);
                 from.bytes -= size;
                 if (from.bytes < from.idle) from.idle = from.bytes;
                 return {reinterpret_cast<std::byte*>(found), size};
@@ -129,7 +129,7 @@ private:
     static constexpr std::size_t one_kept_bytes = 1024 * 1024;
 
     static void release(free_block*& all) noexcept {
-        while (all) ::operator delete(std::exchange(all, all->next));
+        while (all) ::operator delete(exchanged(all, all->next));
     }
 
     // Whether another block is kept beyond `x_keep_bytes`.

@@ -7,10 +7,10 @@
 
 #include <weir/core/block_pool.hpp>
 #include <weir/core/bytes.hpp>
+#include <weir/core/exchanged.hpp>
 
 #include <cassert>
 #include <cstring>
-#include <utility>
 
 namespace weir::inline v0 {
 
@@ -22,15 +22,15 @@ public:
     explicit buffer(block_pool& pool, std::size_t bound_bytes = no_bound) noexcept
         : x_pool(&pool), x_bound(bound_bytes) {}
     buffer(buffer&& other) noexcept
-        : x_pool(other.x_pool), x_block(std::exchange(other.x_block, {})), x_begin(std::exchange(other.x_begin, 0)),
-          x_end(std::exchange(other.x_end, 0)), x_bound(other.x_bound) {}
+        : x_pool(other.x_pool), x_block(exchanged(other.x_block, {})), x_begin(exchanged(other.x_begin, 0)),
+          x_end(exchanged(other.x_end, 0)), x_bound(other.x_bound) {}
     buffer& operator=(buffer&& other) noexcept {
         if (this != &other) {
             clear();
             x_pool = other.x_pool;
-            x_block = std::exchange(other.x_block, {});
-            x_begin = std::exchange(other.x_begin, 0);
-            x_end = std::exchange(other.x_end, 0);
+            x_block = exchanged(other.x_block, {});
+            x_begin = exchanged(other.x_begin, 0);
+            x_end = exchanged(other.x_end, 0);
             x_bound = other.x_bound;
         }
         return *this;

@@ -4,6 +4,7 @@
 
 #include <weir/core/concat.hpp>
 #include <weir/core/errc.hpp>
+#include <weir/core/exchanged.hpp>
 
 #include <concepts>
 #include <string>
@@ -26,7 +27,7 @@ public:
 
     error(const error& other)
         : x_code(other.x_code), x_context(other.x_context ? keep(*other.x_context) : nullptr) {}
-    error(error&& other) noexcept : x_code(other.x_code), x_context(std::exchange(other.x_context, nullptr)) {}
+    error(error&& other) noexcept : x_code(other.x_code), x_context(exchanged(other.x_context, nullptr)) {}
     error& operator=(error other) noexcept {
         std::swap(x_code, other.x_code);
         std::swap(x_context, other.x_context);

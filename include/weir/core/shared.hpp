@@ -4,6 +4,7 @@
 // conversions. The object is made here, and destroyed with its last owner. Empty after a move.
 #pragma once
 
+#include <weir/core/exchanged.hpp>
 #include <weir/core/version.hpp>
 
 #include <atomic>
@@ -20,7 +21,7 @@ public:
     shared(const shared& other) noexcept : x_held(other.x_held) {
         if (x_held) x_held->owners.fetch_add(1, std::memory_order_relaxed);
     }
-    shared(shared&& other) noexcept : x_held(std::exchange(other.x_held, nullptr)) {}
+    shared(shared&& other) noexcept : x_held(exchanged(other.x_held, nullptr)) {}
     shared& operator=(shared other) noexcept {
         std::swap(x_held, other.x_held);
         return *this;

@@ -65,14 +65,14 @@ public:
 
     // The same wait, ended with `errc::timed_out` when it has not completed after `duration`. What was being waited
     // for is left as if it had not been asked for, unless its own documentation says otherwise.
-    [[nodiscard]] auto within(std::chrono::nanoseconds duration) && {
+    [[nodiscard]] bounded<Derived, deadline_trigger> within(std::chrono::nanoseconds duration) && {
         return bounded<Derived, deadline_trigger>(static_cast<Derived&&>(*this), duration);
     }
 
     // The same wait, ended with `errc::canceled` when a stop is requested of `token` (a `std::stop_token`), from any
     // thread. Needs <weir/coro/stop.hpp>, or WEIR_WITH_STOP_TOKEN before the single header.
     template <class Token>
-    [[nodiscard]] auto on(Token token) && {
+    [[nodiscard]] bounded<Derived, stop_trigger<Token>> on(Token token) && {
         return bounded<Derived, stop_trigger<Token>>(static_cast<Derived&&>(*this), static_cast<Token&&>(token));
     }
 };

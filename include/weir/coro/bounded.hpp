@@ -3,6 +3,7 @@
 // The trigger lives in the awaiting frame, is armed only if the wait really suspends, and is gone when it ends.
 #pragma once
 
+#include <weir/core/late.hpp>
 #include <weir/coro/awaitable.hpp>
 
 #include <cassert>
@@ -84,7 +85,7 @@ private:
     }
 
     typename Trigger::setting x_setting;
-    std::optional<Trigger> x_trigger; // before x_inner, whose waits are in its context and must end first
+    late<Trigger> x_trigger; // before x_inner, whose waits are in its context and must end first
     Inner x_inner;
 };
 

@@ -5,6 +5,7 @@
 // awaiter destroys branches and awaitables where they are suspended. Loop thread only.
 #pragma once
 
+#include <weir/core/late.hpp>
 #include <weir/coro/awaitable.hpp>
 #include <weir/coro/frame_pool.hpp>
 
@@ -44,7 +45,7 @@ public:
         x_parent = who;
         x_running = 1; // for those who start the branches
     }
-    bool begun() const noexcept { return x_context.has_value(); }
+    bool begun() const noexcept { return static_cast<bool>(x_context); }
     void branch_begins() noexcept { ++x_running; }
 
     // Whether the awaiting coroutine has to wait for branches, now that all are started.
@@ -92,7 +93,7 @@ public:
     bool interrupted() const noexcept { return x_interrupted; }
 
 private:
-    std::optional<context> x_context;
+    late<context> x_context;
     std::coroutine_handle<> x_parent;
     std::size_t x_running = 0;
     std::size_t x_winner = nobody; // the first to end in a race; the first to throw otherwise

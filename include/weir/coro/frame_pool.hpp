@@ -6,10 +6,10 @@
 #pragma once
 
 #include <weir/core/block_pool.hpp>
+#include <weir/core/exchanged.hpp>
 
 #include <cstddef>
 #include <new>
-#include <utility>
 
 namespace weir::inline v0 {
 
@@ -24,7 +24,7 @@ public:
     frame_pool& operator=(const frame_pool&) = delete;
     ~frame_pool() {
         for (shelf& each : x_shelves)
-            while (each.top) ::operator delete(std::exchange(each.top, each.top->next));
+            while (each.top) ::operator delete(exchanged(each.top, each.top->next));
     }
 
     // The pool that serves this thread now; null when none does. Set by the loop around each turn.
@@ -40,7 +40,7 @@ public:
             shelf& from = pool->x_shelves[index];
             if (from.top) {
                 --from.count;
-                return std::exchange(from.top, from.top->next);
+                return exchanged(from.top, from.top->next);
             }
         }
 #endif

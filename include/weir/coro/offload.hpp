@@ -15,6 +15,7 @@
 // or name the lambda first and pass the name, which copies it. Others are refused at compile time there.
 #pragma once
 
+#include <weir/core/exchanged.hpp>
 #include <weir/coro/awaitable.hpp>
 #include <weir/coro/helper_threads.hpp>
 #include <weir/coro/waiter.hpp>
@@ -53,7 +54,7 @@ public:
         if (x_waiter) {
             if (helper_threads::instance().withdraw(*this)) release(); // it has not begun and never will
             x_mutex.lock();
-            scheduler* home = std::exchange(x_home, nullptr);
+            scheduler* home = exchanged(x_home, nullptr);
             const bool posted = x_posted;
             x_mutex.unlock();
             if (posted && home) home->revoke(*this);
@@ -92,7 +93,7 @@ public:
 
     result_type take() {
 #if defined(__cpp_exceptions)
-        if (x_exception) std::rethrow_exception(std::exchange(x_exception, nullptr));
+        if (x_exception) std::rethrow_exception(exchanged(x_exception, nullptr));
 #endif
         if constexpr (std::is_void_v<Value>)
             return {};
@@ -147,7 +148,7 @@ public:
     using result_type = typename detail::as_fallible<Value>::type;
 
     explicit offload_awaiter(detail::offload_outcome<Value>* work) noexcept : x_work(work) {}
-    offload_awaiter(offload_awaiter&& other) noexcept : x_work(std::exchange(other.x_work, nullptr)) {
+    offload_awaiter(offload_awaiter&& other) noexcept : x_work(exchanged(other.x_work, nullptr)) {
         assert(!other.x_waiter.waiting() && "an awaitable was moved while it was being awaited");
     }
     ~offload_awaiter() { leave(); }
@@ -165,7 +166,7 @@ public:
 
 private:
     void leave() noexcept {
-        if (x_work) std::exchange(x_work, nullptr)->leave();
+        if (x_work) exchanged(x_work, nullptr)->leave();
     }
 
     detail::offload_outcome<Value>* x_work;

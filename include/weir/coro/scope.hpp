@@ -11,6 +11,7 @@
 // allow that at any moment. Loop thread only; a scope may not be destroyed by one of its own children.
 #pragma once
 
+#include <weir/core/exchanged.hpp>
 #include <weir/coro/task.hpp>
 #include <weir/coro/waiter.hpp>
 
@@ -102,7 +103,7 @@ public:
         void await_resume() {
             x_scope->x_joiner = nullptr;
 #if defined(__cpp_exceptions)
-            if (x_scope->x_failure) std::rethrow_exception(std::exchange(x_scope->x_failure, nullptr));
+            if (x_scope->x_failure) std::rethrow_exception(exchanged(x_scope->x_failure, nullptr));
 #endif
         }
         ~join_awaiter() {

@@ -9,6 +9,7 @@
 // the awaiting frame is destroyed, so is the operation. Loop thread only.
 #pragma once
 
+#include <weir/core/late.hpp>
 #include <weir/coro/awaitable.hpp>
 
 #include <cassert>
@@ -36,7 +37,7 @@ public:
     static constexpr bool interrupted() noexcept { return false; }
 
 private:
-    std::optional<context> x_context; // before x_inner, whose waits are in it and must end first
+    late<context> x_context; // before x_inner, whose waits are in it and must end first
     Inner x_inner;
 };
 

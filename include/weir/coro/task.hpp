@@ -8,6 +8,7 @@
 // of control: a loop over a million such awaits uses constant stack on every compiler at every optimisation level.
 #pragma once
 
+#include <weir/core/exchanged.hpp>
 #include <weir/coro/bounded.hpp>
 #include <weir/coro/frame_pool.hpp>
 
@@ -50,7 +51,7 @@ public:
         x_context = in;
         x_starting = true;
         self.resume();
-        return std::exchange(x_starting, false);
+        return exchanged(x_starting, false);
     }
 
     context* current_context() const noexcept { return x_context; }
@@ -135,11 +136,11 @@ public:
     using value_type = T;
 
     task() noexcept = default;
-    task(task&& other) noexcept : x_self(std::exchange(other.x_self, nullptr)) {}
+    task(task&& other) noexcept : x_self(exchanged(other.x_self, nullptr)) {}
     task& operator=(task&& other) noexcept {
         if (this != &other) {
             if (x_self) x_self.destroy();
-            x_self = std::exchange(other.x_self, nullptr);
+            x_self = exchanged(other.x_self, nullptr);
         }
         return *this;
     }

@@ -7,6 +7,7 @@
 // may follow each other, or be nested, on one thread.
 #pragma once
 
+#include <weir/core/exchanged.hpp>
 #include <weir/coro/task.hpp>
 #include <weir/io/backend.hpp>
 #include <weir/io/interrupt.hpp>
@@ -134,8 +135,8 @@ private:
     class activation {
     public:
         explicit activation(loop& active) noexcept
-            : x_scheduler(std::exchange(scheduler::current(), &active)),
-              x_frames(std::exchange(frame_pool::current(), &active.x_frames)) {}
+            : x_scheduler(exchanged(scheduler::current(), &active)),
+              x_frames(exchanged(frame_pool::current(), &active.x_frames)) {}
         activation(const activation&) = delete;
         ~activation() {
             scheduler::current() = x_scheduler;

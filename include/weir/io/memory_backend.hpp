@@ -8,6 +8,7 @@
 // one holds the clock meanwhile (`hold`): the loop then really waits, until it is woken.
 #pragma once
 
+#include <weir/core/exchanged.hpp>
 #include <weir/core/list.hpp>
 #include <weir/core/pseudo_random.hpp>
 #include <weir/coro/helper_threads.hpp>
@@ -155,7 +156,7 @@ public:
     }
 
     // For acceptors: the errno that this accept fails with; 0 for none.
-    int accept_failure() noexcept { return std::exchange(x_accept_fails, 0); }
+    int accept_failure() noexcept { return exchanged(x_accept_fails, 0); }
 
     // For streams: how many bytes an operation may move that could move `most`.
     std::size_t portion(std::size_t most) noexcept {
@@ -192,7 +193,7 @@ public:
     }
 
     bool dispatch() noexcept override {
-        if (std::exchange(x_stalled, false) && x_stall_observer) x_stall_observer->on_stall();
+        if (exchanged(x_stalled, false) && x_stall_observer) x_stall_observer->on_stall();
         list<memory_event> round;
         if (x_options.shuffle)
             while (memory_event* each = x_due.pop_front())

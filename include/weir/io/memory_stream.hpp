@@ -5,6 +5,7 @@
 // read; those under way are lost. Writing to a peer that is gone fails with EPIPE.
 #pragma once
 
+#include <weir/core/exchanged.hpp>
 #include <weir/io/memory_link.hpp>
 
 #include <cstring>
@@ -235,7 +236,7 @@ private:
         }
         pipe &in = incoming(), &out = outgoing();
         const bool broken = x_failure || in.broken <= now;
-        const bool over = (broken || in.ends <= now) && !std::exchange(x_told_end, x_told_end || broken || in.ends <= now);
+        const bool over = (broken || in.ends <= now) && !exchanged(x_told_end, x_told_end || broken || in.ends <= now);
         const bool news = x_wants_read && (broken || in.arrived(now) > 0 || in.ends <= now);
         const bool room = x_wants_write && (broken || out.unread <= now || out.bytes.size() < out.bytes.bound());
         if (news) x_wants_read = false;

@@ -3,6 +3,7 @@
 // Part of the test kit; see io/simulation.hpp.
 #pragma once
 
+#include <weir/core/exchanged.hpp>
 #include <weir/core/seeded_entropy.hpp>
 #include <weir/coro/caught.hpp>
 #include <weir/coro/scope.hpp>
@@ -146,7 +147,7 @@ private:
     // Makes a loop the thread's, as it is in its turns.
     class acting {
     public:
-        explicit acting(loop& which) noexcept : x_former(std::exchange(scheduler::current(), &which)) {}
+        explicit acting(loop& which) noexcept : x_former(exchanged(scheduler::current(), &which)) {}
         acting(const acting&) = delete;
         acting& operator=(const acting&) = delete;
         ~acting() { scheduler::current() = x_former; }

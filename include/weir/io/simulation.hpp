@@ -28,6 +28,7 @@
 // coroutine that a loop runs, but its members that say so may be called from within the hosts' programs too.
 #pragma once
 
+#include <weir/core/exchanged.hpp>
 #include <weir/io/simulated_host.hpp>
 
 #include <cstdio>
@@ -201,7 +202,7 @@ private:
 
     // Crashes and restarts that were asked for.
     void obey() {
-        for (const request& each : std::exchange(x_requests, {})) {
+        for (const request& each : exchanged(x_requests, {})) {
             io::simulated_host& which = *x_hosts[each.host];
             if (which.runs()) {
                 x_network.note({which.name(), " crashes"});

@@ -5,6 +5,7 @@
 // have means that the socket is drained: the next one is not tried before the socket is reported ready again.
 #pragma once
 
+#include <weir/core/exchanged.hpp>
 #include <weir/io/readiness.hpp>
 
 #include <utility>
@@ -98,7 +99,7 @@ private:
         while (got < 0 && errno == EINTR) got = ::recv(number(), room.data, room.size, 0);
         if (got > 0) return lend(into, room, static_cast<std::size_t>(got)), status::ready;
         x_backend.blocks().give(room);
-        if (std::exchange(x_write_failed, false)) return status::failed; // what had arrived before has been lent
+        if (exchanged(x_write_failed, false)) return status::failed; // what had arrived before has been lent
         if (got == 0) return status::end;
         if (errno == EAGAIN || errno == EWOULDBLOCK) {
             x_readable = false;

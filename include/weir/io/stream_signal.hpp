@@ -4,6 +4,7 @@
 // missed between a `blocked` and the wait for it.
 #pragma once
 
+#include <weir/core/exchanged.hpp>
 #include <weir/coro/bounded.hpp>
 #include <weir/coro/waiter.hpp>
 #include <weir/io/stream.hpp>
@@ -18,7 +19,7 @@ class stream_signal final : public stream_observer {
 
         void tell() noexcept {
             told = true;
-            if (waits) std::exchange(waits, nullptr)->wake();
+            if (waits) exchanged(waits, nullptr)->wake();
         }
     };
 
@@ -31,7 +32,7 @@ public:
 
     // Observes no longer.
     void detach() noexcept {
-        if (x_stream) std::exchange(x_stream, nullptr)->observe(nullptr);
+        if (x_stream) exchanged(x_stream, nullptr)->observe(nullptr);
     }
 
     class [[nodiscard]] wait : public awaitable<wait> {

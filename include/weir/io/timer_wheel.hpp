@@ -6,12 +6,12 @@
 // when the wheel reaches its slot. A timer may leave by itself at any time: a slot whose bit is set may be empty.
 #pragma once
 
+#include <weir/core/exchanged.hpp>
 #include <weir/coro/duration.hpp>
 #include <weir/coro/scheduler.hpp>
 
 #include <bit>
 #include <cstdint>
-#include <utility>
 
 namespace weir::inline v0 {
 
@@ -81,7 +81,7 @@ private:
 
     [[gnu::noinline]] void fire() noexcept {
         const std::uint64_t until = ticks_now();
-        const std::chrono::nanoseconds now = std::exchange(x_now, {}); // the tick moves with what is fired meanwhile
+        const std::chrono::nanoseconds now = exchanged(x_now, {}); // the tick moves with what is fired meanwhile
         for (;;) {
             const place next = earliest();
             if (next.tick > until) break;

@@ -1,6 +1,7 @@
 // A file descriptor that closes itself.
 #pragma once
 
+#include <weir/core/exchanged.hpp>
 #include <weir/core/version.hpp>
 
 #include <system_error>
@@ -20,7 +21,7 @@ public:
     unique_descriptor() noexcept = default;
     // Takes over `number`; a negative one is no descriptor.
     explicit unique_descriptor(int number) noexcept : x_number(number) {}
-    unique_descriptor(unique_descriptor&& other) noexcept : x_number(std::exchange(other.x_number, -1)) {}
+    unique_descriptor(unique_descriptor&& other) noexcept : x_number(exchanged(other.x_number, -1)) {}
     unique_descriptor& operator=(unique_descriptor&& other) noexcept {
         std::swap(x_number, other.x_number);
         return *this;
@@ -31,11 +32,11 @@ public:
     explicit operator bool() const noexcept { return x_number >= 0; }
 
     void close() noexcept {
-        if (x_number >= 0) ::close(std::exchange(x_number, -1));
+        if (x_number >= 0) ::close(exchanged(x_number, -1));
     }
 
     // Gives the descriptor away.
-    int release() noexcept { return std::exchange(x_number, -1); }
+    int release() noexcept { return exchanged(x_number, -1); }
 
 private:
     int x_number = -1;

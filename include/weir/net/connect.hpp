@@ -53,7 +53,7 @@ task<result<owned<io::stream>>> connect_one(endpoint to, std::string name) {
 
 // RFC 8305 4: addresses of the family that comes first and of the others take turns, each in its order.
 template <class = void>
-void interleave_families(std::vector<endpoint>& all) {
+void interleave_families(sequence<endpoint>& all) {
     for (std::size_t at = 1; at < all.size(); ++at) {
         std::size_t other = at;
         while (other < all.size() && all[other].family() == all[at - 1].family()) ++other;
@@ -72,7 +72,7 @@ inline bool is_out_of_reach(const error& why) noexcept {
 
 // One after the other. Trying several at once (RFC 8305 5) would go here.
 template <class = void>
-task<result<owned<io::stream>>> connect_any(std::vector<endpoint> to, std::string name,
+task<result<owned<io::stream>>> connect_any(sequence<endpoint> to, std::string name,
                                                              std::chrono::nanoseconds attempt) {
     interleave_families(to);
     error failure(errc::bad_address, "connecting to no address");
@@ -100,7 +100,7 @@ task<result<owned<io::stream>>> connect(endpoint to) {
 
 // Connects to the first of several addresses that answers.
 template <class = void>
-task<result<owned<io::stream>>> connect(std::vector<endpoint> to, connect_options options = {}) {
+task<result<owned<io::stream>>> connect(sequence<endpoint> to, connect_options options = {}) {
     return detail::connect_any(std::move(to), std::string(), options.attempt);
 }
 
@@ -108,7 +108,7 @@ task<result<owned<io::stream>>> connect(std::vector<endpoint> to, connect_option
 template <class = void>
 task<result<owned<io::stream>>> connect(std::string host, std::uint16_t port,
                                                          connect_options options = {}) {
-    result<std::vector<endpoint>> found = co_await resolve(host, port, options.lookup);
+    result<sequence<endpoint>> found = co_await resolve(host, port, options.lookup);
     if (!found) co_return found.error();
     if (endpoint::ip(host, port)) host.clear(); // nothing to add to the address
     co_return co_await detail::connect_any(std::move(*found), std::move(host), options.attempt);

@@ -13,7 +13,7 @@ inline endpoint ask_address(int descriptor, int (*ask)(int, sockaddr*, socklen_t
     sockaddr_storage found{};
     socklen_t size = sizeof found;
     if (descriptor < 0 || ask(descriptor, reinterpret_cast<sockaddr*>(&found), &size) != 0) return {};
-    const result<endpoint> made = endpoint::from_bytes({reinterpret_cast<const std::byte*>(&found), size});
+    const result<endpoint> made = endpoint::from_bytes({reinterpret_cast<const std::byte*>(&found), std::size_t(size)});
     return made ? *made : endpoint();
 }
 

@@ -9,26 +9,25 @@
 // never connects does not compile them.
 #pragma once
 
+#include <weir/core/sequence.hpp>
 #include <weir/coro/offload.hpp>
 #include <weir/coro/task.hpp>
 #include <weir/io/loop.hpp>
 #include <weir/io/unique_descriptor.hpp>
 #include <weir/net/endpoint.hpp>
 
-#include <vector>
-
 #include <netdb.h>
 
 namespace weir::inline v0::net {
 
 // Looks a name up, blocking, on a helper thread. Gives at least one address, or an error. Null stands for the system's.
-using lookup_function = result<std::vector<endpoint>> (*)(const std::string& name, std::uint16_t port);
+using lookup_function = result<sequence<endpoint>> (*)(const std::string& name, std::uint16_t port);
 
 // What the system's resolver says: addresses of both families, whether or not this machine has any such address itself,
 // in the order of RFC 6724. `errc::name_not_found`: there is no such name, or it has no address.
 // `errc::name_unavailable`: it could not be found out now.
 template <class = void>
-[[gnu::cold]] result<std::vector<endpoint>> system_lookup(const std::string& name, std::uint16_t port) {
+[[gnu::cold]] result<sequence<endpoint>> system_lookup(const std::string& name, std::uint16_t port) {
     addrinfo hints{};
     hints.ai_family = AF_UNSPEC;
     hints.ai_socktype = SOCK_STREAM; // else each address comes once for each type of socket
@@ -47,10 +46,10 @@ template <class = void>
         return error(errc::name_unavailable, "resolving " + name + " (" + io::last_error().message() + ')');
     default: return error(errc::name_unavailable, "resolving " + name + " (" + ::gai_strerror(failed) + ')');
     }
-    std::vector<endpoint> found;
+    sequence<endpoint> found;
     for (const addrinfo* each = all; each; each = each->ai_next) {
         const result<endpoint> made =
-            endpoint::from_bytes({reinterpret_cast<const std::byte*>(each->ai_addr), each->ai_addrlen});
+            endpoint::from_bytes({reinterpret_cast<const std::byte*>(each->ai_addr), std::size_t(each->ai_addrlen)});
         if (made) found.push_back(made->with_port(port));
     }
     ::freeaddrinfo(all);
@@ -76,9 +75,9 @@ inline bool is_localhost(std::string_view name) noexcept {
 // The addresses of `host`, which is a name or an address in textual form, in the order in which to try them. Errors say
 // "resolving NAME".
 template <class Lookup = lookup_function>
-task<result<std::vector<endpoint>>> resolve(std::string host, std::uint16_t port, Lookup lookup = nullptr) {
+task<result<sequence<endpoint>>> resolve(std::string host, std::uint16_t port, Lookup lookup = nullptr) {
     static constexpr std::size_t longest_name = 254; // RFC 1035 2.3.4, with the final dot
-    std::vector<endpoint> found;
+    sequence<endpoint> found;
     if (result<endpoint> literal = endpoint::ip(host, port)) {
         found.push_back(*literal);
         co_return found;
@@ -97,7 +96,7 @@ task<result<std::vector<endpoint>>> resolve(std::string host, std::uint16_t port
         found.push_back(address->with_port(port));
         co_return found;
     }
-    result<std::vector<endpoint>> answer = co_await offload(lookup ? lookup : Lookup(system_lookup), host, port);
+    result<sequence<endpoint>> answer = co_await offload(lookup ? lookup : Lookup(system_lookup), host, port);
     if (!answer && answer.error().context().empty())
         co_return error(answer.error().code(), "resolving " + host);
     co_return answer;

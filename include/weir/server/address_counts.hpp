@@ -4,13 +4,13 @@
 // (and sixteen at all). Clients choose their addresses, so the hash is keyed. Not synchronized.
 #pragma once
 
+#include <weir/core/exchanged.hpp>
+#include <weir/core/sequence.hpp>
 #include <weir/core/version.hpp>
 
 #include <cassert>
 #include <cstddef>
 #include <cstdint>
-#include <utility>
-#include <vector>
 
 namespace weir::inline v0::detail {
 
@@ -42,7 +42,7 @@ public:
             at = (at + 1) & mask;
             if (!x_slots[at].count) break;
             if (((at - home(x_slots[at].address)) & mask) < ((at - gap) & mask)) continue;
-            x_slots[gap] = std::exchange(x_slots[at], slot());
+            x_slots[gap] = exchanged(x_slots[at], slot());
             gap = at;
         }
         if (x_slots.size() > smallest && x_used * 8 < x_slots.size()) resize(x_slots.size() / 2);
@@ -75,14 +75,14 @@ private:
     }
 
     void resize(std::size_t size) {
-        std::vector<slot> old(size);
+        sequence<slot> old(size);
         old.swap(x_slots);
         for (const slot& each : old)
             if (each.count) x_slots[find(each.address)] = each;
     }
 
     std::uint64_t x_key;
-    std::vector<slot> x_slots;
+    sequence<slot> x_slots;
     std::size_t x_used = 0;
 };
 

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <weir/core/entropy.hpp>
+#include <weir/core/exchanged.hpp>
 #include <weir/io/descriptor_limit.hpp>
 #include <weir/net/address_block.hpp>
 #include <weir/net/peer_endpoint.hpp>
@@ -30,7 +31,7 @@ public:
     class [[nodiscard]] place {
     public:
         place() noexcept = default;
-        place(place&& other) noexcept : x_of(std::exchange(other.x_of, nullptr)), x_address(other.x_address) {}
+        place(place&& other) noexcept : x_of(exchanged(other.x_of, nullptr)), x_address(other.x_address) {}
         place& operator=(place&&) = delete;
         ~place() {
             if (!x_of) return;
@@ -90,14 +91,14 @@ private:
             x_noted = now;
             const std::string who = peer ? peer.address() : std::string();
             x_server.note(log_level::warning,
-                          concat({number_text(std::exchange(x_refused, 0)), " refused: there are ", number_text(most),
+                          concat({number_text(exchanged(x_refused, 0)), " refused: there are ", number_text(most),
                                   " connections", peer ? " from " : "", who, ", which is the limit"}));
         }
         if (x_heard < heard_out) {
             x_leaving.push_back(*new farewell(std::move(stream), as_bytes(words), x_scheduler, x_heard));
         } else {
             const bytes_view bytes = as_bytes(words);
-            stream->write({&bytes, 1});
+            stream->write_piece(bytes);
             stream->close();
             stream.reset();
         }

@@ -22,7 +22,7 @@ public:
         : x_stream(std::move(stream)), x_scheduler(on), x_count(count) {
         ++x_count;
         x_stream->observe(this);
-        x_stream->write({&words, 1});
+        x_stream->write_piece(words);
         x_stream->shutdown_write();
         x_scheduler.arm(*this, patience);
         on_readable();

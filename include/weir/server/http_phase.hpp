@@ -8,6 +8,7 @@
 // which prepare a `step`.
 #pragma once
 
+#include <weir/core/exchanged.hpp>
 #include <weir/coro/caught.hpp>
 #include <weir/coro/in_context.hpp>
 #include <weir/coro/yield.hpp>
@@ -112,7 +113,7 @@ private:
                 return true;
             }
             if (status == http::parse_status::failed) return could_not_read(x_parser.error()), true;
-            x_stream.release(std::exchange(x_lease, {}));
+            x_stream.release(exchanged(x_lease, {}));
             x_rest = {};
             switch (x_stream.fill(x_lease)) {
             case io::status::ready: x_rest = x_lease.bytes; break;
@@ -134,7 +135,7 @@ private:
                 wait_at_most(x_server.options.handshake_timeout);
             }
             const bytes_view next = as_bytes(x_text).subspan(x_written, x_step_end - x_written);
-            x_written += x_stream.write({&next, 1});
+            x_written += x_stream.write_piece(next);
             if (x_written == x_text.size()) return forget_text(), true;
             if (x_written < x_step_end && !x_stream.failure()) return false;
         }
@@ -153,7 +154,7 @@ private:
         if (x_step.upgraded) {
             x_signal.detach();
             x_to.rest = x_rest;
-            x_to.lease = std::exchange(x_lease, {});
+            x_to.lease = exchanged(x_lease, {});
             x_to.request = make_owned<http::request_head>(std::move(x_head));
             x_to.route = x_step.route;
             return true;
@@ -166,7 +167,7 @@ private:
 
     // Throws away what has come.
     io::status discard() noexcept {
-        x_stream.release(std::exchange(x_lease, {}));
+        x_stream.release(exchanged(x_lease, {}));
         return x_stream.fill(x_lease);
     }
 

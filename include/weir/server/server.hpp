@@ -12,6 +12,7 @@
 // signal handlers. A server may run again after it has ended.
 #pragma once
 
+#include <weir/core/exchanged.hpp>
 #include <weir/io/run.hpp>
 #include <weir/io/signals.hpp>
 #include <weir/net/listen.hpp>
@@ -145,7 +146,7 @@ public:
             while (const owned<waiting_task> each{x_tasks.pop_front()}) running.spawn(std::move(each->work));
             outcome = co_await running.run();
         }
-        if (x_task_threw) outcome = std::exchange(x_task_threw, {});
+        if (x_task_threw) outcome = exchanged(x_task_threw, {});
         x_setup.note(log_level::info, "stopped");
         co_return outcome;
     }

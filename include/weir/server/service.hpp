@@ -7,6 +7,7 @@
 // suspended. Loop thread only.
 #pragma once
 
+#include <weir/core/exchanged.hpp>
 #include <weir/coro/scope.hpp>
 #include <weir/coro/shield.hpp>
 #include <weir/coro/this_context.hpp>
@@ -125,7 +126,7 @@ private:
     // The first step; once it is done, a new time until the next one.
     [[gnu::cold]] void begin_stop() noexcept {
         x_loop.arm(*this, x_stops.requested() ? x_stops.grace() : x_server.options.stop_grace);
-        if (std::exchange(x_stopping, true)) return;
+        if (exchanged(x_stopping, true)) return;
         x_listener.close();
         x_waiting.cancel();
         for (open_connection* each = x_open.front(); each; each = x_open.after(*each)) close(each->ws());

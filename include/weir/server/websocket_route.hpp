@@ -5,6 +5,7 @@
 #pragma once
 
 #include <weir/core/list.hpp>
+#include <weir/core/sequence.hpp>
 #include <weir/protocol/ws/origin.hpp>
 #include <weir/server/handler.hpp>
 #include <weir/server/response.hpp>
@@ -12,7 +13,6 @@
 #include <optional>
 #include <span>
 #include <string>
-#include <vector>
 
 namespace weir::inline v0 {
 
@@ -40,7 +40,8 @@ public:
     // section 10.2). Programs that send no Origin may always; pages without an origin of their own send "null", which
     // may be listed.
     websocket_route& origins(std::span<const std::string_view> allowed) {
-        x_origins.assign(allowed.begin(), allowed.end());
+        x_origins.clear();
+        for (const std::string_view each : allowed) x_origins.emplace_back(each);
         return *this;
     }
 
@@ -78,13 +79,13 @@ public:
     detail::request_handler* check() const noexcept { return x_check.get(); }
     detail::websocket_handler& handler() const noexcept { return *x_handler; }
     bool wants_request() const noexcept { return x_wants_request; }
-    const std::vector<std::string>& supported() const noexcept { return x_subprotocols; }
+    const sequence<std::string>& supported() const noexcept { return x_subprotocols; }
 
 private:
     std::string x_path;
     owned<detail::websocket_handler> x_handler;
-    std::vector<std::string> x_subprotocols;
-    std::vector<std::string> x_origins;
+    sequence<std::string> x_subprotocols;
+    sequence<std::string> x_origins;
     owned<detail::request_handler> x_check;
     bool x_wants_request;
     bool x_any_origin = false;

@@ -4,6 +4,7 @@
 // behind a handshake is lost. Loop thread only; the stream must outlive it.
 #pragma once
 
+#include <weir/core/exchanged.hpp>
 #include <weir/coro/task.hpp>
 #include <weir/io/stream_signal.hpp>
 #include <weir/protocol/http/head_parser.hpp>
@@ -26,7 +27,7 @@ public:
     template <class = void>
     task<result<bool>> more() {
         for (;;) {
-            x_stream.release(std::exchange(x_lease, {}));
+            x_stream.release(exchanged(x_lease, {}));
             x_rest = {};
             switch (x_stream.fill(x_lease)) {
             case io::status::ready: x_rest = x_lease.bytes; co_return true;
@@ -43,7 +44,7 @@ public:
     template <class = void>
     task<result<>> write(bytes_view bytes) {
         for (;;) {
-            bytes = bytes.subspan(x_stream.write({&bytes, 1}));
+            bytes = bytes.subspan(x_stream.write_piece(bytes));
             if (bytes.empty()) co_return result<>();
             if (x_stream.failure()) co_return x_stream.failure();
             const result<> told = co_await x_signal.writable();
@@ -71,7 +72,7 @@ public:
     // Gives the lease away; `rest()` still shows what of it is unused.
     io::lease take_lease() noexcept {
         x_signal.detach();
-        return std::exchange(x_lease, {});
+        return exchanged(x_lease, {});
     }
 
 private:

@@ -11,6 +11,7 @@
 // Loop thread only. Whoever waits is posted, never resumed from within a call into this class.
 #pragma once
 
+#include <weir/core/exchanged.hpp>
 #include <weir/core/result.hpp>
 #include <weir/transport/connection_engine.hpp>
 #include <weir/transport/message.hpp>
@@ -56,8 +57,8 @@ public:
     // Has `who` wait for `readable`. False when somebody does already.
     bool wait_readable(reading how, std::coroutine_handle<> who, context* in) noexcept {
         if (x_reader) return false;
-        const bool enough = std::exchange(x_streak, 0) > messages_in_a_row;
-        if (enough && x_told && x_context) std::exchange(x_context, nullptr)->cancel(); // and reads on all the same
+        const bool enough = exchanged(x_streak, 0) > messages_in_a_row;
+        if (enough && x_told && x_context) exchanged(x_context, nullptr)->cancel(); // and reads on all the same
         x_reading = how;
         x_reader = true;
         if (x_read_waiter.suspend(who, in) && enough) give_way();

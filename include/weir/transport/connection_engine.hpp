@@ -8,6 +8,7 @@
 // resumed from within a call into this class.
 #pragma once
 
+#include <weir/core/exchanged.hpp>
 #include <weir/transport/connection_state.hpp>
 
 namespace weir::inline v0::detail {
@@ -95,7 +96,7 @@ protected:
     [[gnu::always_inline]] inline bool receive_now(io::lease& into) noexcept {
         if (x_controls.is_paused()) [[unlikely]] x_controls.resume(x_scheduler.now(), x_options->control_frames_per_second);
         if (x_listening) return false;
-        if (x_filled_turn == x_scheduler.turn_number() && !std::exchange(x_drained, false) && !x_stream->received_ahead()) {
+        if (x_filled_turn == x_scheduler.turn_number() && !exchanged(x_drained, false) && !x_stream->received_ahead()) {
             retry_later();
             return false;
         }
@@ -240,7 +241,7 @@ protected:
         if (next.what == keepalive::verdict::lost) return silent_peer();
         if (next.what == keepalive::verdict::ping) { // a payload that no pong has by chance
             const std::uint32_t mark = x_out.random().next_32();
-            ping(std::as_bytes(std::span(&mark, 1)), true);
+            ping(bytes_view(reinterpret_cast<const std::byte*>(&mark), sizeof mark), true);
         }
         x_scheduler.arm(*this, next.again);
     }
@@ -256,7 +257,7 @@ protected:
 
     [[gnu::cold]] void close_timed_out() noexcept {
         if (over()) { // somebody was to read what is left
-            if (std::exchange(x_came, false)) return arm_close();
+            if (exchanged(x_came, false)) return arm_close();
             return cancel_handler();
         }
         const ws::connection& protocol = x_inbox.protocol();
@@ -320,7 +321,7 @@ protected:
     // --- what the stream and the loop tell ---
 
     void on_readable() noexcept override {
-        if (std::exchange(x_listening, false) && !x_inbox.has_rest()) x_controls.caught_up(x_scheduler.now());
+        if (exchanged(x_listening, false) && !x_inbox.has_rest()) x_controls.caught_up(x_scheduler.now());
         if (!x_open) [[unlikely]] {
             if (x_phase == phase::draining) return drain();
             if (over() || x_broken) return;
@@ -340,7 +341,7 @@ protected:
     void run() noexcept override {
         if (!x_next_turn) return serve();
         x_next_turn = false;
-        if (std::exchange(x_retrying, false) && !x_listening) on_readable();
+        if (exchanged(x_retrying, false) && !x_listening) on_readable();
     }
 
     void on_writable() noexcept override {

@@ -6,6 +6,7 @@
 // Loop thread only.
 #pragma once
 
+#include <weir/core/exchanged.hpp>
 #include <weir/core/shared.hpp>
 #include <weir/transport/control_budget.hpp>
 #include <weir/transport/ending.hpp>
@@ -52,14 +53,15 @@ public:
 
     // What the handshake agreed upon: a subprotocol, and the request's target. One allocation, or none.
     [[gnu::cold]] void agreed(std::string_view subprotocol, std::string_view target) {
+        char* const both = new char[subprotocol.size() + target.size()];
+        std::memcpy(both, subprotocol.data(), subprotocol.size());
+        std::memcpy(both + subprotocol.size(), target.data(), target.size());
+        delete[] exchanged(x_agreed, both);
         x_subprotocol_bytes = static_cast<std::uint32_t>(subprotocol.size());
-        delete[] std::exchange(x_agreed, new char[subprotocol.size() + target.size()]);
         x_target_bytes = static_cast<std::uint32_t>(target.size());
-        std::memcpy(x_agreed, subprotocol.data(), subprotocol.size());
-        std::memcpy(x_agreed + subprotocol.size(), target.data(), target.size());
     }
-    std::string_view subprotocol() const noexcept { return {x_agreed, x_subprotocol_bytes}; }
-    std::string_view target() const noexcept { return {x_agreed + x_subprotocol_bytes, x_target_bytes}; }
+    std::string_view subprotocol() const noexcept { return {x_agreed, std::size_t(x_subprotocol_bytes)}; }
+    std::string_view target() const noexcept { return {x_agreed + x_subprotocol_bytes, std::size_t(x_target_bytes)}; }
 
     // The target and the peer, as far as they are known and somebody logs: "/chat, 192.0.2.1:4711".
     [[gnu::cold]] std::string where() const noexcept {
@@ -131,7 +133,7 @@ protected:
 
     // Nothing can be sent any more, but what had arrived before is still read: it may say why.
     [[gnu::cold]] void write_failed(std::error_code why) noexcept {
-        if (std::exchange(x_mute, true)) return;
+        if (exchanged(x_mute, true)) return;
         x_ending.note(close_cause::reset, ws::close_code::abnormal, {}, why);
         x_out.clear();
         x_listening = false;
@@ -141,7 +143,7 @@ protected:
 
     void fail(const ws::violation& rule) noexcept { fail(rule.rule, rule.reason(), rule.code()); }
     [[gnu::cold]] void fail(errc rule, std::string_view reason, ws::close_code code) noexcept {
-        if (x_phase >= phase::draining || std::exchange(x_failed, true)) return;
+        if (x_phase >= phase::draining || exchanged(x_failed, true)) return;
         const bool limit = rule == errc::message_too_large || rule == errc::frame_too_large ||
                            rule == errc::too_many_fragments || rule == errc::too_many_controls || rule == errc::buffer_full;
         x_ending.note(limit ? close_cause::limit : close_cause::protocol_error, code, reason, make_error_code(rule));
@@ -166,7 +168,7 @@ protected:
 
     // The connection is of no use any more: everything that is left to send is thrown away.
     [[gnu::cold]] void break_off() noexcept {
-        if (over() || std::exchange(x_broken, true)) return;
+        if (over() || exchanged(x_broken, true)) return;
         x_open = false;
         x_out.clear();
         lost();
@@ -180,7 +182,7 @@ protected:
     }
 
     [[gnu::cold]] void cancel_handler() noexcept {
-        if (x_context && !x_told && !x_ending.is_local()) std::exchange(x_context, nullptr)->cancel();
+        if (x_context && !x_told && !x_ending.is_local()) exchanged(x_context, nullptr)->cancel();
     }
 
     [[gnu::cold]] void finish() noexcept {
@@ -237,7 +239,7 @@ protected:
     control_budget x_controls;
     ending x_ending;
     std::uint64_t x_number;
-    char* x_agreed = nullptr;
+    const char* x_agreed = nullptr;
     std::uint32_t x_subprotocol_bytes = 0;
     std::uint32_t x_target_bytes = 0;
     std::uint64_t x_bytes_in = 0;

@@ -6,10 +6,10 @@
 // sent. A pong that answers a ping of ours is not counted. The clock is that of the loop, and there is no timer.
 #pragma once
 
+#include <weir/core/exchanged.hpp>
 #include <weir/coro/duration.hpp>
 
 #include <cstdint>
-#include <utility>
 
 namespace weir::inline v0::detail {
 
@@ -34,7 +34,7 @@ public:
     }
     bool is_paused() const noexcept { return x_paused >= time(0); }
     [[gnu::cold, gnu::noinline]] void resume(time now, std::uint32_t a_second) noexcept {
-        const time away = now - std::exchange(x_paused, time(-1));
+        const time away = now - exchanged(x_paused, time(-1));
         x_began += away;
         x_count -= away / std::chrono::seconds(1) * std::int64_t{a_second};
     }

@@ -9,6 +9,7 @@
 // that the message limit, or the size of a piece, bounds what one read makes of them.
 #pragma once
 
+#include <weir/core/exchanged.hpp>
 #include <weir/core/owned.hpp>
 #include <weir/io/stream.hpp>
 #include <weir/protocol/ws/connection.hpp>
@@ -37,7 +38,7 @@ public:
     // `rest`, a part of the lease `first`, is to be parsed. `message_bytes` is what `advance` will be given.
     inbox(ws::role side, block_pool& pool, const ws::limits& bounds, std::size_t message_bytes, io::lease&& first,
           mutable_bytes rest) noexcept
-        : x_protocol(side, pool, bounds), x_lease(std::exchange(first, {})), x_rest(rest), x_assembly(pool),
+        : x_protocol(side, pool, bounds), x_lease(exchanged(first, {})), x_rest(rest), x_assembly(pool),
           x_short_bytes(message_bytes < bounds.frame_bytes ? message_bytes : bounds.frame_bytes) {}
 
     ws::connection& protocol() noexcept { return x_protocol; }
@@ -95,7 +96,7 @@ public:
     // The lease, for giving it back, and the same unless a view may point into it.
     io::lease take_lease() noexcept {
         assert(x_rest.empty());
-        return std::exchange(x_lease, {});
+        return exchanged(x_lease, {});
     }
     void give_lease_to(io::stream& lender) noexcept {
         assert(x_rest.empty());
@@ -208,7 +209,7 @@ private:
                 continue;
             }
             if (how == reading::by_pieces) {
-                if (std::exchange(x_gathering, false)) next.first = x_gathered_first;
+                if (exchanged(x_gathering, false)) next.first = x_gathered_first;
                 x_gathered_from = fragment;
                 hand_out(next.payload, next);
                 return step::found;
@@ -267,7 +268,7 @@ private:
         x_assembly.commit(size);
     }
     void begin_gathering(bool first) noexcept {
-        if (!std::exchange(x_gathering, true)) x_gathered_first = first;
+        if (!exchanged(x_gathering, true)) x_gathered_first = first;
     }
 
     // Whether a frame of this number is one too many for a message, or the rest of one, that is read as a whole.
@@ -309,7 +310,7 @@ private:
     void put_back() noexcept {
         x_found = false;
         begin_gathering(x_view_first);
-        if (std::exchange(x_view_assembled, false)) return;
+        if (exchanged(x_view_assembled, false)) return;
         [[maybe_unused]] const bool fits = x_assembly.append(x_view);
         assert(fits && "this buffer has no bound of its own");
     }
@@ -322,7 +323,7 @@ private:
 
     void release_view() noexcept {
         x_view = {};
-        if (std::exchange(x_view_assembled, false)) x_assembly.clear();
+        if (exchanged(x_view_assembled, false)) x_assembly.clear();
         if (x_ahead && !is_decompressing()) x_ahead->release();
     }
 

@@ -12,10 +12,10 @@
 #pragma once
 
 #include <weir/core/bytes.hpp>
+#include <weir/core/exchanged.hpp>
 #include <weir/coro/duration.hpp>
 
 #include <cstdint>
-#include <utility>
 
 namespace weir::inline v0::detail {
 
@@ -51,9 +51,9 @@ public:
         x_pings[x_under_way - 1] = {mark, unsent};
     }
     void control_left(time now, std::uint64_t bytes_out) noexcept {
-        if (!std::exchange(x_queued, false)) return;
+        if (!exchanged(x_queued, false)) return;
         x_end = bytes_out;
-        if (!std::exchange(x_awaited, true)) x_left = now;
+        if (!exchanged(x_awaited, true)) x_left = now;
         for (ping_under_way& each : x_pings)
             if (each.left == unsent) each.left = now;
     }
@@ -79,7 +79,7 @@ public:
     decision decide(time now, std::uint64_t bytes_out, std::size_t under_way, bool listening, bool stuck, time interval,
                     time timeout) noexcept {
         const std::uint64_t arrived = bytes_out > under_way ? bytes_out - under_way : 0;
-        const bool moves = std::exchange(x_arrived, arrived) != arrived;
+        const bool moves = exchanged(x_arrived, arrived) != arrived;
         if (x_awaited && listening) {
             const bool on_its_way = arrived < x_end;
             if (on_its_way && moves) x_left = now;

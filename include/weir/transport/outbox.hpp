@@ -85,7 +85,7 @@ public:
     // The same of the data lane alone, which must not be empty, where there is nothing in the control lane.
     std::size_t flush_data(io::stream& to) noexcept {
         const bytes_view data = std::as_const(x_data).view();
-        const std::size_t written = to.write({&data, 1});
+        const std::size_t written = to.write_piece(data);
         if (written != data.size()) [[unlikely]] {
             consume_data(written);
         } else {
@@ -147,7 +147,7 @@ public:
                 all.add(part.payload, lane::caller);
                 ++frames;
             }
-            std::size_t written = to.write({all.pieces, all.count});
+            std::size_t written = to.write(all.view());
             total += written;
             written = account(all, written);
             if (queue_rest(all, lanes, parts, frames, written)) {
@@ -165,7 +165,7 @@ public:
         gather(all);
         all.add(header, lane::caller);
         all.add(payload, lane::caller);
-        const std::size_t total = to.write({all.pieces, all.count});
+        const std::size_t total = to.write(all.view());
         const std::size_t written = account(all, total);
         const std::size_t of_header = written < header.size() ? written : header.size();
         append(header.subspan(of_header));
@@ -230,6 +230,8 @@ private:
             pieces[count] = piece;
             from[count++] = of;
         }
+
+        std::span<const bytes_view> view() const noexcept { return {pieces, count}; }
     };
 
     struct frame_part {
@@ -240,7 +242,7 @@ private:
     [[gnu::noinline]] std::size_t flush_lanes(io::stream& to) noexcept {
         segments all;
         gather(all);
-        const std::size_t written = to.write({all.pieces, all.count});
+        const std::size_t written = to.write(all.view());
         account(all, written);
         return written;
     }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <weir/core/buffer.hpp>
+#include <weir/core/exchanged.hpp>
 #include <weir/protocol/ws/event.hpp>
 
 #include <cassert>
@@ -60,7 +61,7 @@ public:
     std::uint32_t fragment() const noexcept { return x_fragment; }
 
     // Ends the validity of the piece that `next` gave last, and gives its memory back.
-    void release() noexcept { x_reading.consume(std::exchange(x_used, 0)); }
+    void release() noexcept { x_reading.consume(exchanged(x_used, 0)); }
 
     // Forgets everything.
     void clear() noexcept {

@@ -4,13 +4,13 @@
 // sent on the loop's thread in the order of posting. The lock is held for the time of a copy.
 #pragma once
 
+#include <weir/core/exchanged.hpp>
+#include <weir/core/sequence.hpp>
 #include <weir/coro/scheduler.hpp>
 #include <weir/transport/message.hpp>
 
 #include <cstddef>
 #include <mutex>
-#include <utility>
-#include <vector>
 
 namespace weir::inline v0::detail {
 
@@ -34,7 +34,7 @@ public:
         if (!x_target || (x_bytes && x_bytes + cost(payload) > x_bound)) return false;
         x_queue.push_back({std::string(payload), is_text});
         x_bytes += cost(payload);
-        if (!std::exchange(x_posted, true)) x_scheduler.post_remote(*this);
+        if (!exchanged(x_posted, true)) x_scheduler.post_remote(*this);
         return true;
     }
 
@@ -56,7 +56,7 @@ public:
 
     // Sends what waits. On the loop's thread.
     void deliver() noexcept {
-        std::vector<owned_message> queue;
+        sequence<owned_message> queue;
         {
             const std::lock_guard<std::mutex> lock(x_mutex);
             x_bytes = 0;
@@ -81,7 +81,7 @@ private:
     scheduler& x_scheduler;
     mutable std::mutex x_mutex;
     remote_target* x_target;
-    std::vector<owned_message> x_queue;
+    sequence<owned_message> x_queue;
     std::size_t x_bytes = 0;
     std::size_t x_bound;
     bool x_posted = false;

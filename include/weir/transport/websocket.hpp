@@ -9,6 +9,7 @@
 // two close timeouts, and the loop does not end before that.
 #pragma once
 
+#include <weir/core/exchanged.hpp>
 #include <weir/coro/bounded.hpp>
 #include <weir/transport/connection_core.hpp>
 #include <weir/transport/send_status.hpp>
@@ -51,7 +52,7 @@ private:
     enum class end : unsigned char { at_once, waiting, busy };
 
     errc end_wait() noexcept {
-        return std::exchange(x_end, end::at_once) == end::waiting ? x_core.end_wait(true) : errc::busy;
+        return exchanged(x_end, end::at_once) == end::waiting ? x_core.end_wait(true) : errc::busy;
     }
 
     connection_core& x_core;
@@ -108,7 +109,7 @@ public:
         : x_core(new detail::connection_core(side, std::move(over), std::move(first), rest, around, std::move(options))) {
     }
     websocket(websocket&& other) noexcept
-        : x_core(std::exchange(other.x_core, nullptr)), x_exceptions(std::uncaught_exceptions()) {}
+        : x_core(exchanged(other.x_core, nullptr)), x_exceptions(std::uncaught_exceptions()) {}
     websocket& operator=(websocket&& other) noexcept {
         std::swap(x_core, other.x_core);
         x_exceptions = other.x_exceptions = std::uncaught_exceptions();

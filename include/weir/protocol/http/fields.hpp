@@ -4,6 +4,7 @@
 // head of any size. Views that are handed out are valid until the next call that changes or moves the list.
 #pragma once
 
+#include <weir/core/sequence.hpp>
 #include <weir/protocol/http/syntax.hpp>
 
 #include <cassert>
@@ -12,7 +13,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 namespace weir::inline v0::http {
 
@@ -143,7 +143,7 @@ private:
     }
 
     std::string x_text;
-    std::vector<entry> x_entries;
+    sequence<entry> x_entries;
 };
 
 } // namespace weir::inline v0::http

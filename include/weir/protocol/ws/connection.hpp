@@ -21,6 +21,7 @@
 #include <weir/core/block_pool.hpp>
 #include <weir/core/bytes.hpp>
 #include <weir/core/errc.hpp>
+#include <weir/core/exchanged.hpp>
 #include <weir/core/utf8.hpp>
 #include <weir/protocol/ws/close_code.hpp>
 #include <weir/protocol/ws/event.hpp>
@@ -36,7 +37,6 @@
 #include <cstdint>
 #include <cstring>
 #include <string>
-#include <utility>
 
 namespace weir::inline v0::ws {
 
@@ -231,7 +231,7 @@ private:
         while (!input.empty() && !found.size && found.failure == errc{}) {
             x_header[x_held++] = input[0];
             input = input.subspan(1);
-            found = check(into, {x_header, x_held});
+            found = check(into, {x_header, std::size_t(x_held)});
         }
         if (found.size) x_held = 0;
         return found;
@@ -279,7 +279,7 @@ private:
         if (!x_remaining) x_stage = stage::header;
         const opcode type = x_message;
         if (last) x_message = opcode::continuation;
-        return {.what = event::kind::data, .type = type, .first = std::exchange(x_first, false), .last = last,
+        return {.what = event::kind::data, .type = type, .first = exchanged(x_first, false), .last = last,
                 .reserved_bits = x_message_bits, .frame_remaining = x_remaining, .payload = payload};
     }
 
@@ -296,7 +296,7 @@ private:
             if (!x_control) x_control = x_pool->take(max_control_bytes).data;
             if (size) std::memcpy(x_control + x_control_size, payload.data(), size);
             x_control_size = static_cast<std::uint8_t>(x_control_size + size);
-            payload = {x_control, x_control_size};
+            payload = {x_control, std::size_t(x_control_size)};
         }
         if (!x_remaining && role() == ws::role::server) apply_mask(payload, x_key);
         return payload;
@@ -325,7 +325,7 @@ private:
     }
 
     void release_control() noexcept {
-        if (x_control) x_pool->give({std::exchange(x_control, nullptr), block_pool::round_up(max_control_bytes)});
+        if (x_control) x_pool->give({exchanged(x_control, nullptr), block_pool::round_up(max_control_bytes)});
     }
 
     // --- failure ---

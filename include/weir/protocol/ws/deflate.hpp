@@ -13,6 +13,7 @@
 #error "weir/protocol/ws/deflate.hpp needs zlib, whose zlib.h is not there (Debian: zlib1g-dev; link with -lz)"
 #endif
 
+#include <weir/core/exchanged.hpp>
 #include <weir/core/utf8.hpp>
 #include <weir/protocol/ws/deflate_parameters.hpp>
 #include <weir/protocol/ws/message_codec.hpp>
@@ -268,7 +269,7 @@ public:
             [[maybe_unused]] const bool fits = out.append({tail, 1});
             assert(fits && "this buffer has no bound of its own");
         }
-        if (!x_keeps_out) x_states.deflaters.give(std::exchange(x_out, nullptr));
+        if (!x_keeps_out) x_states.deflaters.give(exchanged(x_out, nullptr));
     }
 
     [[nodiscard]] decompressed decompress(buffer& out, std::size_t most) noexcept override {
@@ -328,7 +329,7 @@ public:
             break;
         }
         x_tail_used = 0;
-        if (!x_keeps_in) x_states.inflaters.give(std::exchange(x_in, nullptr));
+        if (!x_keeps_in) x_states.inflaters.give(exchanged(x_in, nullptr));
         return given(progress::complete);
     }
 

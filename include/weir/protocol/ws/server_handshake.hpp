@@ -4,6 +4,7 @@
 #pragma once
 
 #include <weir/core/result.hpp>
+#include <weir/core/sequence.hpp>
 #include <weir/protocol/http/request_head.hpp>
 #include <weir/protocol/http/response_head.hpp>
 #include <weir/protocol/ws/accept_key.hpp>
@@ -14,7 +15,6 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <vector>
 
 namespace weir::inline v0::ws {
 
@@ -50,8 +50,8 @@ namespace weir::inline v0::ws {
 
 // The subprotocols that the client offers, the one it prefers first. Views into `request`.
 template <class = void>
-[[gnu::cold]] std::vector<std::string_view> offered_subprotocols(const http::request_head& request) {
-    std::vector<std::string_view> offered;
+[[gnu::cold]] sequence<std::string_view> offered_subprotocols(const http::request_head& request) {
+    sequence<std::string_view> offered;
     request.fields.each_element("Sec-WebSocket-Protocol",
                                 [&](std::string_view each) { return offered.push_back(each), true; });
     return offered;
