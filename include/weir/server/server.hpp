@@ -22,6 +22,8 @@
 
 namespace weir::inline v0 {
 
+class channel_route;
+
 class server {
 public:
     server() = default;
@@ -78,6 +80,14 @@ public:
         static_assert(std::is_invocable_r_v<task<>, Handler&, exchange&>, "server.route(method, path, handler): the handler "
             "takes the exchange by reference: weir::task<> handler(weir::exchange& http)");
         return add(method, pattern, make_owned<detail::exchange_handler_of<Handler>>(std::move(handler)), true);
+    }
+
+    // Clients that reach `path` by polling, long polling, an event stream or a WebSocket are handed to `handler`, all the
+    // same, as `handler(channel)` or `handler(channel, request)`, which returns a `task<>`. It is called once for each session,
+    // which outlives the connections that carry it: see transport/channel.hpp, and protocol/channel/README.md for the envelope.
+    template <class Handler>
+    channel_route& channel(std::string_view path, Handler handler) {
+        return add_channel(*this, x_setup, path, std::move(handler));
     }
 
     // --- tasks beside the connections ---
