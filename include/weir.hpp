@@ -30,7 +30,6 @@
 #include <weir/coro/bounded.hpp>
 #include <weir/coro/branch.hpp>
 #include <weir/coro/caught.hpp>
-#include <weir/coro/channel.hpp>
 #include <weir/coro/context.hpp>
 #include <weir/coro/duration.hpp>
 #include <weir/coro/event.hpp>
@@ -39,6 +38,7 @@
 #include <weir/coro/in_context.hpp>
 #include <weir/coro/lingering.hpp>
 #include <weir/coro/offload.hpp>
+#include <weir/coro/queue.hpp>
 #include <weir/coro/scheduler.hpp>
 #include <weir/coro/scope.hpp>
 #include <weir/coro/shield.hpp>
@@ -50,11 +50,15 @@
 #include <weir/coro/yield.hpp>
 
 // protocol: HTTP and WebSocket without I/O
+#include <weir/protocol/channel/record.hpp>
 #include <weir/protocol/http/body.hpp>
 #include <weir/protocol/http/body_framing.hpp>
 #include <weir/protocol/http/fields.hpp>
 #include <weir/protocol/http/head_parser.hpp>
 #include <weir/protocol/http/limits.hpp>
+#include <weir/protocol/http/path_pattern.hpp>
+#include <weir/protocol/http/percent.hpp>
+#include <weir/protocol/http/query.hpp>
 #include <weir/protocol/http/request_head.hpp>
 #include <weir/protocol/http/response_head.hpp>
 #include <weir/protocol/http/status.hpp>
@@ -122,6 +126,8 @@
 
 // transport: protocols over a byte stream
 #include <weir/transport/byte_source.hpp>
+#include <weir/transport/carrier.hpp>
+#include <weir/transport/channel.hpp>
 #include <weir/transport/close_info.hpp>
 #include <weir/transport/connection_core.hpp>
 #include <weir/transport/connection_engine.hpp>
@@ -131,26 +137,48 @@
 #include <weir/transport/inbox.hpp>
 #include <weir/transport/keepalive.hpp>
 #include <weir/transport/message.hpp>
+#include <weir/transport/message_log.hpp>
+#include <weir/transport/message_queue.hpp>
 #include <weir/transport/outbox.hpp>
 #include <weir/transport/outgoing.hpp>
 #include <weir/transport/read_ahead.hpp>
 #include <weir/transport/remote_port.hpp>
 #include <weir/transport/send_status.hpp>
+#include <weir/transport/session.hpp>
+#include <weir/transport/session_options.hpp>
+#include <weir/transport/session_room.hpp>
+#include <weir/transport/transport_kind.hpp>
+#include <weir/transport/waiting_carrier.hpp>
 #include <weir/transport/websocket.hpp>
+#include <weir/transport/websocket_carrier.hpp>
 #include <weir/transport/websocket_handle.hpp>
 #include <weir/transport/websocket_options.hpp>
 
 // server: listening and routing
 #include <weir/server/address_counts.hpp>
 #include <weir/server/admission.hpp>
+#include <weir/server/carrier_request.hpp>
+#include <weir/server/channel.hpp>
+#include <weir/server/channel_requests.hpp>
+#include <weir/server/channel_route.hpp>
+#include <weir/server/channel_service.hpp>
+#include <weir/server/channel_websocket.hpp>
+#include <weir/server/companion.hpp>
+#include <weir/server/exchange.hpp>
 #include <weir/server/farewell.hpp>
 #include <weir/server/handler.hpp>
+#include <weir/server/http_connection.hpp>
 #include <weir/server/http_phase.hpp>
+#include <weir/server/http_route.hpp>
 #include <weir/server/options.hpp>
+#include <weir/server/plain_routes.hpp>
+#include <weir/server/request_body.hpp>
 #include <weir/server/response.hpp>
+#include <weir/server/response_stream.hpp>
 #include <weir/server/routes.hpp>
 #include <weir/server/server.hpp>
 #include <weir/server/service.hpp>
+#include <weir/server/session_table.hpp>
 #include <weir/server/stop_switch.hpp>
 #include <weir/server/supervised.hpp>
 #include <weir/server/websocket_route.hpp>

@@ -270,7 +270,7 @@ private:
 
     // Puts what was borrowed, but for the first `written` bytes, in front of the data lane.
     [[gnu::noinline]] void queue_borrowed(std::size_t written) noexcept {
-        buffer behind = std::exchange(x_data, buffer(x_data.pool()));
+        buffer behind = exchanged(x_data, buffer(x_data.pool()));
         x_data.begin(x_borrowed->bytes - written + behind.size());
         for (std::size_t i = 0; i < x_borrowed->count; ++i) {
             const borrowed::frame& one = x_borrowed->frames[i];
@@ -287,7 +287,7 @@ private:
     void forget_borrowed() noexcept {
         if (!x_borrowed) return;
         x_data.pool().give(x_borrowed->held);
-        x_data.pool().give({reinterpret_cast<std::byte*>(std::exchange(x_borrowed, nullptr)), block_pool::smallest_bytes});
+        x_data.pool().give({reinterpret_cast<std::byte*>(exchanged(x_borrowed, nullptr)), block_pool::smallest_bytes});
     }
 
     // A frame that was begun is finished first; control frames pass at the next boundary.
