@@ -36,6 +36,7 @@
 #include <atomic>
 #include <bit>
 #include <cassert>
+#include <cerrno>
 #include <compare>
 #include <concepts>
 #include <coroutine>
@@ -69,6 +70,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/un.h>
 #include <system_error>
@@ -219,12 +221,34 @@ constexpr unsigned base64_value(char c) noexcept {
 
 } // namespace weir::inline v0
 
+// ==== weir/core/exchanged.hpp ========================================================================================
+
+// Gives what was in a place, and leaves something else there.
+//
+// What std::exchange does, at a quarter of its price: libstdc++ computes for each type whether that may throw, which
+// takes 200 KB of g++'s memory. Here it may not.
+
+namespace weir::inline v0 {
+
+template <class T>
+constexpr T exchanged(T& place, std::type_identity_t<T> next) noexcept {
+    T before = std::move(place);
+    place = std::move(next);
+    return before;
+}
+
+} // namespace weir::inline v0
+
 // ==== weir/core/block_pool.hpp =======================================================================================
 
 // Recycles blocks of bytes by size class, so that buffers which come and go with the traffic cost no allocation.
 //
 // Owned by one loop and used on its thread only. Memory handed out stays valid until it is given back; the pool must
 // outlive its blocks. Running out of memory ends the program (`std::bad_alloc` out of a noexcept function).
+//
+// How many unused blocks it keeps: a fixed amount of each size or, where somebody calls `age` from time to time, as many as
+// have been out at once of late. So a thousand connections that answer in one turn get the same blocks every turn, and
+// what a burst has taken goes back to the system when one or two periods have passed without another.
 
 #if defined(__SANITIZE_ADDRESS__)
 #define WEIR_DETAIL_ADDRESS_SANITIZER 1
@@ -246,11 +270,12 @@ struct block {
 class block_pool {
 public:
     static constexpr std::size_t smallest_bytes = 1024;        // smaller wishes get this much
-    static constexpr std::size_t largest_bytes = 1024 * 1024;  // larger blocks are never kept
+    static constexpr std::size_t largest_bytes = 16 * 1024 * 1024; // larger blocks are never kept
     static constexpr std::size_t slack_bytes = 64;             // may be touched after the end of a block
     static constexpr std::size_t default_keep_bytes = 256 * 1024;
 
-    // Keeps at most `keep_bytes` of unused blocks in each size class; more than that goes back to the system.
+    // Keeps at most `keep_bytes` of unused blocks of each size, and one of up to a mebibyte in any case; more than that goes
+    // back to the system.
     explicit block_pool(std::size_t keep_bytes = default_keep_bytes) noexcept : x_keep_bytes(keep_bytes) {}
     block_pool(const block_pool&) = delete;
     block_pool& operator=(const block_pool&) = delete;
@@ -264,8 +289,9 @@ public:
         if (size <= largest_bytes) {
             shelf& from = x_shelves[index_of(size)];
             if (from.top) {
-                free_block* found = std::exchange(from.top, from.top->next);
+                free_block* found = exchanged(from.top, from.top->next);
                 from.bytes -= size;
+                if (from.bytes < from.idle) from.idle = from.bytes;
                 return {reinterpret_cast<std::byte*>(found), size};
             }
         }
@@ -279,7 +305,7 @@ public:
 #if !defined(WEIR_DETAIL_ADDRESS_SANITIZER) // under it, a block that is still used after this must be noticed
         if (unused.size <= largest_bytes) {
             shelf& to = x_shelves[index_of(unused.size)];
-            if (to.bytes + unused.size <= x_keep_bytes || !to.top) {
+            if (to.bytes + unused.size <= x_keep_bytes || keeps_more(to, unused.size)) {
                 to.top = ::new (unused.data) free_block{to.top};
                 to.bytes += unused.size;
                 return;
@@ -292,11 +318,30 @@ public:
     // How many blocks are out.
     std::size_t lent() const noexcept { return x_lent; }
 
+    // From now on everything is kept until `age` lets it go, which is owed once in a while as long as `is_full`.
+    void keep_until_aged() noexcept { x_ages = true; }
+    bool is_full() const noexcept { return x_full; }
+
+    // Returns to the system, down to the `keep_bytes` of each size, what nobody has needed since the last call.
+    void age() noexcept {
+        x_full = false;
+        for (std::size_t i = 0; i < shelves; ++i) {
+            shelf& each = x_shelves[i];
+            const std::size_t size = smallest_bytes << i, above = each.bytes > x_keep_bytes ? each.bytes - x_keep_bytes : 0;
+            const std::size_t unneeded = (each.idle < above ? each.idle : above + size - 1) / size * size;
+            free_block** last = &each.top; // behind the warm ones
+            for (std::size_t stays = each.bytes - unneeded; stays > 0 && unneeded > 0; stays -= size) last = &(*last)->next;
+            if (unneeded > 0) release(*last);
+            each.idle = each.bytes -= unneeded;
+            x_full = x_full || each.bytes > x_keep_bytes;
+        }
+    }
+
     // Returns every unused block to the system.
     void trim() noexcept {
         for (shelf& each : x_shelves) {
-            while (each.top) ::operator delete(std::exchange(each.top, each.top->next));
-            each.bytes = 0;
+            release(each.top);
+            each.bytes = each.idle = 0;
         }
     }
 
@@ -312,15 +357,31 @@ private:
     struct shelf {
         free_block* top = nullptr;
         std::size_t bytes = 0;
+        std::size_t idle = 0; // the least that `bytes` has been since the last `age`
     };
+
+    static constexpr std::size_t shelves = 15; // 1 KiB, 2 KiB, ... 16 MiB
+    static constexpr std::size_t one_kept_bytes = 1024 * 1024;
+
+    static void release(free_block*& all) noexcept {
+        while (all) ::operator delete(exchanged(all, all->next));
+    }
+
+    // Whether another block is kept beyond `x_keep_bytes`.
+    [[gnu::noinline]] bool keeps_more(const shelf& where, std::size_t size) noexcept {
+        x_full = x_ages;
+        return x_ages || (!where.top && size <= one_kept_bytes);
+    }
 
     static constexpr std::size_t index_of(std::size_t size) noexcept {
         return static_cast<std::size_t>(std::countr_zero(size) - std::countr_zero(smallest_bytes));
     }
 
     std::size_t x_lent = 0;
-    shelf x_shelves[11]; // 1 KiB, 2 KiB, ... 1 MiB
-    [[maybe_unused]] std::size_t x_keep_bytes; // not under the address sanitizer
+    shelf x_shelves[shelves];
+    std::size_t x_keep_bytes;
+    bool x_ages = false;
+    bool x_full = false; // more is kept than `x_keep_bytes` of a size
 };
 
 } // namespace weir::inline v0
@@ -343,15 +404,15 @@ public:
     explicit buffer(block_pool& pool, std::size_t bound_bytes = no_bound) noexcept
         : x_pool(&pool), x_bound(bound_bytes) {}
     buffer(buffer&& other) noexcept
-        : x_pool(other.x_pool), x_block(std::exchange(other.x_block, {})), x_begin(std::exchange(other.x_begin, 0)),
-          x_end(std::exchange(other.x_end, 0)), x_bound(other.x_bound) {}
+        : x_pool(other.x_pool), x_block(exchanged(other.x_block, {})), x_begin(exchanged(other.x_begin, 0)),
+          x_end(exchanged(other.x_end, 0)), x_bound(other.x_bound) {}
     buffer& operator=(buffer&& other) noexcept {
         if (this != &other) {
             clear();
             x_pool = other.x_pool;
-            x_block = std::exchange(other.x_block, {});
-            x_begin = std::exchange(other.x_begin, 0);
-            x_end = std::exchange(other.x_end, 0);
+            x_block = exchanged(other.x_block, {});
+            x_begin = exchanged(other.x_begin, 0);
+            x_end = exchanged(other.x_end, 0);
             x_bound = other.x_bound;
         }
         return *this;
@@ -421,6 +482,12 @@ public:
         x_block = {};
         x_begin = x_end = 0;
         x_pool->give(unused);
+    }
+
+    // Removes everything, and gives the memory to the caller, who owes it to the pool.
+    block take_block() noexcept {
+        x_begin = x_end = 0;
+        return std::exchange(x_block, {});
     }
 
 private:
@@ -551,7 +618,7 @@ enum class errc {
     canceled = 1,        // the operation's context was cancelled, or its scope left
     timed_out,           // a deadline passed
     busy,                // the same operation already waits on this object (a second read, a second join)
-    closed,              // the connection, channel or server is closed
+    closed,              // the connection, channel, queue or server is closed
     end_of_stream,       // the peer ended the byte stream where more was due
     buffer_full,         // a bounded buffer would have grown over its bound
     unsupported,         // not available in this build or on this system; the detail names what is missing
@@ -612,6 +679,13 @@ enum class errc {
     data_after_close,    // a frame after the close frame
     send_out_of_order,   // sending a piece that does not continue the message under way
     bad_compression,     // a message that is marked as compressed and cannot be decompressed (RFC 7692)
+
+    // channels (protocol/channel/README.md)
+    bad_record = 450,    // a record that makes no sense where it stands
+    record_missing,      // a message whose number is not the next
+    unknown_session,     // no such session, or not any more
+    session_taken_over,  // another request or connection carries the session now
+    messages_gone,       // what was missed is not kept any more
 
     // names and addresses
     name_not_found = 500, // the name does not resolve
@@ -695,6 +769,11 @@ namespace detail {
     case errc::data_after_close: return "frame after the close frame";
     case errc::send_out_of_order: return "a piece that does not continue the message being sent";
     case errc::bad_compression: return "message cannot be decompressed";
+    case errc::bad_record: return "malformed record";
+    case errc::record_missing: return "a message is missing before this one";
+    case errc::unknown_session: return "unknown session";
+    case errc::session_taken_over: return "another connection has taken over the session";
+    case errc::messages_gone: return "messages that are not kept any more";
     case errc::name_not_found: return "name not found";
     case errc::name_unavailable: return "name resolution failed for now";
     case errc::bad_address: return "malformed address";
@@ -830,7 +909,7 @@ public:
 
     error(const error& other)
         : x_code(other.x_code), x_context(other.x_context ? keep(*other.x_context) : nullptr) {}
-    error(error&& other) noexcept : x_code(other.x_code), x_context(std::exchange(other.x_context, nullptr)) {}
+    error(error&& other) noexcept : x_code(other.x_code), x_context(exchanged(other.x_context, nullptr)) {}
     error& operator=(error other) noexcept {
         std::swap(x_code, other.x_code);
         std::swap(x_context, other.x_context);
@@ -877,6 +956,47 @@ template <class Stream, std::same_as<error> Error>
 auto operator<<(Stream& to, const Error& printed) -> decltype(to << printed.message()) {
     return to << printed.message();
 }
+
+} // namespace weir::inline v0
+
+// ==== weir/core/late.hpp =============================================================================================
+
+// Room for an object that is made later, once.
+//
+// A std::optional that is only ever filled: without copies, moves, comparisons and conversions, which g++ 12 looks into
+// for each type even where nobody uses them, at the price of 1 MB. The object is destroyed with the room.
+
+namespace weir::inline v0 {
+
+template <class T>
+class late {
+public:
+    late() noexcept {}
+    late(const late&) = delete;
+    late& operator=(const late&) = delete;
+    ~late() {
+        if (x_made) x_object.~T();
+    }
+
+    template <class... Arguments>
+    T& emplace(Arguments&&... arguments) {
+        assert(!x_made);
+        T* const object = ::new (static_cast<void*>(__builtin_addressof(x_object))) T(std::forward<Arguments>(arguments)...);
+        x_made = true;
+        return *object;
+    }
+
+    explicit operator bool() const noexcept { return x_made; }
+    T& operator*() noexcept { return assert(x_made), x_object; }
+    T* operator->() noexcept { return assert(x_made), __builtin_addressof(x_object); }
+    const T* operator->() const noexcept { return assert(x_made), __builtin_addressof(x_object); }
+
+private:
+    union {
+        T x_object;
+    };
+    bool x_made = false;
+};
 
 } // namespace weir::inline v0
 
@@ -1222,6 +1342,100 @@ void operator<<(Stream& to, const result<T>& print_the_value_or_the_error_of_it)
 
 } // namespace weir::inline v0
 
+// ==== weir/core/sequence.hpp =========================================================================================
+
+// Elements one after the other in memory, as many as are added.
+//
+// What a std::vector is, for a quarter of what g++ spends on that: 2 MB for each type that is added to one, and half a
+// megabyte where it is gone through. Elements are moved when the room grows, and their moves may not throw. What gives
+// a place to the next element invalidates pointers, as with std::vector.
+
+namespace weir::inline v0 {
+
+template <class T>
+class sequence {
+public:
+    using value_type = T;
+
+    sequence() noexcept = default;
+    explicit sequence(std::size_t size) {
+        reserve(size);
+        while (x_size < size) emplace_back();
+    }
+    sequence(const sequence& other) {
+        reserve(other.x_size);
+        for (const T& each : other) emplace_back(each);
+    }
+    sequence(sequence&& other) noexcept { swap(other); }
+    sequence& operator=(sequence other) noexcept {
+        swap(other);
+        return *this;
+    }
+    ~sequence() {
+        clear();
+        ::operator delete(x_first);
+    }
+
+    bool empty() const noexcept { return x_size == 0; }
+    std::size_t size() const noexcept { return x_size; }
+    T* data() noexcept { return x_first; }
+    const T* data() const noexcept { return x_first; }
+    T* begin() noexcept { return x_first; }
+    T* end() noexcept { return x_first + x_size; }
+    const T* begin() const noexcept { return x_first; }
+    const T* end() const noexcept { return x_first + x_size; }
+    T& operator[](std::size_t index) noexcept { return assert(index < x_size), x_first[index]; }
+    const T& operator[](std::size_t index) const noexcept { return assert(index < x_size), x_first[index]; }
+
+    bool operator==(const sequence& other) const {
+        if (x_size != other.x_size) return false;
+        for (std::size_t i = 0; i < x_size; ++i)
+            if (!(x_first[i] == other.x_first[i])) return false;
+        return true;
+    }
+
+    // The arguments may not refer to an element of this sequence.
+    template <class... Arguments>
+    T& emplace_back(Arguments&&... arguments) {
+        if (x_size == x_room) reserve(x_room ? 2 * x_room : 4);
+        T* const made = ::new (static_cast<void*>(x_first + x_size)) T(std::forward<Arguments>(arguments)...);
+        ++x_size;
+        return *made;
+    }
+    void push_back(T element) { emplace_back(std::move(element)); }
+
+    // Makes room for so many elements in all.
+    void reserve(std::size_t room) {
+        static_assert(noexcept(T(std::declval<T>())), "elements are moved when the room grows");
+        static_assert(alignof(T) <= __STDCPP_DEFAULT_NEW_ALIGNMENT__);
+        if (room <= x_room) return;
+        T* const to = static_cast<T*>(::operator new(room * sizeof(T)));
+        for (std::size_t i = 0; i < x_size; ++i) {
+            ::new (static_cast<void*>(to + i)) T(std::move(x_first[i]));
+            x_first[i].~T();
+        }
+        ::operator delete(exchanged(x_first, to));
+        x_room = room;
+    }
+
+    void clear() noexcept {
+        while (x_size) x_first[--x_size].~T();
+    }
+
+    void swap(sequence& other) noexcept {
+        x_first = exchanged(other.x_first, x_first);
+        x_size = exchanged(other.x_size, x_size);
+        x_room = exchanged(other.x_room, x_room);
+    }
+
+private:
+    T* x_first = nullptr;
+    std::size_t x_size = 0;
+    std::size_t x_room = 0;
+};
+
+} // namespace weir::inline v0
+
 // ==== weir/core/sha1.hpp =============================================================================================
 
 // SHA-1 (RFC 3174) of bytes that are all there, for the WebSocket handshake.
@@ -1304,7 +1518,7 @@ public:
     shared(const shared& other) noexcept : x_held(other.x_held) {
         if (x_held) x_held->owners.fetch_add(1, std::memory_order_relaxed);
     }
-    shared(shared&& other) noexcept : x_held(std::exchange(other.x_held, nullptr)) {}
+    shared(shared&& other) noexcept : x_held(exchanged(other.x_held, nullptr)) {}
     shared& operator=(shared other) noexcept {
         std::swap(x_held, other.x_held);
         return *this;
@@ -2142,14 +2356,14 @@ public:
 
     // The same wait, ended with `errc::timed_out` when it has not completed after `duration`. What was being waited
     // for is left as if it had not been asked for, unless its own documentation says otherwise.
-    [[nodiscard]] auto within(std::chrono::nanoseconds duration) && {
+    [[nodiscard]] bounded<Derived, deadline_trigger> within(std::chrono::nanoseconds duration) && {
         return bounded<Derived, deadline_trigger>(static_cast<Derived&&>(*this), duration);
     }
 
     // The same wait, ended with `errc::canceled` when a stop is requested of `token` (a `std::stop_token`), from any
     // thread. Needs <weir/coro/stop.hpp>, or WEIR_WITH_STOP_TOKEN before the single header.
     template <class Token>
-    [[nodiscard]] auto on(Token token) && {
+    [[nodiscard]] bounded<Derived, stop_trigger<Token>> on(Token token) && {
         return bounded<Derived, stop_trigger<Token>>(static_cast<Derived&&>(*this), static_cast<Token&&>(token));
     }
 };
@@ -2238,7 +2452,7 @@ private:
     }
 
     typename Trigger::setting x_setting;
-    std::optional<Trigger> x_trigger; // before x_inner, whose waits are in its context and must end first
+    late<Trigger> x_trigger; // before x_inner, whose waits are in its context and must end first
     Inner x_inner;
 };
 
@@ -2265,7 +2479,7 @@ public:
     frame_pool& operator=(const frame_pool&) = delete;
     ~frame_pool() {
         for (shelf& each : x_shelves)
-            while (each.top) ::operator delete(std::exchange(each.top, each.top->next));
+            while (each.top) ::operator delete(exchanged(each.top, each.top->next));
     }
 
     // The pool that serves this thread now; null when none does. Set by the loop around each turn.
@@ -2281,7 +2495,7 @@ public:
             shelf& from = pool->x_shelves[index];
             if (from.top) {
                 --from.count;
-                return std::exchange(from.top, from.top->next);
+                return exchanged(from.top, from.top->next);
             }
         }
 #endif
@@ -2360,7 +2574,7 @@ public:
         x_parent = who;
         x_running = 1; // for those who start the branches
     }
-    bool begun() const noexcept { return x_context.has_value(); }
+    bool begun() const noexcept { return static_cast<bool>(x_context); }
     void branch_begins() noexcept { ++x_running; }
 
     // Whether the awaiting coroutine has to wait for branches, now that all are started.
@@ -2408,7 +2622,7 @@ public:
     bool interrupted() const noexcept { return x_interrupted; }
 
 private:
-    std::optional<context> x_context;
+    late<context> x_context;
     std::coroutine_handle<> x_parent;
     std::size_t x_running = 0;
     std::size_t x_winner = nobody; // the first to end in a race; the first to throw otherwise
@@ -2635,225 +2849,6 @@ private:
     std::coroutine_handle<> x_who;
     scheduler* x_scheduler = nullptr;
     errc x_outcome{};
-};
-
-} // namespace weir::inline v0
-
-// ==== weir/coro/channel.hpp ==========================================================================================
-
-// A bounded queue between coroutines: senders wait while it is full, receivers while it is empty.
-//
-// Values come out in the order in which they were accepted, and those who wait are served in the order in which they
-// came. No value is lost: a value waits in the channel until a receiver really takes it, so a receiver that is cancelled
-// or destroyed, even when it had been woken already, leaves it to the next one. A send that fails (`canceled`, `timed_out`,
-// `closed`) has not delivered its value and never will; the value ends with the awaiter. Use `try_send` to keep it.
-//
-// The channel owns the values in it; memory for all of its capacity is allocated once. A channel that dies is closed,
-// and what it held is gone. Loop thread only: from other threads go through the loop.
-
-namespace weir::inline v0 {
-
-template <class T>
-class channel {
-    static_assert(std::is_nothrow_move_constructible_v<T>, "a value that can throw on the way could be lost");
-
-public:
-    // `capacity`: how many values are held at most, at least 1.
-    explicit channel(std::size_t capacity) : x_ring(new std::optional<T>[capacity]), x_capacity(capacity) {
-        assert(capacity >= 1);
-    }
-    channel(const channel&) = delete;
-    channel& operator=(const channel&) = delete;
-    ~channel() {
-        wake_all(x_senders, errc::closed);
-        wake_all(x_receivers, errc::closed);
-        while (receive_awaiter* each = x_promised.pop_front()) {
-            each->x_channel = nullptr;
-            each->x_promised = false;
-        }
-        delete[] x_ring;
-    }
-
-    std::size_t size() const noexcept { return x_size; }
-    std::size_t capacity() const noexcept { return x_capacity; }
-    bool is_closed() const noexcept { return x_closed; }
-
-    // Takes no more values. Who waits to send gets `closed`; what is in the channel can still be received. Idempotent.
-    void close() noexcept {
-        x_closed = true;
-        wake_all(x_senders, errc::closed);
-        settle();
-    }
-
-    // Delivers at once or not at all: `buffer_full`, or `closed`. `value` is moved from only when it was delivered.
-    template <class U = T>
-        requires std::is_constructible_v<T, U&&>
-    result<> try_send(U&& value) {
-        if (x_closed) return errc::closed;
-        if (x_size == x_capacity) return errc::buffer_full;
-        push(std::forward<U>(value));
-        return {};
-    }
-
-    // The oldest value that is not promised to a receiver that waited; nothing when there is none.
-    std::optional<T> try_receive() noexcept {
-        if (x_size == x_promised_count) return std::nullopt;
-        return pop();
-    }
-
-    class [[nodiscard]] send_awaiter : public awaitable<send_awaiter>, private list_node<send_awaiter> {
-    public:
-        send_awaiter(channel& to, T&& value) noexcept : x_channel(&to), x_value(std::move(value)) {}
-        send_awaiter(send_awaiter&& other) noexcept
-            : awaitable<send_awaiter>(), list_node<send_awaiter>(), x_channel(other.x_channel),
-              x_value(std::move(other.x_value)) {
-            assert(!other.x_waiter.waiting() && "an awaitable was moved while it was being awaited");
-        }
-
-        bool await_ready() {
-            if (x_channel->x_closed) return false;
-            return x_sent = static_cast<bool>(x_channel->try_send(std::move(x_value)));
-        }
-        bool suspend(std::coroutine_handle<> who, context* in) noexcept {
-            if (x_channel->x_closed)
-                x_waiter.bounce(who, in, errc::closed);
-            else if (x_waiter.suspend(who, in))
-                x_channel->x_senders.push_back(*this);
-            return true;
-        }
-        result<> await_resume() const noexcept {
-            if (x_sent) return {};
-            return x_waiter.outcome() != errc{} ? x_waiter.outcome() : errc::closed;
-        }
-
-    private:
-        friend channel;
-        friend list<send_awaiter>;
-
-        channel* x_channel;
-        T x_value;
-        bool x_sent = false;
-        waiter x_waiter;
-    };
-
-    class [[nodiscard]] receive_awaiter : public awaitable<receive_awaiter>, private list_node<receive_awaiter> {
-    public:
-        explicit receive_awaiter(channel& from) noexcept : x_channel(&from) {}
-        receive_awaiter(receive_awaiter&& other) noexcept
-            : awaitable<receive_awaiter>(), list_node<receive_awaiter>(), x_channel(other.x_channel) {
-            assert(!other.x_waiter.waiting() && "an awaitable was moved while it was being awaited");
-        }
-        ~receive_awaiter() {
-            if (!x_promised) return;
-            renounce();
-            x_channel->settle();
-        }
-
-        bool await_ready() const noexcept {
-            if (x_channel->x_promised_count != 0) return false; // these were here before
-            return x_channel->x_size != 0;
-        }
-        bool suspend(std::coroutine_handle<> who, context* in) noexcept {
-            if (!x_waiter.suspend(who, in)) return true;
-            x_channel->x_receivers.push_back(*this);
-            x_channel->settle();
-            return true;
-        }
-        result<T> await_resume() noexcept {
-            if (x_waiter.outcome() != errc{}) return x_waiter.outcome();
-            if (!x_channel) return errc::closed; // it died in between
-            if (x_promised) renounce();
-            if (x_channel->x_size == 0) return errc::closed;
-            return x_channel->pop();
-        }
-
-    private:
-        friend channel;
-        friend list<receive_awaiter>;
-
-        void renounce() noexcept {
-            this->unlink();
-            x_promised = false;
-            --x_channel->x_promised_count;
-        }
-
-        channel* x_channel;
-        bool x_promised = false; // woken for a value, but not resumed yet: the value is kept for it
-        waiter x_waiter;
-    };
-
-    // Completes when the channel has taken `value`; waits while it is full.
-    send_awaiter send(T value) noexcept { return send_awaiter(*this, std::move(value)); }
-
-    // The next value; `closed` once the channel is closed and drained.
-    receive_awaiter receive() noexcept { return receive_awaiter(*this); }
-
-private:
-    template <class U>
-    void push(U&& value) {
-        x_ring[(x_first + x_size) % x_capacity].emplace(std::forward<U>(value));
-        ++x_size;
-        settle();
-    }
-
-    T pop() noexcept {
-        std::optional<T>& slot = x_ring[x_first];
-        T value(std::move(*slot));
-        slot.reset();
-        x_first = (x_first + 1) % x_capacity;
-        --x_size;
-        if (send_awaiter* first = first_waiting(x_senders)) {
-            first->unlink();
-            first->x_sent = true;
-            first->x_waiter.wake();
-            push(std::move(first->x_value));
-        } else {
-            settle();
-        }
-        return value;
-    }
-
-    // Wakes receivers for values that are promised to nobody; all of them when none will come any more.
-    void settle() noexcept {
-        while (x_size > x_promised_count) {
-            receive_awaiter* first = first_waiting(x_receivers);
-            if (!first) return;
-            first->unlink();
-            first->x_waiter.wake();
-            first->x_promised = true;
-            x_promised.push_back(*first);
-            ++x_promised_count;
-        }
-        if (x_closed && x_size == 0) wake_all(x_receivers, errc::closed);
-    }
-
-    // The oldest that still waits. One that was cancelled is passed over; it may not have been resumed yet.
-    template <class Awaiter>
-    static Awaiter* first_waiting(list<Awaiter>& of) noexcept {
-        while (Awaiter* first = of.front()) {
-            if (first->x_waiter.outcome() == errc{}) return first;
-            first->unlink();
-        }
-        return nullptr;
-    }
-
-    template <class Awaiter>
-    static void wake_all(list<Awaiter>& waiting, errc outcome) noexcept {
-        while (Awaiter* first = first_waiting(waiting)) {
-            first->unlink();
-            first->x_waiter.wake(outcome);
-        }
-    }
-
-    std::optional<T>* const x_ring;
-    std::size_t x_capacity;
-    std::size_t x_first = 0;
-    std::size_t x_size = 0;
-    std::size_t x_promised_count = 0;
-    list<send_awaiter> x_senders;      // who waits, only while full
-    list<receive_awaiter> x_receivers; // who waits, and is promised no value
-    list<receive_awaiter> x_promised;  // who is promised one
-    bool x_closed = false;
 };
 
 } // namespace weir::inline v0
@@ -3086,6 +3081,37 @@ placed<Awaitable> in_context(context& where, Awaitable operation) {
 
 } // namespace weir::inline v0
 
+// ==== weir/coro/next_turn.hpp ========================================================================================
+
+// `co_await weir::next_turn()`: goes on in the loop's next turn, when new events were taken in.
+//
+// For work in steps that each take a while: `yield` lets what is ready run first, this lets the loop look for more. In a
+// cancelled context it gives `errc::canceled`. Loop thread only.
+
+namespace weir::inline v0 {
+
+class [[nodiscard]] next_turn_awaiter : public awaitable<next_turn_awaiter>, private ready_item {
+public:
+    next_turn_awaiter() noexcept = default;
+    next_turn_awaiter(next_turn_awaiter&&) noexcept {}
+
+    bool await_ready() const noexcept { return false; }
+    bool suspend(std::coroutine_handle<> who, context* in) noexcept {
+        if (x_waiter.suspend(who, in)) x_waiter.runs_on().post_next_turn(*this);
+        return true;
+    }
+    result<> await_resume() const noexcept { return x_waiter.outcome(); }
+
+private:
+    void run() noexcept override { x_waiter.wake(); }
+
+    waiter x_waiter;
+};
+
+inline next_turn_awaiter next_turn() noexcept { return {}; }
+
+} // namespace weir::inline v0
+
 // ==== weir/coro/offload.hpp ==========================================================================================
 
 // `co_await weir::offload(function, arguments...)`: runs a blocking function on a helper thread.
@@ -3130,7 +3156,7 @@ public:
         if (x_waiter) {
             if (helper_threads::instance().withdraw(*this)) release(); // it has not begun and never will
             x_mutex.lock();
-            scheduler* home = std::exchange(x_home, nullptr);
+            scheduler* home = exchanged(x_home, nullptr);
             const bool posted = x_posted;
             x_mutex.unlock();
             if (posted && home) home->revoke(*this);
@@ -3169,7 +3195,7 @@ public:
 
     result_type take() {
 #if defined(__cpp_exceptions)
-        if (x_exception) std::rethrow_exception(std::exchange(x_exception, nullptr));
+        if (x_exception) std::rethrow_exception(exchanged(x_exception, nullptr));
 #endif
         if constexpr (std::is_void_v<Value>)
             return {};
@@ -3224,7 +3250,7 @@ public:
     using result_type = typename detail::as_fallible<Value>::type;
 
     explicit offload_awaiter(detail::offload_outcome<Value>* work) noexcept : x_work(work) {}
-    offload_awaiter(offload_awaiter&& other) noexcept : x_work(std::exchange(other.x_work, nullptr)) {
+    offload_awaiter(offload_awaiter&& other) noexcept : x_work(exchanged(other.x_work, nullptr)) {
         assert(!other.x_waiter.waiting() && "an awaitable was moved while it was being awaited");
     }
     ~offload_awaiter() { leave(); }
@@ -3242,7 +3268,7 @@ public:
 
 private:
     void leave() noexcept {
-        if (x_work) std::exchange(x_work, nullptr)->leave();
+        if (x_work) exchanged(x_work, nullptr)->leave();
     }
 
     detail::offload_outcome<Value>* x_work;
@@ -3260,6 +3286,225 @@ auto offload(Function&& function, Arguments&&... arguments) {
     using work = detail::offload_call<value, std::decay_t<Function>, std::decay_t<Arguments>...>;
     return offload_awaiter<value>(new work(std::forward<Function>(function), std::forward<Arguments>(arguments)...));
 }
+
+} // namespace weir::inline v0
+
+// ==== weir/coro/queue.hpp ============================================================================================
+
+// A bounded queue between coroutines: senders wait while it is full, receivers while it is empty.
+//
+// Values come out in the order in which they were accepted, and those who wait are served in the order in which they
+// came. No value is lost: a value waits in the queue until a receiver really takes it, so a receiver that is cancelled
+// or destroyed, even when it had been woken already, leaves it to the next one. A send that fails (`canceled`, `timed_out`,
+// `closed`) has not delivered its value and never will; the value ends with the awaiter. Use `try_send` to keep it.
+//
+// The queue owns the values in it; memory for all of its capacity is allocated once. A queue that dies is closed,
+// and what it held is gone. Loop thread only: from other threads go through the loop.
+
+namespace weir::inline v0 {
+
+template <class T>
+class queue {
+    static_assert(std::is_nothrow_move_constructible_v<T>, "a value that can throw on the way could be lost");
+
+public:
+    // `capacity`: how many values are held at most, at least 1.
+    explicit queue(std::size_t capacity) : x_ring(new std::optional<T>[capacity]), x_capacity(capacity) {
+        assert(capacity >= 1);
+    }
+    queue(const queue&) = delete;
+    queue& operator=(const queue&) = delete;
+    ~queue() {
+        wake_all(x_senders, errc::closed);
+        wake_all(x_receivers, errc::closed);
+        while (receive_awaiter* each = x_promised.pop_front()) {
+            each->x_queue = nullptr;
+            each->x_promised = false;
+        }
+        delete[] x_ring;
+    }
+
+    std::size_t size() const noexcept { return x_size; }
+    std::size_t capacity() const noexcept { return x_capacity; }
+    bool is_closed() const noexcept { return x_closed; }
+
+    // Takes no more values. Who waits to send gets `closed`; what is in the queue can still be received. Idempotent.
+    void close() noexcept {
+        x_closed = true;
+        wake_all(x_senders, errc::closed);
+        settle();
+    }
+
+    // Delivers at once or not at all: `buffer_full`, or `closed`. `value` is moved from only when it was delivered.
+    template <class U = T>
+        requires std::is_constructible_v<T, U&&>
+    result<> try_send(U&& value) {
+        if (x_closed) return errc::closed;
+        if (x_size == x_capacity) return errc::buffer_full;
+        push(std::forward<U>(value));
+        return {};
+    }
+
+    // The oldest value that is not promised to a receiver that waited; nothing when there is none.
+    std::optional<T> try_receive() noexcept {
+        if (x_size == x_promised_count) return std::nullopt;
+        return pop();
+    }
+
+    class [[nodiscard]] send_awaiter : public awaitable<send_awaiter>, private list_node<send_awaiter> {
+    public:
+        send_awaiter(queue& to, T&& value) noexcept : x_queue(&to), x_value(std::move(value)) {}
+        send_awaiter(send_awaiter&& other) noexcept
+            : awaitable<send_awaiter>(), list_node<send_awaiter>(), x_queue(other.x_queue),
+              x_value(std::move(other.x_value)) {
+            assert(!other.x_waiter.waiting() && "an awaitable was moved while it was being awaited");
+        }
+
+        bool await_ready() {
+            if (x_queue->x_closed) return false;
+            return x_sent = static_cast<bool>(x_queue->try_send(std::move(x_value)));
+        }
+        bool suspend(std::coroutine_handle<> who, context* in) noexcept {
+            if (x_queue->x_closed)
+                x_waiter.bounce(who, in, errc::closed);
+            else if (x_waiter.suspend(who, in))
+                x_queue->x_senders.push_back(*this);
+            return true;
+        }
+        result<> await_resume() const noexcept {
+            if (x_sent) return {};
+            return x_waiter.outcome() != errc{} ? x_waiter.outcome() : errc::closed;
+        }
+
+    private:
+        friend queue;
+        friend list<send_awaiter>;
+
+        queue* x_queue;
+        T x_value;
+        bool x_sent = false;
+        waiter x_waiter;
+    };
+
+    class [[nodiscard]] receive_awaiter : public awaitable<receive_awaiter>, private list_node<receive_awaiter> {
+    public:
+        explicit receive_awaiter(queue& from) noexcept : x_queue(&from) {}
+        receive_awaiter(receive_awaiter&& other) noexcept
+            : awaitable<receive_awaiter>(), list_node<receive_awaiter>(), x_queue(other.x_queue) {
+            assert(!other.x_waiter.waiting() && "an awaitable was moved while it was being awaited");
+        }
+        ~receive_awaiter() {
+            if (!x_promised) return;
+            renounce();
+            x_queue->settle();
+        }
+
+        bool await_ready() const noexcept {
+            if (x_queue->x_promised_count != 0) return false; // these were here before
+            return x_queue->x_size != 0;
+        }
+        bool suspend(std::coroutine_handle<> who, context* in) noexcept {
+            if (!x_waiter.suspend(who, in)) return true;
+            x_queue->x_receivers.push_back(*this);
+            x_queue->settle();
+            return true;
+        }
+        result<T> await_resume() noexcept {
+            if (x_waiter.outcome() != errc{}) return x_waiter.outcome();
+            if (!x_queue) return errc::closed; // it died in between
+            if (x_promised) renounce();
+            if (x_queue->x_size == 0) return errc::closed;
+            return x_queue->pop();
+        }
+
+    private:
+        friend queue;
+        friend list<receive_awaiter>;
+
+        void renounce() noexcept {
+            this->unlink();
+            x_promised = false;
+            --x_queue->x_promised_count;
+        }
+
+        queue* x_queue;
+        bool x_promised = false; // woken for a value, but not resumed yet: the value is kept for it
+        waiter x_waiter;
+    };
+
+    // Completes when the queue has taken `value`; waits while it is full.
+    send_awaiter send(T value) noexcept { return send_awaiter(*this, std::move(value)); }
+
+    // The next value; `closed` once the queue is closed and drained.
+    receive_awaiter receive() noexcept { return receive_awaiter(*this); }
+
+private:
+    template <class U>
+    void push(U&& value) {
+        x_ring[(x_first + x_size) % x_capacity].emplace(std::forward<U>(value));
+        ++x_size;
+        settle();
+    }
+
+    T pop() noexcept {
+        std::optional<T>& slot = x_ring[x_first];
+        T value(std::move(*slot));
+        slot.reset();
+        x_first = (x_first + 1) % x_capacity;
+        --x_size;
+        if (send_awaiter* first = first_waiting(x_senders)) {
+            first->unlink();
+            first->x_sent = true;
+            first->x_waiter.wake();
+            push(std::move(first->x_value));
+        } else {
+            settle();
+        }
+        return value;
+    }
+
+    // Wakes receivers for values that are promised to nobody; all of them when none will come any more.
+    void settle() noexcept {
+        while (x_size > x_promised_count) {
+            receive_awaiter* first = first_waiting(x_receivers);
+            if (!first) return;
+            first->unlink();
+            first->x_waiter.wake();
+            first->x_promised = true;
+            x_promised.push_back(*first);
+            ++x_promised_count;
+        }
+        if (x_closed && x_size == 0) wake_all(x_receivers, errc::closed);
+    }
+
+    // The oldest that still waits. One that was cancelled is passed over; it may not have been resumed yet.
+    template <class Awaiter>
+    static Awaiter* first_waiting(list<Awaiter>& of) noexcept {
+        while (Awaiter* first = of.front()) {
+            if (first->x_waiter.outcome() == errc{}) return first;
+            first->unlink();
+        }
+        return nullptr;
+    }
+
+    template <class Awaiter>
+    static void wake_all(list<Awaiter>& waiting, errc outcome) noexcept {
+        while (Awaiter* first = first_waiting(waiting)) {
+            first->unlink();
+            first->x_waiter.wake(outcome);
+        }
+    }
+
+    std::optional<T>* const x_ring;
+    std::size_t x_capacity;
+    std::size_t x_first = 0;
+    std::size_t x_size = 0;
+    std::size_t x_promised_count = 0;
+    list<send_awaiter> x_senders;      // who waits, only while full
+    list<receive_awaiter> x_receivers; // who waits, and is promised no value
+    list<receive_awaiter> x_promised;  // who is promised one
+    bool x_closed = false;
+};
 
 } // namespace weir::inline v0
 
@@ -3306,7 +3551,7 @@ public:
         x_context = in;
         x_starting = true;
         self.resume();
-        return std::exchange(x_starting, false);
+        return exchanged(x_starting, false);
     }
 
     context* current_context() const noexcept { return x_context; }
@@ -3391,11 +3636,11 @@ public:
     using value_type = T;
 
     task() noexcept = default;
-    task(task&& other) noexcept : x_self(std::exchange(other.x_self, nullptr)) {}
+    task(task&& other) noexcept : x_self(exchanged(other.x_self, nullptr)) {}
     task& operator=(task&& other) noexcept {
         if (this != &other) {
             if (x_self) x_self.destroy();
-            x_self = std::exchange(other.x_self, nullptr);
+            x_self = exchanged(other.x_self, nullptr);
         }
         return *this;
     }
@@ -3534,7 +3779,7 @@ public:
         void await_resume() {
             x_scope->x_joiner = nullptr;
 #if defined(__cpp_exceptions)
-            if (x_scope->x_failure) std::rethrow_exception(std::exchange(x_scope->x_failure, nullptr));
+            if (x_scope->x_failure) std::rethrow_exception(exchanged(x_scope->x_failure, nullptr));
 #endif
         }
         ~join_awaiter() {
@@ -3612,7 +3857,7 @@ public:
     static constexpr bool interrupted() noexcept { return false; }
 
 private:
-    std::optional<context> x_context; // before x_inner, whose waits are in it and must end first
+    late<context> x_context; // before x_inner, whose waits are in it and must end first
     Inner x_inner;
 };
 
@@ -3816,6 +4061,188 @@ private:
 inline yield_awaiter yield() noexcept { return {}; }
 
 } // namespace weir::inline v0
+
+// ==== weir/protocol/channel/record.hpp ===============================================================================
+
+// The records that a channel's messages travel in: README.md beside this file describes them.
+//
+// Text in, views of it out, and the reverse. What a record is made of is the same on every transport; only what `t` and
+// `b` carry is written differently: escaped and in base64 on a line, as it is in a WebSocket message. Functions that
+// append write to the caller's string. Nothing is kept.
+
+namespace weir::inline v0::envelope {
+
+enum class kind : char {
+    opened = 'o',
+    resumed = 'r',
+    text = 't',
+    binary = 'b',
+    acknowledged = 'a',
+    heartbeat = 'h',
+    closed = 'x',
+    failed = 'e',
+};
+
+inline constexpr std::uint64_t greatest_number = (std::uint64_t{1} << 53) - 1; // what JavaScript counts exactly
+
+// A record as it stands. The views are into what it was read from.
+struct record {
+    kind what = kind::heartbeat;
+    std::optional<std::uint64_t> number; // of a message, what is acknowledged, a close code, an error
+    std::string_view id;                 // of `opened`
+    std::string_view rest;               // what follows the first space
+};
+
+// What an `opened` record says beside the id.
+struct settings {
+    std::uint64_t heartbeat_ms = 0;
+    std::uint64_t keep_ms = 0;
+    std::uint64_t limit_bytes = 0;
+};
+
+// A number in digits, all of it; nothing when it is none, or above the greatest.
+inline std::optional<std::uint64_t> parse_number(std::string_view digits) noexcept {
+    std::uint64_t value = 0;
+    for (const char each : digits) {
+        if (each < '0' || each > '9') return std::nullopt;
+        value = value * 10 + static_cast<std::uint64_t>(each - '0');
+        if (value > greatest_number) return std::nullopt;
+    }
+    if (digits.empty()) return std::nullopt;
+    return value;
+}
+
+// Reads a record: a line without its end, or a WebSocket message. errc::bad_record, and a sentence that says what is
+// wrong with it, where it is none.
+[[gnu::cold]] inline result<record> parse(std::string_view text) {
+    const auto wrong = [](std::string_view what) { return error(make_error_code(errc::bad_record), std::string(what)); };
+    if (text.empty()) return wrong("an empty record");
+    record made;
+    made.what = static_cast<kind>(text[0]);
+    const std::size_t space = text.substr(0, 64).find(' '); // what may stand before one is shorter
+    const std::string_view head = text.substr(1, space == text.npos ? text.npos : space - 1);
+    if (space != text.npos) made.rest = text.substr(space + 1);
+    switch (made.what) {
+    case kind::opened:
+        if (head.empty()) return wrong("'o' without an id");
+        made.id = head;
+        return made;
+    case kind::heartbeat:
+        if (text.size() > 1) return wrong("'h' with something behind it");
+        return made;
+    case kind::text:
+    case kind::binary:
+    case kind::closed:
+        if (head.empty()) return made;
+        break;
+    case kind::resumed:
+    case kind::acknowledged:
+        if (space != text.npos) return wrong("something behind the number");
+        break;
+    case kind::failed: break;
+    default: return wrong("a record begins with t, b, a, h or x");
+    }
+    made.number = parse_number(head);
+    if (!made.number) return wrong(concat({"'", text.substr(0, 1), "' and then no number"}));
+    const bool is_message = made.what == kind::text || made.what == kind::binary;
+    if (is_message && *made.number == 0) return wrong("messages are numbered from 1");
+    return made;
+}
+
+// The settings in the rest of an `opened` record; those that are not there, or make no sense, are zero.
+[[gnu::cold]] inline settings parse_settings(std::string_view rest) noexcept {
+    settings made;
+    while (!rest.empty()) {
+        const std::size_t end = rest.find(' ') == rest.npos ? rest.size() : rest.find(' ');
+        const std::string_view one = rest.substr(0, end);
+        rest.remove_prefix(end == rest.size() ? end : end + 1);
+        const std::size_t equals = one.find('=');
+        if (equals == one.npos) continue;
+        const std::string_view name = one.substr(0, equals);
+        const std::uint64_t value = parse_number(one.substr(equals + 1)).value_or(0);
+        if (name == "heartbeat") made.heartbeat_ms = value;
+        if (name == "keep") made.keep_ms = value;
+        if (name == "limit") made.limit_bytes = value;
+    }
+    return made;
+}
+
+// --- what `t` and `b` carry on a line ---
+
+inline void append_escaped(std::string& to, std::string_view text) {
+    std::size_t begin = 0;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const char each = text[i];
+        if (each != '\\' && each != '\n' && each != '\r') continue;
+        to.append(text.substr(begin, i - begin)).append(each == '\\' ? "\\\\" : each == '\n' ? "\\n" : "\\r");
+        begin = i + 1;
+    }
+    to.append(text.substr(begin));
+}
+
+// The payload of a `t` or `b` record that stood on a line; nothing if it is malformed.
+inline std::optional<std::string> payload_of_line(const record& message) {
+    std::string made;
+    if (message.what == kind::binary) {
+        made.resize(message.rest.size() / 4 * 3);
+        const mutable_bytes room(reinterpret_cast<std::byte*>(made.data()), made.size());
+        const std::optional<std::size_t> size = base64_decode(message.rest, room);
+        if (!size) return std::nullopt;
+        made.resize(*size);
+        return made;
+    }
+    made.reserve(message.rest.size());
+    for (std::size_t i = 0; i < message.rest.size(); ++i) {
+        char each = message.rest[i];
+        if (each == '\\') {
+            if (++i == message.rest.size()) return std::nullopt;
+            each = message.rest[i];
+            if (each != '\\' && each != 'n' && each != 'r') return std::nullopt;
+            each = each == 'n' ? '\n' : each == 'r' ? '\r' : each;
+        }
+        made += each;
+    }
+    return made;
+}
+
+// --- records ---
+
+// A record of a number alone: `a17`, `r5`; or the beginning of one.
+inline void append_number(std::string& to, kind what, std::uint64_t number) {
+    to += static_cast<char>(what);
+    to.append(number_text(number));
+}
+
+// `x1000 reason`, `e404 sentence`.
+[[gnu::cold]] inline void append_sentence(std::string& to, kind what, std::uint64_t number, std::string_view sentence) {
+    append_number(to, what, number);
+    if (sentence.empty()) return;
+    to += ' ';
+    for (const char each : sentence) to += each == '\n' || each == '\r' ? ' ' : each;
+}
+
+[[gnu::cold]] inline void append_opened(std::string& to, std::string_view id, const settings& of) {
+    to.append("o").append(id).append(" heartbeat=").append(number_text(of.heartbeat_ms));
+    to.append(" keep=").append(number_text(of.keep_ms)).append(" limit=").append(number_text(of.limit_bytes));
+}
+
+// A message, as WebSocket has it: the payload as it is.
+inline void append_message(std::string& to, std::uint64_t number, bool is_text, bytes_view payload) {
+    append_number(to, is_text ? kind::text : kind::binary, number);
+    to.append(1, ' ').append(as_text(payload));
+}
+
+// A message, as it stands on a line, without the line's end.
+inline void append_message_line(std::string& to, std::uint64_t number, bool is_text, bytes_view payload) {
+    append_number(to, is_text ? kind::text : kind::binary, number);
+    to += ' ';
+    if (is_text) return append_escaped(to, as_text(payload));
+    const std::size_t at = to.size();
+    to.resize(at + base64_size(payload.size()));
+    base64_encode(payload, to.data() + at);
+}
+
+} // namespace weir::inline v0::envelope
 
 // ==== weir/protocol/http/syntax.hpp ==================================================================================
 
@@ -4084,8 +4511,47 @@ private:
     }
 
     std::string x_text;
-    std::vector<entry> x_entries;
+    sequence<entry> x_entries;
 };
+
+} // namespace weir::inline v0::http
+
+// ==== weir/protocol/http/accept_encoding.hpp =========================================================================
+
+// Which codings of content a client takes (RFC 9110 section 12.5.3).
+
+namespace weir::inline v0::http {
+
+namespace detail {
+
+// Whether the weight among the parameters of an element is not 0 (RFC 9110 section 12.4.2); without one it is 1.
+constexpr bool has_weight(std::string_view parameters) noexcept {
+    while (!parameters.empty()) {
+        const std::string_view each = trim(parameters.substr(0, parameters.find(';')));
+        parameters.remove_prefix(parameters.find(';') == parameters.npos ? parameters.size() : parameters.find(';') + 1);
+        if (each.size() < 2 || to_lower(each[0]) != 'q' || each[1] != '=') continue;
+        return each.substr(2).find_first_of("123456789") != each.npos;
+    }
+    return true;
+}
+
+} // namespace detail
+
+// Whether the client has said that it takes content in `coding`, such as "gzip".
+[[gnu::cold]] inline bool accepts_coding(const fields& in, std::string_view coding) noexcept {
+    bool named = false, wanted = false, any = false;
+    in.each_element("Accept-Encoding", [&](std::string_view each) {
+        const std::size_t end = each.find(';');
+        const std::string_view name = trim(each.substr(0, end));
+        const bool weighs = end == each.npos || detail::has_weight(each.substr(end + 1));
+        if (name == "*") any = weighs;
+        if (!equal_ignoring_case(name, coding)) return true;
+        named = true;
+        wanted = weighs;
+        return false;
+    });
+    return named ? wanted : any;
+}
 
 } // namespace weir::inline v0::http
 
@@ -4165,6 +4631,7 @@ enum class status : std::uint16_t {
     conflict = 409,
     gone = 410,
     length_required = 411,
+    precondition_failed = 412,
     content_too_large = 413,
     uri_too_long = 414,
     unsupported_media_type = 415,
@@ -4209,6 +4676,7 @@ constexpr std::string_view reason_phrase(status code) noexcept {
     case status::conflict: return "Conflict";
     case status::gone: return "Gone";
     case status::length_required: return "Length Required";
+    case status::precondition_failed: return "Precondition Failed";
     case status::content_too_large: return "Content Too Large";
     case status::uri_too_long: return "URI Too Long";
     case status::unsupported_media_type: return "Unsupported Media Type";
@@ -4540,6 +5008,309 @@ private:
 
 } // namespace weir::inline v0::http
 
+// ==== weir/protocol/http/date.hpp ====================================================================================
+
+// Dates of HTTP (RFC 9110 section 5.6.7), as seconds since 1970 without leap seconds, which is what the system counts.
+//
+// Pure functions of their arguments: no clock is known here. One form is written, and all three that there are can be read.
+
+namespace weir::inline v0::http {
+
+namespace detail {
+
+inline constexpr std::string_view weekday_names = "SunMonTueWedThuFriSat";
+inline constexpr std::string_view month_names = "JanFebMarAprMayJunJulAugSepOctNovDec";
+
+constexpr bool is_leap_year(std::int64_t year) noexcept { return year % 4 == 0 && (year % 100 != 0 || year % 400 == 0); }
+
+constexpr int days_of_month(int month, std::int64_t year) noexcept { // from 0
+    constexpr int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    return days[month] + (month == 1 && is_leap_year(year));
+}
+
+// Days from 1970 to the beginning of `year`, which is not before 1.
+constexpr std::int64_t days_before(std::int64_t year) noexcept {
+    const std::int64_t past = year - 1;
+    return past * 365 + past / 4 - past / 100 + past / 400 - 719162;
+}
+
+// Reads fields of a date from left to right; any that does not fit makes it fail.
+struct date_reader {
+    std::string_view text;
+    bool failed = false;
+
+    void skip(std::string_view what) noexcept {
+        failed = failed || !text.starts_with(what);
+        if (!failed) text.remove_prefix(what.size());
+    }
+    // `count` digits; the first may be a space where that is said.
+    int number(std::size_t count, bool padded = false) noexcept {
+        int value = 0;
+        failed = failed || text.size() < count;
+        for (std::size_t i = 0; i < count && !failed; ++i) {
+            const char c = padded && i == 0 && text[i] == ' ' ? '0' : text[i];
+            failed = !is_digit(c);
+            value = value * 10 + (c - '0');
+        }
+        if (!failed) text.remove_prefix(count);
+        return value;
+    }
+    int month() noexcept {
+        for (int i = 0; i < 12 && !failed; ++i) {
+            if (!text.starts_with(month_names.substr(static_cast<std::size_t>(i) * 3, 3))) continue;
+            text.remove_prefix(3);
+            return i;
+        }
+        failed = true;
+        return 0;
+    }
+};
+
+} // namespace detail
+
+// "Sun, 06 Nov 1994 08:49:37 GMT". `seconds` up to the year 9999; the year 1970 for what is before it.
+[[gnu::cold]] inline std::string format_date(std::int64_t seconds) {
+    constexpr std::int64_t last = 253402300799;
+    seconds = seconds < 0 ? 0 : seconds > last ? last : seconds;
+    const std::int64_t days = seconds / 86400;
+    std::int64_t year = 1970 + days / 366;
+    while (detail::days_before(year + 1) <= days) ++year;
+    std::int64_t day = days - detail::days_before(year);
+    int month = 0;
+    for (; day >= detail::days_of_month(month, year); ++month) day -= detail::days_of_month(month, year);
+    std::string text = "Ddd, DD Mmm YYYY hh:mm:ss GMT";
+    const auto put = [&text](std::size_t at, std::size_t digits, std::int64_t value) {
+        for (; digits > 0; value /= 10) text[at + --digits] = static_cast<char>('0' + value % 10);
+    };
+    text.replace(0, 3, detail::weekday_names.substr(static_cast<std::size_t>((days + 4) % 7) * 3, 3));
+    put(5, 2, day + 1);
+    text.replace(8, 3, detail::month_names.substr(static_cast<std::size_t>(month) * 3, 3));
+    put(12, 4, year);
+    put(17, 2, seconds / 3600 % 24);
+    put(20, 2, seconds / 60 % 60);
+    put(23, 2, seconds % 60);
+    return text;
+}
+
+// Reads a date in any of the three forms; the weekday is not looked at. A year of two digits is taken for one from 1970 to
+// 2069. Nothing if it is no date.
+[[gnu::cold]] inline std::optional<std::int64_t> parse_date(std::string_view text) noexcept {
+    detail::date_reader from{text};
+    const std::size_t comma = text.find(',');
+    int year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0;
+    const auto time = [&] {
+        hour = from.number(2);
+        from.skip(":");
+        minute = from.number(2);
+        from.skip(":");
+        second = from.number(2);
+    };
+    if (comma != text.npos) { // "Sun, 06 Nov 1994 08:49:37 GMT" or "Sunday, 06-Nov-94 08:49:37 GMT"
+        from.text.remove_prefix(comma);
+        from.skip(", ");
+        day = from.number(2);
+        const bool dashes = comma > 3;
+        from.skip(dashes ? "-" : " ");
+        month = from.month();
+        from.skip(dashes ? "-" : " ");
+        year = from.number(dashes ? 2 : 4);
+        if (dashes) year += year < 70 ? 2000 : 1900;
+        from.skip(" ");
+        time();
+        from.skip(" GMT");
+    } else { // "Sun Nov  6 08:49:37 1994"
+        from.text.remove_prefix(text.size() < 3 ? text.size() : 3);
+        from.skip(" ");
+        month = from.month();
+        from.skip(" ");
+        day = from.number(2, true);
+        from.skip(" ");
+        time();
+        from.skip(" ");
+        year = from.number(4);
+    }
+    if (from.failed || !from.text.empty() || year < 1 || hour > 23 || minute > 59 || second > 60) return std::nullopt;
+    if (day < 1 || day > detail::days_of_month(month, year)) return std::nullopt;
+    std::int64_t days = detail::days_before(year) + day - 1;
+    for (int each = 0; each < month; ++each) days += detail::days_of_month(each, year);
+    return days * 86400 + hour * 3600 + minute * 60 + second;
+}
+
+} // namespace weir::inline v0::http
+
+// ==== weir/protocol/http/conditions.hpp ==============================================================================
+
+// What a request wants to hold of a file or page before it is answered (RFC 9110 section 13).
+//
+// Entity tags are compared as text, quotes and "W/" included: `"33a64df5"` or `W/"33a64df5"`. Pure functions of their
+// arguments.
+
+namespace weir::inline v0::http {
+
+// What identifies a state of a resource. An empty tag, or no date: it has none.
+struct validators {
+    std::string_view etag = {};
+    std::optional<std::int64_t> last_modified = {}; // seconds since 1970
+};
+
+// How to go on.
+enum class precondition : unsigned char {
+    holds,
+    not_modified, // 304: the client has it already
+    failed,       // 412
+};
+
+namespace detail {
+
+constexpr std::string_view opaque_tag(std::string_view etag) noexcept {
+    return etag.starts_with("W/") ? etag.substr(2) : etag;
+}
+
+// Whether a list of tags, or "*", has this one. RFC 9110 section 8.8.3.2: strongly means that neither is weak.
+inline bool has_etag(const fields& in, std::string_view name, std::string_view etag, bool strongly) noexcept {
+    return !in.each_element(name, [&](std::string_view each) {
+        if (each == "*") return false;
+        if (etag.empty() || (strongly && (each.starts_with("W/") || etag.starts_with("W/")))) return true;
+        return opaque_tag(each) != opaque_tag(etag);
+    });
+}
+
+inline std::optional<std::int64_t> date_field(const fields& in, std::string_view name) noexcept {
+    const std::optional<std::string_view> text = in.get(name);
+    return text ? parse_date(*text) : std::nullopt;
+}
+
+} // namespace detail
+
+// Judges the conditions of a request in their order of precedence (RFC 9110 section 13.2.2).
+[[gnu::cold]] inline precondition judge_conditions(const request_head& request, const validators& of) noexcept {
+    const fields& in = request.fields;
+    const bool reads = request.method == "GET" || request.method == "HEAD";
+    if (in.count("If-Match") > 0) {
+        if (!detail::has_etag(in, "If-Match", of.etag, true)) return precondition::failed;
+    } else if (const auto since = detail::date_field(in, "If-Unmodified-Since"); since && of.last_modified) {
+        if (*of.last_modified > *since) return precondition::failed;
+    }
+    if (in.count("If-None-Match") > 0) {
+        if (detail::has_etag(in, "If-None-Match", of.etag, false))
+            return reads ? precondition::not_modified : precondition::failed;
+    } else if (const auto since = detail::date_field(in, "If-Modified-Since"); reads && since && of.last_modified) {
+        if (*of.last_modified <= *since) return precondition::not_modified;
+    }
+    return precondition::holds;
+}
+
+// Whether a Range may be heeded: there is no If-Range, or it names this very state (RFC 9110 section 13.1.5).
+[[gnu::cold]] inline bool if_range_holds(const request_head& request, const validators& of) noexcept {
+    const std::optional<std::string_view> wanted = request.fields.get("If-Range");
+    if (!wanted) return true;
+    if (wanted->find('"') != wanted->npos) return *wanted == of.etag && !wanted->starts_with("W/") && !of.etag.empty();
+    const std::optional<std::int64_t> date = parse_date(*wanted);
+    return date && of.last_modified == date;
+}
+
+} // namespace weir::inline v0::http
+
+// ==== weir/protocol/http/cors.hpp ====================================================================================
+
+// What pages of other origins may ask of a server: cross-origin resource sharing (the Fetch standard, "CORS protocol").
+//
+// It is the browser that keeps to it: it asks before certain requests (the preflight), and shows a page no answer that does
+// not name its origin. A policy owns its text.
+
+namespace weir::inline v0::http {
+
+// Trivially copyable; whoever is given this copies what it keeps.
+struct cors_options {
+    // The origins whose pages may ask: "https://example.com", with the port unless it is the scheme's own. "*": all.
+    std::span<const std::string_view> origins = {};
+
+    // Methods that they may use. Empty: those that the path has.
+    std::span<const std::string_view> methods = {};
+
+    // Fields that their requests may have besides those that a form could send. "*": whatever the preflight asks for.
+    std::span<const std::string_view> headers = {};
+
+    // Fields of the answer that a page may see besides the common ones.
+    std::span<const std::string_view> exposed = {};
+
+    // Whether requests may come with cookies. Not together with "*" for origins, unless it is meant that any page may act
+    // as the user whom the browser knows.
+    bool credentials = false;
+
+    // How long a browser may remember the answer to a preflight. Default: ten minutes; browsers have bounds of their own.
+    unsigned max_age_seconds = 600;
+};
+
+class cors_policy {
+public:
+    explicit cors_policy(const cors_options& from)
+        : x_origins(list(from.origins)), x_methods(list(from.methods)), x_headers(list(from.headers)),
+          x_exposed(list(from.exposed)), x_max_age(from.max_age_seconds), x_credentials(from.credentials) {}
+
+    // Whether the request is a preflight, which asks what another request may do.
+    static bool is_preflight(const request_head& request) noexcept {
+        return request.method == "OPTIONS" && request.fields.count("Origin") == 1 &&
+               request.fields.count("Access-Control-Request-Method") == 1;
+    }
+
+    // Whether pages of the request's origin may ask.
+    bool allows_origin(const request_head& request) const noexcept {
+        if (x_origins == "*") return true;
+        return request.fields.count("Origin") == 1 && has(x_origins, *request.fields.get("Origin"));
+    }
+
+    // Adds to an answer what lets a page of the request's origin see it.
+    void add_to(fields& answer, const request_head& request) const {
+        const bool open = x_origins == "*" && !x_credentials;
+        if (!open && !answer.has_token("Vary", "Origin")) answer.add("Vary", "Origin");
+        if (request.fields.count("Origin") != 1 || !allows_origin(request)) return;
+        answer.set("Access-Control-Allow-Origin", open ? std::string_view("*") : *request.fields.get("Origin"));
+        if (x_credentials) answer.set("Access-Control-Allow-Credentials", "true");
+        if (!x_exposed.empty() && request.method != "OPTIONS") answer.set("Access-Control-Expose-Headers", x_exposed);
+    }
+
+    // The same for the answer to a preflight. `allow`: the methods of the path, for a policy that names none.
+    void add_preflight(fields& answer, const request_head& request, std::string_view allow) const {
+        add_to(answer, request);
+        if (!allows_origin(request)) return;
+        answer.set("Access-Control-Allow-Methods", x_methods.empty() ? allow : std::string_view(x_methods));
+        const std::string_view asked = request.fields.get("Access-Control-Request-Headers").value_or("");
+        if (x_headers == "*") {
+            answer.add("Vary", "Access-Control-Request-Headers");
+            if (!asked.empty()) answer.set("Access-Control-Allow-Headers", asked);
+        } else if (!x_headers.empty()) {
+            answer.set("Access-Control-Allow-Headers", x_headers);
+        }
+        answer.set("Access-Control-Max-Age", number_text(x_max_age));
+    }
+
+private:
+    static std::string list(std::span<const std::string_view> names) {
+        std::string all;
+        for (const std::string_view each : names) {
+            if (each == "*") return "*";
+            all.append(all.empty() ? "" : ", ").append(each);
+        }
+        return all;
+    }
+    static bool has(std::string_view list, std::string_view what) noexcept {
+        std::string_view each;
+        while (next_element(list, each))
+            if (equal_ignoring_case(each, what)) return true;
+        return false;
+    }
+
+    std::string x_origins;
+    std::string x_methods;
+    std::string x_headers;
+    std::string x_exposed;
+    unsigned x_max_age;
+    bool x_credentials;
+};
+
+} // namespace weir::inline v0::http
+
 // ==== weir/protocol/http/limits.hpp ==================================================================================
 
 // How large an HTTP head may be.
@@ -4789,6 +5560,320 @@ private:
 
 using request_parser = head_parser<request_head>;
 using response_parser = head_parser<response_head>;
+
+} // namespace weir::inline v0::http
+
+// ==== weir/protocol/http/media_type.hpp ==============================================================================
+
+// Which content is in a file, told by the end of its name.
+
+namespace weir::inline v0::http {
+
+// "text/html; charset=utf-8" for "page.html"; "application/octet-stream" for what is not known. Text is taken to be UTF-8.
+// Static text.
+[[gnu::cold]] inline std::string_view media_type_of(std::string_view name) noexcept {
+    struct entry {
+        std::string_view ending, type;
+    };
+    constexpr entry known[] = {
+        {"html", "text/html; charset=utf-8"},
+        {"htm", "text/html; charset=utf-8"},
+        {"css", "text/css; charset=utf-8"},
+        {"js", "text/javascript; charset=utf-8"},
+        {"mjs", "text/javascript; charset=utf-8"},
+        {"json", "application/json"},
+        {"map", "application/json"},
+        {"webmanifest", "application/manifest+json"},
+        {"txt", "text/plain; charset=utf-8"},
+        {"md", "text/markdown; charset=utf-8"},
+        {"csv", "text/csv; charset=utf-8"},
+        {"xml", "application/xml"},
+        {"svg", "image/svg+xml"},
+        {"png", "image/png"},
+        {"jpg", "image/jpeg"},
+        {"jpeg", "image/jpeg"},
+        {"gif", "image/gif"},
+        {"webp", "image/webp"},
+        {"avif", "image/avif"},
+        {"ico", "image/vnd.microsoft.icon"},
+        {"woff", "font/woff"},
+        {"woff2", "font/woff2"},
+        {"ttf", "font/ttf"},
+        {"otf", "font/otf"},
+        {"mp3", "audio/mpeg"},
+        {"wav", "audio/wav"},
+        {"ogg", "audio/ogg"},
+        {"mp4", "video/mp4"},
+        {"webm", "video/webm"},
+        {"pdf", "application/pdf"},
+        {"wasm", "application/wasm"},
+        {"zip", "application/zip"},
+        {"gz", "application/gzip"},
+    };
+    const std::size_t dot = name.find_last_of("./");
+    if (dot != name.npos && name[dot] == '.')
+        for (const entry& each : known)
+            if (equal_ignoring_case(name.substr(dot + 1), each.ending)) return each.type;
+    return "application/octet-stream";
+}
+
+} // namespace weir::inline v0::http
+
+// ==== weir/protocol/http/percent.hpp =================================================================================
+
+// Percent-encoding in paths and queries (RFC 3986 section 2.1).
+//
+// Pure functions of their arguments. What is decoded may hold any byte, NUL and '/' included; whoever makes a file name of
+// it looks at that.
+
+namespace weir::inline v0::http {
+
+// Whether each '%' of `text` has two hexadecimal digits behind it.
+constexpr bool is_percent_encoded(std::string_view text) noexcept {
+    for (std::size_t at = text.find('%'); at != text.npos; at = text.find('%', at + 3))
+        if (text.size() - at < 3 || hex_value(text[at + 1]) < 0 || hex_value(text[at + 2]) < 0) return false;
+    return true;
+}
+
+// How many bytes `text`, which is so encoded, has when it is decoded.
+constexpr std::size_t percent_decoded_bytes(std::string_view text) noexcept {
+    std::size_t bytes = text.size();
+    for (const char c : text) bytes -= c == '%' ? 2 : 0;
+    return bytes;
+}
+
+// Appends `text`, which is so encoded, decoded. `plus_is_space`: as forms and the queries made of them have it.
+inline void append_percent_decoded(std::string& to, std::string_view text, bool plus_is_space = false) {
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        if (text[i] == '%') {
+            to += static_cast<char>(hex_value(text[i + 1]) << 4 | hex_value(text[i + 2]));
+            i += 2;
+        } else {
+            to += plus_is_space && text[i] == '+' ? ' ' : text[i];
+        }
+    }
+}
+
+} // namespace weir::inline v0::http
+
+// ==== weir/protocol/http/path_pattern.hpp ============================================================================
+
+// Paths with parameters: "/rooms/{room}/log", and "/static/{path...}", whose parameter takes all that is left.
+//
+// A segment in braces stands for any one segment that is not empty; with dots, which is for the last one, for everything
+// up to the end of the path, slashes included, or for nothing. All other text is compared letter for letter with the path as
+// it was sent, percent-encoded. Pure functions of their arguments; views point into the path that was given.
+
+namespace weir::inline v0::http {
+
+namespace detail {
+
+enum class segment_kind : unsigned char { literal, parameter, rest };
+
+// One segment of a pattern, with the segments of a path that it is about.
+struct matched_segment {
+    segment_kind kind = segment_kind::literal;
+    std::string_view name; // of a parameter, or the literal text
+    std::string_view text; // of the path
+};
+
+constexpr segment_kind kind_of_segment(std::string_view segment) noexcept {
+    if (!segment.starts_with('{') || !segment.ends_with('}')) return segment_kind::literal;
+    return segment.ends_with("...}") ? segment_kind::rest : segment_kind::parameter;
+}
+
+// Takes the next segment off a pattern and off a path that both begin with '/'. False where they do not match.
+constexpr bool next_segment(std::string_view& pattern, std::string_view& path, matched_segment& found) noexcept {
+    if (!path.starts_with('/')) return false;
+    pattern.remove_prefix(1);
+    path.remove_prefix(1);
+    found.name = pattern.substr(0, pattern.find('/'));
+    found.kind = kind_of_segment(found.name);
+    pattern.remove_prefix(found.name.size());
+    found.text = found.kind == segment_kind::rest ? path : path.substr(0, path.find('/'));
+    path.remove_prefix(found.text.size());
+    if (found.kind == segment_kind::literal) return found.name == found.text;
+    found.name = found.name.substr(1, found.name.size() - (found.kind == segment_kind::rest ? 5 : 2));
+    return found.kind == segment_kind::rest || !found.text.empty();
+}
+
+} // namespace detail
+
+// Whether `text` is such a pattern: the names of its parameters are tokens, and dots come last.
+constexpr bool is_path_pattern(std::string_view text) noexcept {
+    if (!text.starts_with('/') || !is_target(text) || text.find('?') != text.npos) return false;
+    for (std::size_t at = 0; at < text.size();) {
+        std::size_t end = text.find('/', at + 1);
+        if (end == text.npos) end = text.size();
+        std::string_view segment = text.substr(at + 1, end - at - 1);
+        const detail::segment_kind kind = detail::kind_of_segment(segment);
+        at = end;
+        if (kind != detail::segment_kind::literal) {
+            segment = segment.substr(1, segment.size() - (kind == detail::segment_kind::rest ? 5 : 2));
+            if (!is_token(segment)) return false;
+        }
+        if (segment.find_first_of("{}") != segment.npos) return false;
+        if (kind == detail::segment_kind::rest && end < text.size()) return false;
+    }
+    return true;
+}
+
+// Whether a pattern has no parameters.
+constexpr bool is_literal_path(std::string_view pattern) noexcept { return pattern.find('{') == pattern.npos; }
+
+// Whether `path` is one that `pattern` stands for.
+constexpr bool matches_path(std::string_view pattern, std::string_view path) noexcept {
+    while (!pattern.empty()) {
+        detail::matched_segment each;
+        if (!detail::next_segment(pattern, path, each)) return false;
+    }
+    return path.empty();
+}
+
+// Which of two patterns that stand for the same path says more about it: the one that is literal where the other has a
+// parameter first, or that has one where the other takes all that is left. Positive: the first; 0: they are alike.
+constexpr int compare_patterns(std::string_view a, std::string_view b) noexcept {
+    while (!a.empty() && !b.empty()) {
+        a.remove_prefix(1);
+        b.remove_prefix(1);
+        const std::string_view one = a.substr(0, a.find('/')), other = b.substr(0, b.find('/'));
+        const int kinds = static_cast<int>(detail::kind_of_segment(other)) - static_cast<int>(detail::kind_of_segment(one));
+        if (kinds != 0) return kinds;
+        a.remove_prefix(one.size());
+        b.remove_prefix(other.size());
+    }
+    return 0;
+}
+
+// What stands in `path`, which matches, where the parameter `name` is; still percent-encoded. Nothing if there is none.
+//
+//     path_parameter("/rooms/{room}", request.path(), "room")
+constexpr std::optional<std::string_view> path_parameter(std::string_view pattern, std::string_view path,
+                                                         std::string_view name) noexcept {
+    while (!pattern.empty()) {
+        detail::matched_segment each;
+        if (!detail::next_segment(pattern, path, each)) return std::nullopt;
+        if (each.kind != detail::segment_kind::literal && each.name == name) return each.text;
+    }
+    return std::nullopt;
+}
+
+} // namespace weir::inline v0::http
+
+// ==== weir/protocol/http/query.hpp ===================================================================================
+
+// The parameters of a query: "room=7&name=J%C3%BCrgen+K".
+//
+// Names and values are decoded, '+' is a space; a name without '=' has an empty value. Views point into what was given.
+
+namespace weir::inline v0::http {
+
+// Takes the next parameter off a query, both parts still encoded. False when there is none left.
+constexpr bool next_query_parameter(std::string_view& rest, std::string_view& name, std::string_view& value) noexcept {
+    while (!rest.empty()) {
+        const std::string_view whole = rest.substr(0, rest.find('&'));
+        rest.remove_prefix(whole.size() < rest.size() ? whole.size() + 1 : whole.size());
+        if (whole.empty()) continue;
+        const std::size_t sign = whole.find('=');
+        name = whole.substr(0, sign);
+        value = sign == whole.npos ? std::string_view() : whole.substr(sign + 1);
+        return true;
+    }
+    return false;
+}
+
+// All names and values of a query, decoded, one behind the other: what `query_parameter` looks values up in. Where a '%'
+// has no two digits behind it, the text stays as it is.
+[[gnu::cold]] inline std::string decode_query(std::string_view query) {
+    std::string decoded;
+    decoded.reserve(query.size());
+    std::string_view name, value;
+    while (next_query_parameter(query, name, value)) {
+        for (const std::string_view each : {name, value}) {
+            if (is_percent_encoded(each))
+                append_percent_decoded(decoded, each, true);
+            else
+                decoded += each;
+        }
+    }
+    return decoded;
+}
+
+// The first value of that name, as a view into `decoded`, which `decode_query` has made of the same query.
+[[gnu::cold]] inline std::optional<std::string_view> query_parameter(std::string_view query, std::string_view decoded,
+                                                                     std::string_view wanted) noexcept {
+    std::string_view name, value;
+    const auto take = [&decoded](std::string_view encoded) {
+        const std::size_t size = is_percent_encoded(encoded) ? percent_decoded_bytes(encoded) : encoded.size();
+        const std::string_view taken = decoded.substr(0, size);
+        decoded.remove_prefix(size);
+        return taken;
+    };
+    while (next_query_parameter(query, name, value)) {
+        const bool right = take(name) == wanted;
+        const std::string_view found = take(value);
+        if (right) return found;
+    }
+    return std::nullopt;
+}
+
+} // namespace weir::inline v0::http
+
+// ==== weir/protocol/http/range.hpp ===================================================================================
+
+// The Range of a request (RFC 9110 section 14).
+//
+// One range of bytes is answered by 206. A request for several is answered by all of it, which a server may always do: they
+// are rare, and a way to have much read for little. Pure functions of their arguments.
+
+namespace weir::inline v0::http {
+
+// Bytes of something, from `first` on.
+struct byte_range {
+    enum kind : unsigned char {
+        whole,         // 200
+        part,          // 206
+        unsatisfiable, // 416: it begins behind the end
+    };
+    kind what = whole;
+    std::uint64_t first = 0;
+    std::uint64_t count = 0;
+};
+
+// What a Range field asks for of `size` bytes. One that cannot be understood, or names another unit, counts for nothing.
+constexpr byte_range parse_range(std::string_view text, std::uint64_t size) noexcept {
+    const byte_range all{byte_range::whole, 0, size};
+    const std::size_t sign = text.find('=');
+    if (sign == text.npos || !equal_ignoring_case(text.substr(0, sign), "bytes")) return all;
+    std::string_view rest = text.substr(sign + 1), range, another;
+    if (!next_element(rest, range) || next_element(rest, another)) return all;
+    const std::size_t dash = range.find('-');
+    if (dash == range.npos) return all;
+    const auto number = [](std::string_view digits, std::uint64_t& value) {
+        value = 0;
+        for (const char c : digits) {
+            if (!is_digit(c)) return false;
+            const auto digit = static_cast<unsigned>(c - '0');
+            value = value > (UINT64_MAX - digit) / 10 ? UINT64_MAX : value * 10 + digit;
+        }
+        return !digits.empty();
+    };
+    std::uint64_t first = 0, last = 0;
+    if (dash == 0) { // so many at the end
+        if (!number(range.substr(1), last)) return all;
+        if (last == 0 || size == 0) return {byte_range::unsatisfiable, 0, 0};
+        const std::uint64_t count = last < size ? last : size;
+        return {byte_range::part, size - count, count};
+    }
+    if (!number(range.substr(0, dash), first)) return all;
+    const std::string_view end = range.substr(dash + 1);
+    if (end.empty())
+        last = UINT64_MAX;
+    else if (!number(end, last) || last < first)
+        return all;
+    if (first >= size) return {byte_range::unsatisfiable, 0, 0};
+    return {byte_range::part, first, (last < size - 1 ? last : size - 1) - first + 1};
+}
 
 } // namespace weir::inline v0::http
 
@@ -6377,7 +7462,7 @@ private:
         while (!input.empty() && !found.size && found.failure == errc{}) {
             x_header[x_held++] = input[0];
             input = input.subspan(1);
-            found = check(into, {x_header, x_held});
+            found = check(into, {x_header, std::size_t(x_held)});
         }
         if (found.size) x_held = 0;
         return found;
@@ -6425,7 +7510,7 @@ private:
         if (!x_remaining) x_stage = stage::header;
         const opcode type = x_message;
         if (last) x_message = opcode::continuation;
-        return {.what = event::kind::data, .type = type, .first = std::exchange(x_first, false), .last = last,
+        return {.what = event::kind::data, .type = type, .first = exchanged(x_first, false), .last = last,
                 .reserved_bits = x_message_bits, .frame_remaining = x_remaining, .payload = payload};
     }
 
@@ -6442,7 +7527,7 @@ private:
             if (!x_control) x_control = x_pool->take(max_control_bytes).data;
             if (size) std::memcpy(x_control + x_control_size, payload.data(), size);
             x_control_size = static_cast<std::uint8_t>(x_control_size + size);
-            payload = {x_control, x_control_size};
+            payload = {x_control, std::size_t(x_control_size)};
         }
         if (!x_remaining && role() == ws::role::server) apply_mask(payload, x_key);
         return payload;
@@ -6471,7 +7556,7 @@ private:
     }
 
     void release_control() noexcept {
-        if (x_control) x_pool->give({std::exchange(x_control, nullptr), block_pool::round_up(max_control_bytes)});
+        if (x_control) x_pool->give({exchanged(x_control, nullptr), block_pool::round_up(max_control_bytes)});
     }
 
     // --- failure ---
@@ -6804,8 +7889,8 @@ namespace weir::inline v0::ws {
 
 // The subprotocols that the client offers, the one it prefers first. Views into `request`.
 template <class = void>
-[[gnu::cold]] std::vector<std::string_view> offered_subprotocols(const http::request_head& request) {
-    std::vector<std::string_view> offered;
+[[gnu::cold]] sequence<std::string_view> offered_subprotocols(const http::request_head& request) {
+    sequence<std::string_view> offered;
     request.fields.each_element("Sec-WebSocket-Protocol",
                                 [&](std::string_view each) { return offered.push_back(each), true; });
     return offered;
@@ -6909,6 +7994,7 @@ public:
     // Takes as many bytes of `pieces`, in order, as can be taken now, and says how many. Fewer than given: `blocked`,
     // or `failed` if `failure()` is set.
     virtual std::size_t write(std::span<const bytes_view> pieces) noexcept = 0;
+    std::size_t write_piece(const bytes_view& piece) noexcept { return write({&piece, std::size_t(1)}); }
 
     // Ends our direction of the stream once everything taken so far is out. The peer sees the end.
     virtual void shutdown_write() noexcept = 0;
@@ -6929,6 +8015,9 @@ public:
     // a `blocked`, and need not ask again. False where that is not known.
     bool drained() const noexcept { return x_drained; }
 
+    // Whether `fill` lends what others have received already: asking again takes nobody's time.
+    bool received_ahead() const noexcept { return x_received_ahead; }
+
     // What broke the stream; empty while it is whole.
     std::error_code failure() const noexcept { return x_failure; }
 
@@ -6942,6 +8031,7 @@ protected:
     std::error_code x_failure;
     stream_observer* x_observer = nullptr;
     bool x_drained = false;
+    bool x_received_ahead = false;
 };
 
 } // namespace weir::inline v0::io
@@ -7190,7 +8280,7 @@ public:
     unique_descriptor() noexcept = default;
     // Takes over `number`; a negative one is no descriptor.
     explicit unique_descriptor(int number) noexcept : x_number(number) {}
-    unique_descriptor(unique_descriptor&& other) noexcept : x_number(std::exchange(other.x_number, -1)) {}
+    unique_descriptor(unique_descriptor&& other) noexcept : x_number(exchanged(other.x_number, -1)) {}
     unique_descriptor& operator=(unique_descriptor&& other) noexcept {
         std::swap(x_number, other.x_number);
         return *this;
@@ -7201,11 +8291,11 @@ public:
     explicit operator bool() const noexcept { return x_number >= 0; }
 
     void close() noexcept {
-        if (x_number >= 0) ::close(std::exchange(x_number, -1));
+        if (x_number >= 0) ::close(exchanged(x_number, -1));
     }
 
     // Gives the descriptor away.
-    int release() noexcept { return std::exchange(x_number, -1); }
+    int release() noexcept { return exchanged(x_number, -1); }
 
 private:
     int x_number = -1;
@@ -7264,6 +8354,7 @@ class readiness_backend : public backend {
 public:
     // How much a stream receives at a time at the most: the size of a lease.
     static constexpr std::size_t lease_bytes = 64 * 1024;
+    static constexpr std::size_t large_lease_bytes = 256 * 1024; // after one that was full
 
     // Watches a descriptor until `unwatch`.
     virtual std::error_code watch(watched& which) noexcept = 0;
@@ -7281,7 +8372,8 @@ public:
 
 // A stream over a connected socket whose readiness somebody watches.
 //
-// Receives into a buffer of the backend's hot pool, lent until it is released. A receive that gave less than it could
+// Receives into a buffer of the backend's hot pool, lent until it is released; into a larger one where the one before was
+// filled. A receive that gave less than it could
 // have means that the socket is drained: the next one is not tried before the socket is reported ready again.
 
 namespace weir::inline v0::io {
@@ -7313,7 +8405,7 @@ public:
             if (x_failure) return status::failed;
             if (!x_readable) return status::blocked;
         }
-        const block room = x_backend.blocks().take(readiness_backend::lease_bytes);
+        const block room = x_full ? take_large() : x_backend.blocks().take(readiness_backend::lease_bytes);
         const ssize_t got = ::recv(number(), room.data, room.size, 0);
         if (got <= 0) [[unlikely]]
             return nothing_came(room, got, into);
@@ -7355,8 +8447,11 @@ public:
     int descriptor() const noexcept override { return number(); }
 
 private:
+    [[gnu::noinline]] block take_large() noexcept { return x_backend.blocks().take(readiness_backend::large_lease_bytes); }
+
     void lend(lease& into, block room, std::size_t count) noexcept {
-        x_drained = count < room.size && !x_hangup;
+        x_full = count == room.size;
+        x_drained = !x_full && !x_hangup;
         if (x_drained) x_readable = false;
         into = {{room.data, count}, room};
     }
@@ -7366,7 +8461,7 @@ private:
         while (got < 0 && errno == EINTR) got = ::recv(number(), room.data, room.size, 0);
         if (got > 0) return lend(into, room, static_cast<std::size_t>(got)), status::ready;
         x_backend.blocks().give(room);
-        if (std::exchange(x_write_failed, false)) return status::failed; // what had arrived before has been lent
+        if (exchanged(x_write_failed, false)) return status::failed; // what had arrived before has been lent
         if (got == 0) return status::end;
         if (errno == EAGAIN || errno == EWOULDBLOCK) {
             x_readable = false;
@@ -7468,6 +8563,7 @@ private:
     bool x_watched = true;
     bool x_connecting;
     bool x_readable = false;
+    bool x_full = false; // the last receive has filled its lease
     bool x_writable;
     bool x_hangup = false;
     bool x_write_failed = false; // x_failure comes from a write; there may be something to receive still
@@ -7723,7 +8819,7 @@ public:
     int descriptor() noexcept override { return x_epoll.get(); }
 
 private:
-    static constexpr int max_events = 256;
+    static constexpr int max_events = 64; // a turn: what they are answered with is still warm when it is sent, at its end
     static constexpr int events_at_once = 4; // as many leases as the pool keeps
     static constexpr unsigned max_wait = 1 << 30; // milliseconds: twelve days
 
@@ -7855,6 +8951,135 @@ namespace weir::inline v0::io {
 
 } // namespace weir::inline v0::io
 
+// ==== weir/io/file.hpp ===============================================================================================
+
+// Files below a folder, for reading, and nothing outside of it.
+//
+// The kernel sees to that (openat2, RESOLVE_BENEATH): neither ".." nor a symbolic link leads out of the folder. Where it
+// cannot, since it is older than Linux 5.6 or a container forbids the call, the path is walked segment by segment and no
+// symbolic link is followed at all. Reading may wait for the disk: whoever does it on a loop's thread reads little at a time.
+
+namespace weir::inline v0::io {
+
+// An open file or folder, as it was when it was opened.
+class file {
+public:
+    // Regular files and folders only: reading from others, a pipe for instance, may never end.
+    static result<file> make(unique_descriptor&& open) {
+        struct stat found;
+        if (::fstat(open.get(), &found) != 0) return last_error();
+        if (!S_ISREG(found.st_mode) && !S_ISDIR(found.st_mode)) return std::make_error_code(std::errc::no_such_file_or_directory);
+        file made;
+        made.x_descriptor = std::move(open);
+        made.x_is_folder = S_ISDIR(found.st_mode);
+        made.x_bytes = static_cast<std::uint64_t>(found.st_size);
+        made.x_modified = found.st_mtim.tv_sec;
+        made.x_nanoseconds = static_cast<std::uint32_t>(found.st_mtim.tv_nsec);
+        return made;
+    }
+
+    bool is_folder() const noexcept { return x_is_folder; }
+    std::uint64_t size() const noexcept { return x_bytes; }
+
+    // When it was changed last: seconds since 1970, and the fraction of a second.
+    std::int64_t modified() const noexcept { return x_modified; }
+    std::uint32_t modified_nanoseconds() const noexcept { return x_nanoseconds; }
+
+    // Reads from `offset` on. Gives how many bytes there were, 0 at the end.
+    result<std::size_t> read(mutable_bytes into, std::uint64_t offset) const noexcept {
+        ssize_t got;
+        do {
+            got = ::pread(x_descriptor.get(), into.data(), into.size(), static_cast<off_t>(offset));
+        } while (got < 0 && errno == EINTR);
+        if (got < 0) return last_error();
+        return static_cast<std::size_t>(got);
+    }
+
+private:
+    file() noexcept = default;
+
+    unique_descriptor x_descriptor;
+    std::uint64_t x_bytes = 0;
+    std::int64_t x_modified = 0;
+    std::uint32_t x_nanoseconds = 0;
+    bool x_is_folder = false;
+};
+
+class folder {
+public:
+    static result<folder> open(const std::string& path) {
+        unique_descriptor open(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+        if (!open) return error(last_error(), "opening the folder " + path);
+        return folder(std::move(open));
+    }
+
+    // Opens what is at `path` below the folder. Its segments are names with a '/' between them; an empty path is the folder
+    // itself. `walks`: as where the kernel cannot see to it. Fails with ENOENT for all that is no such path.
+    result<file> open_below(std::string_view path, bool walks = false) const {
+        if (!is_plain(path)) return std::make_error_code(std::errc::no_such_file_or_directory);
+        if (path.empty()) path = ".";
+        unique_descriptor open;
+        if (walks || !open_at_once(std::string(path), open)) open = walk(path);
+        if (!open) return last_error();
+        return file::make(std::move(open));
+    }
+
+private:
+    static constexpr int how = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+
+    explicit folder(unique_descriptor&& open) noexcept : x_descriptor(std::move(open)) {}
+
+    // Whether no segment is empty or leads elsewhere.
+    static bool is_plain(std::string_view path) noexcept {
+        if (path.find('\0') != path.npos) return false;
+        if (path.empty()) return true;
+        for (std::size_t at = 0; at <= path.size();) {
+            const std::size_t end = path.find('/', at) == path.npos ? path.size() : path.find('/', at);
+            const std::string_view name = path.substr(at, end - at);
+            if (name.empty() || name == "." || name == "..") return false;
+            at = end + 1;
+        }
+        return true;
+    }
+
+    // False where the system does not do that.
+    bool open_at_once(const std::string& path, unique_descriptor& open) const noexcept {
+        struct {
+            std::uint64_t flags, mode, resolve;
+        } const wish{how, 0, beneath | no_magic_links};
+        for (int round = 0; round < 16; ++round) { // EAGAIN: something was renamed meanwhile
+            open = unique_descriptor(static_cast<int>(::syscall(SYS_openat2, x_descriptor.get(), path.c_str(), &wish, sizeof wish)));
+            if (open || errno != EAGAIN) break;
+        }
+        return open || (errno != ENOSYS && errno != EPERM && errno != EINVAL);
+    }
+
+    unique_descriptor walk(std::string_view path) const {
+        unique_descriptor above;
+        for (;;) {
+            const std::size_t slash = path.find('/');
+            const std::string name(path.substr(0, slash));
+            const int from = above ? above.get() : x_descriptor.get();
+            const bool last = slash == path.npos;
+            unique_descriptor next(::openat(from, name.c_str(), O_NOFOLLOW | (last ? how : O_PATH | O_DIRECTORY | O_CLOEXEC)));
+            if (!next || last) {
+                const int failed = errno;
+                above.close();
+                errno = failed;
+                return next;
+            }
+            above = std::move(next);
+            path.remove_prefix(slash + 1);
+        }
+    }
+
+    static constexpr std::uint64_t no_magic_links = 0x02, beneath = 0x08; // of <linux/openat2.h>
+
+    unique_descriptor x_descriptor;
+};
+
+} // namespace weir::inline v0::io
+
 // ==== weir/io/interrupt.hpp ==========================================================================================
 
 // A way into a loop that a signal handler may take.
@@ -7979,7 +9204,7 @@ private:
 
     [[gnu::noinline]] void fire() noexcept {
         const std::uint64_t until = ticks_now();
-        const std::chrono::nanoseconds now = std::exchange(x_now, {}); // the tick moves with what is fired meanwhile
+        const std::chrono::nanoseconds now = exchanged(x_now, {}); // the tick moves with what is fired meanwhile
         for (;;) {
             const place next = earliest();
             if (next.tick > until) break;
@@ -8103,6 +9328,7 @@ public:
           x_simulated(x_backend->is_simulated()) {
         x_now = x_last_event = x_backend->now();
         x_wheel.advance(x_now);
+        blocks().keep_until_aged();
     }
 
     [[gnu::cold]] ~loop() {
@@ -8187,13 +9413,25 @@ private:
     static constexpr std::chrono::nanoseconds longest = std::chrono::hours(24 * 365);
     static constexpr std::chrono::nanoseconds far = std::chrono::milliseconds(100);
     static constexpr int rounds_a_turn = 16;
+    static constexpr int items_at_once = 4;
+    static constexpr std::chrono::nanoseconds aging_period = std::chrono::seconds(1);
+
+    // Gives memory back that a burst has left, while more is kept than is always worth keeping.
+    class aging final : public timer {
+    public:
+        explicit aging(loop& of) noexcept : x_loop(of) {}
+        void expire() noexcept override { x_loop.blocks().age(); } // armed anew, if need be, at the end of this turn
+
+    private:
+        loop& x_loop;
+    };
 
     // Makes a loop the current one on this thread, and the former one again afterwards.
     class activation {
     public:
         explicit activation(loop& active) noexcept
-            : x_scheduler(std::exchange(scheduler::current(), &active)),
-              x_frames(std::exchange(frame_pool::current(), &active.x_frames)) {}
+            : x_scheduler(exchanged(scheduler::current(), &active)),
+              x_frames(exchanged(frame_pool::current(), &active.x_frames)) {}
         activation(const activation&) = delete;
         ~activation() {
             scheduler::current() = x_scheduler;
@@ -8227,11 +9465,23 @@ private:
         x_sleeping.store(false, std::memory_order_relaxed);
         x_now = x_backend->now();
         ++x_turn_number;
-        if (!x_next_turn.empty()) x_ready.take_all(x_next_turn);
+        if (!x_next_turn.empty()) go_on_where_left();
         while (x_backend->dispatch()) run_all(x_ready);
         x_wheel.advance(x_now);
         if (x_has_raised.load() || x_has_remote.load(std::memory_order_acquire)) take_remote();
         run_ready();
+        if (blocks().is_full() && !x_aging.armed()) arm(x_aging, aging_period);
+    }
+
+    // Runs what was left for this turn: a few at a time, as with events, so that what one has received is used up while it is
+    // warm, and its memory free again, before the next one receives.
+    [[gnu::noinline]] void go_on_where_left() noexcept {
+        list<ready_item> round;
+        round.take_all(x_next_turn);
+        for (int count = 1; ready_item* const each = round.pop_front(); ++count) {
+            each->run();
+            if (count % items_at_once == 0) run_all(x_ready);
+        }
     }
 
     // How long a turn would wait. The clock is not read while turns have events and no deadline is near: half of the
@@ -8329,6 +9579,7 @@ private:
     bool x_simulated;
     bool x_quiet = true; // the last wait has found nothing
     timer_wheel x_wheel;
+    aging x_aging{*this};
     list<interrupt> x_interrupts;
     std::atomic<bool> x_has_raised{false};
     std::atomic<bool> x_sleeping{false};
@@ -8555,7 +9806,7 @@ class stream_signal final : public stream_observer {
 
         void tell() noexcept {
             told = true;
-            if (waits) std::exchange(waits, nullptr)->wake();
+            if (waits) exchanged(waits, nullptr)->wake();
         }
     };
 
@@ -8566,9 +9817,15 @@ public:
     stream_signal& operator=(const stream_signal&) = delete;
     ~stream_signal() { detach(); }
 
+    // Observes again, after somebody else has: what was told meanwhile is not known here.
+    void attach(stream& of) noexcept {
+        x_stream = &of;
+        of.observe(this);
+    }
+
     // Observes no longer.
     void detach() noexcept {
-        if (x_stream) std::exchange(x_stream, nullptr)->observe(nullptr);
+        if (x_stream) exchanged(x_stream, nullptr)->observe(nullptr);
     }
 
     class [[nodiscard]] wait : public awaitable<wait> {
@@ -8960,7 +10217,7 @@ inline endpoint ask_address(int descriptor, int (*ask)(int, sockaddr*, socklen_t
     sockaddr_storage found{};
     socklen_t size = sizeof found;
     if (descriptor < 0 || ask(descriptor, reinterpret_cast<sockaddr*>(&found), &size) != 0) return {};
-    const result<endpoint> made = endpoint::from_bytes({reinterpret_cast<const std::byte*>(&found), size});
+    const result<endpoint> made = endpoint::from_bytes({reinterpret_cast<const std::byte*>(&found), std::size_t(size)});
     return made ? *made : endpoint();
 }
 
@@ -9002,13 +10259,13 @@ inline int ask_local(int descriptor, sockaddr* into, socklen_t* size) noexcept {
 namespace weir::inline v0::net {
 
 // Looks a name up, blocking, on a helper thread. Gives at least one address, or an error. Null stands for the system's.
-using lookup_function = result<std::vector<endpoint>> (*)(const std::string& name, std::uint16_t port);
+using lookup_function = result<sequence<endpoint>> (*)(const std::string& name, std::uint16_t port);
 
 // What the system's resolver says: addresses of both families, whether or not this machine has any such address itself,
 // in the order of RFC 6724. `errc::name_not_found`: there is no such name, or it has no address.
 // `errc::name_unavailable`: it could not be found out now.
 template <class = void>
-[[gnu::cold]] result<std::vector<endpoint>> system_lookup(const std::string& name, std::uint16_t port) {
+[[gnu::cold]] result<sequence<endpoint>> system_lookup(const std::string& name, std::uint16_t port) {
     addrinfo hints{};
     hints.ai_family = AF_UNSPEC;
     hints.ai_socktype = SOCK_STREAM; // else each address comes once for each type of socket
@@ -9027,10 +10284,10 @@ template <class = void>
         return error(errc::name_unavailable, "resolving " + name + " (" + io::last_error().message() + ')');
     default: return error(errc::name_unavailable, "resolving " + name + " (" + ::gai_strerror(failed) + ')');
     }
-    std::vector<endpoint> found;
+    sequence<endpoint> found;
     for (const addrinfo* each = all; each; each = each->ai_next) {
         const result<endpoint> made =
-            endpoint::from_bytes({reinterpret_cast<const std::byte*>(each->ai_addr), each->ai_addrlen});
+            endpoint::from_bytes({reinterpret_cast<const std::byte*>(each->ai_addr), std::size_t(each->ai_addrlen)});
         if (made) found.push_back(made->with_port(port));
     }
     ::freeaddrinfo(all);
@@ -9056,9 +10313,9 @@ inline bool is_localhost(std::string_view name) noexcept {
 // The addresses of `host`, which is a name or an address in textual form, in the order in which to try them. Errors say
 // "resolving NAME".
 template <class Lookup = lookup_function>
-task<result<std::vector<endpoint>>> resolve(std::string host, std::uint16_t port, Lookup lookup = nullptr) {
+task<result<sequence<endpoint>>> resolve(std::string host, std::uint16_t port, Lookup lookup = nullptr) {
     static constexpr std::size_t longest_name = 254; // RFC 1035 2.3.4, with the final dot
-    std::vector<endpoint> found;
+    sequence<endpoint> found;
     if (result<endpoint> literal = endpoint::ip(host, port)) {
         found.push_back(*literal);
         co_return found;
@@ -9077,7 +10334,7 @@ task<result<std::vector<endpoint>>> resolve(std::string host, std::uint16_t port
         found.push_back(address->with_port(port));
         co_return found;
     }
-    result<std::vector<endpoint>> answer = co_await offload(lookup ? lookup : Lookup(system_lookup), host, port);
+    result<sequence<endpoint>> answer = co_await offload(lookup ? lookup : Lookup(system_lookup), host, port);
     if (!answer && answer.error().context().empty())
         co_return error(answer.error().code(), "resolving " + host);
     co_return answer;
@@ -9136,7 +10393,7 @@ task<result<owned<io::stream>>> connect_one(endpoint to, std::string name) {
 
 // RFC 8305 4: addresses of the family that comes first and of the others take turns, each in its order.
 template <class = void>
-void interleave_families(std::vector<endpoint>& all) {
+void interleave_families(sequence<endpoint>& all) {
     for (std::size_t at = 1; at < all.size(); ++at) {
         std::size_t other = at;
         while (other < all.size() && all[other].family() == all[at - 1].family()) ++other;
@@ -9155,7 +10412,7 @@ inline bool is_out_of_reach(const error& why) noexcept {
 
 // One after the other. Trying several at once (RFC 8305 5) would go here.
 template <class = void>
-task<result<owned<io::stream>>> connect_any(std::vector<endpoint> to, std::string name,
+task<result<owned<io::stream>>> connect_any(sequence<endpoint> to, std::string name,
                                                              std::chrono::nanoseconds attempt) {
     interleave_families(to);
     error failure(errc::bad_address, "connecting to no address");
@@ -9183,7 +10440,7 @@ task<result<owned<io::stream>>> connect(endpoint to) {
 
 // Connects to the first of several addresses that answers.
 template <class = void>
-task<result<owned<io::stream>>> connect(std::vector<endpoint> to, connect_options options = {}) {
+task<result<owned<io::stream>>> connect(sequence<endpoint> to, connect_options options = {}) {
     return detail::connect_any(std::move(to), std::string(), options.attempt);
 }
 
@@ -9191,7 +10448,7 @@ task<result<owned<io::stream>>> connect(std::vector<endpoint> to, connect_option
 template <class = void>
 task<result<owned<io::stream>>> connect(std::string host, std::uint16_t port,
                                                          connect_options options = {}) {
-    result<std::vector<endpoint>> found = co_await resolve(host, port, options.lookup);
+    result<sequence<endpoint>> found = co_await resolve(host, port, options.lookup);
     if (!found) co_return found.error();
     if (endpoint::ip(host, port)) host.clear(); // nothing to add to the address
     co_return co_await detail::connect_any(std::move(*found), std::move(host), options.attempt);
@@ -9555,7 +10812,7 @@ public:
     template <class = void>
     task<result<bool>> more() {
         for (;;) {
-            x_stream.release(std::exchange(x_lease, {}));
+            x_stream.release(exchanged(x_lease, {}));
             x_rest = {};
             switch (x_stream.fill(x_lease)) {
             case io::status::ready: x_rest = x_lease.bytes; co_return true;
@@ -9572,7 +10829,7 @@ public:
     template <class = void>
     task<result<>> write(bytes_view bytes) {
         for (;;) {
-            bytes = bytes.subspan(x_stream.write({&bytes, 1}));
+            bytes = bytes.subspan(x_stream.write_piece(bytes));
             if (bytes.empty()) co_return result<>();
             if (x_stream.failure()) co_return x_stream.failure();
             const result<> told = co_await x_signal.writable();
@@ -9600,7 +10857,7 @@ public:
     // Gives the lease away; `rest()` still shows what of it is unused.
     io::lease take_lease() noexcept {
         x_signal.detach();
-        return std::exchange(x_lease, {});
+        return exchanged(x_lease, {});
     }
 
 private:
@@ -9608,6 +10865,51 @@ private:
     io::stream_signal x_signal;
     io::lease x_lease;
     mutable_bytes x_rest;
+};
+
+} // namespace weir::inline v0
+
+// ==== weir/transport/carrier.hpp =====================================================================================
+
+// What carries a session's messages to its client at the moment: a held request, an event stream, a WebSocket.
+//
+// Attached to a session it may take what is to be sent, and is told when there is more. A session has one at the most;
+// another one that is attached takes over. A carrier detaches itself before it goes. Loop thread only.
+
+namespace weir::inline v0::detail {
+
+class carrier {
+public:
+    // There is something to send, or the session has closed. May take it at once.
+    virtual void wake() noexcept = 0;
+
+    // Another carrier has taken over: this one is detached already, and may say so to its client.
+    virtual void superseded() noexcept = 0;
+
+protected:
+    ~carrier() = default;
+};
+
+} // namespace weir::inline v0::detail
+
+// ==== weir/transport/send_status.hpp =================================================================================
+
+// What became of a send, ping or close.
+
+namespace weir::inline v0 {
+
+// True, or why not. Unlike a `result` it may be ignored: a send that fails ends the connection, and the next read says
+// so.
+class send_status {
+public:
+    send_status() noexcept = default;
+    send_status(errc code) noexcept : x_code(code) {}
+
+    explicit operator bool() const noexcept { return x_code == errc{}; }
+    weir::error error() const noexcept { return *this ? weir::error() : weir::error(x_code); }
+
+private:
+    errc x_code{};
 };
 
 } // namespace weir::inline v0
@@ -9695,70 +10997,6 @@ auto operator<<(Stream& to, const close_info& printed) -> decltype(to << printed
 
 } // namespace weir::inline v0
 
-// ==== weir/transport/control_budget.hpp ==============================================================================
-
-// How many pings and pongs a peer has sent, against how many it may send.
-//
-// A window of ten seconds holds ten seconds' worth, however they are spread over it. It stays open, and what it may
-// hold grows, until we have seen everything that the peer sent: a loop that was busy does not blame the peer. For the
-// time in which we did not want to hear anything, because enough was received ahead, the peer keeps what it might have
-// sent. A pong that answers a ping of ours is not counted. The clock is that of the loop, and there is no timer.
-
-namespace weir::inline v0::detail {
-
-class control_budget {
-    using time = std::chrono::nanoseconds;
-
-public:
-    static constexpr time window = std::chrono::seconds(10);
-
-    explicit control_budget(time now) noexcept : x_began(now) {}
-
-    // Everything that the peer has sent before now has been seen.
-    void caught_up(time now) noexcept {
-        if (now - x_began < window) return;
-        x_began = now;
-        if (x_count > 0) x_count = 0;
-    }
-
-    // We look no longer; and we look again.
-    void pause(time now) noexcept {
-        if (!is_paused()) x_paused = now;
-    }
-    bool is_paused() const noexcept { return x_paused >= time(0); }
-    [[gnu::cold, gnu::noinline]] void resume(time now, std::uint32_t a_second) noexcept {
-        const time away = now - std::exchange(x_paused, time(-1));
-        x_began += away;
-        x_count -= away / std::chrono::seconds(1) * std::int64_t{a_second};
-    }
-
-    // A ping of ours: one pong is due.
-    void ping_queued() noexcept { ++x_due; }
-
-    // A ping, or a pong, has come. False when there are more than `a_second` allows.
-    bool ping(time now, std::uint32_t a_second) noexcept {
-        const time open = now - x_began < window ? window : now - x_began;
-        return ++x_count <= open / std::chrono::seconds(1) * std::int64_t{a_second};
-    }
-    bool pong(time now, std::uint32_t a_second) noexcept {
-        if (!x_due) return ping(now, a_second);
-        --x_due;
-        return true;
-    }
-
-    // How many were counted, and since when: of interest once there were too many.
-    std::uint64_t count() const noexcept { return static_cast<std::uint64_t>(x_count); }
-    time began() const noexcept { return x_began; }
-
-private:
-    time x_began;
-    time x_paused{-1};        // since when we do not look
-    std::int64_t x_count = 0; // negative: what was kept
-    std::uint32_t x_due = 0;
-};
-
-} // namespace weir::inline v0::detail
-
 // ==== weir/transport/ending.hpp ======================================================================================
 
 // Why and how a connection ended: what `close_info` is made from.
@@ -9833,6 +11071,822 @@ private:
 
 } // namespace weir::inline v0::detail
 
+// ==== weir/transport/message.hpp =====================================================================================
+
+// What is read from a connection: whole messages, or pieces of them.
+
+namespace weir::inline v0 {
+
+// A message that owns its bytes.
+struct owned_message {
+    std::string data;
+    bool is_text = true;
+};
+
+// A view of a whole message, text or binary. Its bytes belong to the connection that it was read from and are valid
+// until the next read on it; `take()` makes a copy that stays. Text is valid UTF-8.
+class message {
+public:
+    message() noexcept = default;
+    message(bytes_view payload, bool is_text) noexcept : x_payload(payload), x_is_text(is_text) {}
+    message(const owned_message& owned) noexcept : x_payload(as_bytes(owned.data)), x_is_text(owned.is_text) {}
+
+    bool is_text() const noexcept { return x_is_text; }
+    bool is_binary() const noexcept { return !x_is_text; }
+    std::size_t size() const noexcept { return x_payload.size(); }
+
+    // The payload, whatever its type.
+    bytes_view bytes() const noexcept { return x_payload; }
+    std::string_view text() const noexcept { return as_text(x_payload); }
+
+    owned_message take() const { return {std::string(text()), x_is_text}; }
+
+private:
+    bytes_view x_payload;
+    bool x_is_text = false;
+};
+
+// Prints the payload: `std::cout << *message`.
+template <class Stream>
+auto operator<<(Stream& to, const message& printed) -> decltype(to << printed.text()) {
+    return to << printed.text();
+}
+
+// A piece of a message, as it came. Valid like a message. The pieces of a text message are valid UTF-8 together; a
+// character may be cut between two of them. A piece may be empty when it is the last.
+struct piece {
+    bytes_view payload;
+    bool is_text = false;
+    bool first = false; // the message begins here
+    bool last = false;  // the message ends here
+
+    std::string_view text() const noexcept { return as_text(payload); }
+};
+
+} // namespace weir::inline v0
+
+// ==== weir/transport/message_log.hpp =================================================================================
+
+// The messages that a session has sent and that may have to be sent again, numbered from 1.
+//
+// In front stand those that were handed to a carrier and are not known to have arrived, behind them those that were not
+// handed out yet. A message that goes to many sessions is in memory once. What counts against bounds is the payload and
+// what it takes to keep it. Loop thread only.
+
+namespace weir::inline v0::detail {
+
+using kept_message = shared<const owned_message>;
+
+inline kept_message keep_message(bytes_view payload, bool is_text) {
+    return kept_message::make(owned_message{std::string(as_text(payload)), is_text});
+}
+
+class message_log {
+public:
+    static std::size_t cost(const owned_message& of) noexcept { return of.data.size() + sizeof(owned_message); }
+
+    void push(kept_message sent) {
+        x_unsent_bytes += cost(*sent);
+        x_bytes += cost(*sent);
+        x_kept.push_back(std::move(sent));
+    }
+
+    // The number of the newest message; of the newest that was handed out; of the oldest that is kept.
+    std::uint64_t last() const noexcept { return x_forgotten + x_kept.size() - x_begin; }
+    std::uint64_t handed_out() const noexcept { return x_forgotten + x_sent - x_begin; }
+    std::uint64_t oldest() const noexcept { return x_forgotten + 1; }
+
+    bool has_unsent() const noexcept { return x_sent < x_kept.size(); }
+    std::size_t bytes() const noexcept { return x_bytes; }
+    std::size_t unsent_bytes() const noexcept { return x_unsent_bytes; }
+
+    // The next one that was not handed out, and its number. Valid until the next call that changes the log.
+    const owned_message& front_unsent() const noexcept { return *x_kept[x_sent]; }
+    std::uint64_t next_number() const noexcept { return handed_out() + 1; }
+    void hand_out() noexcept {
+        assert(has_unsent());
+        x_unsent_bytes -= cost(*x_kept[x_sent++]);
+    }
+
+    // Everything up to `number`, which was sent, has arrived.
+    void forget_to(std::uint64_t number) noexcept {
+        while (x_forgotten < number && x_begin < x_kept.size()) forget_one();
+        tidy();
+    }
+
+    // Forgets the oldest that were handed out, until those that were take no more than `most_bytes`.
+    void forget_above(std::size_t most_bytes) noexcept {
+        while (x_begin < x_sent && x_bytes - x_unsent_bytes > most_bytes) forget_one();
+        tidy();
+    }
+
+    // What comes after `number`, which must not be forgotten, is to be handed out again.
+    void rewind(std::uint64_t number) noexcept {
+        assert(number >= x_forgotten && number <= last());
+        x_sent = x_begin + static_cast<std::size_t>(number - x_forgotten);
+        x_unsent_bytes = 0;
+        for (std::size_t i = x_sent; i < x_kept.size(); ++i) x_unsent_bytes += cost(*x_kept[i]);
+    }
+
+private:
+    static constexpr std::size_t kept_capacity = 16; // memory for more is not kept while nothing is
+
+    void forget_one() noexcept {
+        x_bytes -= cost(*x_kept[x_begin]);
+        if (x_begin == x_sent) hand_out();
+        x_kept[x_begin++] = nullptr;
+        ++x_forgotten;
+    }
+
+    void tidy() noexcept {
+        if (x_begin * 2 < x_kept.size()) return;
+        x_kept.erase(x_kept.begin(), x_kept.begin() + static_cast<std::ptrdiff_t>(x_begin));
+        x_sent -= std::exchange(x_begin, 0);
+        if (x_kept.empty() && x_kept.capacity() > kept_capacity) std::vector<kept_message>().swap(x_kept);
+    }
+
+    std::vector<kept_message> x_kept; // from x_begin on
+    std::size_t x_begin = 0;
+    std::size_t x_sent = 0;        // where in x_kept the unsent ones begin
+    std::uint64_t x_forgotten = 0; // the number of the last message that is not kept any more
+    std::size_t x_bytes = 0;
+    std::size_t x_unsent_bytes = 0;
+};
+
+} // namespace weir::inline v0::detail
+
+// ==== weir/transport/message_queue.hpp ===============================================================================
+
+// The messages that a session has received and that its handler has not read.
+//
+// The one that was read last stays where it is, since the handler has a view of it, until the next is asked for. Loop
+// thread only.
+
+namespace weir::inline v0::detail {
+
+class message_queue {
+public:
+    void push(owned_message received) {
+        x_bytes += cost(received);
+        x_queue.push_back(std::move(received));
+    }
+
+    bool empty() const noexcept { return x_next == x_queue.size(); }
+
+    // Whether `more` bytes fit as well. One message always does when there is no other.
+    bool fits(std::size_t more, std::size_t most_bytes) const noexcept {
+        return empty() || x_bytes + more + sizeof(owned_message) <= most_bytes;
+    }
+
+    // The oldest, which must be there. Valid until the next call of this or `release`.
+    message pop() noexcept {
+        x_popped = std::move(x_queue[x_next++]);
+        x_bytes -= cost(x_popped);
+        if (empty()) {
+            x_queue.clear();
+            x_next = 0;
+            if (x_queue.capacity() > kept_capacity) std::vector<owned_message>().swap(x_queue);
+        } else if (x_next * 2 >= x_queue.size()) {
+            x_queue.erase(x_queue.begin(), x_queue.begin() + static_cast<std::ptrdiff_t>(std::exchange(x_next, 0)));
+        }
+        return message(x_popped);
+    }
+
+    // What was popped is not looked at any more.
+    void release() noexcept {
+        if (x_popped.data.capacity() > kept_bytes) x_popped = owned_message();
+    }
+
+private:
+    static constexpr std::size_t kept_capacity = 16; // memory for more is not kept while nothing is there
+    static constexpr std::size_t kept_bytes = 256;
+
+    static std::size_t cost(const owned_message& of) noexcept { return of.data.size() + sizeof(owned_message); }
+
+    std::vector<owned_message> x_queue; // from x_next on
+    std::size_t x_next = 0;
+    std::size_t x_bytes = 0; // of what is queued
+    owned_message x_popped;
+};
+
+} // namespace weir::inline v0::detail
+
+// ==== weir/transport/websocket_options.hpp ===========================================================================
+
+// The settings of a WebSocket connection, the same for both roles. Sizes are in bytes.
+
+namespace weir::inline v0 {
+
+namespace io {
+class stream;
+}
+
+// What happens to a message that would put more than `queue_bytes` into the queue of a connection.
+enum class overflow_policy : unsigned char {
+    close, // the connection is closed with 1008: a peer this slow is of no use
+    drop,  // the message is not sent, and its send says `errc::buffer_full`
+};
+
+struct websocket_options {
+    // The largest message that `read` gathers. A larger one closes the connection with 1009 and both figures in the
+    // reason. `read_frame` has no such limit.
+    std::size_t message_bytes = 1024 * 1024;
+
+    // The most frames in which a message may come that `read` gathers; likewise.
+    std::uint32_t message_fragments = 65536;
+
+    // The largest frame that is received; a larger one closes the connection with 1009, at its header. By default what
+    // RFC 6455 allows: a frame is never held as a whole, so this costs no memory. For whoever wants peers to cut
+    // what they send.
+    std::uint64_t received_frame_bytes = 0x7FFF'FFFF'FFFF'FFFF;
+
+    // How many pings and pongs the peer may send in a second, on an average of ten seconds; more close the connection
+    // with 1008 and both figures in the reason. Pongs that answer our pings are not counted. Each costs us about as
+    // much as a small message, and no handler ever sees it. At least 1.
+    std::uint32_t control_frames_per_second = 200;
+
+    // Longer messages are sent in frames of this size, so that pings and closes pass between them. Smaller frames
+    // make those quicker and long messages dearer. At least 1.
+    std::size_t frame_bytes = 64 * 1024;
+
+    // A send whose message is queued above this waits until half of it has left. Higher: fewer waits; lower: less
+    // memory for slow readers.
+    std::size_t high_water_bytes = 256 * 1024;
+
+    // Above this `overflow` decides. One message is always taken when nothing is queued before it. While a message is
+    // sent by pieces it holds for that message and for those that wait behind it, each by itself.
+    std::size_t queue_bytes = 16 * 1024 * 1024;
+    overflow_policy overflow = overflow_policy::close;
+
+    // How much is received ahead while the handler does something else, so that pings and closes are seen. Past
+    // it the peer is left to wait, and the ping timeout with it unless a send waits for that peer.
+    std::size_t read_ahead_bytes = 64 * 1024;
+
+    // A ping is sent when nothing has been received for this long; none without a value.
+    std::optional<std::chrono::nanoseconds> ping_interval = std::chrono::seconds(20);
+
+    // The connection is given up when a ping has left and nothing at all has been received for this long. What stands
+    // before the ping in the system's own queue may take its time, as long as some of it arrives.
+    std::chrono::nanoseconds ping_timeout = std::chrono::seconds(20);
+
+    // How long the peer may take to answer our close frame, and after that to end the stream, before the connection is
+    // broken off.
+    std::chrono::nanoseconds close_timeout = std::chrono::seconds(5);
+
+    // How messages are compressed, if the other side agrees: `weir::permessage_deflate` of protocol/ws/deflate.hpp, or
+    // that with settings of one's own. Not at all by default.
+    compression_choice compression = {};
+
+    // Who hears of what happens to the connection; nobody by default.
+    log_hook log = {};
+
+    // Says in the log who is at the other end of a stream, where that is known. Servers and clients set it themselves.
+    std::string (*peer_name)(const io::stream& of) = nullptr;
+};
+
+static_assert(std::is_trivially_copyable_v<websocket_options> && std::is_trivially_destructible_v<websocket_options>);
+
+} // namespace weir::inline v0
+
+// ==== weir/transport/session_options.hpp =============================================================================
+
+// The settings of a session: how long it is kept for an absent client, and what it may hold in memory meanwhile.
+
+namespace weir::inline v0 {
+
+struct session_options {
+    // How long a session is kept for a client of whom nothing is heard. Longer survives longer tunnels; what is sent
+    // meanwhile takes memory.
+    std::chrono::nanoseconds keep = std::chrono::seconds(30);
+
+    // How long a request is held, and an event stream or a WebSocket is silent, at the most. Shorter than what the
+    // proxies on the way allow, which is often a minute.
+    std::chrono::nanoseconds heartbeat = std::chrono::seconds(25);
+
+    // A send that leaves more than this to be sent, or to be acknowledged by a client that acknowledges, waits until
+    // it is half of that. It is also how much is kept of what was sent to a client that does not acknowledge.
+    std::size_t high_water_bytes = 256 * 1024;
+
+    // Above this `overflow` decides. One message is always taken when nothing is queued before it.
+    std::size_t queue_bytes = 1024 * 1024;
+    overflow_policy overflow = overflow_policy::close;
+
+    // How much is received ahead while the handler does something else; the client has to wait then.
+    std::size_t read_ahead_bytes = 256 * 1024;
+
+    // How long a handler that does not read may go on when its client is gone and has left something unread, before it is
+    // cancelled.
+    std::chrono::nanoseconds close_timeout = std::chrono::seconds(5);
+};
+
+static_assert(std::is_trivially_copyable_v<session_options> && std::is_trivially_destructible_v<session_options>);
+
+} // namespace weir::inline v0
+
+// ==== weir/transport/transport_kind.hpp ==============================================================================
+
+// The ways in which a channel's messages may travel, from the poorest to the best.
+
+namespace weir::inline v0 {
+
+enum class transport_kind : unsigned char {
+    polling,      // the client asks again and again
+    long_polling, // the server holds each request until there is something to say
+    event_stream, // one answer that never ends, and requests in the other direction
+    websocket,
+};
+
+// As it is written in a request: "long-polling".
+constexpr std::string_view to_text(transport_kind kind) noexcept {
+    switch (kind) {
+    case transport_kind::polling: return "polling";
+    case transport_kind::long_polling: return "long-polling";
+    case transport_kind::event_stream: return "event-stream";
+    case transport_kind::websocket: return "websocket";
+    }
+    return "?";
+}
+
+} // namespace weir::inline v0
+
+// ==== weir/transport/session.hpp =====================================================================================
+
+// A conversation with a client that outlives the connections which carry it: the mechanics of every channel.
+//
+// Both directions are numbered. What was sent is kept until it is known to have arrived, so that another carrier can go on
+// where the last one broke off; what is received twice is dropped. A session without a carrier, of whose client nothing is
+// heard for the keep time, is closed; one that has closed is kept as long, for the client to be told. How messages look on the
+// wire is the business of those who carry them: nothing here knows an envelope.
+//
+// Shared by whoever has it listed (the owner, which is told when there is nothing to come back to), by its handler, and by its
+// carriers. Loop thread only. Nobody is resumed inside a call.
+
+namespace weir::inline v0::detail {
+
+class session;
+
+// Who has a session listed under its id.
+class session_owner {
+public:
+    // No client can come back to it: it is to be struck off the list. It may be destroyed in this call.
+    virtual void strike(session& which) noexcept = 0;
+
+protected:
+    ~session_owner() = default;
+};
+
+// What became of a message that was received.
+enum class reception : unsigned char { taken, known, gap, no_room, closed };
+
+class session {
+public:
+    session(scheduler& runs_on, const session_options& options, session_owner& owner, std::string id)
+        : x_scheduler(runs_on), x_options(options), x_owner(&owner), x_id(std::move(id)), x_ending(runs_on.now()),
+          x_heard(runs_on.now()), x_keep(*this), x_patience(*this) {
+        await_client();
+    }
+    session(const session&) = delete;
+    session& operator=(const session&) = delete;
+    ~session() { assert(!x_carrier && !x_reader && "a session was destroyed while it was in use"); }
+
+    std::string_view id() const noexcept { return x_id; }
+    scheduler& runs_on() const noexcept { return x_scheduler; }
+    const session_options& options() const noexcept { return x_options; }
+    transport_kind transport() const noexcept { return x_transport; }
+
+    // --- for the handler ---
+
+    bool is_open() const noexcept { return x_ending.cause() == close_cause::open; }
+
+    // Queues a message. `closed`, or `buffer_full` above the bound, with the session closed if the policy says so.
+    errc send(kept_message sent) {
+        if (!is_open()) return errc::closed;
+        const std::size_t queued = pressure(), more = message_log::cost(*sent);
+        if (queued && (queued > x_options.queue_bytes || more > x_options.queue_bytes - queued)) return overflow();
+        x_bytes_out += sent->data.size();
+        x_log.push(std::move(sent));
+        if (x_carrier) x_carrier->wake();
+        return {};
+    }
+    std::size_t queued_bytes() const noexcept { return pressure(); }
+    bool sendable() const noexcept { return pressure() <= x_options.high_water_bytes; }
+    void wait_sendable(waiter& sender) noexcept { x_senders.push_back(sender); }
+
+    // Whether a read would not have to wait. Now and then it does all the same, to let the others run.
+    bool readable() noexcept { return !x_reader && ++x_streak <= messages_in_a_row && has_news(); }
+
+    // Has `reader` woken when there is something to read. False when somebody waits already.
+    bool wait_readable(waiter& reader, std::coroutine_handle<> who, context* in) noexcept {
+        if (x_reader) return false;
+        x_streak = 0;
+        x_reader = &reader;
+        x_received.release();
+        if (reader.suspend(who, in) && has_news()) wake_reader();
+        return true;
+    }
+    void end_wait() noexcept { x_reader = nullptr; }
+
+    // The next message, whose bytes are valid until the next call; or why there is none.
+    result<message> take() {
+        if (!x_received.empty()) {
+            const message next = x_received.pop();
+            wake(x_deliverers, errc{});
+            return next;
+        }
+        x_told = true;
+        return x_ending.error() ? error(x_ending.error()) : error(errc::closed);
+    }
+
+    // Ends the session: what was sent before still goes to the client, then the code and reason. Only the first time.
+    [[gnu::cold]] void close(close_cause cause, ws::close_code code, std::string_view reason, std::error_code why = {}) noexcept {
+        if (!is_open()) return;
+        x_ending.note(cause, code, reason, why);
+        x_closed = x_scheduler.now();
+        if (x_reader) wake_reader();
+        wake(x_senders, errc::closed);
+        wake(x_deliverers, errc::closed);
+        if (cause != close_cause::local) lost();
+        if (x_carrier)
+            x_carrier->wake();
+        else
+            await_client();
+    }
+    [[gnu::cold]] close_info closed() const {
+        close_info all = x_ending.info(!is_open(), is_open() ? x_scheduler.now() : x_closed);
+        all.bytes_in = x_bytes_in;
+        all.bytes_out = x_bytes_out;
+        return all;
+    }
+
+    // The context that is cancelled when the client is gone while nobody reads; null for none.
+    void guard(context* handler) noexcept {
+        x_context = handler;
+        if (!handler) x_patience.disarm();
+    }
+
+    // --- for those who carry it ---
+
+    // Takes over from the carrier that there is. The client's request said what it has: see `resume`, which comes before.
+    void attach(carrier& by, transport_kind kind) noexcept {
+        carrier* const before = std::exchange(x_carrier, &by);
+        x_transport = kind;
+        heard();
+        x_keep.disarm();
+        if (before) before->superseded();
+    }
+    void detach(carrier& which) noexcept {
+        if (x_carrier != &which) return;
+        x_carrier = nullptr;
+        await_client();
+    }
+    bool carried_by(const carrier& which) const noexcept { return x_carrier == &which; }
+
+    // A sign of life.
+    void heard() noexcept {
+        x_heard = x_scheduler.now();
+        if (!x_carrier) await_client();
+    }
+
+    // Whether a client that is to acknowledge what it gets has said nothing at all for too long.
+    bool is_silent() const noexcept { return x_strict && x_scheduler.now() - x_heard >= x_options.heartbeat + x_options.keep; }
+
+    // The client comes back, and has everything up to `has`; without it, whatever was handed out. From now on what is sent
+    // is kept until it is acknowledged, or not. `messages_gone` when what comes next is not there; nothing has changed then.
+    errc resume(std::optional<std::uint64_t> has) noexcept {
+        const std::uint64_t from = has.value_or(x_log.handed_out());
+        if (from > x_log.last() || from + 1 < x_log.oldest()) return errc::messages_gone;
+        x_strict = has.has_value();
+        x_log.rewind(from);
+        return acknowledge(from);
+    }
+
+    // Everything up to `number` has arrived. `messages_gone` when so many were never sent.
+    errc acknowledge(std::uint64_t number) noexcept {
+        if (number > x_log.last()) return errc::messages_gone;
+        x_log.forget_to(number);
+        relieve();
+        return {};
+    }
+
+    // Whether there is a message to be sent; which; and that it is on its way.
+    bool has_next() const noexcept { return x_log.has_unsent(); }
+    const owned_message& next() const noexcept { return x_log.front_unsent(); }
+    std::uint64_t next_number() const noexcept { return x_log.next_number(); }
+    void hand_out() noexcept { x_log.hand_out(); }
+
+    // What was handed out has been written.
+    void handed_out() noexcept {
+        if (!x_strict) x_log.forget_above(x_options.high_water_bytes);
+        relieve();
+    }
+
+    // The number of the last message that came in.
+    std::uint64_t received() const noexcept { return x_last_received; }
+
+    // Takes a message from the client, if it is the next; without a number it is. `payload` is moved from only if taken.
+    reception receive(std::optional<std::uint64_t> number, std::string&& payload, bool is_text) {
+        if (!is_open()) return reception::closed;
+        if (number && *number <= x_last_received) return reception::known;
+        if (number && *number != x_last_received + 1) return reception::gap;
+        if (!x_received.fits(payload.size(), x_options.read_ahead_bytes)) return reception::no_room;
+        ++x_last_received;
+        x_bytes_in += payload.size();
+        x_received.push(owned_message{std::move(payload), is_text});
+        if (x_reader) wake_reader();
+        return reception::taken;
+    }
+    void wait_for_room(waiter& deliverer) noexcept { x_deliverers.push_back(deliverer); }
+
+    // The client knows that the session has closed.
+    void client_knows() noexcept {
+        x_keep.disarm();
+        if (session_owner* const owner = std::exchange(x_owner, nullptr)) owner->strike(*this);
+    }
+
+    // The owner goes: nobody is told any more.
+    void disown() noexcept { x_owner = nullptr; }
+
+private:
+    static constexpr unsigned messages_in_a_row = 64;
+
+    template <void (session::*Expire)() noexcept>
+    class own_timer final : public timer {
+    public:
+        explicit own_timer(session& of) noexcept : x_of(of) {}
+
+    private:
+        void expire() noexcept override { (x_of.*Expire)(); }
+        session& x_of;
+    };
+
+    std::size_t pressure() const noexcept { return x_strict ? x_log.bytes() : x_log.unsent_bytes(); }
+
+    bool has_news() const noexcept { return !x_received.empty() || !is_open(); }
+
+    void wake_reader() noexcept {
+        if (!x_reader->woken()) x_reader->wake();
+    }
+
+    static void wake(list<ready_item>& waiters, errc outcome) noexcept {
+        while (ready_item* each = waiters.pop_front()) static_cast<waiter*>(each)->wake(outcome);
+    }
+
+    void relieve() noexcept {
+        if (!x_senders.empty() && pressure() <= x_options.high_water_bytes / 2) wake(x_senders, errc{});
+    }
+
+    [[gnu::cold]] errc overflow() noexcept {
+        if (x_options.overflow == overflow_policy::close)
+            close(close_cause::limit, ws::close_code::policy_violation, "more is queued for the client than it may be",
+                  make_error_code(errc::buffer_full));
+        return errc::buffer_full;
+    }
+
+    void await_client() noexcept {
+        if (x_owner) x_scheduler.arm(x_keep, x_options.keep);
+    }
+
+    [[gnu::cold]] void keep_is_over() noexcept {
+        close(close_cause::timeout, ws::close_code::policy_violation, "nothing was heard of the client",
+              make_error_code(errc::timed_out));
+        client_knows();
+    }
+
+    // As with a WebSocket: what is still unread tells by itself, unless nobody comes for it.
+    [[gnu::cold]] void lost() noexcept {
+        if (!x_context || x_reader) return;
+        if (x_received.empty())
+            out_of_patience();
+        else
+            x_scheduler.arm(x_patience, x_options.close_timeout);
+    }
+    [[gnu::cold]] void out_of_patience() noexcept {
+        if (x_context && !x_told) std::exchange(x_context, nullptr)->cancel();
+    }
+
+    scheduler& x_scheduler;
+    const session_options& x_options;
+    session_owner* x_owner; // null once it is struck off
+    std::string x_id;
+    carrier* x_carrier = nullptr;
+    message_log x_log;
+    message_queue x_received;
+    std::uint64_t x_last_received = 0;
+    ending x_ending;
+    std::uint64_t x_bytes_in = 0;
+    std::uint64_t x_bytes_out = 0;
+    waiter* x_reader = nullptr;
+    list<ready_item> x_senders;    // that wait until less is queued
+    list<ready_item> x_deliverers; // that wait for room among what is received
+    context* x_context = nullptr;
+    std::chrono::nanoseconds x_heard;
+    std::chrono::nanoseconds x_closed{0};
+    own_timer<&session::keep_is_over> x_keep;
+    own_timer<&session::out_of_patience> x_patience;
+    unsigned x_streak = 0; // messages that were ready at once, since a reader last waited
+    transport_kind x_transport = transport_kind::polling;
+    bool x_strict = false; // what is sent is kept until it is acknowledged
+    bool x_told = false;   // somebody has read the end
+};
+
+} // namespace weir::inline v0::detail
+
+// ==== weir/transport/channel.hpp =====================================================================================
+
+// A conversation with a client, over whatever carries it at the moment: polling, long polling, an event stream, a WebSocket.
+//
+//     weir::task<> handler(weir::channel& client) {
+//         while (auto message = co_await client.read())     // false: it is over; client.closed() says why
+//             co_await client.send(*message);
+//     }
+//     server.channel("/chat", handler);
+//
+// The channel lives as long as its handler, and does not end when a connection does: a client that comes back within the
+// keep time, in the same way or another one, gets what it missed, once and in order. The interface is that of a WebSocket.
+// One coroutine may read at a time, any number may send, at any time. Loop thread only.
+
+namespace weir::inline v0 {
+
+class channel {
+public:
+    // For those who make sessions. The session must outlive the channel.
+    explicit channel(detail::session& of) noexcept : x_session(of) {}
+    channel(const channel&) = delete;
+    channel& operator=(const channel&) = delete;
+
+    class [[nodiscard]] read_awaiter : public awaitable<read_awaiter> {
+    public:
+        explicit read_awaiter(detail::session& from) noexcept : x_from(from) {}
+        read_awaiter(read_awaiter&& other) noexcept : x_from(other.x_from) {
+            assert(other.x_end == end::at_once && "an awaitable was moved while it was being awaited");
+        }
+        ~read_awaiter() {
+            if (x_end == end::waiting) x_from.end_wait();
+        }
+
+        bool await_ready() noexcept { return x_from.readable(); }
+        bool suspend(std::coroutine_handle<> who, context* in) noexcept {
+            const bool waits = x_from.wait_readable(x_waiter, who, in);
+            x_end = waits ? end::waiting : end::busy;
+            return waits;
+        }
+        result<message> await_resume() {
+            if (x_end == end::busy) return errc::busy;
+            if (std::exchange(x_end, end::at_once) == end::waiting) {
+                x_from.end_wait();
+                if (x_waiter.outcome() != errc{}) return x_waiter.outcome();
+            }
+            return x_from.take();
+        }
+
+    private:
+        enum class end : unsigned char { at_once, waiting, busy };
+
+        detail::session& x_from;
+        waiter x_waiter;
+        end x_end = end::at_once;
+    };
+
+    class send_awaiter : public awaitable<send_awaiter> {
+    public:
+        send_awaiter(detail::session& to, errc refused) noexcept : x_to(to), x_refused(refused) {}
+        send_awaiter(send_awaiter&& other) noexcept : x_to(other.x_to), x_refused(other.x_refused) {}
+
+        bool await_ready() const noexcept { return x_refused == errc{} && x_to.sendable(); }
+        bool suspend(std::coroutine_handle<> who, context* in) noexcept {
+            x_waits = true;
+            if (x_refused != errc{})
+                x_waiter.bounce(who, in, x_refused);
+            else if (x_waiter.suspend(who, in))
+                x_to.wait_sendable(x_waiter);
+            return true;
+        }
+        send_status await_resume() const noexcept { return x_waits ? x_waiter.outcome() : errc{}; }
+
+    private:
+        detail::session& x_to;
+        errc x_refused;
+        bool x_waits = false;
+        waiter x_waiter;
+    };
+
+    // Waits for the next message, whose bytes are valid until the next read. `errc::closed` when the channel was closed in
+    // order, `errc::timed_out` when the client did not come back, `errc::busy` while another coroutine reads. A read that
+    // was cancelled or timed out has lost nothing.
+    read_awaiter read() noexcept { return read_awaiter(x_session); }
+
+    // Sends a message: text, which must be UTF-8; binary; or one of the type that was read. It is copied at the call. It
+    // reaches the client as long as that comes back in time. Awaiting it is for back-pressure only: it completes at once
+    // while less than `high_water_bytes` are to be sent, or to be acknowledged by a client that acknowledges. Cancelling
+    // the wait does not take the message back. `errc::closed` when the channel is closed, `errc::buffer_full` above
+    // `queue_bytes`.
+    send_awaiter send(std::string_view text) {
+        assert(is_utf8(as_bytes(text)) && "text messages must be UTF-8; send bytes as binary");
+        return {x_session, x_session.send(detail::keep_message(as_bytes(text), true))};
+    }
+    send_awaiter send(bytes_view binary) { return {x_session, x_session.send(detail::keep_message(binary, false))}; }
+    send_awaiter send(const message& any) {
+        return {x_session, x_session.send(detail::keep_message(any.bytes(), any.is_text()))};
+    }
+
+    // The same without anything to await: whether the message was taken.
+    bool try_send(const message& any) { return x_session.send(detail::keep_message(any.bytes(), any.is_text())) == errc{}; }
+
+    // Sends what somebody sends to many, and what is kept once for all of them: see hub/room.hpp.
+    bool try_send_kept(detail::kept_message sent) { return x_session.send(std::move(sent)) == errc{}; }
+
+    // Ends the channel, behind everything that was sent: the client gets that within the keep time, whether the handler is
+    // still there or not. Closing again does nothing. The code must be one that may be sent (RFC 6455, section 7.4).
+    void close(ws::close_code code = ws::close_code::normal, std::string_view reason = {}) noexcept {
+        assert(ws::may_be_sent(code));
+        x_session.close(close_cause::local, code, reason);
+    }
+
+    // Why and how the channel ended, or how it stands while it is open. Bytes are those of messages.
+    close_info closed() const { return x_session.closed(); }
+
+    // Whether messages may still be sent.
+    bool is_open() const noexcept { return x_session.is_open(); }
+
+    // What carries it, or carried it last. Changes when the client moves on to something better, or has to make do.
+    transport_kind transport() const noexcept { return x_session.transport(); }
+
+    // What the client presents to come back. Who knows it can do so too: keep it out of logs.
+    std::string_view id() const noexcept { return x_session.id(); }
+
+    // How many bytes wait to be sent, or to be acknowledged by a client that acknowledges.
+    std::size_t queued_bytes() const noexcept { return x_session.queued_bytes(); }
+
+private:
+    detail::session& x_session;
+};
+
+} // namespace weir::inline v0
+
+// ==== weir/transport/control_budget.hpp ==============================================================================
+
+// How many pings and pongs a peer has sent, against how many it may send.
+//
+// A window of ten seconds holds ten seconds' worth, however they are spread over it. It stays open, and what it may
+// hold grows, until we have seen everything that the peer sent: a loop that was busy does not blame the peer. For the
+// time in which we did not want to hear anything, because enough was received ahead, the peer keeps what it might have
+// sent. A pong that answers a ping of ours is not counted. The clock is that of the loop, and there is no timer.
+
+namespace weir::inline v0::detail {
+
+class control_budget {
+    using time = std::chrono::nanoseconds;
+
+public:
+    static constexpr time window = std::chrono::seconds(10);
+
+    explicit control_budget(time now) noexcept : x_began(now) {}
+
+    // Everything that the peer has sent before now has been seen.
+    void caught_up(time now) noexcept {
+        if (now - x_began < window) return;
+        x_began = now;
+        if (x_count > 0) x_count = 0;
+    }
+
+    // We look no longer; and we look again.
+    void pause(time now) noexcept {
+        if (!is_paused()) x_paused = now;
+    }
+    bool is_paused() const noexcept { return x_paused >= time(0); }
+    [[gnu::cold, gnu::noinline]] void resume(time now, std::uint32_t a_second) noexcept {
+        const time away = now - exchanged(x_paused, time(-1));
+        x_began += away;
+        x_count -= away / std::chrono::seconds(1) * std::int64_t{a_second};
+    }
+
+    // A ping of ours: one pong is due.
+    void ping_queued() noexcept { ++x_due; }
+
+    // A ping, or a pong, has come. False when there are more than `a_second` allows.
+    bool ping(time now, std::uint32_t a_second) noexcept {
+        const time open = now - x_began < window ? window : now - x_began;
+        return ++x_count <= open / std::chrono::seconds(1) * std::int64_t{a_second};
+    }
+    bool pong(time now, std::uint32_t a_second) noexcept {
+        if (!x_due) return ping(now, a_second);
+        --x_due;
+        return true;
+    }
+
+    // How many were counted, and since when: of interest once there were too many.
+    std::uint64_t count() const noexcept { return static_cast<std::uint64_t>(x_count); }
+    time began() const noexcept { return x_began; }
+
+private:
+    time x_began;
+    time x_paused{-1};        // since when we do not look
+    std::int64_t x_count = 0; // negative: what was kept
+    std::uint32_t x_due = 0;
+};
+
+} // namespace weir::inline v0::detail
+
 // ==== weir/transport/read_ahead.hpp ==================================================================================
 
 // Pieces of messages that arrived while nobody was reading.
@@ -9889,7 +11943,7 @@ public:
     std::uint32_t fragment() const noexcept { return x_fragment; }
 
     // Ends the validity of the piece that `next` gave last, and gives its memory back.
-    void release() noexcept { x_reading.consume(std::exchange(x_used, 0)); }
+    void release() noexcept { x_reading.consume(exchanged(x_used, 0)); }
 
     // Forgets everything.
     void clear() noexcept {
@@ -9950,7 +12004,7 @@ public:
     // `rest`, a part of the lease `first`, is to be parsed. `message_bytes` is what `advance` will be given.
     inbox(ws::role side, block_pool& pool, const ws::limits& bounds, std::size_t message_bytes, io::lease&& first,
           mutable_bytes rest) noexcept
-        : x_protocol(side, pool, bounds), x_lease(std::exchange(first, {})), x_rest(rest), x_assembly(pool),
+        : x_protocol(side, pool, bounds), x_lease(exchanged(first, {})), x_rest(rest), x_assembly(pool),
           x_short_bytes(message_bytes < bounds.frame_bytes ? message_bytes : bounds.frame_bytes) {}
 
     ws::connection& protocol() noexcept { return x_protocol; }
@@ -10008,7 +12062,7 @@ public:
     // The lease, for giving it back, and the same unless a view may point into it.
     io::lease take_lease() noexcept {
         assert(x_rest.empty());
-        return std::exchange(x_lease, {});
+        return exchanged(x_lease, {});
     }
     void give_lease_to(io::stream& lender) noexcept {
         assert(x_rest.empty());
@@ -10019,6 +12073,20 @@ public:
     bool lease_is_unused() const noexcept {
         return x_lease.backing.data && x_rest.empty() && (!x_view.data() || x_view_assembled) && !is_decompressing();
     }
+
+    // Whether these bytes stay where they are until the lease is given back or, what is in `take_assembled`, until then.
+    bool keeps(bytes_view which) const noexcept {
+        return lies_in(which, x_lease.bytes) || (x_view_assembled && lies_in(which, x_assembly.view()));
+    }
+    bool view_is_assembled() const noexcept { return x_view_assembled; }
+    block take_assembled() noexcept {
+        x_view = {};
+        x_view_assembled = false;
+        return x_assembly.take_block();
+    }
+
+    // From now on, until `advance`, no short way is taken.
+    void take_long_way() noexcept { x_plain = false; }
 
     // What was found, once.
     bool found() const noexcept { return x_found; }
@@ -10067,6 +12135,11 @@ private:
     static constexpr std::size_t assembly_step = 64 * 1024;
     static constexpr std::size_t decompressed_piece_bytes = 16 * 1024;
 
+    static bool lies_in(bytes_view which, bytes_view all) noexcept {
+        // In front of it that is a huge number.
+        return reinterpret_cast<std::uintptr_t>(which.data()) - reinterpret_cast<std::uintptr_t>(all.data()) < all.size();
+    }
+
     // `advance`, without what that notes.
     [[gnu::noinline]] step go_on(reading how, std::size_t message_bytes, std::uint32_t message_fragments,
                                  ws::event& next) noexcept {
@@ -10102,7 +12175,7 @@ private:
                 continue;
             }
             if (how == reading::by_pieces) {
-                if (std::exchange(x_gathering, false)) next.first = x_gathered_first;
+                if (exchanged(x_gathering, false)) next.first = x_gathered_first;
                 x_gathered_from = fragment;
                 hand_out(next.payload, next);
                 return step::found;
@@ -10161,7 +12234,7 @@ private:
         x_assembly.commit(size);
     }
     void begin_gathering(bool first) noexcept {
-        if (!std::exchange(x_gathering, true)) x_gathered_first = first;
+        if (!exchanged(x_gathering, true)) x_gathered_first = first;
     }
 
     // Whether a frame of this number is one too many for a message, or the rest of one, that is read as a whole.
@@ -10203,7 +12276,7 @@ private:
     void put_back() noexcept {
         x_found = false;
         begin_gathering(x_view_first);
-        if (std::exchange(x_view_assembled, false)) return;
+        if (exchanged(x_view_assembled, false)) return;
         [[maybe_unused]] const bool fits = x_assembly.append(x_view);
         assert(fits && "this buffer has no bound of its own");
     }
@@ -10216,7 +12289,7 @@ private:
 
     void release_view() noexcept {
         x_view = {};
-        if (std::exchange(x_view_assembled, false)) x_assembly.clear();
+        if (exchanged(x_view_assembled, false)) x_assembly.clear();
         if (x_ahead && !is_decompressing()) x_ahead->release();
     }
 
@@ -10291,9 +12364,9 @@ public:
         x_pings[x_under_way - 1] = {mark, unsent};
     }
     void control_left(time now, std::uint64_t bytes_out) noexcept {
-        if (!std::exchange(x_queued, false)) return;
+        if (!exchanged(x_queued, false)) return;
         x_end = bytes_out;
-        if (!std::exchange(x_awaited, true)) x_left = now;
+        if (!exchanged(x_awaited, true)) x_left = now;
         for (ping_under_way& each : x_pings)
             if (each.left == unsent) each.left = now;
     }
@@ -10319,7 +12392,7 @@ public:
     decision decide(time now, std::uint64_t bytes_out, std::size_t under_way, bool listening, bool stuck, time interval,
                     time timeout) noexcept {
         const std::uint64_t arrived = bytes_out > under_way ? bytes_out - under_way : 0;
-        const bool moves = std::exchange(x_arrived, arrived) != arrived;
+        const bool moves = exchanged(x_arrived, arrived) != arrived;
         if (x_awaited && listening) {
             const bool on_its_way = arrived < x_end;
             if (on_its_way && moves) x_left = now;
@@ -10373,12 +12446,18 @@ private:
 // sent by pieces. Everything is encoded when it is queued; flushing hands the stream what it takes, in one call. Memory
 // is held only while something is queued. The frames of a lane are whole, but for the first bytes of the one
 // that the stream has taken a part of.
+//
+// Frames may also be borrowed: their payloads stay in memory that somebody promises to keep until the next flush, which
+// writes them in front of the data lane and copies what the stream does not take.
 
 namespace weir::inline v0 {
 
 class outbox {
 public:
     explicit outbox(block_pool& pool) noexcept : x_data(pool), x_control(pool) {}
+    outbox(const outbox&) = delete;
+    outbox& operator=(const outbox&) = delete;
+    ~outbox() { forget_borrowed(); }
 
     buffer& data() noexcept { return x_data; }
     buffer& control() noexcept { return x_control; }
@@ -10387,11 +12466,13 @@ public:
         return *x_deferred;
     }
 
-    bool empty() const noexcept { return x_data.empty() && x_control.empty(); }
+    bool empty() const noexcept { return x_data.empty() && x_control.empty() && !x_borrowed; }
     std::size_t data_bytes() const noexcept { return x_data.size(); }
 
     // The bytes of messages that wait, and how many of them are deferred.
-    std::size_t queued_bytes() const noexcept { return x_data.size() + deferred_bytes(); }
+    std::size_t queued_bytes() const noexcept {
+        return x_data.size() + deferred_bytes() + (x_borrowed ? x_borrowed->bytes : 0);
+    }
     std::size_t deferred_bytes() const noexcept { return x_deferred ? x_deferred->size() : 0; }
 
     // Puts what was deferred behind the message that has just ended.
@@ -10410,12 +12491,14 @@ public:
     // Forgets everything of which the stream has not taken a part yet, but for the control lane.
     void drop_messages() noexcept {
         drop_deferred();
+        forget_borrowed();
         if (x_data.size() > x_to_boundary) x_data.retract(x_data.size() - x_to_boundary);
     }
 
     // Forgets everything: nothing can be sent any more.
     void clear() noexcept {
         drop_deferred();
+        forget_borrowed();
         x_data.clear();
         x_control.clear();
         x_to_boundary = 0;
@@ -10424,6 +12507,7 @@ public:
 
     // Hands the stream as much as it takes, and says how many bytes that were.
     std::size_t flush(io::stream& to) noexcept {
+        if (x_borrowed) return flush_borrowed(to);
         if (!x_control.empty()) return flush_lanes(to);
         return x_data.empty() ? 0 : flush_data(to);
     }
@@ -10431,7 +12515,7 @@ public:
     // The same of the data lane alone, which must not be empty, where there is nothing in the control lane.
     std::size_t flush_data(io::stream& to) noexcept {
         const bytes_view data = std::as_const(x_data).view();
-        const std::size_t written = to.write({&data, 1});
+        const std::size_t written = to.write_piece(data);
         if (written != data.size()) [[unlikely]] {
             consume_data(written);
         } else {
@@ -10439,6 +12523,34 @@ public:
             x_data.clear();
         }
         return written;
+    }
+
+    // Whether something is borrowed, and a block that holds some of that.
+    bool borrows() const noexcept { return x_borrowed; }
+    bool holds_block() const noexcept { return x_borrowed && x_borrowed->held.data; }
+
+    // Borrows a message for the next flush: its frames are at most `frame_bytes` large and unmasked. The data lane must be
+    // empty. False, and nothing borrowed, if there are too many frames.
+    bool borrow(ws::opcode type, bytes_view payload, std::size_t frame_bytes) noexcept {
+        assert(x_data.empty());
+        const std::size_t had = x_borrowed ? x_borrowed->count : 0;
+        if (payload.size() > (frames_a_call - had) * static_cast<std::uint64_t>(frame_bytes)) return false;
+        if (!x_borrowed) x_borrowed = ::new (x_data.pool().take(sizeof(borrowed)).data) borrowed;
+        for (bool more = true; more; type = ws::opcode::continuation) {
+            borrowed::frame& one = x_borrowed->frames[x_borrowed->count++];
+            one.payload = payload.first(payload.size() < frame_bytes ? payload.size() : frame_bytes);
+            payload = payload.subspan(one.payload.size());
+            more = !payload.empty();
+            one.header_bytes = ws::encode({one.payload.size(), type, 0, !more, false, {}}, one.header);
+            x_borrowed->bytes += one.header_bytes + one.payload.size();
+        }
+        return true;
+    }
+
+    // Takes over a block of the pool, the first, that what is borrowed lies in, until the next flush.
+    void hold(block which) noexcept {
+        assert(x_borrowed && !x_borrowed->held.data);
+        x_borrowed->held = which;
     }
 
     // Sends a message whose frames are at most `frame_bytes` large, unmasked, straight from the caller's memory behind
@@ -10465,7 +12577,7 @@ public:
                 all.add(part.payload, lane::caller);
                 ++frames;
             }
-            std::size_t written = to.write({all.pieces, all.count});
+            std::size_t written = to.write(all.view());
             total += written;
             written = account(all, written);
             if (queue_rest(all, lanes, parts, frames, written)) {
@@ -10483,7 +12595,7 @@ public:
         gather(all);
         all.add(header, lane::caller);
         all.add(payload, lane::caller);
-        const std::size_t total = to.write({all.pieces, all.count});
+        const std::size_t total = to.write(all.view());
         const std::size_t written = account(all, total);
         const std::size_t of_header = written < header.size() ? written : header.size();
         append(header.subspan(of_header));
@@ -10521,6 +12633,20 @@ public:
 private:
     static constexpr std::size_t frames_a_call = 16;
 
+    struct borrowed {
+        struct frame {
+            bytes_view payload;
+            std::size_t header_bytes;
+            std::byte header[ws::frame_header::max_bytes];
+        };
+
+        block held;
+        std::size_t bytes = 0; // of all frames
+        std::size_t count = 0;
+        frame frames[frames_a_call];
+    };
+    static_assert(sizeof(borrowed) <= block_pool::smallest_bytes);
+
     enum class lane : unsigned char { data, control, caller };
 
     // What one write is made of.
@@ -10534,6 +12660,8 @@ private:
             pieces[count] = piece;
             from[count++] = of;
         }
+
+        std::span<const bytes_view> view() const noexcept { return {pieces, count}; }
     };
 
     struct frame_part {
@@ -10544,9 +12672,52 @@ private:
     [[gnu::noinline]] std::size_t flush_lanes(io::stream& to) noexcept {
         segments all;
         gather(all);
-        const std::size_t written = to.write({all.pieces, all.count});
+        const std::size_t written = to.write(all.view());
         account(all, written);
         return written;
+    }
+
+    // Control frames, what is borrowed, and the data lane: no frame of that has been begun.
+    [[gnu::noinline]] std::size_t flush_borrowed(io::stream& to) noexcept {
+        assert(!x_to_boundary);
+        segments all;
+        all.add(std::as_const(x_control).view(), lane::control);
+        for (std::size_t i = 0; i < x_borrowed->count; ++i) {
+            const borrowed::frame& one = x_borrowed->frames[i];
+            all.add({one.header, one.header_bytes}, lane::caller);
+            all.add(one.payload, lane::caller);
+        }
+        all.add(std::as_const(x_data).view(), lane::data);
+        const std::size_t total = to.write({all.pieces, all.count});
+        const std::size_t written = account(all, total);
+        if (written < x_borrowed->bytes)
+            queue_borrowed(written);
+        else if (written > x_borrowed->bytes)
+            consume_data(written - x_borrowed->bytes);
+        forget_borrowed();
+        return total;
+    }
+
+    // Puts what was borrowed, but for the first `written` bytes, in front of the data lane.
+    [[gnu::noinline]] void queue_borrowed(std::size_t written) noexcept {
+        buffer behind = exchanged(x_data, buffer(x_data.pool()));
+        x_data.begin(x_borrowed->bytes - written + behind.size());
+        for (std::size_t i = 0; i < x_borrowed->count; ++i) {
+            const borrowed::frame& one = x_borrowed->frames[i];
+            const std::size_t size = one.header_bytes + one.payload.size(), of_this = written < size ? written : size;
+            const std::size_t of_header = of_this < one.header_bytes ? of_this : one.header_bytes;
+            append({one.header + of_header, one.header_bytes - of_header});
+            append(one.payload.subspan(of_this - of_header));
+            if (of_this > 0) x_to_boundary = x_data.size();
+            written -= of_this;
+        }
+        append(behind.view());
+    }
+
+    void forget_borrowed() noexcept {
+        if (!x_borrowed) return;
+        x_data.pool().give(x_borrowed->held);
+        x_data.pool().give({reinterpret_cast<std::byte*>(exchanged(x_borrowed, nullptr)), block_pool::smallest_bytes});
     }
 
     // A frame that was begun is finished first; control frames pass at the next boundary.
@@ -10631,86 +12802,10 @@ private:
     buffer x_data;
     buffer x_control;
     owned<buffer> x_deferred; // made when it is needed first
+    borrowed* x_borrowed = nullptr; // in a block of the pool
     std::size_t x_to_boundary = 0; // bytes of the data lane that end the frame that was begun
     bool x_control_cut = false;    // the stream has taken a part of the first control frame
 };
-
-} // namespace weir::inline v0
-
-// ==== weir/transport/websocket_options.hpp ===========================================================================
-
-// The settings of a WebSocket connection, the same for both roles. Sizes are in bytes.
-
-namespace weir::inline v0 {
-
-namespace io {
-class stream;
-}
-
-// What happens to a message that would put more than `queue_bytes` into the queue of a connection.
-enum class overflow_policy : unsigned char {
-    close, // the connection is closed with 1008: a peer this slow is of no use
-    drop,  // the message is not sent, and its send says `errc::buffer_full`
-};
-
-struct websocket_options {
-    // The largest message that `read` gathers. A larger one closes the connection with 1009 and both figures in the
-    // reason. `read_frame` has no such limit.
-    std::size_t message_bytes = 1024 * 1024;
-
-    // The most frames in which a message may come that `read` gathers; likewise.
-    std::uint32_t message_fragments = 65536;
-
-    // The largest frame that is received; a larger one closes the connection with 1009, at its header. By default what
-    // RFC 6455 allows: a frame is never held as a whole, so this costs no memory. For whoever wants peers to cut
-    // what they send.
-    std::uint64_t received_frame_bytes = 0x7FFF'FFFF'FFFF'FFFF;
-
-    // How many pings and pongs the peer may send in a second, on an average of ten seconds; more close the connection
-    // with 1008 and both figures in the reason. Pongs that answer our pings are not counted. Each costs us about as
-    // much as a small message, and no handler ever sees it. At least 1.
-    std::uint32_t control_frames_per_second = 200;
-
-    // Longer messages are sent in frames of this size, so that pings and closes pass between them. Smaller frames
-    // make those quicker and long messages dearer. At least 1.
-    std::size_t frame_bytes = 64 * 1024;
-
-    // A send whose message is queued above this waits until half of it has left. Higher: fewer waits; lower: less
-    // memory for slow readers.
-    std::size_t high_water_bytes = 256 * 1024;
-
-    // Above this `overflow` decides. One message is always taken when nothing is queued before it. While a message is
-    // sent by pieces it holds for that message and for those that wait behind it, each by itself.
-    std::size_t queue_bytes = 16 * 1024 * 1024;
-    overflow_policy overflow = overflow_policy::close;
-
-    // How much is received ahead while the handler does something else, so that pings and closes are seen. Past
-    // it the peer is left to wait, and the ping timeout with it unless a send waits for that peer.
-    std::size_t read_ahead_bytes = 64 * 1024;
-
-    // A ping is sent when nothing has been received for this long; none without a value.
-    std::optional<std::chrono::nanoseconds> ping_interval = std::chrono::seconds(20);
-
-    // The connection is given up when a ping has left and nothing at all has been received for this long. What stands
-    // before the ping in the system's own queue may take its time, as long as some of it arrives.
-    std::chrono::nanoseconds ping_timeout = std::chrono::seconds(20);
-
-    // How long the peer may take to answer our close frame, and after that to end the stream, before the connection is
-    // broken off.
-    std::chrono::nanoseconds close_timeout = std::chrono::seconds(5);
-
-    // How messages are compressed, if the other side agrees: `weir::permessage_deflate` of protocol/ws/deflate.hpp, or
-    // that with settings of one's own. Not at all by default.
-    compression_choice compression = {};
-
-    // Who hears of what happens to the connection; nobody by default.
-    log_hook log = {};
-
-    // Says in the log who is at the other end of a stream, where that is known. Servers and clients set it themselves.
-    std::string (*peer_name)(const io::stream& of) = nullptr;
-};
-
-static_assert(std::is_trivially_copyable_v<websocket_options> && std::is_trivially_destructible_v<websocket_options>);
 
 } // namespace weir::inline v0
 
@@ -10718,8 +12813,8 @@ static_assert(std::is_trivially_copyable_v<websocket_options> && std::is_trivial
 
 // The sending side of a WebSocket connection: what may be queued, and who waits for it to leave.
 //
-// Encodes into the outbox, under the hard cap; large payloads go to the stream straight from the caller's memory. Those
-// who wait for back-pressure to end are woken when half of the high-water mark is left: senders of messages by all that
+// Encodes into the outbox, under the hard cap. Large payloads are not copied: they go to the stream straight from the caller's
+// memory or, where they stay for a while, with what else is sent until then. Those who wait for back-pressure to end are woken when half of the high-water mark is left: senders of messages by all that
 // is queued, and whoever sends a message by pieces by what stands before the next piece, since what is deferred waits
 // for the end of that very message. Whether anything may be sent, and when to flush, is the caller's business.
 //
@@ -10753,12 +12848,18 @@ public:
         return true;
     }
 
-    // Encodes a whole message. errc{}, or `buffer_full` over the cap.
-    errc send(ws::sender& from, io::stream& over, ws::opcode type, bytes_view payload, compression how) noexcept {
+    // Encodes a whole message. errc{}, or `buffer_full` over the cap. `stays`: the payload stays where it is until the
+    // next `flush`, which is owed before that changes.
+    errc send(ws::sender& from, io::stream& over, ws::opcode type, bytes_view payload, compression how, bool stays) noexcept {
         if (!fits(queued_bytes(), payload.size())) return errc::buffer_full;
-        if (x_codec && how == compression::automatic) [[unlikely]] return send_compressed(from, over, type, payload);
-        if (payload.size() >= write_through_bytes && !keys(from) && !x_blocked && x_outbox.data().empty() &&
-            !from.sending_message()) {
+        if (x_codec && how == compression::automatic) [[unlikely]] return send_compressed(from, over, type, payload, stays);
+        const bool large = payload.size() >= write_through_bytes && !keys(from) && !from.sending_message();
+        if (large && may_write() && stays && x_outbox.borrow(type, payload, x_options.frame_bytes)) {
+            x_awaited = true;
+            return {};
+        }
+        if (large && may_write() && x_outbox.borrows()) flush(over);
+        if (large && may_write()) {
             x_bytes_out += x_outbox.write_through(over, type, payload, x_options.frame_bytes);
             x_blocked = !x_outbox.empty();
         } else {
@@ -10783,8 +12884,7 @@ public:
         errc refused = {};
         if (x_compresses)
             refused = compress_frame(from, type, payload, last);
-        else if (payload.size() >= write_through_bytes && !keys(from) && !x_blocked &&
-                 x_outbox.data().empty())
+        else if (payload.size() >= write_through_bytes && !keys(from) && may_write() && !x_outbox.borrows())
             refused = write_frame_through(from, over, type, payload, last);
         else
             refused = from.encode_frame(x_outbox.data(), type, payload, last, next_key(from));
@@ -10836,6 +12936,11 @@ public:
     }
     void unblock() noexcept { x_blocked = false; }
 
+    // Whether the next `flush` is owed before what was sent moves, and a block that it is in, to be kept until then.
+    bool borrows() const noexcept { return x_outbox.borrows(); }
+    bool holds_block() const noexcept { return x_outbox.holds_block(); }
+    void hold(block which) noexcept { x_outbox.hold(which); }
+
     entropy& random() noexcept { return x_random; }
 
     // Nothing can be sent any more.
@@ -10873,6 +12978,9 @@ private:
     static constexpr std::size_t first_block_bytes = 4 * 1024;
     static constexpr std::size_t control_lane_bytes = 16 * 1024;
 
+    // Whether the stream may take something at once that is not in the data lane.
+    bool may_write() noexcept { return !x_blocked && x_outbox.data().empty(); }
+
     // What makes the masking keys; null for a server.
     entropy* keys(const ws::sender& from) const noexcept {
         return from.role() == ws::role::client ? &x_random : nullptr;
@@ -10886,11 +12994,11 @@ private:
         return from.sending_message() ? x_outbox.deferred() : x_outbox.data();
     }
 
-    [[gnu::noinline]] errc send_compressed(ws::sender& from, io::stream& over, ws::opcode type,
-                                           bytes_view payload) noexcept {
+    [[gnu::noinline]] errc send_compressed(ws::sender& from, io::stream& over, ws::opcode type, bytes_view payload,
+                                           bool stays) noexcept {
         buffer made(x_outbox.data().pool());
         if (payload.size() < x_options.compression.options().threshold_bytes || !x_codec->compress(payload, made))
-            return send(from, over, type, payload, compression::off);
+            return send(from, over, type, payload, compression::off, stays);
         outbox::append_message(lane(from), type, made.view(), x_options.frame_bytes, keys(from),
                                ws::message_codec::reserved_bits);
         return {};
@@ -10963,65 +13071,11 @@ private:
     std::size_t x_short_below = 0; // smaller messages go the short way
     std::size_t x_short_queue;     // as long as this much is queued with them at the most
     bool x_compresses = false; // the message that is sent by pieces is compressed
-    bool x_awaited = false; // perhaps somebody waits for what is queued
+    bool x_awaited = false; // perhaps somebody waits for what is queued, or something is borrowed
     bool x_blocked = false; // the stream takes nothing until it says so
 };
 
 } // namespace weir::inline v0::detail
-
-// ==== weir/transport/message.hpp =====================================================================================
-
-// What is read from a connection: whole messages, or pieces of them.
-
-namespace weir::inline v0 {
-
-// A message that owns its bytes.
-struct owned_message {
-    std::string data;
-    bool is_text = true;
-};
-
-// A view of a whole message, text or binary. Its bytes belong to the connection that it was read from and are valid
-// until the next read on it; `take()` makes a copy that stays. Text is valid UTF-8.
-class message {
-public:
-    message() noexcept = default;
-    message(bytes_view payload, bool is_text) noexcept : x_payload(payload), x_is_text(is_text) {}
-    message(const owned_message& owned) noexcept : x_payload(as_bytes(owned.data)), x_is_text(owned.is_text) {}
-
-    bool is_text() const noexcept { return x_is_text; }
-    bool is_binary() const noexcept { return !x_is_text; }
-    std::size_t size() const noexcept { return x_payload.size(); }
-
-    // The payload, whatever its type.
-    bytes_view bytes() const noexcept { return x_payload; }
-    std::string_view text() const noexcept { return as_text(x_payload); }
-
-    owned_message take() const { return {std::string(text()), x_is_text}; }
-
-private:
-    bytes_view x_payload;
-    bool x_is_text = false;
-};
-
-// Prints the payload: `std::cout << *message`.
-template <class Stream>
-auto operator<<(Stream& to, const message& printed) -> decltype(to << printed.text()) {
-    return to << printed.text();
-}
-
-// A piece of a message, as it came. Valid like a message. The pieces of a text message are valid UTF-8 together; a
-// character may be cut between two of them. A piece may be empty when it is the last.
-struct piece {
-    bytes_view payload;
-    bool is_text = false;
-    bool first = false; // the message begins here
-    bool last = false;  // the message ends here
-
-    std::string_view text() const noexcept { return as_text(payload); }
-};
-
-} // namespace weir::inline v0
 
 // ==== weir/transport/remote_port.hpp =================================================================================
 
@@ -11052,7 +13106,7 @@ public:
         if (!x_target || (x_bytes && x_bytes + cost(payload) > x_bound)) return false;
         x_queue.push_back({std::string(payload), is_text});
         x_bytes += cost(payload);
-        if (!std::exchange(x_posted, true)) x_scheduler.post_remote(*this);
+        if (!exchanged(x_posted, true)) x_scheduler.post_remote(*this);
         return true;
     }
 
@@ -11074,7 +13128,7 @@ public:
 
     // Sends what waits. On the loop's thread.
     void deliver() noexcept {
-        std::vector<owned_message> queue;
+        sequence<owned_message> queue;
         {
             const std::lock_guard<std::mutex> lock(x_mutex);
             x_bytes = 0;
@@ -11099,7 +13153,7 @@ private:
     scheduler& x_scheduler;
     mutable std::mutex x_mutex;
     remote_target* x_target;
-    std::vector<owned_message> x_queue;
+    sequence<owned_message> x_queue;
     std::size_t x_bytes = 0;
     std::size_t x_bound;
     bool x_posted = false;
@@ -11151,14 +13205,15 @@ public:
 
     // What the handshake agreed upon: a subprotocol, and the request's target. One allocation, or none.
     [[gnu::cold]] void agreed(std::string_view subprotocol, std::string_view target) {
+        char* const both = new char[subprotocol.size() + target.size()];
+        std::memcpy(both, subprotocol.data(), subprotocol.size());
+        std::memcpy(both + subprotocol.size(), target.data(), target.size());
+        delete[] exchanged(x_agreed, both);
         x_subprotocol_bytes = static_cast<std::uint32_t>(subprotocol.size());
-        delete[] std::exchange(x_agreed, new char[subprotocol.size() + target.size()]);
         x_target_bytes = static_cast<std::uint32_t>(target.size());
-        std::memcpy(x_agreed, subprotocol.data(), subprotocol.size());
-        std::memcpy(x_agreed + subprotocol.size(), target.data(), target.size());
     }
-    std::string_view subprotocol() const noexcept { return {x_agreed, x_subprotocol_bytes}; }
-    std::string_view target() const noexcept { return {x_agreed + x_subprotocol_bytes, x_target_bytes}; }
+    std::string_view subprotocol() const noexcept { return {x_agreed, std::size_t(x_subprotocol_bytes)}; }
+    std::string_view target() const noexcept { return {x_agreed + x_subprotocol_bytes, std::size_t(x_target_bytes)}; }
 
     // The target and the peer, as far as they are known and somebody logs: "/chat, 192.0.2.1:4711".
     [[gnu::cold]] std::string where() const noexcept {
@@ -11230,7 +13285,7 @@ protected:
 
     // Nothing can be sent any more, but what had arrived before is still read: it may say why.
     [[gnu::cold]] void write_failed(std::error_code why) noexcept {
-        if (std::exchange(x_mute, true)) return;
+        if (exchanged(x_mute, true)) return;
         x_ending.note(close_cause::reset, ws::close_code::abnormal, {}, why);
         x_out.clear();
         x_listening = false;
@@ -11240,7 +13295,7 @@ protected:
 
     void fail(const ws::violation& rule) noexcept { fail(rule.rule, rule.reason(), rule.code()); }
     [[gnu::cold]] void fail(errc rule, std::string_view reason, ws::close_code code) noexcept {
-        if (x_phase >= phase::draining || std::exchange(x_failed, true)) return;
+        if (x_phase >= phase::draining || exchanged(x_failed, true)) return;
         const bool limit = rule == errc::message_too_large || rule == errc::frame_too_large ||
                            rule == errc::too_many_fragments || rule == errc::too_many_controls || rule == errc::buffer_full;
         x_ending.note(limit ? close_cause::limit : close_cause::protocol_error, code, reason, make_error_code(rule));
@@ -11265,7 +13320,7 @@ protected:
 
     // The connection is of no use any more: everything that is left to send is thrown away.
     [[gnu::cold]] void break_off() noexcept {
-        if (over() || std::exchange(x_broken, true)) return;
+        if (over() || exchanged(x_broken, true)) return;
         x_open = false;
         x_out.clear();
         lost();
@@ -11279,7 +13334,7 @@ protected:
     }
 
     [[gnu::cold]] void cancel_handler() noexcept {
-        if (x_context && !x_told && !x_ending.is_local()) std::exchange(x_context, nullptr)->cancel();
+        if (x_context && !x_told && !x_ending.is_local()) exchanged(x_context, nullptr)->cancel();
     }
 
     [[gnu::cold]] void finish() noexcept {
@@ -11336,7 +13391,7 @@ protected:
     control_budget x_controls;
     ending x_ending;
     std::uint64_t x_number;
-    char* x_agreed = nullptr;
+    const char* x_agreed = nullptr;
     std::uint32_t x_subprotocol_bytes = 0;
     std::uint32_t x_target_bytes = 0;
     std::uint64_t x_bytes_in = 0;
@@ -11395,7 +13450,10 @@ protected:
     }
     [[gnu::noinline]] bool go_on(reading how) noexcept {
         for (ws::event next;;) {
-            switch (x_inbox.advance(how, x_options->message_bytes, x_options->message_fragments, next)) {
+            if (x_out.borrows() && x_inbox.view_is_assembled() && !x_inbox.found()) hold_assembled();
+            const inbox::step found = x_inbox.advance(how, x_options->message_bytes, x_options->message_fragments, next);
+            if (x_out.borrows()) x_inbox.take_long_way();
+            switch (found) {
             case inbox::step::found: return true;
             case inbox::step::control: handle_control(next); break;
             case inbox::step::too_large:
@@ -11411,11 +13469,24 @@ protected:
                 fail({errc::too_many_fragments, 0, x_options->message_fragments});
                 break;
             case inbox::step::exhausted:
+                if (x_out.borrows()) settle();
                 if (!refill()) return stopped();
                 continue;
             }
             if (stopped()) return true;
         }
+    }
+
+    // What was sent out of the inbox is written before it moves: all that the lease holds by one call.
+    [[gnu::noinline]] void settle() noexcept {
+        x_out.flush(*x_stream);
+        written();
+    }
+    [[gnu::noinline]] void hold_assembled() noexcept {
+        if (x_out.holds_block())
+            settle();
+        else
+            x_out.hold(x_inbox.take_assembled());
     }
 
     // Whether nothing more will ever be handed out.
@@ -11438,12 +13509,12 @@ protected:
     }
 
     // One receive a turn, so that others have theirs; a second call is made only when the first has certainly taken
-    // everything, to be told of what comes next. False when nothing came; the end and failures are dealt with.
+    // everything, to be told of what comes next, or where calls take what has been received already. False when nothing came; the end and failures are dealt with.
     [[gnu::noinline]] bool receive(io::lease& into) noexcept { return receive_now(into); }
     [[gnu::always_inline]] inline bool receive_now(io::lease& into) noexcept {
         if (x_controls.is_paused()) [[unlikely]] x_controls.resume(x_scheduler.now(), x_options->control_frames_per_second);
         if (x_listening) return false;
-        if (x_filled_turn == x_scheduler.turn_number() && !std::exchange(x_drained, false)) {
+        if (x_filled_turn == x_scheduler.turn_number() && !exchanged(x_drained, false) && !x_stream->received_ahead()) {
             retry_later();
             return false;
         }
@@ -11471,6 +13542,7 @@ protected:
 
     // While nobody reads: parses what is there, so that control frames are seen, and keeps the messages.
     void receive_ahead() noexcept {
+        if (x_out.borrows()) settle();
         for (ws::event control;;) {
             while (x_inbox.look_ahead(control)) handle_control(control);
             if (x_inbox.lease_is_unused()) x_stream->release(x_inbox.take_lease());
@@ -11587,7 +13659,7 @@ protected:
         if (next.what == keepalive::verdict::lost) return silent_peer();
         if (next.what == keepalive::verdict::ping) { // a payload that no pong has by chance
             const std::uint32_t mark = x_out.random().next_32();
-            ping(std::as_bytes(std::span(&mark, 1)), true);
+            ping(bytes_view(reinterpret_cast<const std::byte*>(&mark), sizeof mark), true);
         }
         x_scheduler.arm(*this, next.again);
     }
@@ -11603,7 +13675,7 @@ protected:
 
     [[gnu::cold]] void close_timed_out() noexcept {
         if (over()) { // somebody was to read what is left
-            if (std::exchange(x_came, false)) return arm_close();
+            if (exchanged(x_came, false)) return arm_close();
             return cancel_handler();
         }
         const ws::connection& protocol = x_inbox.protocol();
@@ -11667,7 +13739,7 @@ protected:
     // --- what the stream and the loop tell ---
 
     void on_readable() noexcept override {
-        if (std::exchange(x_listening, false) && !x_inbox.has_rest()) x_controls.caught_up(x_scheduler.now());
+        if (exchanged(x_listening, false) && !x_inbox.has_rest()) x_controls.caught_up(x_scheduler.now());
         if (!x_open) [[unlikely]] {
             if (x_phase == phase::draining) return drain();
             if (over() || x_broken) return;
@@ -11687,7 +13759,7 @@ protected:
     void run() noexcept override {
         if (!x_next_turn) return serve();
         x_next_turn = false;
-        if (std::exchange(x_retrying, false) && !x_listening) on_readable();
+        if (exchanged(x_retrying, false) && !x_listening) on_readable();
     }
 
     void on_writable() noexcept override {
@@ -11734,6 +13806,7 @@ public:
         if (over()) return delete this;
         x_context = nullptr;
         x_dropped = true;
+        if (x_out.borrows()) settle();
         x_inbox.forget_unread();
         begin_close(code, {});
         x_scheduler.keep(*this);
@@ -11752,8 +13825,8 @@ public:
     // Has `who` wait for `readable`. False when somebody does already.
     bool wait_readable(reading how, std::coroutine_handle<> who, context* in) noexcept {
         if (x_reader) return false;
-        const bool enough = std::exchange(x_streak, 0) > messages_in_a_row;
-        if (enough && x_told && x_context) std::exchange(x_context, nullptr)->cancel(); // and reads on all the same
+        const bool enough = exchanged(x_streak, 0) > messages_in_a_row;
+        if (enough && x_told && x_context) exchanged(x_context, nullptr)->cancel(); // and reads on all the same
         x_reading = how;
         x_reader = true;
         if (x_read_waiter.suspend(who, in) && enough) give_way();
@@ -11798,7 +13871,9 @@ public:
     }
     [[gnu::noinline]] errc send_long(ws::opcode type, bytes_view payload, compression how) noexcept {
         if (!can_send()) return errc::closed;
-        return sent(x_out.send(x_inbox.protocol(), *x_stream, type, payload, how));
+        const errc refused = x_out.send(x_inbox.protocol(), *x_stream, type, payload, how, x_inbox.keeps(payload));
+        if (x_out.borrows()) x_inbox.take_long_way();
+        return sent(refused);
     }
     errc send_encoded(bytes_view frames) noexcept {
         if (!can_send()) return errc::closed;
@@ -11911,27 +13986,78 @@ private:
 
 } // namespace weir::inline v0::detail
 
-// ==== weir/transport/send_status.hpp =================================================================================
+// ==== weir/transport/session_room.hpp ================================================================================
 
-// What became of a send, ping or close.
+// `co_await room_for_more(session)`: waits until the handler has read something, so that more may be received.
+//
+// Success, `errc::closed` when the session closes, or `errc::canceled`. The session must outlive the wait. Loop thread
+// only.
 
-namespace weir::inline v0 {
+namespace weir::inline v0::detail {
 
-// True, or why not. Unlike a `result` it may be ignored: a send that fails ends the connection, and the next read says
-// so.
-class send_status {
+class [[nodiscard]] room_awaiter : public awaitable<room_awaiter> {
 public:
-    send_status() noexcept = default;
-    send_status(errc code) noexcept : x_code(code) {}
+    explicit room_awaiter(session& of) noexcept : x_of(of) {}
+    room_awaiter(room_awaiter&& other) noexcept : x_of(other.x_of) {}
 
-    explicit operator bool() const noexcept { return x_code == errc{}; }
-    weir::error error() const noexcept { return *this ? weir::error() : weir::error(x_code); }
+    bool await_ready() const noexcept { return false; }
+    bool suspend(std::coroutine_handle<> who, context* in) noexcept {
+        if (!x_of.is_open())
+            x_waiter.bounce(who, in, errc::closed);
+        else if (x_waiter.suspend(who, in))
+            x_of.wait_for_room(x_waiter);
+        return true;
+    }
+    result<> await_resume() const noexcept { return x_waiter.outcome(); }
 
 private:
-    errc x_code{};
+    session& x_of;
+    waiter x_waiter;
 };
 
-} // namespace weir::inline v0
+inline room_awaiter room_for_more(session& of) noexcept { return room_awaiter(of); }
+
+} // namespace weir::inline v0::detail
+
+// ==== weir/transport/waiting_carrier.hpp =============================================================================
+
+// A carrier that a coroutine waits in: a held request, or an answer that never ends.
+//
+//     waiting_carrier here(session, transport_kind::long_polling);
+//     if (!here.has_news()) auto told = co_await here.news().within(heartbeat);
+//
+// Attached from construction to destruction, or until another carrier takes over. Loop thread only.
+
+namespace weir::inline v0::detail {
+
+class waiting_carrier final : private carrier {
+public:
+    waiting_carrier(session& of, transport_kind kind) noexcept : x_session(of) { of.attach(*this, kind); }
+    ~waiting_carrier() { x_session.detach(*this); }
+
+    // Whether there is something to send, the session has closed, or another carrier has taken over.
+    bool has_news() const noexcept { return x_superseded || x_session.has_next() || !x_session.is_open(); }
+    bool is_superseded() const noexcept { return x_superseded; }
+
+    // Waits for `has_news`.
+    event::wait_awaiter news() noexcept {
+        has_news() ? x_news.set() : x_news.reset();
+        return x_news.wait();
+    }
+
+private:
+    void wake() noexcept override { x_news.set(); }
+    void superseded() noexcept override {
+        x_superseded = true;
+        x_news.set();
+    }
+
+    session& x_session;
+    event x_news;
+    bool x_superseded = false;
+};
+
+} // namespace weir::inline v0::detail
 
 // ==== weir/transport/websocket_handle.hpp ============================================================================
 
@@ -12007,7 +14133,7 @@ private:
     enum class end : unsigned char { at_once, waiting, busy };
 
     errc end_wait() noexcept {
-        return std::exchange(x_end, end::at_once) == end::waiting ? x_core.end_wait(true) : errc::busy;
+        return exchanged(x_end, end::at_once) == end::waiting ? x_core.end_wait(true) : errc::busy;
     }
 
     connection_core& x_core;
@@ -12064,7 +14190,7 @@ public:
         : x_core(new detail::connection_core(side, std::move(over), std::move(first), rest, around, std::move(options))) {
     }
     websocket(websocket&& other) noexcept
-        : x_core(std::exchange(other.x_core, nullptr)), x_exceptions(std::uncaught_exceptions()) {}
+        : x_core(exchanged(other.x_core, nullptr)), x_exceptions(std::uncaught_exceptions()) {}
     websocket& operator=(websocket&& other) noexcept {
         std::swap(x_core, other.x_core);
         x_exceptions = other.x_exceptions = std::uncaught_exceptions();
@@ -12189,6 +14315,196 @@ private:
 
 } // namespace weir::inline v0
 
+// ==== weir/transport/websocket_carrier.hpp ===========================================================================
+
+// Carries a session over a WebSocket, in the envelope of protocol/channel: a record is a message.
+//
+// Messages of the session go to the WebSocket as soon as they are sent, while that takes them without a wait; the rest stays in
+// the session, whose bounds hold. What comes in is acknowledged after 32 messages or 32 KiB, or a second. Whatever ends the
+// WebSocket, the session goes on; only an `x` record ends it. Both must outlive this. Loop thread only.
+
+namespace weir::inline v0::detail {
+
+template <class = void>
+class websocket_carrier final : private carrier {
+public:
+    // `greeting`: the first record. The session was resumed, or is new.
+    websocket_carrier(session& of, websocket& over, std::string_view greeting)
+        : x_session(of), x_ws(over), x_ack_due(*this), x_silence(*this) {
+        say(greeting);
+        of.attach(*this, transport_kind::websocket);
+        of.runs_on().arm(x_silence, of.options().heartbeat);
+        push();
+    }
+    ~websocket_carrier() { x_session.detach(*this); }
+
+    // Passes on what comes in, until the WebSocket has ended.
+    task<> run() {
+        while (auto record = co_await x_ws.read()) {
+            x_session.heard();
+            while (!take(*record)) {
+                const result<> told = co_await room_for_more(x_session);
+                if (!told && told.error() == errc::canceled) co_return;
+            }
+        }
+    }
+
+private:
+    static constexpr unsigned ack_messages = 32;
+    static constexpr std::size_t ack_bytes = 32 * 1024;
+    static constexpr std::chrono::nanoseconds ack_delay = std::chrono::seconds(1);
+
+    template <void (websocket_carrier::*Expire)()>
+    class own_timer final : public timer {
+    public:
+        explicit own_timer(websocket_carrier& of) noexcept : x_of(of) {}
+
+    private:
+        void expire() noexcept override { (x_of.*Expire)(); }
+        websocket_carrier& x_of;
+    };
+
+    bool is_mine() const noexcept { return x_session.carried_by(*this); }
+
+    // --- out ---
+
+    void say(std::string_view record) {
+        x_ws.try_send(message(as_bytes(record), true));
+        x_said = x_session.runs_on().now();
+    }
+    void say(envelope::kind what, std::uint64_t number) {
+        std::string record;
+        envelope::append_number(record, what, number);
+        say(record);
+    }
+
+    void push() {
+        if (x_drains || !is_mine()) return;
+        while (x_session.has_next() && x_ws.is_open()) {
+            const owned_message& next = x_session.next();
+            x_record.clear();
+            envelope::append_message(x_record, x_session.next_number(), next.is_text, as_bytes(next.data));
+            websocket::send_awaiter sent = x_ws.send(message(as_bytes(x_record), next.is_text));
+            x_said = x_session.runs_on().now();
+            x_session.hand_out();
+            if (!sent.await_ready()) {
+                x_drains = true;
+                x_work.spawn(drain(std::move(sent)));
+                break;
+            }
+        }
+        if (x_record.capacity() > kept_bytes) std::string().swap(x_record);
+        x_session.handed_out();
+        if (!x_session.has_next() && !x_session.is_open()) say_closed();
+    }
+
+    task<> drain(websocket::send_awaiter sent) {
+        const send_status left = co_await std::move(sent);
+        x_drains = false;
+        if (left) push();
+    }
+
+    [[gnu::cold]] void say_closed() {
+        if (!x_ws.is_open()) return;
+        const close_info why = x_session.closed();
+        std::string record;
+        envelope::append_sentence(record, envelope::kind::closed, static_cast<std::uint64_t>(why.code), why.reason);
+        say(record);
+        x_ws.close(why.code, why.reason);
+        x_session.client_knows();
+    }
+
+    // The session goes on, without us.
+    [[gnu::cold]] void refuse(unsigned number, std::string_view sentence) {
+        std::string record;
+        envelope::append_sentence(record, envelope::kind::failed, number, sentence);
+        say(record);
+        x_ws.close(static_cast<ws::close_code>(4000 + number), sentence);
+        x_session.detach(*this);
+    }
+
+    void wake() noexcept override { push(); }
+    void superseded() noexcept override { refuse(409, "another connection has taken over this session"); }
+
+    void beat() {
+        const std::chrono::nanoseconds silent = x_session.runs_on().now() - x_said;
+        const std::chrono::nanoseconds most = x_session.options().heartbeat;
+        if (silent >= most && is_mine()) say("h");
+        x_session.runs_on().arm(x_silence, silent >= most ? most : most - silent);
+    }
+
+    // --- in ---
+
+    // False when there is no room for the message yet.
+    bool take(const message& came) {
+        if (!is_mine()) return true; // whatever it is, it will come again on the other carrier
+        const result<envelope::record> read = envelope::parse(came.text());
+        if (!read) return refuse(400, read.error().context()), true;
+        const envelope::record& record = *read;
+        switch (record.what) {
+        case envelope::kind::text:
+        case envelope::kind::binary: return receive(came, record);
+        case envelope::kind::acknowledged:
+            if (x_session.acknowledge(*record.number) != errc{})
+                refuse(400, "what is acknowledged was never sent");
+            return true;
+        case envelope::kind::heartbeat: return true;
+        case envelope::kind::closed: return close(record), true;
+        default: return refuse(400, "a record that only a server sends"), true;
+        }
+    }
+
+    bool receive(const message& came, const envelope::record& record) {
+        const bool is_text = record.what == envelope::kind::text;
+        if (is_text != came.is_text())
+            return refuse(400, is_text ? "'t' in a binary message" : "'b' in a text message"), true;
+        switch (x_session.receive(record.number, std::string(record.rest), is_text)) {
+        case reception::no_room: return false;
+        case reception::gap:
+            refuse(409, concat({"message ", number_text(x_session.received() + 1), " is missing before this one"}));
+            return true;
+        case reception::closed: return true; // and it is being told
+        case reception::taken:
+        case reception::known: break;
+        }
+        x_unacked_bytes += record.rest.size();
+        if (++x_unacked >= ack_messages || x_unacked_bytes >= ack_bytes)
+            acknowledge();
+        else if (!x_ack_due.armed())
+            x_session.runs_on().arm(x_ack_due, ack_delay);
+        return true;
+    }
+
+    void acknowledge() {
+        x_ack_due.disarm();
+        x_unacked = 0;
+        x_unacked_bytes = 0;
+        if (is_mine()) say(envelope::kind::acknowledged, x_session.received());
+    }
+
+    [[gnu::cold]] void close(const envelope::record& record) {
+        const std::uint64_t number = record.number.value_or(1000);
+        const auto code = static_cast<ws::close_code>(number);
+        if (number > 4999 || !ws::may_be_sent(code)) return refuse(400, "a close code that may not be sent");
+        x_session.close(close_cause::peer, code, record.rest);
+    }
+
+    static constexpr std::size_t kept_bytes = 1024;
+
+    session& x_session;
+    websocket& x_ws;
+    std::string x_record; // that is being sent
+    own_timer<&websocket_carrier::acknowledge> x_ack_due;
+    own_timer<&websocket_carrier::beat> x_silence;
+    std::chrono::nanoseconds x_said{0};
+    std::size_t x_unacked_bytes = 0; // received, since we acknowledged
+    unsigned x_unacked = 0;
+    bool x_drains = false; // the WebSocket takes nothing before it has sent some of what it has
+    scope x_work;
+};
+
+} // namespace weir::inline v0::detail
+
 // ==== weir/server/address_counts.hpp =================================================================================
 
 // How many connections there are from each address.
@@ -12226,7 +14542,7 @@ public:
             at = (at + 1) & mask;
             if (!x_slots[at].count) break;
             if (((at - home(x_slots[at].address)) & mask) < ((at - gap) & mask)) continue;
-            x_slots[gap] = std::exchange(x_slots[at], slot());
+            x_slots[gap] = exchanged(x_slots[at], slot());
             gap = at;
         }
         if (x_slots.size() > smallest && x_used * 8 < x_slots.size()) resize(x_slots.size() / 2);
@@ -12259,14 +14575,14 @@ private:
     }
 
     void resize(std::size_t size) {
-        std::vector<slot> old(size);
+        sequence<slot> old(size);
         old.swap(x_slots);
         for (const slot& each : old)
             if (each.count) x_slots[find(each.address)] = each;
     }
 
     std::uint64_t x_key;
-    std::vector<slot> x_slots;
+    sequence<slot> x_slots;
     std::size_t x_used = 0;
 };
 
@@ -12291,7 +14607,7 @@ public:
         : x_stream(std::move(stream)), x_scheduler(on), x_count(count) {
         ++x_count;
         x_stream->observe(this);
-        x_stream->write({&words, 1});
+        x_stream->write_piece(words);
         x_stream->shutdown_write();
         x_scheduler.arm(*this, patience);
         on_readable();
@@ -12321,6 +14637,76 @@ private:
     scheduler& x_scheduler;
     std::size_t& x_count;
     int x_fills = 0;
+};
+
+} // namespace weir::inline v0::detail
+
+// ==== weir/server/companion.hpp ======================================================================================
+
+// Something of a server's that has tasks of its own beside the connections, and is told when the server stops: a channel's
+// sessions. Owned by the server, told on its loop's thread.
+
+namespace weir::inline v0 {
+
+class scope;
+
+namespace detail {
+
+class companion : public list_node<companion> {
+public:
+    virtual ~companion() = default;
+
+    // The server serves now. What is spawned in `tasks` is cancelled, waited for and given up like the handlers of connections.
+    virtual void begin(scope& tasks) noexcept = 0;
+
+    // It begins to stop, and has not told anybody else.
+    virtual void stop() noexcept = 0;
+
+    // It serves no longer: `tasks` is about to go.
+    virtual void end() noexcept = 0;
+};
+
+} // namespace detail
+
+} // namespace weir::inline v0
+
+// ==== weir/server/http_connection.hpp ================================================================================
+
+// What the HTTP side of a connection shares with what answers plain requests, and how it asks for an answer.
+//
+// The latter is behind a virtual call: a server without plain routes has nothing of it in its program.
+
+namespace weir::inline v0::detail {
+
+struct server_setup;
+
+// A request, and the connection that it came on. Lives as long as the HTTP side does.
+struct http_connection {
+    const server_setup& server;
+    io::stream& stream;
+    context& waiting; // of those who wait for a request: cancelled when the server stops
+    http::request_head request;
+    io::lease lease;
+    mutable_bytes rest; // what of the lease, behind the request's head, has not been used
+    std::string text;   // what is to be written
+    bool again = false;    // another request may follow
+    bool answered = false; // what is written is the end of an answer, which the client is to have
+};
+
+// All that a server answers beside the upgrade.
+class plain_requests {
+public:
+    virtual ~plain_requests() = default;
+
+    // Whether plain requests for a path that WebSockets have too are meant for this.
+    virtual bool shares(std::string_view path) const noexcept = 0;
+
+    // Whether all of it has what it needs, asked before the server listens.
+    virtual result<> check() const = 0;
+
+    // Answers the request; what is left to be written is in `on.text`. The stream is observed by the task meanwhile. Both
+    // must live until it has ended.
+    virtual task<> serve(http_connection& on) = 0;
 };
 
 } // namespace weir::inline v0::detail
@@ -12420,6 +14806,25 @@ public:
     std::string content_type = "text/plain; charset=utf-8";
     http::fields fields; // further fields: `answer.fields.add("Retry-After", "5")`
 };
+
+namespace detail {
+
+// Takes out of an answer what is not the application's to say. Gives what was wrong with it, or nothing.
+[[gnu::cold]] inline std::string tidy(response& made) {
+    std::string wrong;
+    const unsigned code = http::to_number(made.status);
+    if (code < 200 || code > 599) {
+        wrong = concat({"an answer with the status ", number_text(code)});
+        made = response(http::status::internal_server_error, "The server failed to answer.\n");
+    }
+    for (const std::string_view own : {"Content-Length", "Transfer-Encoding", "Connection"}) made.fields.remove(own);
+    if (made.fields.count("Content-Type") > 0) made.content_type.clear();
+    if (http::is_field_value(made.content_type)) return wrong;
+    made.content_type.clear();
+    return "an answer with a Content-Type that is none";
+}
+
+} // namespace detail
 
 } // namespace weir::inline v0
 
@@ -12595,7 +15000,8 @@ public:
     // section 10.2). Programs that send no Origin may always; pages without an origin of their own send "null", which
     // may be listed.
     websocket_route& origins(std::span<const std::string_view> allowed) {
-        x_origins.assign(allowed.begin(), allowed.end());
+        x_origins.clear();
+        for (const std::string_view each : allowed) x_origins.emplace_back(each);
         return *this;
     }
 
@@ -12633,13 +15039,13 @@ public:
     detail::request_handler* check() const noexcept { return x_check.get(); }
     detail::websocket_handler& handler() const noexcept { return *x_handler; }
     bool wants_request() const noexcept { return x_wants_request; }
-    const std::vector<std::string>& supported() const noexcept { return x_subprotocols; }
+    const sequence<std::string>& supported() const noexcept { return x_subprotocols; }
 
 private:
     std::string x_path;
     owned<detail::websocket_handler> x_handler;
-    std::vector<std::string> x_subprotocols;
-    std::vector<std::string> x_origins;
+    sequence<std::string> x_subprotocols;
+    sequence<std::string> x_origins;
     owned<detail::request_handler> x_check;
     bool x_wants_request;
     bool x_any_origin = false;
@@ -12656,13 +15062,6 @@ private:
 
 namespace weir::inline v0::detail {
 
-struct get_route : list_node<get_route> {
-    get_route(std::string_view at, owned<request_handler> by) : path(at), handler(std::move(by)) {}
-
-    std::string path;
-    owned<request_handler> handler;
-};
-
 class routes {
 public:
     routes() noexcept = default;
@@ -12670,7 +15069,6 @@ public:
     routes& operator=(const routes&) = delete;
     [[gnu::cold]] ~routes() {
         while (websocket_route* each = x_websockets.pop_front()) delete each;
-        while (get_route* each = x_gets.pop_front()) delete each;
     }
 
     websocket_route& add(owned<websocket_route> route) {
@@ -12681,21 +15079,10 @@ public:
         return *added;
     }
 
-    void add(std::string_view path, owned<request_handler> handler) {
-        assert(is_path(path) && "a path begins with '/' and has no query; other characters are percent-encoded");
-        assert(!get_at(path) && "two handlers for GET at one path");
-        x_gets.push_back(*new get_route(path, std::move(handler)));
-    }
-
     // Null where there is none.
     websocket_route* websocket_at(std::string_view path) const noexcept {
         for (websocket_route* each = x_websockets.front(); each; each = x_websockets.after(*each))
             if (each->path() == path) return each;
-        return nullptr;
-    }
-    const get_route* get_at(std::string_view path) const noexcept {
-        for (const get_route* each = x_gets.front(); each; each = x_gets.after(*each))
-            if (each->path == path) return each;
         return nullptr;
     }
 
@@ -12704,15 +15091,23 @@ private:
         return text.starts_with('/') && http::is_target(text) && text.find_first_of("?#") == text.npos;
     }
 
-    list<websocket_route> x_websockets; // owned, as the next
-    list<get_route> x_gets;
+    list<websocket_route> x_websockets; // owned
 };
 
 // What the connections of a server look at.
 struct server_setup {
+    server_setup() noexcept = default;
+    server_setup(const server_setup&) = delete;
+    server_setup& operator=(const server_setup&) = delete;
+    ~server_setup() {
+        while (companion* each = beside.pop_front()) delete each;
+    }
+
     routes table;
+    owned<plain_requests> plain; // null: there are none
     server_options options;
     shared<const websocket_options> websocket;
+    list<companion> beside; // owned
 
     void note(log_level level, std::string_view what, std::string_view at = {}, std::error_code why = {}) const {
         options.log({level, what, at, why, 0});
@@ -12746,7 +15141,7 @@ public:
     class [[nodiscard]] place {
     public:
         place() noexcept = default;
-        place(place&& other) noexcept : x_of(std::exchange(other.x_of, nullptr)), x_address(other.x_address) {}
+        place(place&& other) noexcept : x_of(exchanged(other.x_of, nullptr)), x_address(other.x_address) {}
         place& operator=(place&&) = delete;
         ~place() {
             if (!x_of) return;
@@ -12806,14 +15201,14 @@ private:
             x_noted = now;
             const std::string who = peer ? peer.address() : std::string();
             x_server.note(log_level::warning,
-                          concat({number_text(std::exchange(x_refused, 0)), " refused: there are ", number_text(most),
+                          concat({number_text(exchanged(x_refused, 0)), " refused: there are ", number_text(most),
                                   " connections", peer ? " from " : "", who, ", which is the limit"}));
         }
         if (x_heard < heard_out) {
             x_leaving.push_back(*new farewell(std::move(stream), as_bytes(words), x_scheduler, x_heard));
         } else {
             const bytes_view bytes = as_bytes(words);
-            stream->write({&bytes, 1});
+            stream->write_piece(bytes);
             stream->close();
             stream.reset();
         }
@@ -12833,381 +15228,252 @@ private:
 
 } // namespace weir::inline v0::detail
 
-// ==== weir/server/http_phase.hpp =====================================================================================
+// ==== weir/server/carrier_request.hpp ================================================================================
 
-// The HTTP side of a server's connection: reads requests and answers them, until the connection ends or is upgraded.
+// What a request to a channel asks for: a session or a new one, what its client has, and the transport.
 //
-// Each head has one deadline as a whole, and each 64 KiB of an answer has one, so a client that sends or reads by
-// trickles is not kept. Whatever is wrong with a request is answered by a status and a sentence. Nothing is kept of a
-// body: after a request with one the connection is closed. Loop thread only.
-//
-// All waiting is done by one coroutine, `run`; what is to be done next is decided between its waits by plain functions,
-// which prepare a `step`.
+// From the query, and from the Last-Event-ID with which browsers take up an event stream again. Views into the request.
 
 namespace weir::inline v0::detail {
 
-// What the HTTP side of a connection leaves to the WebSocket side.
-struct upgrade {
-    websocket_route* route = nullptr; // null: there was no handshake, or it was refused
-    owned<http::request_head> request;
-    std::string subprotocol;
-    owned<ws::message_codec> codec; // null: messages are not compressed
-    io::lease lease; // of the stream, with what came behind the handshake in `rest`
-    mutable_bytes rest;
-};
+struct carrier_request {
+    std::string_view session;                // empty: a new one
+    std::optional<std::uint64_t> ack;        // everything up to this has arrived
+    std::optional<transport_kind> transport; // that is asked for by name
+    std::string_view wrong;                  // a sentence, where the request makes no sense
+    bool names_session = false;              // in the query, so that the client can do without in the ids of events
 
-class http_phase {
-public:
-    // Waits for requests take place in `waiting`, which is cancelled when the server stops. Everything that is given
-    // must live until the task has ended.
-    [[gnu::cold]] static task<> run(const server_setup& of, io::stream& stream, context& waiting, upgrade& to) {
-        http_phase self(of, stream, waiting, to);
-        std::chrono::nanoseconds patience = of.options.handshake_timeout;
-        for (;;) {
-            self.begin(patience);
-            while (!self.read()) {
-                const result<> told = co_await in_context(waiting, self.x_signal.readable().within(self.left()));
-                if (!told) {
-                    self.could_not_read(told.error());
-                    break;
-                }
-            }
-            if (self.x_step.asked) {
-                const bool done = co_await caught(self.x_step.asked->call(self.x_head, self.x_said), self.x_thrown);
-                self.told(done);
-            }
-            while (!self.write()) {
-                const result<> told = co_await self.x_signal.writable().within(self.left());
-                if (!told) stream.reset();
-            }
-            if (!self.x_step.again) break;
-            patience = of.options.keep_alive_timeout;
-            (void)co_await yield(); // one client's pipeline does not keep others waiting
+    [[gnu::cold]] explicit carrier_request(std::string_view query, std::string_view last_event_id = {}) noexcept {
+        while (!query.empty()) {
+            const std::size_t end = query.find('&') == query.npos ? query.size() : query.find('&');
+            take(query.substr(0, end));
+            query.remove_prefix(end == query.size() ? end : end + 1);
         }
-        if (self.hand_over()) co_return;
-        for (;;) { // a socket that is closed with bytes unread would take back what was just written
-            const io::status what = self.discard();
-            if (what == io::status::ready && self.left().count() > 0) {
-                (void)co_await yield();
-            } else if (what == io::status::blocked) {
-                const result<> told = co_await self.x_signal.readable().within(self.left());
-                if (!told) break;
-            } else {
-                break;
-            }
-        }
+        names_session = !session.empty();
+        const std::size_t dot = last_event_id.rfind('.');
+        if (dot != last_event_id.npos) session = last_event_id.substr(0, dot);
+        if (!last_event_id.empty()) take_ack(last_event_id.substr(dot == last_event_id.npos ? 0 : dot + 1));
+        if (ack && *ack > 0 && session.empty()) wrong = "'ack' without a session";
     }
 
 private:
-    static constexpr std::chrono::nanoseconds finish_timeout = std::chrono::seconds(2);
-    static constexpr std::size_t write_step_bytes = 64 * 1024;
-
-    // What is to be done about a request.
-    struct step {
-        request_handler* asked = nullptr; // for the answer, or whether the handshake is welcome
-        websocket_route* route = nullptr; // what the handshake is for
-        http::response_options how = {};
-        bool again = false;    // another request may follow
-        bool answered = false; // what is written is an answer, which the client is to have
-        bool upgraded = false; // what is written accepts the handshake
-    };
-
-    http_phase(const server_setup& of, io::stream& stream, context& waiting, upgrade& to) noexcept
-        : x_server(of), x_stream(stream), x_waiting(waiting), x_signal(stream), x_parser(of.options.head), x_to(to) {}
-    ~http_phase() { x_stream.release(std::move(x_lease)); }
-
-    // --- reading and writing: each does what can be done now ---
-
-    void begin(std::chrono::nanoseconds patience) noexcept {
-        x_step = {};
-        x_parser.reset();
-        wait_at_most(patience);
-    }
-
-    // False while more is to come; then it is decided what to do.
-    [[gnu::cold]] bool read() {
-        for (;;) {
-            bytes_view input = x_rest;
-            const http::parse_status status = x_parser.parse(input);
-            x_rest = x_rest.last(input.size());
-            if (status == http::parse_status::done) {
-                x_head = x_parser.take();
-                judge();
-                return true;
-            }
-            if (status == http::parse_status::failed) return could_not_read(x_parser.error()), true;
-            x_stream.release(std::exchange(x_lease, {}));
-            x_rest = {};
-            switch (x_stream.fill(x_lease)) {
-            case io::status::ready: x_rest = x_lease.bytes; break;
-            case io::status::blocked: return false;
-            case io::status::end:
-                could_not_read(x_parser.started() ? error(errc::end_of_stream, "in the middle of an HTTP head")
-                                                  : error(errc::end_of_stream));
-                return true;
-            case io::status::failed: return could_not_read(x_stream.failure()), true;
-            }
+    void take(std::string_view parameter) noexcept {
+        const std::size_t equals = parameter.find('=') == parameter.npos ? parameter.size() : parameter.find('=');
+        const std::string_view name = parameter.substr(0, equals);
+        const std::string_view value = parameter.substr(equals == parameter.size() ? equals : equals + 1);
+        if (name == "session") {
+            session = value;
+            if (value.empty()) wrong = "'session' without an id";
+        } else if (name == "ack") {
+            take_ack(value);
+        } else if (name == "transport") {
+            for (const transport_kind each : {transport_kind::polling, transport_kind::long_polling, transport_kind::event_stream,
+                                              transport_kind::websocket})
+                if (value == to_text(each)) transport = each;
+            if (!transport) wrong = "'transport' is polling, long-polling, event-stream or websocket";
         }
     }
 
-    // True when everything is out, or the client is gone.
-    [[gnu::cold]] bool write() noexcept {
-        while (!x_text.empty() && !x_stream.failure()) {
-            if (x_written == x_step_end) {
-                x_step_end = x_text.size() - x_written > write_step_bytes ? x_written + write_step_bytes : x_text.size();
-                wait_at_most(x_server.options.handshake_timeout);
-            }
-            const bytes_view next = as_bytes(x_text).subspan(x_written, x_step_end - x_written);
-            x_written += x_stream.write({&next, 1});
-            if (x_written == x_text.size()) return forget_text(), true;
-            if (x_written < x_step_end && !x_stream.failure()) return false;
-        }
-        if (!x_text.empty()) x_step = {};
-        forget_text();
-        return true;
+    void take_ack(std::string_view value) noexcept {
+        ack = envelope::parse_number(value);
+        if (!ack) wrong = "'ack' is the number of a message";
     }
-
-    void forget_text() noexcept {
-        x_text.clear();
-        x_written = x_step_end = 0;
-    }
-
-    // After the last request: true when the connection now is a WebSocket's, or of nobody any more.
-    bool hand_over() {
-        if (x_step.upgraded) {
-            x_signal.detach();
-            x_to.rest = x_rest;
-            x_to.lease = std::exchange(x_lease, {});
-            x_to.request = make_owned<http::request_head>(std::move(x_head));
-            x_to.route = x_step.route;
-            return true;
-        }
-        if (!x_step.answered) return true;
-        x_stream.shutdown_write();
-        wait_at_most(finish_timeout);
-        return false;
-    }
-
-    // Throws away what has come.
-    io::status discard() noexcept {
-        x_stream.release(std::exchange(x_lease, {}));
-        return x_stream.fill(x_lease);
-    }
-
-    void wait_at_most(std::chrono::nanoseconds time) noexcept {
-        constexpr std::chrono::nanoseconds longest = std::chrono::hours(24 * 365); // as the loop's
-        x_until = x_waiting.runs_on().now() + (time < longest ? time : longest);
-    }
-    std::chrono::nanoseconds left() const noexcept { return x_until - x_waiting.runs_on().now(); }
-
-    // --- deciding: each prepares x_step, and x_text if there is something to say ---
-
-    // No request could be read. Says why, where there is somebody to hear it.
-    [[gnu::cold]] void could_not_read(const error& why) {
-        const bool started = x_parser.started();
-        const bool half = why == errc::end_of_stream && started;
-        if (why == condition::protocol || why == condition::limit || half) {
-            note(log_level::warning, concat({"not a request: ", why.message()}), why);
-            refuse(http::status_for(why), why.message());
-        } else if (why == errc::timed_out && started) {
-            refuse(http::status::request_timeout, "The request took too long.");
-        }
-    }
-
-    [[gnu::cold]] void judge() {
-        const std::string_view path = x_head.path();
-        websocket_route* const route = x_server.table.websocket_at(path);
-        const get_route* const get = x_server.table.get_at(path);
-        if (route && (!get || x_head.fields.has_token("Upgrade", "websocket"))) return judge_handshake(*route);
-
-        const result<http::body_framing> framing = http::framing_of(x_head);
-        if (!framing) return could_not_read(framing.error());
-        x_step.how.keep_alive = x_head.version_minor > 0 && x_head.keep_alive() &&
-                                framing->kind == http::body_kind::none && !x_waiting.canceled();
-        x_step.how.head_only = x_head.method == "HEAD";
-        if (!get) return respond(response(http::status::not_found, "There is nothing at this path.\n"));
-        if (x_head.method != "GET" && x_head.method != "HEAD") {
-            response refused(http::status::method_not_allowed, "This path answers GET and HEAD only.\n");
-            refused.fields.add("Allow", "GET, HEAD");
-            return respond(std::move(refused));
-        }
-        x_step.asked = get->handler.get();
-    }
-
-    // The application has said what it has to, or has thrown.
-    void told(bool done) {
-        if (x_step.route)
-            checked(done);
-        else
-            handled(done);
-        x_said.reset();
-    }
-
-    [[gnu::cold]] void handled(bool done) {
-        if (done) return respond_for_application(std::move(*x_said));
-        note(log_level::error, concat({"a handler threw: ", x_thrown}), {}, x_head.path());
-        respond(response(http::status::internal_server_error, "The server failed to answer.\n"));
-    }
-
-    // RFC 6455, section 4.2: judges the handshake.
-    [[gnu::cold]] void judge_handshake(websocket_route& route) {
-        if (const ws::handshake_refusal refusal = ws::check_request(x_head)) {
-            note(log_level::warning, refusal.sentence, refusal.reason, route.path());
-            response refused(refusal.status, concat({refusal.sentence, "\n"}));
-            refused.fields = refusal.head().fields;
-            x_step.how.head_only = x_head.method == "HEAD";
-            return respond(std::move(refused));
-        }
-        if (!route.welcomes(x_head)) {
-            note(log_level::warning, concat({"origin refused: ", x_head.fields.get("Origin").value_or("")}),
-                 errc::origin_refused, route.path());
-            return refuse(http::status::forbidden, "Pages of this origin may not connect here.");
-        }
-        x_step.route = &route;
-        x_step.asked = route.check();
-        if (!x_step.asked) accept();
-    }
-
-    [[gnu::cold]] void checked(bool done) {
-        if (!done) {
-            note(log_level::error, concat({"a check threw: ", x_thrown}), {}, x_step.route->path());
-            return refuse(http::status::internal_server_error, "The server failed to answer.");
-        }
-        if (!x_said) return accept();
-        note(log_level::info, "handshake refused by the application", {}, x_step.route->path());
-        respond_for_application(std::move(*x_said));
-    }
-
-    [[gnu::cold]] void accept() {
-        if (x_waiting.canceled()) return refuse(http::status::service_unavailable, "The server is stopping.");
-        const std::string_view subprotocol = ws::choose_subprotocol(x_head, x_step.route->supported());
-        const compression_choice& compressed = x_server.websocket->compression;
-        if (compressed.method()) x_to.codec = compressed.method()->accept(x_head.fields, compressed.options());
-        const result<http::response_head> accepted =
-            ws::make_response(x_head, subprotocol, {}, x_to.codec ? x_to.codec->agreed() : std::string_view());
-        if (!accepted || !http::append_head(x_text, *accepted)) return;
-        x_to.subprotocol = subprotocol;
-        x_step.upgraded = true;
-    }
-
-    [[gnu::cold]] void refuse(http::status code, std::string_view why) {
-        x_step.how = {};
-        respond(response(code, concat({why, "\n"})));
-    }
-
-    // What an application answers, without what is not its own to say.
-    [[gnu::cold]] void respond_for_application(response made) {
-        const unsigned code = http::to_number(made.status);
-        if (code < 200 || code > 599) {
-            note(log_level::error, concat({"an answer with the status ", number_text(code)}), {});
-            made = response(http::status::internal_server_error, "The server failed to answer.\n");
-        }
-        for (const std::string_view own : {"Content-Length", "Transfer-Encoding", "Connection"})
-            made.fields.remove(own);
-        if (made.fields.count("Content-Type") > 0) made.content_type.clear();
-        respond(std::move(made));
-    }
-
-    [[gnu::cold]] void respond(const response& answer) {
-        http::response_options how = x_step.how;
-        how.content_type = answer.content_type;
-        how.extra = &answer.fields;
-        if (!http::append_response(x_text, answer.status, answer.body, how))
-            return note(log_level::error, "a response that cannot be sent", {});
-        x_step.answered = true;
-        x_step.again = how.keep_alive;
-    }
-
-    // `at` is a route; without one it says who the client is.
-    [[gnu::cold]] void note(log_level level, std::string_view what, std::error_code why,
-                            std::string_view at = {}) const {
-        if (!x_server.options.log) return;
-        const std::string who = net::peer_name(x_stream);
-        x_server.note(level, what, concat({at, at.empty() || who.empty() ? "" : ", ", who}), why);
-    }
-
-    const server_setup& x_server;
-    io::stream& x_stream;
-    context& x_waiting;
-    io::stream_signal x_signal;
-    http::request_parser x_parser;
-    http::request_head x_head; // of the request that is being answered
-    io::lease x_lease;
-    mutable_bytes x_rest; // what of the lease has not been used
-    std::string x_text;   // what is being written
-    std::size_t x_written = 0;
-    std::size_t x_step_end = 0; // where in x_text the deadline is renewed
-    std::chrono::nanoseconds x_until{0};
-    std::string x_thrown;
-    std::optional<response> x_said; // by the application
-    step x_step;
-    upgrade& x_to;
 };
 
 } // namespace weir::inline v0::detail
 
-// ==== weir/server/stop_switch.hpp ====================================================================================
+// ==== weir/server/channel_route.hpp ==================================================================================
 
-// The way by which other threads and signal handlers end a server.
+// What a server does with the sessions of a channel: the settings of `server::channel`.
 //
-// Lives as long as the server, which runs once or several times; a request made while it does not run waits for the next
-// run.
+// A route is made by the server and lives as long, and with it the handler. Everything runs on the server's loop. Settings are
+// made before the server runs.
+
+namespace weir::inline v0 {
+
+// Each setter returns the route.
+class channel_route {
+public:
+    channel_route(std::string path, websocket_route& handshakes) : x_path(std::move(path)), x_handshakes(handshakes) {}
+    channel_route(const channel_route&) = delete;
+    channel_route& operator=(const channel_route&) = delete;
+
+    // How long sessions are kept, and what they hold: see there.
+    channel_route& options(const session_options& settings) noexcept {
+        x_options = settings;
+        return *this;
+    }
+
+    // How many sessions there may be at once, those included whose clients are away and those that have closed and are kept
+    // for their clients to be told. More are answered 503.
+    channel_route& sessions(std::size_t most) noexcept {
+        x_most = most;
+        return *this;
+    }
+
+    // The transports that are offered; all by default.
+    channel_route& transports(std::span<const transport_kind> offered) noexcept {
+        x_offered = 0;
+        for (const transport_kind each : offered) x_offered |= bit(each);
+        return *this;
+    }
+
+    // Pages of which other origins may use the channel, or that all may: as of a WebSocket route. Over HTTP these are told
+    // so (CORS); by default only pages of the same host may, and others are refused even where they know a session.
+    channel_route& origins(std::span<const std::string_view> allowed) {
+        x_handshakes.origins(allowed);
+        return *this;
+    }
+    channel_route& any_origin() {
+        x_handshakes.any_origin();
+        x_any_origin = true;
+        return *this;
+    }
+
+    // Asks `judge` about each request, whatever its transport, the handshakes of WebSockets among them: as of a WebSocket route.
+    template <class Function>
+        requires std::is_invocable_v<Function&, const http::request_head&>
+    channel_route& admit(Function judge) {
+        x_handshakes.admit(std::move(judge));
+        return *this;
+    }
+
+    std::string_view path() const noexcept { return x_path; }
+
+    // --- for the server ---
+
+    const session_options& options() const noexcept { return x_options; }
+    std::size_t most_sessions() const noexcept { return x_most; }
+    bool offers(transport_kind kind) const noexcept { return (x_offered & bit(kind)) != 0; }
+    detail::request_handler* check() const noexcept { return x_handshakes.check(); }
+    bool takes_any_origin() const noexcept { return x_any_origin; }
+
+    // Whether a page may send this request. Browsers send no Origin with some requests of other hosts' pages: they say so
+    // in Sec-Fetch-Site.
+    [[gnu::cold]] bool welcomes(const http::request_head& request) const noexcept {
+        if (!x_handshakes.welcomes(request)) return false;
+        const std::string_view site = request.fields.get("Sec-Fetch-Site").value_or("none");
+        return x_any_origin || request.fields.get("Origin") || site == "none" || site == "same-origin";
+    }
+
+private:
+    static constexpr unsigned bit(transport_kind of) noexcept { return 1u << static_cast<unsigned>(of); }
+
+    std::string x_path;
+    websocket_route& x_handshakes; // whose origins and check hold for plain requests too
+    session_options x_options;
+    std::size_t x_most = 65536;
+    unsigned x_offered = 15;
+    bool x_any_origin = false;
+};
+
+} // namespace weir::inline v0
+
+// ==== weir/server/session_table.hpp ==================================================================================
+
+// The sessions of a channel's route, by their ids.
+//
+// A hash table in one array, at most half full. Ids are drawn here and are unpredictable, so their first bytes are as good as
+// a hash, and nobody can choose where a session stands. Has an owner's share in each. Loop thread only.
 
 namespace weir::inline v0::detail {
 
-class stop_switch final : private io::interrupt {
+inline constexpr std::size_t session_id_bytes = 22;
+
+// 128 random bits, in base64 that needs no encoding in a URL (RFC 4648, section 5).
+[[gnu::cold]] inline std::string make_session_id(entropy& random) {
+    std::byte bits[16];
+    random.fill(bits);
+    std::string id = base64_encode(bits);
+    for (char& each : id) each = each == '+' ? '-' : each == '/' ? '_' : each;
+    id.resize(session_id_bytes); // without the padding
+    return id;
+}
+
+class session_table final : private session_owner {
 public:
-    // Who does the stopping, on the loop's thread.
-    class target {
-    public:
-        virtual void stop_requested() noexcept = 0;
+    session_table() noexcept = default;
+    session_table(const session_table&) = delete;
+    session_table& operator=(const session_table&) = delete;
+    ~session_table() { clear(); }
 
-    protected:
-        ~target() = default;
-    };
+    std::size_t size() const noexcept { return x_size; }
 
-    // From any thread; async-signal-safe.
-    void request(std::chrono::nanoseconds grace) noexcept {
-        x_grace.store(grace.count());
-        x_requested.store(true);
-        x_users.fetch_add(1); // the loop does not go while somebody may look at it
-        if (io::loop* const on = x_loop.load()) on->raise(*this);
-        x_users.fetch_sub(1);
+    // A new session. `options` must outlive it.
+    [[gnu::cold]] shared<session> open(scheduler& on, entropy& random, const session_options& options) {
+        if ((x_size + 1) * 2 > x_slots.size()) resize(x_slots.empty() ? smallest : x_slots.size() * 2);
+        shared<session> made =
+            shared<session>::make(on, options, static_cast<session_owner&>(*this), make_session_id(random));
+        x_slots[find_slot(made->id())] = made;
+        ++x_size;
+        return made;
     }
 
-    bool requested() const noexcept { return x_requested.load(); }
-    std::chrono::nanoseconds grace() const noexcept { return std::chrono::nanoseconds(x_grace.load()); }
-
-    // From here to `detach`, on the loop's thread, `who` is told.
-    [[gnu::cold]] void attach(io::loop& on, target& who) noexcept {
-        x_target = &who;
-        on.add(*this);
-        x_loop.store(&on);
+    // Empty where there is none of that id.
+    shared<session> find(std::string_view id) const noexcept {
+        if (x_slots.empty() || id.size() != session_id_bytes) return {};
+        return x_slots[find_slot(id)];
     }
 
-    // Every request made so far has had its effect.
-    [[gnu::cold]] void detach() noexcept {
-        x_loop.store(nullptr);
-        while (x_users.load()) {} // another thread is inside request(): a matter of nanoseconds
-        unlink();
-        x_target = nullptr;
-        x_requested.store(false);
+    // Calls `what(session)` for each; it may not open or strike any.
+    template <class What>
+    void for_each(What what) {
+        for (const shared<session>& each : x_slots)
+            if (each) what(*each);
     }
 
-    bool attached() const noexcept { return x_loop.load() != nullptr; }
+    // Strikes all off, without a word to those who have a share in them.
+    [[gnu::cold]] void clear() noexcept {
+        std::vector<shared<session>> gone;
+        gone.swap(x_slots);
+        x_size = 0;
+        for (const shared<session>& each : gone)
+            if (each) each->disown();
+    }
 
 private:
-    [[gnu::cold]] void on_interrupt() noexcept override {
-        if (requested()) x_target->stop_requested();
+    static constexpr std::size_t smallest = 16;
+
+    std::size_t home(std::string_view id) const noexcept {
+        std::uint64_t bits;
+        std::memcpy(&bits, id.data(), sizeof bits);
+        return static_cast<std::size_t>((bits * 0x9E3779B97F4A7C15u) >> 32) & (x_slots.size() - 1);
     }
 
-    std::atomic<io::loop*> x_loop{nullptr};
-    std::atomic<int> x_users{0};
-    std::atomic<bool> x_requested{false};
-    std::atomic<std::int64_t> x_grace{0}; // nanoseconds
-    target* x_target = nullptr;
-    static_assert(std::atomic<std::int64_t>::is_always_lock_free && std::atomic<io::loop*>::is_always_lock_free,
-                  "a signal handler may not take a lock");
+    // The slot of the session, or the free one where it would be.
+    std::size_t find_slot(std::string_view id) const noexcept {
+        std::size_t at = home(id);
+        while (x_slots[at] && x_slots[at]->id() != id) at = (at + 1) & (x_slots.size() - 1);
+        return at;
+    }
+
+    [[gnu::cold]] void strike(session& which) noexcept override {
+        std::size_t gap = find_slot(which.id());
+        const shared<session> last_share = std::move(x_slots[gap]);
+        --x_size;
+        const std::size_t mask = x_slots.size() - 1;
+        for (std::size_t at = gap;;) { // what stands behind a gap, and belongs before it, moves up
+            at = (at + 1) & mask;
+            if (!x_slots[at]) break;
+            if (((at - home(x_slots[at]->id())) & mask) < ((at - gap) & mask)) continue;
+            x_slots[gap] = std::move(x_slots[at]);
+            gap = at;
+        }
+        if (x_slots.size() > smallest && x_size * 8 < x_slots.size()) resize(x_slots.size() / 2);
+    }
+
+    [[gnu::cold]] void resize(std::size_t size) {
+        std::vector<shared<session>> old(size);
+        old.swap(x_slots);
+        for (shared<session>& each : old)
+            if (each) {
+                const std::size_t at = find_slot(each->id());
+                x_slots[at] = std::move(each);
+            }
+    }
+
+    std::vector<shared<session>> x_slots;
+    std::size_t x_size = 0;
 };
 
 } // namespace weir::inline v0::detail
@@ -13295,6 +15561,1948 @@ private:
 
 } // namespace weir::inline v0::detail
 
+// ==== weir/server/channel_service.hpp ================================================================================
+
+// The sessions of a channel while a server runs, and the handlers that serve them.
+//
+// Requests and handshakes come to `take_up` for a session, a new one or one that is there. Each session has one handler, a task
+// among those of the connections, which lives as long as the session is open, whatever carries it. When the server stops, every
+// session is closed with 1001. Owned by the server. Loop thread only.
+
+namespace weir::inline v0::detail {
+
+// Serves a session; may care for the request that opened it or not.
+class channel_handler {
+public:
+    virtual ~channel_handler() = default;
+
+    // `request` is null for a handler that does not care for it.
+    virtual task<> call(channel& client, const http::request_head* request) = 0;
+};
+
+template <class Function>
+inline constexpr bool takes_channel_and_request =
+    std::is_invocable_r_v<task<>, Function&, channel&, const http::request_head&>;
+
+template <class Function>
+class channel_handler_of final : public channel_handler {
+public:
+    explicit channel_handler_of(Function function) : x_function(std::move(function)) {}
+
+    task<> call(channel& client, [[maybe_unused]] const http::request_head* request) override {
+        return call_guarded([&]() -> task<> {
+            if constexpr (takes_channel_and_request<Function>)
+                return x_function(client, *request);
+            else
+                return x_function(client);
+        });
+    }
+
+private:
+    Function x_function;
+};
+
+// What became of a request for a session.
+struct taken_up {
+    shared<session> held; // empty: refused
+    bool is_new = false;
+    unsigned refusal = 0;      // the number of the error
+    std::string_view why = {}; // a sentence
+};
+
+template <class = void>
+class channel_service final : public companion {
+public:
+    channel_service(const server_setup& of, std::string path, websocket_route& handshakes, owned<channel_handler> handler,
+                    bool wants_request)
+        : x_server(of), x_route(std::move(path), handshakes), x_handler(std::move(handler)), x_wants_request(wants_request) {}
+
+    channel_route& route() noexcept { return x_route; }
+
+    // The largest record on a WebSocket, and the largest body of a POST.
+    std::size_t limit_bytes() const noexcept { return x_server.options.websocket.message_bytes; }
+    std::chrono::nanoseconds patience() const noexcept { return x_server.options.handshake_timeout; }
+
+    // The session that is asked for. What the client has is noted; it has not got a carrier yet. `request`: of the client,
+    // null where it is not known, which is right where the handler does not care.
+    taken_up take_up(const carrier_request& asked, transport_kind over, const http::request_head* request) {
+        if (!asked.wrong.empty()) return refuse(400, asked.wrong);
+        if (!x_route.offers(over)) return refuse(403, "this transport is not offered here");
+        if (!x_tasks || x_stopping) return refuse(503, "the server is stopping");
+        taken_up made;
+        if (asked.session.empty()) {
+            if (x_sessions.size() >= x_route.most_sessions()) return refuse(503, "there are as many sessions as there may be");
+            made.held = x_sessions.open(*io::loop::current(), io::loop::current()->random(), x_route.options());
+            made.is_new = true;
+            owned<const http::request_head> kept;
+            if (x_wants_request) kept = make_owned<const http::request_head>(*request);
+            x_tasks->spawn(converse(made.held, std::move(kept)));
+        } else {
+            made.held = x_sessions.find(asked.session);
+            if (!made.held) return refuse(404, "there is no such session, or not any more");
+        }
+        if (made.held->resume(asked.ack) != errc{}) return refuse(410, "messages after that are not kept any more, or not yet sent");
+        return made;
+    }
+    shared<session> find(std::string_view id) const noexcept { return x_sessions.find(id); }
+    std::size_t sessions() const noexcept { return x_sessions.size(); }
+    bool wants_request() const noexcept { return x_wants_request; }
+
+    // The first record of a carrier that goes on.
+    std::string greeting(const taken_up& of) const {
+        std::string record;
+        if (!of.is_new) {
+            envelope::append_number(record, envelope::kind::resumed, of.held->received());
+        } else {
+            const session_options& all = x_route.options();
+            const envelope::settings said{milliseconds(all.heartbeat), milliseconds(all.keep), limit_bytes()};
+            envelope::append_opened(record, of.held->id(), said);
+        }
+        return record;
+    }
+
+    void note(log_level level, std::string_view what) const { x_server.note(level, what, x_route.path()); }
+
+private:
+    static taken_up refuse(unsigned number, std::string_view why) {
+        taken_up none;
+        none.refusal = number;
+        none.why = why;
+        return none;
+    }
+    static std::uint64_t milliseconds(std::chrono::nanoseconds of) noexcept {
+        return static_cast<std::uint64_t>(of.count() / 1'000'000);
+    }
+
+    // However the handler ends, its context is of no use to the session after it.
+    struct guarded {
+        guarded(session& of, context& own) noexcept : x_session(of) { of.guard(&own); }
+        ~guarded() { x_session.guard(nullptr); }
+        session& x_session;
+    };
+
+    // One session's handler, from the opening to its end.
+    task<> converse(shared<session> held, owned<const http::request_head> request) {
+        channel client(*held);
+        context own(*co_await this_context());
+        const guarded until_the_end(*held, own);
+        std::string thrown;
+        const supervised::outcome end =
+            co_await supervised(own, x_handler->call(client, request.get()), x_server.options.cancel_grace, thrown);
+        if (end == supervised::outcome::ended) {
+            held->close(close_cause::local, ws::close_code::normal, {});
+        } else {
+            const bool threw = end == supervised::outcome::threw;
+            note(log_level::error, concat({threw ? "a handler threw: " : "gave up a handler that went on when cancelled", thrown}));
+            held->close(close_cause::local, ws::close_code::internal_error, {});
+        }
+    }
+
+    void begin(scope& tasks) noexcept override {
+        x_tasks = &tasks;
+        x_stopping = false;
+    }
+    void stop() noexcept override {
+        x_stopping = true;
+        std::vector<shared<session>> all; // closing one may strike it off
+        x_sessions.for_each([&](session& each) { all.push_back(x_sessions.find(each.id())); });
+        for (const shared<session>& each : all)
+            each->close(close_cause::local, ws::close_code::going_away, "the server is stopping");
+    }
+    void end() noexcept override {
+        x_tasks = nullptr;
+        x_sessions.clear();
+    }
+
+    const server_setup& x_server;
+    channel_route x_route;
+    owned<channel_handler> x_handler;
+    session_table x_sessions;
+    scope* x_tasks = nullptr; // null while the server does not run
+    bool x_wants_request;
+    bool x_stopping = false;
+};
+
+} // namespace weir::inline v0::detail
+
+// ==== weir/server/request_body.hpp ===================================================================================
+
+// What a client has sent behind the head of a request: its body, and what follows that.
+//
+// Bytes go in as they are received and come out as pieces of the body. A piece stays where it is until the next one is asked
+// for; what arrives meanwhile goes to a second buffer. Does no I/O, and has no bound: whoever puts in sees to that.
+
+namespace weir::inline v0::detail {
+
+class request_body {
+public:
+    request_body(block_pool& pool, http::body_framing framing) noexcept
+        : x_framing(framing), x_decoder(framing, UINT64_MAX), x_reading(pool), x_arriving(pool) {}
+
+    // Takes what was received.
+    void append(bytes_view more) noexcept {
+        [[maybe_unused]] const bool fits = x_arriving.append(more);
+        assert(fits && "these buffers have no bound of their own");
+    }
+
+    // How many bytes are kept that nobody has looked at.
+    std::size_t kept_bytes() const noexcept { return x_reading.size() - x_used + x_arriving.size(); }
+
+    // Looks for the next piece, which is valid until the next call of this.
+    http::body_event next() noexcept {
+        for (;;) {
+            bytes_view input = std::as_const(x_reading).view().subspan(x_used);
+            const http::body_event found = x_decoder.decode(input);
+            x_used = x_reading.size() - input.size();
+            if (found.what != http::body_event::need_more) return found;
+            if (x_arriving.empty()) {
+                if (!std::exchange(x_ends, false)) return found;
+                x_decoder.end_of_stream();
+                continue;
+            }
+            x_reading.clear();
+            x_used = 0;
+            std::swap(x_reading, x_arriving);
+        }
+    }
+
+    // The stream has ended: if the body is not complete, `next` fails once what has come is used up.
+    void end_of_stream() noexcept { x_ends = true; }
+
+    weir::error error() const noexcept { return x_decoder.error(); }
+    http::body_framing framing() const noexcept { return x_framing; }
+
+    // Moves what follows the body, all of which must have been taken, to a place with room for `kept_bytes`.
+    void take_rest(std::byte* to) noexcept {
+        const bytes_view first = std::as_const(x_reading).view().subspan(x_used), second = std::as_const(x_arriving).view();
+        if (!first.empty()) std::memcpy(to, first.data(), first.size());
+        if (!second.empty()) std::memcpy(to + first.size(), second.data(), second.size());
+        x_reading.clear();
+        x_arriving.clear();
+        x_used = 0;
+    }
+
+private:
+    http::body_framing x_framing;
+    http::body_decoder x_decoder;
+    buffer x_reading;
+    buffer x_arriving;
+    std::size_t x_used = 0; // bytes of x_reading
+    bool x_ends = false;
+};
+
+} // namespace weir::inline v0::detail
+
+// ==== weir/server/response_stream.hpp ================================================================================
+
+// The body of an answer, as it is being sent.
+//
+//     weir::response_stream& out = http.stream({http::status::ok, {}});
+//     co_await out.write("one line\n");
+//
+// Goes out in chunks; to a client of HTTP/1.0, and where it is told a length, as it is. What is written within one turn of the
+// loop leaves in one system call. A client that does not take 64 KiB within `handshake_timeout` is broken off. Belongs to
+// its exchange. Loop thread only.
+
+namespace weir::inline v0 {
+
+class response_stream : private ready_item, private timer {
+public:
+    // From so many waiting bytes on `write` waits, until half of that is left; and with so many the client is broken off.
+    static constexpr std::size_t high_water_bytes = 256 * 1024;
+    static constexpr std::size_t most_queued_bytes = 16 * 1024 * 1024;
+
+    response_stream(const response_stream&) = delete;
+    response_stream& operator=(const response_stream&) = delete;
+    ~response_stream() { wake_all(); }
+
+    // Awaited by the writer, for back-pressure.
+    class writing : public awaitable<writing> {
+    public:
+        explicit writing(response_stream& to) noexcept : x_to(&to) {}
+        writing(writing&& other) noexcept : x_to(other.x_to) {}
+
+        bool await_ready() const noexcept { return x_to->queued_bytes() < high_water_bytes || x_to->x_gone; }
+        bool suspend(std::coroutine_handle<> who, context* in) noexcept {
+            if (x_waiter.suspend(who, in)) x_to->x_writers.push_back(x_waiter);
+            return true;
+        }
+        send_status await_resume() const noexcept {
+            return x_to->x_gone ? errc::closed : x_waiter.outcome();
+        }
+
+    private:
+        response_stream* x_to;
+        waiter x_waiter;
+    };
+
+    // Takes the text at the call. What it gives may be awaited, and is ready while not much is waiting: a writer that does
+    // so keeps pace with the client. True, or why what is written no longer arrives: `errc::closed`, `errc::canceled`.
+    writing write(std::string_view text) noexcept { return write(as_bytes(text)); }
+    writing write(bytes_view bytes) noexcept {
+        if (is_open()) put(bytes);
+        return writing(*this);
+    }
+
+    // How many bytes the client's system has not taken yet.
+    std::size_t queued_bytes() const noexcept { return x_queue.size(); }
+
+    // False once the client is gone, or the answer complete: what is written then is dropped.
+    bool is_open() const noexcept { return x_how != form::none && !x_gone; }
+
+    // Completes the answer. So does the end of the handler.
+    void end() noexcept {
+        if (!is_open()) return;
+        if (x_how == form::chunked && !x_head_only) append(as_bytes(http::last_chunk));
+        x_complete = x_how != form::length || x_left == 0 || x_head_only;
+        x_how = form::none;
+        schedule();
+    }
+
+private:
+    friend class exchange;
+
+    enum class form : unsigned char { none, chunked, until_close, length };
+
+    static constexpr std::size_t patient_bytes = 64 * 1024;
+
+    // `work` and `held` are cancelled when the client is gone.
+    response_stream(io::stream& over, block_pool& pool, scheduler& on, std::chrono::nanoseconds patience, context& work,
+                    context& held) noexcept
+        : x_stream(over), x_scheduler(on), x_work(work), x_held(held), x_patience(patience), x_queue(pool) {}
+
+    void put(bytes_view bytes) noexcept {
+        if (x_how == form::length) {
+            if (bytes.size() > x_left) bytes = bytes.first(static_cast<std::size_t>(x_left));
+            x_left -= bytes.size();
+        }
+        if (bytes.empty() || x_head_only) return;
+        if (x_queue.size() + bytes.size() > most_queued_bytes) return abort();
+        if (x_how == form::chunked) {
+            [[maybe_unused]] const bool fits = http::append_chunk(x_queue, bytes);
+            assert(fits);
+        } else {
+            append(bytes);
+        }
+        if (x_queue.size() >= patient_bytes)
+            flush();
+        else
+            schedule();
+    }
+
+    void append(bytes_view bytes) noexcept {
+        [[maybe_unused]] const bool fits = x_queue.append(bytes);
+        assert(fits && "the queue has no bound of its own");
+    }
+
+    void schedule() noexcept {
+        if (!ready_item::linked()) x_scheduler.post_at_turn_end(*this);
+    }
+
+    // Hands the stream what it takes now.
+    void flush() noexcept {
+        while (!x_queue.empty() && !x_broken) {
+            const bytes_view all = std::as_const(x_queue).view();
+            const std::size_t size = all.size() < write_bytes ? all.size() : write_bytes;
+            const bytes_view some = all.first(size);
+            const std::size_t taken = x_stream.write({&some, 1});
+            x_queue.consume(taken);
+            x_patient_for = taken < x_patient_for ? x_patient_for - taken : 0;
+            if (x_stream.failure()) return give_up();
+            if (taken < size) break;
+        }
+        if (x_queue.empty()) {
+            timer::disarm();
+        } else if (!timer::armed() || x_patient_for == 0) {
+            x_patient_for = patient_bytes;
+            x_scheduler.arm(*this, x_patience);
+        }
+        if (x_queue.size() <= high_water_bytes / 2) wake_all();
+    }
+
+    void abort() noexcept {
+        x_stream.reset();
+        give_up();
+    }
+
+    // Nothing can be sent any more.
+    void give_up() noexcept {
+        x_broken = true;
+        x_queue.clear();
+        timer::disarm();
+        leave();
+    }
+
+    // The client is gone; it may have ended its own direction only, and still be there for what is queued.
+    void leave() noexcept {
+        if (std::exchange(x_gone, true)) return;
+        wake_all();
+        x_held.cancel();
+        x_work.cancel();
+    }
+
+    void wake_all() noexcept {
+        while (ready_item* first = x_writers.front()) static_cast<waiter*>(first)->wake(); // which leaves the list
+    }
+
+    void run() noexcept override { flush(); }
+    void expire() noexcept override { abort(); }
+
+    static constexpr std::size_t write_bytes = 1024 * 1024;
+
+    io::stream& x_stream;
+    scheduler& x_scheduler;
+    context& x_work;
+    context& x_held;
+    std::chrono::nanoseconds x_patience;
+    buffer x_queue;
+    list<ready_item> x_writers; // of waiters
+    std::uint64_t x_left = 0;       // bytes of a known length that are to be written yet
+    std::size_t x_patient_for = 0;  // bytes that are to be taken until the timer fires
+    form x_how = form::none;
+    bool x_head_only = false;
+    bool x_complete = true; // nothing is missing of what the head has announced
+    bool x_gone = false;
+    bool x_broken = false;
+};
+
+} // namespace weir::inline v0
+
+// ==== weir/server/exchange.hpp =======================================================================================
+
+// One request that waits for its answer.
+//
+//     weir::task<> create(weir::exchange& http) {                 // server.route("POST", "/rooms/{room}", create)
+//         const auto text = co_await http.body();
+//         if (!text) co_return;                                   // too large, too slow, or the client is gone: it is told
+//         http.respond({weir::http::status::created, std::string(http.parameter("room"))});
+//     }
+//
+// A handler answers by `respond` or by `stream`, once. Valid until its task has ended. The task is cancelled when the client
+// is gone: when the end of its stream, or a reset, is seen while the handler waits. For that the connection is read meanwhile:
+// up to 64 KiB of what a client sends are kept, the next requests among it. A handler that returns without an answer gives
+// 413, 408 or 400 when `read` or `body` has failed, and else 500 and a note in the log. One that throws gives 500, and where
+// the answer had begun the connection is reset. Loop thread only.
+
+namespace weir::inline v0 {
+
+class exchange : private io::stream_observer, private timer, private cancel_hook {
+public:
+    static constexpr std::size_t default_body_bytes = 64 * 1024;
+
+    exchange(const exchange&) = delete;
+    exchange& operator=(const exchange&) = delete;
+    ~exchange() { x_on.stream.observe(nullptr); }
+
+    // --- the request ---
+
+    const http::request_head& request() const noexcept { return x_on.request; }
+
+    // What the path has where the route's pattern has `{name}`, decoded; empty if there is no such parameter.
+    std::string_view parameter(std::string_view name) const noexcept {
+        std::string_view pattern = x_pattern, path = x_on.request.path(), decoded = x_parameters;
+        http::detail::matched_segment each;
+        while (!pattern.empty() && http::detail::next_segment(pattern, path, each)) {
+            if (each.kind == http::detail::segment_kind::literal) continue;
+            const std::string_view value = decoded.substr(0, http::percent_decoded_bytes(each.text));
+            if (each.name == name) return value;
+            decoded.remove_prefix(value.size());
+        }
+        return {};
+    }
+
+    // The first parameter of that name in the query, decoded; nothing if there is none.
+    std::optional<std::string_view> query(std::string_view name) {
+        const std::string_view all = x_on.request.query();
+        if (x_query.empty()) x_query = http::decode_query(all);
+        return http::query_parameter(all, x_query, name);
+    }
+
+    // The next piece of the body, valid until the next read; empty at its end. Fails with `errc::end_of_stream`, with
+    // `errc::timed_out` when the client does not send 64 KiB, or the rest, within `handshake_timeout` of waiting, or with what is
+    // wrong with its chunks. A client that waits for it is told to go on (100). One read at a time; what a read that was
+    // cancelled or timed out has not taken is there for the next.
+    class [[nodiscard]] reading : public awaitable<reading> {
+    public:
+        explicit reading(exchange& from) noexcept : x_from(&from) {}
+        reading(reading&& other) noexcept : x_from(other.x_from) {}
+        ~reading() { leave(); }
+
+        bool await_ready() noexcept { return x_from->x_reader || x_from->look_for_reader(); }
+        bool suspend(std::coroutine_handle<> who, context* in) noexcept {
+            if (x_waiter.suspend(who, in)) x_from->begin_wait(x_waiter);
+            return true;
+        }
+        result<bytes_view> await_resume() noexcept {
+            if (x_from->x_reader && x_from->x_reader != &x_waiter) return errc::busy;
+            leave();
+            return x_from->take_found(x_waiter.outcome());
+        }
+
+    private:
+        void leave() noexcept {
+            if (x_from->x_reader == &x_waiter) x_from->end_wait();
+        }
+
+        exchange* x_from;
+        waiter x_waiter;
+    };
+    reading read() noexcept { return reading(*this); }
+
+    // The whole body, kept until the task has ended; as `read`, and `errc::body_too_large` when it is larger than `most_bytes`.
+    template <class = void>
+    task<result<std::string_view>> body(std::size_t most_bytes = default_body_bytes) {
+        const http::body_framing framing = x_body.framing();
+        if (framing.kind == http::body_kind::length && framing.length > most_bytes) co_return body_failed(errc::body_too_large);
+        for (;;) {
+            const result<bytes_view> piece = co_await read();
+            if (!piece) co_return piece.error();
+            if (piece->empty()) co_return std::string_view(x_text);
+            if (piece->size() > most_bytes - x_text.size()) co_return body_failed(errc::body_too_large);
+            x_text += as_text(*piece);
+        }
+    }
+
+    // --- the answer ---
+
+    // Answers with a complete response.
+    template <class = void>
+    void respond(response made) {
+        assert(!x_answered && "an exchange is answered once");
+        tidy(made);
+        http::response_options how;
+        how.content_type = made.content_type;
+        how.extra = &made.fields;
+        how.keep_alive = x_keeps = may_keep();
+        how.head_only = head_only();
+        [[maybe_unused]] const bool fits = http::append_response(x_out.x_queue, made.status, made.body, how);
+        assert(fits);
+        x_answered = true;
+        x_out.schedule();
+    }
+
+    // Answers with a body that is written piece by piece, after that of `head`. With `length` it is announced, and exactly so
+    // many bytes must be written: more are dropped, and if there are fewer the connection is broken off.
+    template <class = void>
+    response_stream& stream(response head, std::optional<std::uint64_t> length = {}) {
+        assert(!x_answered && "an exchange is answered once");
+        tidy(head);
+        const bool chunked = !length && x_on.request.version_minor > 0;
+        const bool bare = !http::detail::may_have_body(head.status);
+        x_keeps = may_keep() && (length || chunked || bare);
+        http::response_head made;
+        made.status = head.status;
+        if (!head.content_type.empty() && !bare) made.fields.add("Content-Type", head.content_type);
+        if (length && !bare) made.fields.add("Content-Length", number_text(*length));
+        if (chunked && !bare) made.fields.add("Transfer-Encoding", "chunked");
+        if (!x_keeps) made.fields.add("Connection", "close");
+        for (const http::field each : head.fields) made.fields.add(each.name, each.value);
+        [[maybe_unused]] const bool fits = http::append_head(x_out.x_queue, made);
+        assert(fits);
+        x_answered = true;
+        using form = response_stream::form;
+        x_out.x_how = chunked ? form::chunked : length ? form::length : form::until_close;
+        x_out.x_left = length.value_or(0);
+        x_out.x_head_only = head_only() || bare;
+        x_out.x_complete = false;
+        x_out.schedule();
+        x_out.put(as_bytes(head.body));
+        return x_out;
+    }
+
+    // Whether the client is there, as far as is known, and has not got its answer.
+    bool is_open() const noexcept { return !x_out.x_gone && (!x_answered || x_out.is_open()); }
+    bool answered() const noexcept { return x_answered; }
+
+    // A context for what may take long: it is cancelled when the client is gone and, other than the task, as soon as the
+    // server begins to stop.
+    //
+    //     auto news = co_await weir::in_context(http.until_stop(), feed.read());
+    context& until_stop() noexcept { return x_held; }
+
+    // --- for the server ---
+
+    // `pattern`, which must outlive it: of the route. With `watches` the task is cancelled when the client ends its stream.
+    exchange(detail::http_connection& on, http::body_framing framing, context& work, block_pool& pool,
+             std::string_view pattern, bool watches) noexcept
+        : x_on(on), x_pool(pool), x_pattern(pattern), x_watches(watches), x_held(on.waiting), x_body(pool, framing),
+          x_patience(on.server.options.handshake_timeout),
+          x_out(on.stream, pool, work.runs_on(), x_patience, work, x_held) {
+        x_expects = framing.kind != http::body_kind::none && on.request.version_minor > 0 && on.rest.empty() &&
+                    on.request.fields.has_token("Expect", "100-continue");
+        x_body.append(on.rest);
+        on.stream.release(std::exchange(on.lease, {}));
+        on.rest = {};
+        on.stream.observe(this);
+        if (work.canceled())
+            on_cancel();
+        else
+            work.add(*this);
+        if (watches) look();
+    }
+
+    // Decodes the parameters of the path. False if they are not encoded as they should be.
+    bool decode_parameters() {
+        std::string_view pattern = x_pattern, path = x_on.request.path();
+        http::detail::matched_segment each;
+        while (!pattern.empty() && http::detail::next_segment(pattern, path, each)) {
+            if (each.kind == http::detail::segment_kind::literal) continue;
+            if (!http::is_percent_encoded(each.text)) return false;
+            http::append_percent_decoded(x_parameters, each.text);
+        }
+        return true;
+    }
+
+    // Has the answer say what pages of other origins may do with it. Null: nothing.
+    void share(const http::cors_policy* by) noexcept { x_cors = by; }
+
+    // Answers a request whose body cannot be made out.
+    template <class = void>
+    void refuse(const error& why) {
+        note(log_level::warning, concat({"not a request: ", why.message()}));
+        x_failure = why;
+        respond(response(http::status_for(why), concat({why.message(), "\n"})));
+    }
+
+    // The handler has ended: sees to it that there is an answer.
+    template <class = void>
+    void conclude(detail::supervised::outcome how, std::string_view thrown) {
+        using outcome = detail::supervised::outcome;
+        if (how == outcome::threw) note(log_level::error, concat({"a handler threw: ", thrown}));
+        if (how == outcome::given_up) note(log_level::error, "gave up a handler that went on when cancelled");
+        if (!x_answered) {
+            if (x_out.x_gone && how == outcome::ended) return;
+            if (x_failure && how == outcome::ended)
+                return respond(response(http::status_for(x_failure), concat({x_failure.message(), "\n"})));
+            if (how == outcome::ended) note(log_level::error, "a handler has not answered");
+            return respond(response(http::status::internal_server_error, "The server failed to answer.\n"));
+        }
+        if (how == outcome::ended) x_out.end();
+        if (!x_out.x_complete) x_out.abort();
+    }
+
+    // Whether there is a rest of the body to be taken before the connection can be used again.
+    bool has_rest() noexcept {
+        return x_keeps && !x_failure && !x_out.x_gone && x_dropped <= most_dropped_bytes &&
+               !(find() && x_found.what != http::body_event::data);
+    }
+    void drop(bytes_view piece) noexcept { x_dropped += piece.size(); }
+
+    // Hands the connection back.
+    void hand_back() {
+        x_out.flush();
+        x_on.stream.observe(nullptr);
+        x_on.text.assign(as_text(std::as_const(x_out.x_queue).view()));
+        x_on.answered = x_answered && !x_out.x_broken;
+        x_on.again = x_keeps && x_on.answered && find() && x_found.what == http::body_event::done;
+        const std::size_t left = x_on.again ? x_body.kept_bytes() : 0;
+        if (left == 0) return;
+        const block room = x_pool.take(left);
+        x_body.take_rest(room.data);
+        x_on.lease = {{room.data, left}, room};
+        x_on.rest = x_on.lease.bytes;
+    }
+
+    [[gnu::cold]] void note(log_level level, std::string_view what) const {
+        if (!x_on.server.options.log) return;
+        const std::string who = net::peer_name(x_on.stream);
+        x_on.server.note(level, what, concat({x_on.request.path(), who.empty() ? "" : ", ", who}));
+    }
+
+private:
+    static constexpr std::size_t most_ahead_bytes = 64 * 1024;
+    static constexpr std::size_t most_dropped_bytes = 64 * 1024;
+    static constexpr std::size_t patient_bytes = 64 * 1024;
+
+    [[gnu::cold]] void tidy(response& made) const {
+        if (x_cors) x_cors->add_to(made.fields, x_on.request);
+        if (const std::string wrong = detail::tidy(made); !wrong.empty()) note(log_level::error, wrong);
+    }
+
+    bool head_only() const noexcept { return x_on.request.method == "HEAD"; }
+
+    // Whether the connection can be used again after this answer.
+    bool may_keep() noexcept {
+        if (x_on.request.version_minor == 0 || !x_on.request.keep_alive() || x_on.waiting.canceled() || x_failure) return false;
+        const http::body_framing framing = x_body.framing();
+        if (framing.kind == http::body_kind::none || (find() && x_found.what == http::body_event::done)) return true;
+        if (x_expects) return false; // it may send the body now, or not
+        return framing.kind != http::body_kind::length || framing.length - x_received <= most_dropped_bytes;
+    }
+
+    // --- what the client sends ---
+
+    // Receives what there is, as far as it may be kept.
+    void receive() noexcept {
+        while (!x_ended && x_body.kept_bytes() < most_ahead_bytes) {
+            io::lease some;
+            const io::status what = x_on.stream.fill(some);
+            if (what == io::status::blocked) return;
+            if (what == io::status::ready) {
+                x_expects = false;
+                x_patient_for = some.bytes.size() < x_patient_for ? x_patient_for - some.bytes.size() : 0;
+                x_body.append(some.bytes);
+                x_on.stream.release(std::move(some));
+            } else {
+                x_ended = true;
+                x_body.end_of_stream();
+            }
+        }
+    }
+
+    // Whether there is something for a reader.
+    bool find() noexcept {
+        if (x_found.what == http::body_event::need_more) {
+            x_found = x_body.next();
+            x_received += x_found.bytes.size();
+        }
+        return x_found.what != http::body_event::need_more;
+    }
+
+    // Receives, and tells those who wait.
+    void look() noexcept {
+        receive();
+        if (x_reader && find()) x_reader->wake();
+        if (x_ended && x_watches) x_out.leave();
+    }
+
+    bool look_for_reader() noexcept {
+        if (x_failure || find()) return true;
+        if (std::exchange(x_expects, false) && !x_answered) {
+            x_out.append(as_bytes(std::string_view("HTTP/1.1 100 Continue\r\n\r\n")));
+            x_out.flush();
+        }
+        look();
+        return find();
+    }
+
+    void begin_wait(waiter& who) noexcept {
+        x_reader = &who;
+        if (x_patient_for == 0) {
+            x_patient_for = patient_bytes;
+            x_patience_left = x_patience;
+        }
+        x_waits_since = who.runs_on().now();
+        who.runs_on().arm(*this, x_patience_left);
+    }
+    void end_wait() noexcept {
+        x_patience_left -= x_reader->runs_on().now() - x_waits_since;
+        x_reader = nullptr;
+        timer::disarm();
+    }
+
+    // The outcome of a read.
+    result<bytes_view> take_found(errc outcome) noexcept {
+        if (!find()) return x_failure ? x_failure : error(outcome == errc{} ? errc::canceled : outcome);
+        if (x_found.what == http::body_event::failed) return body_failed(x_body.error());
+        if (x_found.what == http::body_event::done) return bytes_view();
+        return std::exchange(x_found, {}).bytes;
+    }
+
+    error body_failed(error why) noexcept {
+        if (!x_failure) x_failure = why;
+        return why;
+    }
+
+    void on_readable() noexcept override {
+        if (x_reader || x_watches) look();
+    }
+    void on_writable() noexcept override { x_out.flush(); }
+    void expire() noexcept override {
+        (void)body_failed(errc::timed_out);
+        if (x_reader) x_reader->wake();
+    }
+    void on_cancel() noexcept override { x_held.cancel(); }
+
+    detail::http_connection& x_on;
+    block_pool& x_pool;
+    std::string_view x_pattern;
+    const http::cors_policy* x_cors = nullptr;
+    std::string x_parameters; // decoded values, one behind the other
+    std::string x_query;      // decoded names and values, likewise
+    std::string x_text;       // of the body
+    bool x_watches;
+    bool x_expects = false; // the client waits for a 100
+    bool x_ended = false;   // it has ended its stream
+    bool x_answered = false;
+    bool x_keeps = false; // the connection may be used again
+    context x_held;
+    detail::request_body x_body;
+    http::body_event x_found;     // and not taken by a reader
+    std::uint64_t x_received = 0; // bytes of the body that were found
+    std::size_t x_dropped = 0;
+    error x_failure;            // of the body
+    waiter* x_reader = nullptr;
+    std::chrono::nanoseconds x_patience;
+    std::chrono::nanoseconds x_patience_left{0};
+    std::chrono::nanoseconds x_waits_since{0};
+    std::size_t x_patient_for = 0; // bytes that are to come until the timer fires
+    response_stream x_out;
+};
+
+} // namespace weir::inline v0
+
+// ==== weir/server/channel_requests.hpp ===============================================================================
+
+// A channel's plain requests: polling, long polling, event streams, and what their clients send.
+//
+// A GET opens a session or fetches from one, a POST sends, a DELETE closes: protocol/channel/README.md says how. What is wrong
+// is answered by a status and an `e` record with the same number. Each request is a task that is destroyed or cancelled when
+// its client goes away; what it had not delivered stays in the session. Loop thread only.
+
+namespace weir::inline v0::detail {
+
+template <class = void>
+class channel_requests {
+public:
+    explicit channel_requests(channel_service<>& of) noexcept : x_of(of) {}
+
+    // Answers one request.
+    task<> serve(exchange& http) {
+        const std::string_view method = http.request().method;
+        if (!x_of.route().welcomes(http.request())) return refuse(http, 403, "pages of this origin may not use this channel");
+        if (method == "OPTIONS") return preflight(http);
+        if (x_of.route().check()) return serve_if_admitted(http);
+        return serve_method(http);
+    }
+
+private:
+    static constexpr std::size_t answer_bytes = 256 * 1024; // more is left for the next answer
+    static constexpr std::size_t event_bytes = 64 * 1024;   // that are written to an event stream at a time
+
+    // --- answers ---
+
+    // Says who may read what is answered, and that nobody may keep it.
+    void add_fields(const exchange& http, http::fields& to) const {
+        to.add("Cache-Control", "no-store");
+        to.add("X-Content-Type-Options", "nosniff");
+        const auto origin = http.request().fields.get("Origin");
+        if (!origin || ws::same_origin(http.request()) || !x_of.route().welcomes(http.request())) return;
+        const bool any = x_of.route().takes_any_origin();
+        to.add("Access-Control-Allow-Origin", any ? std::string_view("*") : *origin);
+        if (!any) to.add("Access-Control-Allow-Credentials", "true");
+        to.add("Vary", "Origin");
+    }
+
+    void answer(exchange& http, unsigned status, std::string text) const {
+        response made(static_cast<http::status>(status), std::move(text));
+        add_fields(http, made.fields);
+        if (status == 503) made.fields.add("Retry-After", "5");
+        if (status == 405) made.fields.add("Allow", "GET, POST, DELETE, OPTIONS");
+        http.respond(std::move(made));
+    }
+
+    task<> refuse(exchange& http, unsigned number, std::string_view why) const {
+        std::string text;
+        envelope::append_sentence(text, envelope::kind::failed, number, why);
+        text += '\n';
+        answer(http, number, std::move(text));
+        return nothing_more();
+    }
+    static task<> nothing_more() { co_return; }
+
+    static void append_closed(std::string& to, const session& of) {
+        const close_info why = of.closed();
+        envelope::append_sentence(to, envelope::kind::closed, static_cast<std::uint64_t>(why.code), why.reason);
+    }
+
+    // --- what is asked ---
+
+    task<> preflight(exchange& http) const {
+        response made(http::status::no_content);
+        add_fields(http, made.fields);
+        made.fields.add("Allow", "GET, POST, DELETE, OPTIONS");
+        made.fields.add("Access-Control-Allow-Methods", "GET, POST, DELETE");
+        made.fields.add("Access-Control-Allow-Headers", "Content-Type, Last-Event-ID");
+        made.fields.add("Access-Control-Max-Age", "600");
+        http.respond(std::move(made));
+        return nothing_more();
+    }
+
+    task<> serve_if_admitted(exchange& http) {
+        std::optional<response> refused;
+        co_await x_of.route().check()->call(http.request(), refused);
+        if (refused) {
+            add_fields(http, refused->fields);
+            http.respond(std::move(*refused));
+        } else {
+            co_await serve_method(http);
+        }
+    }
+
+    task<> serve_method(exchange& http) {
+        const http::request_head& request = http.request();
+        const std::string_view last_event_id = request.fields.get("Last-Event-ID").value_or("");
+        const carrier_request asked(request.query(), last_event_id);
+        if (request.method == "GET") return get(http, asked);
+        if (request.method != "POST" && request.method != "DELETE")
+            return refuse(http, 405, "a channel answers GET, POST and DELETE");
+        if (!asked.wrong.empty()) return refuse(http, 400, asked.wrong);
+        if (asked.session.empty()) return refuse(http, 400, "no 'session': a GET opens one");
+        shared<session> held = x_of.find(asked.session);
+        if (!held) return refuse(http, 404, "there is no such session, or not any more");
+        held->heard();
+        if (request.method == "POST") return post(http, std::move(held));
+        held->close(close_cause::peer, ws::close_code::normal, {});
+        std::string text;
+        append_closed(text, *held);
+        answer(http, 200, std::move(text += '\n'));
+        held->client_knows();
+        return nothing_more();
+    }
+
+    // --- fetching ---
+
+    task<> get(exchange& http, const carrier_request& asked) {
+        transport_kind kind = transport_kind::polling;
+        if (asked.transport) {
+            kind = *asked.transport;
+            if (kind == transport_kind::websocket) return refuse(http, 400, "'transport=websocket' without a handshake");
+        } else if (http.request().fields.get("Accept").value_or("").find("text/event-stream") != std::string_view::npos) {
+            kind = transport_kind::event_stream;
+        } else if (const shared<session> known = x_of.find(asked.session)) {
+            if (known->transport() == transport_kind::long_polling) kind = transport_kind::long_polling;
+        }
+        taken_up made = x_of.take_up(asked, kind, &http.request());
+        if (!made.held) return refuse(http, made.refusal, made.why);
+        if (kind == transport_kind::event_stream) return stream(http, std::move(made), asked.names_session);
+        if (made.is_new) return open(http, std::move(made), kind);
+        return fetch(http, std::move(made.held), kind);
+    }
+
+    // A session that was opened is fetched from by the next request.
+    task<> open(exchange& http, taken_up made, transport_kind kind) const {
+        const waiting_carrier here(*made.held, kind);
+        answer(http, 200, x_of.greeting(made) += '\n');
+        return nothing_more();
+    }
+
+    task<> fetch(exchange& http, shared<session> from, transport_kind kind) const {
+        waiting_carrier here(*from, kind);
+        if (!here.has_news()) (void)co_await yield(); // senders that waited for what was just acknowledged go on
+        if (!here.has_news() && kind == transport_kind::long_polling) {
+            const result<> told = co_await here.news().within(from->options().heartbeat);
+            if (!told && told.error() == errc::canceled) co_return;
+        }
+        if (here.is_superseded()) {
+            co_await refuse(http, 409, "another request has taken over this session");
+            co_return;
+        }
+        std::string lines = take_lines(*from);
+        if (lines.empty() && kind == transport_kind::long_polling) lines = "h\n";
+        answer(http, 200, std::move(lines));
+    }
+
+    // All that waits, as far as it fits into one answer.
+    std::string take_lines(session& from) const {
+        std::string lines;
+        while (from.has_next() && lines.size() < answer_bytes) {
+            const owned_message& next = from.next();
+            envelope::append_message_line(lines, from.next_number(), next.is_text, as_bytes(next.data));
+            lines += '\n';
+            from.hand_out();
+        }
+        from.handed_out();
+        if (!from.has_next() && !from.is_open()) {
+            append_closed(lines, from);
+            lines += '\n';
+        }
+        return lines;
+    }
+
+    // --- event streams ---
+
+    task<> stream(exchange& http, taken_up made, bool short_ids) const {
+        session& from = *made.held;
+        waiting_carrier here(from, transport_kind::event_stream);
+        std::string events = concat({"data: ", x_of.greeting(made), "\n\n"});
+        response_stream& out = begin_stream(http);
+        for (bool over = false; !over;) {
+            if (events.empty()) {
+                const result<> told = co_await here.news().within(from.options().heartbeat);
+                if (!told && told.error() == errc::canceled) co_return;
+                over = take_events(events, from, here.is_superseded(), short_ids);
+            }
+            const send_status written = co_await out.write(events);
+            if (!written) co_return;
+            events = std::string();
+        }
+        if (!here.is_superseded() && !from.is_open()) from.client_knows();
+    }
+
+    response_stream& begin_stream(exchange& http) const {
+        response head(std::string(), "text/event-stream");
+        add_fields(http, head.fields);
+        head.fields.add("X-Accel-Buffering", "no"); // some proxies would keep it until it is over
+        return http.stream(std::move(head));
+    }
+
+    // What is to be said, at least a heartbeat. True when nothing comes after it.
+    bool take_events(std::string& events, session& from, bool superseded, bool short_ids) const {
+        if (superseded) {
+            events = "data: e409 another request has taken over this session\n\n";
+            return true;
+        }
+        while (from.has_next() && events.size() < event_bytes) {
+            const owned_message& next = from.next();
+            events += "id: ";
+            if (!short_ids) events.append(from.id()).append(".");
+            events.append(number_text(from.next_number())).append("\ndata: ");
+            envelope::append_message_line(events, from.next_number(), next.is_text, as_bytes(next.data));
+            events += "\n\n";
+            from.hand_out();
+        }
+        from.handed_out();
+        if (from.has_next()) return false;
+        if (from.is_silent())
+            from.close(close_cause::timeout, ws::close_code::policy_violation, "nothing was heard of the client",
+                       make_error_code(errc::timed_out));
+        if (from.is_open()) {
+            if (events.empty()) events = "data: h\n\n";
+            return false;
+        }
+        events += "data: ";
+        append_closed(events, from);
+        events += "\n\n";
+        return true;
+    }
+
+    // --- sending ---
+
+    // What became of a body so far.
+    struct posting {
+        std::string_view rest; // lines that were not taken
+        unsigned refusal = 0;
+        std::string why;
+        bool wants_room = false; // for the first of them
+        bool closes = false;     // the client has closed the session
+    };
+
+    task<> post(exchange& http, shared<session> to) {
+        const result<std::string_view> body = co_await http.body(x_of.limit_bytes());
+        if (!body) {
+            if (body.error() == errc::body_too_large) {
+                const std::string why = concat({"a body of more than ", number_text(x_of.limit_bytes()), " bytes"});
+                co_await refuse(http, 413, why);
+            }
+            co_return; // the exchange says the rest
+        }
+        posting all;
+        all.rest = *body;
+        while (!take(*to, all)) {
+            const result<> told = co_await room_for_more(*to).within(x_of.patience());
+            if (told) continue;
+            if (told.error() == errc::canceled) co_return;
+            if (told.error() == errc::timed_out) {
+                all.refusal = 503;
+                all.why = "the handler takes nothing at the moment";
+                break;
+            }
+        }
+        finish(http, *to, all);
+    }
+
+    void finish(exchange& http, session& to, const posting& all) const {
+        std::string text;
+        envelope::append_number(text, envelope::kind::acknowledged, to.received());
+        text += '\n';
+        unsigned status = all.refusal ? all.refusal : 200;
+        if (all.refusal) {
+            envelope::append_sentence(text, envelope::kind::failed, all.refusal, all.why);
+            text += '\n';
+        } else if (!to.is_open()) {
+            if (!all.closes) status = 410;
+            append_closed(text, to);
+            text += '\n';
+        }
+        answer(http, status, std::move(text));
+        if (all.closes) to.client_knows();
+    }
+
+    // Takes lines, until all are taken or one is wrong (true), or there is no room for one.
+    bool take(session& to, posting& all) const {
+        while (!all.rest.empty() && to.is_open()) {
+            const std::size_t end = all.rest.find('\n') == all.rest.npos ? all.rest.size() : all.rest.find('\n');
+            std::string_view line = all.rest.substr(0, end);
+            if (line.ends_with('\r')) line.remove_suffix(1);
+            if (!line.empty() && !take_line(to, line, all)) return !std::exchange(all.wants_room, false);
+            all.rest.remove_prefix(end == all.rest.size() ? end : end + 1);
+        }
+        return true;
+    }
+
+    bool take_line(session& to, std::string_view line, posting& all) const {
+        const result<envelope::record> read = envelope::parse(line);
+        if (!read) return wrong(all, 400, read.error().context());
+        switch (read->what) {
+        case envelope::kind::text:
+        case envelope::kind::binary: return take_message(to, *read, all);
+        case envelope::kind::acknowledged:
+            return to.acknowledge(*read->number) == errc{} || wrong(all, 400, "what is acknowledged was never sent");
+        case envelope::kind::heartbeat: return true;
+        case envelope::kind::closed: {
+            const std::uint64_t number = read->number.value_or(1000);
+            const auto code = static_cast<ws::close_code>(number);
+            if (number > 4999 || !ws::may_be_sent(code)) return wrong(all, 400, "a close code that may not be sent");
+            to.close(close_cause::peer, code, read->rest);
+            return all.closes = true;
+        }
+        default: return wrong(all, 400, "a record that only a server sends");
+        }
+    }
+
+    bool take_message(session& to, const envelope::record& read, posting& all) const {
+        const bool is_text = read.what == envelope::kind::text;
+        std::optional<std::string> payload = envelope::payload_of_line(read);
+        if (!payload) return wrong(all, 400, is_text ? "'\\' is followed by '\\', 'n' or 'r'" : "'b' with what is no base64");
+        if (is_text && !is_utf8(as_bytes(*payload))) return wrong(all, 400, "text that is not UTF-8");
+        switch (to.receive(read.number, std::move(*payload), is_text)) {
+        case reception::gap:
+            return wrong(all, 409, concat({"message ", number_text(to.received() + 1), " is missing before this one"}));
+        case reception::no_room:
+            all.wants_room = true;
+            return false;
+        case reception::taken:
+        case reception::known:
+        case reception::closed: break;
+        }
+        return true;
+    }
+
+    static bool wrong(posting& all, unsigned number, std::string_view why) {
+        all.refusal = number;
+        all.why = why;
+        return false;
+    }
+
+    channel_service<>& x_of;
+};
+
+} // namespace weir::inline v0::detail
+
+// ==== weir/server/channel_websocket.hpp ==============================================================================
+
+// A channel's WebSockets: each opens a session or takes one up, and carries it until it ends.
+//
+// A handshake says in its query what it is for. What is wrong with that is told by a record on the WebSocket, since browsers show
+// pages nothing of a handshake that was refused. Loop thread only.
+
+namespace weir::inline v0::detail {
+
+template <class = void>
+class channel_websocket final : public websocket_handler {
+public:
+    // Whose sessions they are; before the first of them comes.
+    void serve(channel_service<>& of) noexcept { x_of = &of; }
+
+    task<> call(websocket& ws, const http::request_head* request) override { return carry(ws, request); }
+
+private:
+    task<> carry(websocket& ws, const http::request_head* request) {
+        const std::string_view target = ws.target();
+        const std::size_t mark = target.find('?');
+        const carrier_request asked(mark == target.npos ? std::string_view() : target.substr(mark + 1));
+        taken_up made = x_of->take_up(asked, transport_kind::websocket, request);
+        if (!made.held) {
+            std::string record;
+            envelope::append_sentence(record, envelope::kind::failed, made.refusal, made.why);
+            ws.send(record);
+            ws.close(static_cast<ws::close_code>(4000 + made.refusal), made.why);
+            co_return;
+        }
+        websocket_carrier<> carrier(*made.held, ws, x_of->greeting(made));
+        co_await carrier.run();
+    }
+
+    channel_service<>* x_of = nullptr;
+};
+
+} // namespace weir::inline v0::detail
+
+// ==== weir/server/http_route.hpp =====================================================================================
+
+// What a server does with plain requests of one method for the paths of one pattern.
+//
+// A route is made by `server::route` and its like and lives as long as the server, and with it the handler. Everything runs on
+// the server's loop.
+
+namespace weir::inline v0 {
+
+namespace detail {
+
+// Answers an exchange.
+class exchange_handler {
+public:
+    virtual ~exchange_handler() = default;
+    virtual task<> call(exchange& http) = 0;
+
+    // Whether it has what it needs, asked before the server listens.
+    virtual result<> check() const { return {}; }
+};
+
+template <class Function>
+class exchange_handler_of final : public exchange_handler {
+public:
+    explicit exchange_handler_of(Function function) : x_function(std::move(function)) {}
+
+    task<> call(exchange& http) override {
+        return call_guarded([&]() -> task<> { return x_function(http); });
+    }
+
+private:
+    Function x_function;
+};
+
+// Has a request answered by what looks at its head only.
+template <class Function>
+class response_handler_of final : public exchange_handler {
+public:
+    explicit response_handler_of(Function function) : x_handler(std::move(function)) {}
+
+    task<> call(exchange& http) override { return answer(http); }
+
+private:
+    task<> answer(exchange& http) {
+        std::optional<response> said;
+        co_await x_handler.call(http.request(), said);
+        http.respond(std::move(*said));
+    }
+
+    request_handler_of<response, Function> x_handler;
+};
+
+} // namespace detail
+
+// The settings of a plain route; each setter returns the route.
+class http_route : public list_node<http_route> {
+public:
+    // Pages of other origins may ask here, as far as `options` says; everything in it is copied. Preflights are answered.
+    template <class = void>
+    http_route& cors(const http::cors_options& options) {
+        x_cors = make_owned<http::cors_policy>(options);
+        return *this;
+    }
+
+    // `watches`: the handler is cancelled when the client ends its stream.
+    http_route(std::string method, std::string pattern, owned<detail::exchange_handler> handler, bool watches)
+        : x_method(std::move(method)), x_pattern(std::move(pattern)), x_handler(std::move(handler)), x_watches(watches) {}
+
+    std::string_view method() const noexcept { return x_method; }
+    std::string_view pattern() const noexcept { return x_pattern; }
+
+    // --- for the server ---
+
+    detail::exchange_handler& handler() const noexcept { return *x_handler; }
+    bool watches() const noexcept { return x_watches; }
+    const http::cors_policy* cors_policy() const noexcept { return x_cors.get(); } // null: the server's
+
+    // Whether it answers requests of that method: one for GET answers HEAD too, one for "*" all.
+    bool takes(std::string_view method) const noexcept {
+        return method == x_method || x_method == "*" || (method == "HEAD" && x_method == "GET");
+    }
+
+private:
+    std::string x_method;
+    std::string x_pattern;
+    owned<detail::exchange_handler> x_handler;
+    owned<http::cors_policy> x_cors;
+    bool x_watches;
+};
+
+} // namespace weir::inline v0
+
+// ==== weir/server/files.hpp ==========================================================================================
+
+// Static files: the handler that `server::files` makes of a folder.
+//
+// Only regular files below the folder are served: see io/file.hpp for what keeps it so. Has ranges, validators, and siblings
+// that are compressed already ("app.js.gz" beside "app.js", if it is not older). A file is read on the loop's thread, at most
+// 64 KiB a turn, as fast as the client takes it, so that memory does not depend on its size; a slow disk holds up the other
+// connections for as long as such a read takes. A file that shrinks while it is sent breaks the connection off. Loop thread
+// only.
+
+namespace weir::inline v0 {
+
+// Copied by the call that is given it.
+struct files_options {
+    // What is served for a path that ends with '/'. Empty: nothing.
+    std::string_view index = "index.html";
+
+    // The Cache-Control field of answers. By default browsers ask each time whether what they have is the newest, which is
+    // answered by 304. Empty: no field.
+    std::string_view cache_control = "no-cache";
+
+    // Whether clients that take gzip are given "name.gz" for "name", if it is there and not older.
+    bool gzip = true;
+
+    // Whether files and folders may be served whose names begin with a dot.
+    bool dot_files = false;
+};
+
+namespace detail {
+
+// Answers a request for a folder without the slash: what its page refers to would be sought beside it.
+template <class = void>
+void redirect_to_slash(exchange& http) {
+    const std::string_view path = http.request().path();
+    response answer(http::status::moved_permanently, "The folder is here, with a slash.\n");
+    answer.fields.add("Location", concat({"./", path.substr(path.rfind('/') + 1), "/"}));
+    http.respond(std::move(answer));
+}
+
+template <class = void>
+class file_handler final : public exchange_handler {
+public:
+    file_handler(std::string_view folder, const files_options& options)
+        : x_folder(folder), x_index(options.index), x_cache_control(options.cache_control), x_gzip(options.gzip),
+          x_dot_files(options.dot_files) {}
+
+    task<> call(exchange& http) override { return serve(http); }
+
+    // Whether the folder is there.
+    result<> check() const override {
+        const result<io::folder> root = io::folder::open(x_folder);
+        if (!root) return root.error();
+        return {};
+    }
+
+private:
+    static constexpr std::size_t step_bytes = 64 * 1024;
+
+    // A file that was found for a request.
+    struct finding {
+        io::file file;
+        std::string etag;
+        bool zipped;
+    };
+
+    task<> serve(exchange& http) const {
+        std::string path(http.parameter("path"));
+        result<finding> found = find(http, path);
+        if (!found) co_return refuse(http, found.error());
+        if (found->file.is_folder()) co_return redirect_to_slash(http);
+        response head(http::status::ok);
+        const http::byte_range range = judge(http, path, *found, head);
+        if (head.status != http::status::ok && head.status != http::status::partial_content) co_return http.respond(std::move(head));
+        response_stream& out = http.stream(std::move(head), range.count);
+        if (http.request().method == "HEAD") co_return;
+        std::uint64_t at = range.first, left = range.count;
+        const block_loan room(io::loop::current()->blocks(), step_bytes);
+        while (left > 0) {
+            const std::size_t wish = left < step_bytes ? static_cast<std::size_t>(left) : step_bytes;
+            const result<std::size_t> got = found->file.read(mutable_bytes(room.data(), wish), at);
+            if (!got || *got == 0) co_return http.note(log_level::error, "a file could not be read to its end");
+            at += *got;
+            left -= *got;
+            const send_status sent = co_await out.write(bytes_view(room.data(), *got));
+            if (!sent) co_return;
+            const result<> turned = co_await next_turn();
+            if (!turned) co_return;
+        }
+    }
+
+    // A block of the loop's pool, for as long as this lives.
+    class block_loan {
+    public:
+        block_loan(block_pool& of, std::size_t bytes) noexcept : x_pool(of), x_block(of.take(bytes)) {}
+        block_loan(const block_loan&) = delete;
+        ~block_loan() { x_pool.give(x_block); }
+        std::byte* data() const noexcept { return x_block.data; }
+
+    private:
+        block_pool& x_pool;
+        block x_block;
+    };
+
+    // Finds the file for `path`, to which that of the index is added.
+    result<finding> find(const exchange& http, std::string& path) const {
+        if (!x_dot_files && (path.starts_with('.') || path.find("/.") != path.npos)) return missing();
+        const bool in_folder = path.empty() || path.ends_with('/');
+        if (in_folder && x_index.empty()) return missing();
+        if (in_folder) path += x_index;
+        const result<io::folder> root = io::folder::open(x_folder);
+        if (!root) return root.error();
+        result<io::file> plain = root->open_below(path);
+        if (!plain) return plain.error();
+        if (plain->is_folder() && (in_folder || x_index.empty() || !root->open_below(concat({path, "/", x_index})))) return missing();
+        bool zipped = false;
+        if (x_gzip && !plain->is_folder() && http::accepts_coding(http.request().fields, "gzip")) {
+            result<io::file> other = root->open_below(path + ".gz");
+            zipped = other && !other->is_folder() && !is_older(*other, *plain);
+            if (zipped) plain = std::move(other);
+        }
+        std::string etag = concat({"\"", number_text(plain->size(), 16), "-",
+            number_text(static_cast<std::uint64_t>(plain->modified()), 16), ".", number_text(plain->modified_nanoseconds(), 16),
+            zipped ? "-gzip\"" : "\""});
+        return finding{std::move(*plain), std::move(etag), zipped};
+    }
+
+    static std::error_code missing() noexcept { return std::make_error_code(std::errc::no_such_file_or_directory); }
+
+    static bool is_older(const io::file& a, const io::file& b) noexcept {
+        if (a.modified() != b.modified()) return a.modified() < b.modified();
+        return a.modified_nanoseconds() < b.modified_nanoseconds();
+    }
+
+    // Fills in the head of the answer, and says which bytes of the file go with it.
+    http::byte_range judge(const exchange& http, std::string_view path, const finding& found, response& head) const {
+        const http::request_head& request = http.request();
+        const http::validators state{found.etag, found.file.modified()};
+        const std::uint64_t size = found.file.size();
+        head.fields.add("ETag", found.etag);
+        head.fields.add("Last-Modified", http::format_date(found.file.modified()));
+        if (!x_cache_control.empty()) head.fields.add("Cache-Control", x_cache_control);
+        if (x_gzip) head.fields.add("Vary", "Accept-Encoding");
+        const http::precondition may = http::judge_conditions(request, state);
+        if (may != http::precondition::holds) {
+            head.status = may == http::precondition::not_modified ? http::status::not_modified : http::status::precondition_failed;
+            return {};
+        }
+        http::byte_range range{http::byte_range::whole, 0, size};
+        const std::optional<std::string_view> asked = request.fields.get("Range");
+        if (asked && request.method == "GET" && http::if_range_holds(request, state)) range = http::parse_range(*asked, size);
+        head.fields.add("Accept-Ranges", "bytes");
+        if (range.what == http::byte_range::unsatisfiable) {
+            head = response(http::status::range_not_satisfiable, "The file does not have these bytes.\n");
+            head.fields.add("Content-Range", concat({"bytes */", number_text(size)}));
+            return range;
+        }
+        head.content_type = http::media_type_of(path);
+        head.fields.add("X-Content-Type-Options", "nosniff");
+        if (found.zipped) head.fields.add("Content-Encoding", "gzip");
+        if (range.what == http::byte_range::part) {
+            head.status = http::status::partial_content;
+            head.fields.add("Content-Range", concat({"bytes ", number_text(range.first), "-",
+                number_text(range.first + range.count - 1), "/", number_text(size)}));
+        }
+        return range;
+    }
+
+    static void refuse(exchange& http, const error& why) {
+        if (!why.context().empty()) http.note(log_level::error, why.message());
+        const bool missing = why == std::errc::no_such_file_or_directory || why == std::errc::not_a_directory ||
+                             why == std::errc::too_many_symbolic_link_levels || why == std::errc::cross_device_link ||
+                             why == std::errc::filename_too_long || why == std::errc::permission_denied;
+        if (!missing) return http.respond(response(http::status::internal_server_error, "The server failed to answer.\n"));
+        http.respond(response(http::status::not_found, "There is nothing at this path.\n"));
+    }
+
+    std::string x_folder;
+    std::string x_index;
+    std::string x_cache_control;
+    bool x_gzip;
+    bool x_dot_files;
+};
+
+// Sends those on who ask for the folder without its slash.
+template <class = void>
+class slash_handler final : public exchange_handler {
+public:
+    task<> call(exchange& http) override { return redirect(http); }
+
+private:
+    static task<> redirect(exchange& http) {
+        redirect_to_slash(http);
+        co_return;
+    }
+};
+
+} // namespace detail
+
+} // namespace weir::inline v0
+
+// ==== weir/server/plain_routes.hpp ===================================================================================
+
+// The plain routes of a server: finds the one for a request and has it answered.
+//
+// Of the routes whose patterns stand for the path and that take the method, the one whose pattern says most is meant: a
+// literal segment says more than a parameter, and that more than one that takes all that is left. Paths that nobody has get
+// 404, other methods 405 with an Allow, OPTIONS the same Allow. Routes are looked at one by one. Loop thread only.
+
+namespace weir::inline v0::detail {
+
+template <class = void>
+class plain_routes final : public plain_requests {
+public:
+    ~plain_routes() override {
+        while (http_route* each = x_routes.pop_front()) delete each;
+    }
+
+    http_route& add(owned<http_route> route) {
+        assert(http::is_path_pattern(route->pattern()) && "a path begins with '/' and has no query; a segment of it may be "
+            "a {name}, and the last one a {name...}; other characters are percent-encoded");
+        assert((http::is_token(route->method())) && "a method is a token, such as GET, or * for all");
+        for (http_route* each = x_routes.front(); each; each = x_routes.after(*each))
+            assert((each->method() != route->method() || each->pattern() != route->pattern()) &&
+                   "two handlers for one method at one path");
+        http_route* const added = route.release();
+        x_routes.push_back(*added);
+        return *added;
+    }
+
+    bool shares(std::string_view path) const noexcept override {
+        for (http_route* each = x_routes.front(); each; each = x_routes.after(*each))
+            if (each->pattern() == path) return true;
+        return false;
+    }
+
+    result<> check() const override {
+        for (http_route* each = x_routes.front(); each; each = x_routes.after(*each)) {
+            const result<> ready = each->handler().check();
+            if (!ready) return error(ready.error(), concat({"serving ", each->pattern(), ": ", ready.error().context()}));
+        }
+        return {};
+    }
+
+    task<> serve(http_connection& on) override { return serve_on(on); }
+
+    // What goes for routes that say nothing of it themselves.
+    void cors(const http::cors_options& options) { x_cors = make_owned<http::cors_policy>(options); }
+
+private:
+    // What is to be done with a request.
+    struct finding {
+        const http_route* route = nullptr; // null: answered by what follows
+        const http::cors_policy* cors = nullptr;
+        http::status status = http::status::not_found;
+        std::string allow; // for 405 and 204
+    };
+
+    task<> serve_on(http_connection& on) {
+        context work(*co_await this_context());
+        const result<http::body_framing> framing = http::framing_of(on.request);
+        const finding found = find(on.request);
+        exchange http(on, framing ? *framing : http::body_framing(), work, io::loop::current()->blocks(),
+                      found.route ? found.route->pattern() : std::string_view(), found.route && found.route->watches());
+        http.share(found.cors);
+        std::string thrown;
+        supervised::outcome how = supervised::outcome::ended;
+        if (!framing)
+            http.refuse(framing.error());
+        else if (!found.route)
+            answer(http, found);
+        else if (!http.decode_parameters())
+            http.respond(response(http::status::bad_request, "A % in the path has no two hexadecimal digits behind it.\n"));
+        else
+            how = co_await supervised(work, found.route->handler().call(http), on.server.options.cancel_grace, thrown);
+        http.conclude(how, thrown);
+        while (http.has_rest()) {
+            const result<bytes_view> piece = co_await http.read();
+            if (!piece) break;
+            http.drop(*piece);
+        }
+        http.hand_back();
+    }
+
+    finding find(const http::request_head& request) const {
+        const std::string_view path = request.path();
+        finding found;
+        if (path == "*" && request.method == "OPTIONS") {
+            found.status = http::status::no_content;
+            return found;
+        }
+        const bool preflight = http::cors_policy::is_preflight(request);
+        const std::string_view wanted = preflight ? *request.fields.get("Access-Control-Request-Method") : request.method;
+        const http_route* meant = nullptr;
+        for (http_route* each = x_routes.front(); each; each = x_routes.after(*each)) {
+            if (!http::matches_path(each->pattern(), path)) continue;
+            if (each->takes(wanted) && (!meant || http::compare_patterns(each->pattern(), meant->pattern()) > 0)) meant = each;
+            add_method(found.allow, each->method());
+        }
+        found.cors = meant && meant->cors_policy() ? meant->cors_policy() : x_cors.get();
+        if (!preflight || !found.cors) found.route = meant && meant->takes(request.method) ? meant : nullptr;
+        if (found.route || found.allow.empty()) return found;
+        found.status = request.method == "OPTIONS" ? http::status::no_content : http::status::method_not_allowed;
+        add_method(found.allow, "OPTIONS");
+        return found;
+    }
+
+    static void add_method(std::string& to, std::string_view method) {
+        std::string_view rest = to, each;
+        while (http::next_element(rest, each))
+            if (each == method) return;
+        to.append(to.empty() ? "" : ", ").append(method);
+        if (method == "GET") add_method(to, "HEAD");
+    }
+
+    static void answer(exchange& http, const finding& found) {
+        std::string why;
+        if (found.status == http::status::not_found) why = "There is nothing at this path.\n";
+        if (found.status == http::status::method_not_allowed) why = concat({"This path answers ", found.allow, " only.\n"});
+        response made(found.status, std::move(why));
+        if (!found.allow.empty()) made.fields.add("Allow", found.allow);
+        if (found.cors && http::cors_policy::is_preflight(http.request())) {
+            if (!found.cors->allows_origin(http.request()))
+                made = response(http::status::forbidden, "Pages of this origin may not ask here.\n");
+            found.cors->add_preflight(made.fields, http.request(), found.allow);
+        }
+        http.respond(std::move(made));
+    }
+
+    list<http_route> x_routes; // owned
+    owned<http::cors_policy> x_cors;
+};
+
+} // namespace weir::inline v0::detail
+
+// ==== weir/server/http_phase.hpp =====================================================================================
+
+// The HTTP side of a server's connection: reads requests and answers them, until the connection ends or is upgraded.
+//
+// Each head has one deadline as a whole, and each 64 KiB of an answer has one, so a client that sends or reads by
+// trickles is not kept. Whatever is wrong with a request is answered by a status and a sentence. Handshakes are judged here;
+// plain requests are handed on to the server's `plain_requests`, with the connection, until they are answered. Loop thread
+// only.
+//
+// All waiting but theirs is done by one coroutine, `run`; what is to be done next is decided between its waits by plain
+// functions, which prepare a `step`.
+
+namespace weir::inline v0::detail {
+
+// What the HTTP side of a connection leaves to the WebSocket side.
+struct upgrade {
+    websocket_route* route = nullptr; // null: there was no handshake, or it was refused
+    owned<http::request_head> request;
+    std::string subprotocol;
+    owned<ws::message_codec> codec; // null: messages are not compressed
+    io::lease lease; // of the stream, with what came behind the handshake in `rest`
+    mutable_bytes rest;
+};
+
+class http_phase {
+public:
+    // Waits for requests take place in `waiting`, which is cancelled when the server stops. Everything that is given
+    // must live until the task has ended.
+    [[gnu::cold]] static task<> run(const server_setup& of, io::stream& stream, context& waiting, upgrade& to) {
+        http_phase self(of, stream, waiting, to);
+        std::chrono::nanoseconds patience = of.options.handshake_timeout;
+        for (;;) {
+            self.begin(patience);
+            while (!self.read()) {
+                const result<> told = co_await in_context(waiting, self.x_signal.readable().within(self.left()));
+                if (!told) {
+                    self.could_not_read(told.error());
+                    break;
+                }
+            }
+            if (self.x_step.asked) {
+                const bool done = co_await caught(self.x_step.asked->call(self.x_on.request, self.x_said), self.x_thrown);
+                self.checked(done);
+            } else if (self.x_step.is_plain) {
+                self.x_signal.detach();
+                co_await of.plain->serve(self.x_on);
+                self.served();
+            }
+            while (!self.write()) {
+                const result<> told = co_await self.x_signal.writable().within(self.left());
+                if (!told) stream.reset();
+            }
+            if (!self.x_step.again) break;
+            patience = of.options.keep_alive_timeout;
+            (void)co_await yield(); // one client's pipeline does not keep others waiting
+        }
+        if (self.hand_over()) co_return;
+        for (;;) { // a socket that is closed with bytes unread would take back what was just written
+            const io::status what = self.discard();
+            if (what == io::status::ready && self.left().count() > 0) {
+                (void)co_await yield();
+            } else if (what == io::status::blocked) {
+                const result<> told = co_await self.x_signal.readable().within(self.left());
+                if (!told) break;
+            } else {
+                break;
+            }
+        }
+    }
+
+private:
+    static constexpr std::chrono::nanoseconds finish_timeout = std::chrono::seconds(2);
+    static constexpr std::size_t write_step_bytes = 64 * 1024;
+
+    // What is to be done about a request.
+    struct step {
+        request_handler* asked = nullptr; // whether the handshake is welcome
+        websocket_route* route = nullptr; // what the handshake is for
+        bool is_plain = false;            // it is for those who answer plain requests
+        bool head_only = false;
+        bool again = false;    // another request may follow
+        bool answered = false; // what is written is an answer, which the client is to have
+        bool upgraded = false; // what is written accepts the handshake
+    };
+
+    http_phase(const server_setup& of, io::stream& stream, context& waiting, upgrade& to) noexcept
+        : x_server(of), x_stream(stream), x_waiting(waiting), x_signal(stream), x_parser(of.options.head),
+          x_on{of, stream, waiting, {}, {}, {}, {}}, x_to(to) {}
+    ~http_phase() { x_stream.release(std::move(x_on.lease)); }
+
+    // --- reading and writing: each does what can be done now ---
+
+    void begin(std::chrono::nanoseconds patience) noexcept {
+        x_step = {};
+        x_parser.reset();
+        wait_at_most(patience);
+    }
+
+    // False while more is to come; then it is decided what to do.
+    [[gnu::cold]] bool read() {
+        for (;;) {
+            bytes_view input = x_on.rest;
+            const http::parse_status status = x_parser.parse(input);
+            x_on.rest = x_on.rest.last(input.size());
+            if (status == http::parse_status::done) {
+                x_on.request = x_parser.take();
+                judge();
+                return true;
+            }
+            if (status == http::parse_status::failed) return could_not_read(x_parser.error()), true;
+            x_stream.release(exchanged(x_on.lease, {}));
+            x_on.rest = {};
+            switch (x_stream.fill(x_on.lease)) {
+            case io::status::ready: x_on.rest = x_on.lease.bytes; break;
+            case io::status::blocked: return false;
+            case io::status::end:
+                could_not_read(x_parser.started() ? error(errc::end_of_stream, "in the middle of an HTTP head")
+                                                  : error(errc::end_of_stream));
+                return true;
+            case io::status::failed: return could_not_read(x_stream.failure()), true;
+            }
+        }
+    }
+
+    // True when everything is out, or the client is gone.
+    [[gnu::cold]] bool write() noexcept {
+        while (!x_on.text.empty() && !x_stream.failure()) {
+            if (x_written == x_step_end) {
+                x_step_end = x_on.text.size() - x_written > write_step_bytes ? x_written + write_step_bytes : x_on.text.size();
+                wait_at_most(x_server.options.handshake_timeout);
+            }
+            const bytes_view next = as_bytes(x_on.text).subspan(x_written, x_step_end - x_written);
+            x_written += x_stream.write_piece(next);
+            if (x_written == x_on.text.size()) return forget_text(), true;
+            if (x_written < x_step_end && !x_stream.failure()) return false;
+        }
+        if (!x_on.text.empty()) x_step = {};
+        forget_text();
+        return true;
+    }
+
+    void forget_text() noexcept {
+        x_on.text.clear();
+        x_written = x_step_end = 0;
+    }
+
+    // After the last request: true when the connection now is a WebSocket's, or of nobody any more.
+    bool hand_over() {
+        if (x_step.upgraded) {
+            x_signal.detach();
+            x_to.rest = x_on.rest;
+            x_to.lease = exchanged(x_on.lease, {});
+            x_to.request = make_owned<http::request_head>(std::move(x_on.request));
+            x_to.route = x_step.route;
+            return true;
+        }
+        if (!x_step.answered) return true;
+        x_stream.shutdown_write();
+        wait_at_most(finish_timeout);
+        return false;
+    }
+
+    // Throws away what has come.
+    io::status discard() noexcept {
+        x_stream.release(exchanged(x_on.lease, {}));
+        return x_stream.fill(x_on.lease);
+    }
+
+    void wait_at_most(std::chrono::nanoseconds time) noexcept {
+        constexpr std::chrono::nanoseconds longest = std::chrono::hours(24 * 365); // as the loop's
+        x_until = x_waiting.runs_on().now() + (time < longest ? time : longest);
+    }
+    std::chrono::nanoseconds left() const noexcept { return x_until - x_waiting.runs_on().now(); }
+
+    // --- deciding: each prepares x_step, and the text if there is something to say ---
+
+    // No request could be read. Says why, where there is somebody to hear it.
+    [[gnu::cold]] void could_not_read(const error& why) {
+        const bool started = x_parser.started();
+        const bool half = why == errc::end_of_stream && started;
+        if (why == condition::protocol || why == condition::limit || half) {
+            note(log_level::warning, concat({"not a request: ", why.message()}), why);
+            refuse(http::status_for(why), why.message());
+        } else if (why == errc::timed_out && started) {
+            refuse(http::status::request_timeout, "The request took too long.");
+        }
+    }
+
+    [[gnu::cold]] void judge() {
+        const std::string_view path = x_on.request.path();
+        websocket_route* const route = x_server.table.websocket_at(path);
+        const bool shared = route && x_server.plain && x_server.plain->shares(path);
+        if (route && (!shared || x_on.request.fields.has_token("Upgrade", "websocket"))) return judge_handshake(*route);
+        x_step.is_plain = static_cast<bool>(x_server.plain);
+        x_step.head_only = x_on.request.method == "HEAD";
+        if (!x_step.is_plain) respond(response(http::status::not_found, "There is nothing at this path.\n"));
+    }
+
+    // A plain request is answered, or its client is gone.
+    void served() noexcept {
+        x_signal.attach(x_stream);
+        x_step.again = x_on.again;
+        x_step.answered = x_on.answered;
+    }
+
+    // RFC 6455, section 4.2: judges the handshake.
+    [[gnu::cold]] void judge_handshake(websocket_route& route) {
+        if (const ws::handshake_refusal refusal = ws::check_request(x_on.request)) {
+            note(log_level::warning, refusal.sentence, refusal.reason, route.path());
+            response refused(refusal.status, concat({refusal.sentence, "\n"}));
+            refused.fields = refusal.head().fields;
+            x_step.head_only = x_on.request.method == "HEAD";
+            return respond(std::move(refused));
+        }
+        if (!route.welcomes(x_on.request)) {
+            note(log_level::warning, concat({"origin refused: ", x_on.request.fields.get("Origin").value_or("")}),
+                 errc::origin_refused, route.path());
+            return refuse(http::status::forbidden, "Pages of this origin may not connect here.");
+        }
+        x_step.route = &route;
+        x_step.asked = route.check();
+        if (!x_step.asked) accept();
+    }
+
+    [[gnu::cold]] void checked(bool done) {
+        if (!done) {
+            note(log_level::error, concat({"a check threw: ", x_thrown}), {}, x_step.route->path());
+            return refuse(http::status::internal_server_error, "The server failed to answer.");
+        }
+        if (!x_said) return accept();
+        note(log_level::info, "handshake refused by the application", {}, x_step.route->path());
+        respond_for_application(std::move(*x_said));
+    }
+
+    [[gnu::cold]] void accept() {
+        if (x_waiting.canceled()) return refuse(http::status::service_unavailable, "The server is stopping.");
+        const std::string_view subprotocol = ws::choose_subprotocol(x_on.request, x_step.route->supported());
+        const compression_choice& compressed = x_server.websocket->compression;
+        if (compressed.method()) x_to.codec = compressed.method()->accept(x_on.request.fields, compressed.options());
+        const result<http::response_head> accepted =
+            ws::make_response(x_on.request, subprotocol, {}, x_to.codec ? x_to.codec->agreed() : std::string_view());
+        if (!accepted || !http::append_head(x_on.text, *accepted)) return;
+        x_to.subprotocol = subprotocol;
+        x_step.upgraded = true;
+    }
+
+    [[gnu::cold]] void refuse(http::status code, std::string_view why) {
+        x_step = {};
+        respond(response(code, concat({why, "\n"})));
+    }
+
+    // What an application answers, without what is not its own to say.
+    [[gnu::cold]] void respond_for_application(response made) {
+        if (const std::string wrong = tidy(made); !wrong.empty()) note(log_level::error, wrong, {});
+        respond(made);
+    }
+
+    [[gnu::cold]] void respond(const response& answer) {
+        http::response_options how;
+        how.head_only = x_step.head_only;
+        how.content_type = answer.content_type;
+        how.extra = &answer.fields;
+        if (!http::append_response(x_on.text, answer.status, answer.body, how))
+            return note(log_level::error, "a response that cannot be sent", {});
+        x_step.answered = true;
+    }
+
+    // `at` is a route; without one it says who the client is.
+    [[gnu::cold]] void note(log_level level, std::string_view what, std::error_code why,
+                            std::string_view at = {}) const {
+        if (!x_server.options.log) return;
+        const std::string who = net::peer_name(x_stream);
+        x_server.note(level, what, concat({at, at.empty() || who.empty() ? "" : ", ", who}), why);
+    }
+
+    const server_setup& x_server;
+    io::stream& x_stream;
+    context& x_waiting;
+    io::stream_signal x_signal;
+    http::request_parser x_parser;
+    http_connection x_on;
+    std::size_t x_written = 0;
+    std::size_t x_step_end = 0; // where in its text the deadline is renewed
+    std::chrono::nanoseconds x_until{0};
+    std::string x_thrown;
+    std::optional<response> x_said; // by the application
+    step x_step;
+    upgrade& x_to;
+};
+
+} // namespace weir::inline v0::detail
+
+// ==== weir/server/stop_switch.hpp ====================================================================================
+
+// The way by which other threads and signal handlers end a server.
+//
+// Lives as long as the server, which runs once or several times; a request made while it does not run waits for the next
+// run.
+
+namespace weir::inline v0::detail {
+
+class stop_switch final : private io::interrupt {
+public:
+    // Who does the stopping, on the loop's thread.
+    class target {
+    public:
+        virtual void stop_requested() noexcept = 0;
+
+    protected:
+        ~target() = default;
+    };
+
+    // From any thread; async-signal-safe.
+    void request(std::chrono::nanoseconds grace) noexcept {
+        x_grace.store(grace.count());
+        x_requested.store(true);
+        x_users.fetch_add(1); // the loop does not go while somebody may look at it
+        if (io::loop* const on = x_loop.load()) on->raise(*this);
+        x_users.fetch_sub(1);
+    }
+
+    bool requested() const noexcept { return x_requested.load(); }
+    std::chrono::nanoseconds grace() const noexcept { return std::chrono::nanoseconds(x_grace.load()); }
+
+    // From here to `detach`, on the loop's thread, `who` is told.
+    [[gnu::cold]] void attach(io::loop& on, target& who) noexcept {
+        x_target = &who;
+        on.add(*this);
+        x_loop.store(&on);
+    }
+
+    // Every request made so far has had its effect.
+    [[gnu::cold]] void detach() noexcept {
+        x_loop.store(nullptr);
+        while (x_users.load()) {} // another thread is inside request(): a matter of nanoseconds
+        unlink();
+        x_target = nullptr;
+        x_requested.store(false);
+    }
+
+    bool attached() const noexcept { return x_loop.load() != nullptr; }
+
+private:
+    [[gnu::cold]] void on_interrupt() noexcept override {
+        if (requested()) x_target->stop_requested();
+    }
+
+    std::atomic<io::loop*> x_loop{nullptr};
+    std::atomic<int> x_users{0};
+    std::atomic<bool> x_requested{false};
+    std::atomic<std::int64_t> x_grace{0}; // nanoseconds
+    target* x_target = nullptr;
+    static_assert(std::atomic<std::int64_t>::is_always_lock_free && std::atomic<io::loop*>::is_always_lock_free,
+                  "a signal handler may not take a lock");
+};
+
+} // namespace weir::inline v0::detail
+
 // ==== weir/server/service.hpp ========================================================================================
 
 // A server while it serves: accepts, has each connection served, and stops.
@@ -13316,8 +17524,12 @@ public:
         x_open_count = 0;
         x_listener.on_trouble(accepting_pauses, this);
         x_stops.attach(x_loop, *this);
+        tell_companions([this](companion& each) { each.begin(x_clients); });
     }
-    ~service() { x_stops.detach(); }
+    ~service() {
+        tell_companions([](companion& each) { each.end(); });
+        x_stops.detach();
+    }
 
     // Starts a task that lasts, at most, as long as the server serves.
     [[gnu::cold]] void spawn(task<> work) {
@@ -13397,6 +17609,11 @@ private:
         co_await say_goodbye(ws, code);
     }
 
+    template <class Tell>
+    void tell_companions(Tell tell) noexcept {
+        for (companion* each = x_server.beside.front(); each; each = x_server.beside.after(*each)) tell(*each);
+    }
+
     // A coroutine of its own, since what it needs is needed at the end only.
     static task<> say_goodbye(websocket& ws, ws::close_code code) { co_await shield(ws.close(code)); }
 
@@ -13413,8 +17630,9 @@ private:
     // The first step; once it is done, a new time until the next one.
     [[gnu::cold]] void begin_stop() noexcept {
         x_loop.arm(*this, x_stops.requested() ? x_stops.grace() : x_server.options.stop_grace);
-        if (std::exchange(x_stopping, true)) return;
+        if (exchanged(x_stopping, true)) return;
         x_listener.close();
+        tell_companions([](companion& each) { each.stop(); });
         x_waiting.cancel();
         for (open_connection* each = x_open.front(); each; each = x_open.after(*each)) close(each->ws());
     }
@@ -13483,6 +17701,8 @@ private:
 
 namespace weir::inline v0 {
 
+class channel_route;
+
 class server {
 public:
     server() = default;
@@ -13515,20 +17735,57 @@ public:
     // handler throws becomes 500. A task may wait; while it does the client is not watched, so bound what it waits for.
     template <class Handler>
         requires std::is_invocable_v<Handler&, const http::request_head&>
-    void get(std::string_view path, Handler handler) {
-        x_setup.table.add(path,
-                          make_owned<detail::request_handler_of<response, Handler>>(std::move(handler)));
+    http_route& get(std::string_view path, Handler handler) {
+        return add("GET", path, make_owned<detail::response_handler_of<Handler>>(std::move(handler)), false);
     }
     template <class Answer = response>
         requires(!std::is_invocable_v<Answer&, const http::request_head&> && std::is_convertible_v<Answer, response>)
-    void get(std::string_view path, Answer always) {
-        get(path, [answer = response(std::move(always))](const http::request_head&) { return answer; });
+    http_route& get(std::string_view path, Answer always) {
+        return get(path, [answer = response(std::move(always))](const http::request_head&) { return answer; });
     }
     template <class Other>
         requires(!std::is_invocable_v<Other&, const http::request_head&> && !std::is_convertible_v<Other, response>)
     void get(std::string_view, Other) {
         static_assert(detail::always_false<Other>, "server.get(path, what): `what` is a response, or is called as "
             "what(request): weir::response what(const weir::http::request_head& request)");
+    }
+
+    // Requests of that method ("GET" answers HEAD as well, "*" is all) for the paths of `pattern` are answered by
+    // `handler(exchange)`, which returns a `task<>`; see server/exchange.hpp. A segment of the pattern may be a `{name}`, and
+    // the last one a `{name...}`, which takes all that is left: "/rooms/{room}/log". Where several patterns stand for a path, the
+    // one is meant that is literal where the others have a parameter.
+    template <class Handler>
+    http_route& route(std::string_view method, std::string_view pattern, Handler handler) {
+        static_assert(std::is_invocable_r_v<task<>, Handler&, exchange&>, "server.route(method, path, handler): the handler "
+            "takes the exchange by reference: weir::task<> handler(weir::exchange& http)");
+        return add(method, pattern, make_owned<detail::exchange_handler_of<Handler>>(std::move(handler)), true);
+    }
+
+    // Clients that reach `path` by polling, long polling, an event stream or a WebSocket are handed to `handler`, all the
+    // same, as `handler(channel)` or `handler(channel, request)`, which returns a `task<>`. It is called once for each session,
+    // which outlives the connections that carry it: see transport/channel.hpp, and protocol/channel/README.md for the envelope.
+    // Needs <weir/server/channel.hpp> where only parts of weir are included.
+    template <class Handler>
+    channel_route& channel(std::string_view path, Handler handler) {
+        static_assert(requires { add_channel(*this, x_setup, path, std::move(handler)); },
+                      "server.channel needs #include <weir/server/channel.hpp>, or all of weir");
+        return add_channel(*this, x_setup, path, std::move(handler));
+    }
+
+    // The files of a folder are served below `path`: "/static" has "/static/app.js", and "/" everything. Only GET and HEAD, and
+    // nothing outside of the folder; see server/files.hpp. `listen` fails if the folder is not there.
+    template <class = void>
+    http_route& files(std::string_view path, std::string_view folder, const files_options& options = {}) {
+        while (path.ends_with('/')) path.remove_suffix(1);
+        if (!path.empty()) add("GET", path, make_owned<detail::slash_handler<>>(), false);
+        return add("GET", concat({path, "/{path...}"}), make_owned<detail::file_handler<>>(folder, options), false);
+    }
+
+    // Pages of other origins may ask for the plain routes, as far as `options` says; everything in it is copied. What a route
+    // says of it itself goes before this.
+    template <class = void>
+    void cors(const http::cors_options& options) {
+        plain().cors(options);
     }
 
     // --- tasks beside the connections ---
@@ -13574,6 +17831,8 @@ public:
         assert(!x_stops.attached() && "listen() on a server that is running");
         const bool bad_port = !options.descriptor && (options.port < 0 || options.port > 65535);
         if (bad_port) return error(errc::bad_port, "listening on port " + std::to_string(options.port));
+        const result<> ready = x_setup.plain ? x_setup.plain->check() : result<>();
+        if (!ready) return ready.error();
         x_listener = nullptr;
         result<net::listener> made =
             options.descriptor
@@ -13607,7 +17866,7 @@ public:
             while (const owned<waiting_task> each{x_tasks.pop_front()}) running.spawn(std::move(each->work));
             outcome = co_await running.run();
         }
-        if (x_task_threw) outcome = std::exchange(x_task_threw, {});
+        if (x_task_threw) outcome = exchanged(x_task_threw, {});
         x_setup.note(log_level::info, "stopped");
         co_return outcome;
     }
@@ -13630,6 +17889,18 @@ private:
         explicit waiting_task(task<>&& starts_later) noexcept : work(std::move(starts_later)) {}
         task<> work;
     };
+
+    // The plain routes, which are there from the first on.
+    template <class = void>
+    detail::plain_routes<>& plain() {
+        if (!x_setup.plain) x_setup.plain = make_owned<detail::plain_routes<>>();
+        return static_cast<detail::plain_routes<>&>(*x_setup.plain);
+    }
+    template <class = void>
+    http_route& add(std::string_view method, std::string_view pattern, owned<detail::exchange_handler> handler, bool watches) {
+        return plain().add(
+            make_owned<http_route>(std::string(method), std::string(pattern), std::move(handler), watches));
+    }
 
     // However serving ends, the server listens nowhere after it.
     struct closing_time {
@@ -13702,6 +17973,34 @@ private:
 };
 
 } // namespace weir::inline v0
+
+// ==== weir/server/channel.hpp ========================================================================================
+
+// What `server::channel` needs, beside the server: the service of a channel, and the routes that lead to it.
+
+namespace weir::inline v0::detail {
+
+// Called by `server::channel`.
+template <class Handler>
+channel_route& add_channel(server& to, server_setup& setup, std::string_view path, Handler handler) {
+    constexpr bool wants_request = takes_channel_and_request<Handler>;
+    static_assert(wants_request || std::is_invocable_r_v<task<>, Handler&, channel&>, "a channel's handler takes the channel by "
+        "reference and returns a task: weir::task<> handler(weir::channel& client), or handler(weir::channel& client, "
+        "const weir::http::request_head& request)");
+    owned<channel_websocket<>> websockets(new channel_websocket<>);
+    channel_websocket<>& carriers = *websockets;
+    websocket_route& handshakes =
+        setup.table.add(make_owned<websocket_route>(std::string(path), std::move(websockets), wants_request));
+    owned<channel_service<>> made(new channel_service<>(setup, std::string(path), handshakes,
+                                                        make_owned<channel_handler_of<Handler>>(std::move(handler)), wants_request));
+    channel_service<>& service = *made;
+    carriers.serve(service);
+    setup.beside.push_back(*made.release());
+    to.route("*", path, [requests = channel_requests<>(service)](exchange& http) mutable { return requests.serve(http); });
+    return service.route();
+}
+
+} // namespace weir::inline v0::detail
 
 // ==== weir/client/connect_options.hpp ================================================================================
 
@@ -13900,10 +18199,10 @@ template <class = void>
 task<result<websocket>> reach(opening& what) {
     std::string host(what.url.host());
     what.doing = "resolving " + host;
-    result<std::vector<net::endpoint>> found = co_await net::resolve(host, what.url.port(), what.options.lookup);
+    result<sequence<net::endpoint>> found = co_await net::resolve(host, what.url.port(), what.options.lookup);
     if (!found) co_return std::move(found).error();
     what.doing = "connecting to ";
-    what.doing += found->size() == 1 ? found->front().to_string() : what.url.host_field();
+    what.doing += found->size() == 1 ? (*found)[0].to_string() : what.url.host_field();
     result<owned<io::stream>> stream = co_await net::connect(std::move(*found));
     if (!stream) co_return std::move(stream).error();
     co_return co_await shake_hands(std::move(*stream), what);
@@ -13943,26 +18242,49 @@ task<result<websocket>> connect(std::string_view url, const connect_options& opt
 //         while (auto message = co_await ws.read()) lobby.send(*message);
 //     }
 //
-// A message is encoded once, whatever the number of members, and each connection writes it in its own time: sending never
-// waits, a slow reader holds nobody up, and its own queue is bounded by its options. What is sent by any of the members
-// arrives everywhere in the same order. Members come and go at any time. One loop, its thread only.
+// Members are WebSockets and channels, in any mixture. A message is encoded once for all WebSockets, and kept once for all
+// channels, whatever their number, and each connection writes it in its own time: sending never waits, a slow reader holds
+// nobody up, and its own queue is bounded by its options. What is sent by any of the members arrives everywhere in the same
+// order. Members come and go at any time. One loop, its thread only.
 
 namespace weir::inline v0 {
 
+class channel;
+
 class room {
+    // What is being sent, for members that are no WebSockets: kept once for all of them.
+    struct telling {
+        bytes_view payload;
+        bool is_text;
+        shared<const owned_message> kept;
+    };
+
 public:
     room() noexcept = default;
     room(const room&) = delete;
     room& operator=(const room&) = delete;
     ~room() { assert(x_seats.empty() && "a room was destroyed with members in it"); }
 
-    // Membership, from construction to destruction. The room must outlive it; so must the websocket, which may not be
-    // moved meanwhile. A connection may be in any number of rooms.
+    // Who does not get what is sent: a websocket, a channel, or nobody.
+    class spared {
+    public:
+        spared(decltype(nullptr) = nullptr) noexcept {}
+        spared(const websocket* who) noexcept : x_who(who) {}
+        spared(const channel* who) noexcept : x_who(who) {}
+
+    private:
+        friend class room;
+        const void* x_who = nullptr;
+    };
+
+    // Membership, from construction to destruction. The room must outlive it; so must the websocket or channel, which may
+    // not be moved meanwhile. A connection may be in any number of rooms.
     class seat : private list_node<seat> {
     public:
-        seat(room& in, websocket& member) noexcept : x_room(in), x_member(member) {
-            in.x_seats.push_back(*this);
-            ++in.x_size;
+        seat(room& in, websocket& member) noexcept : x_room(in), x_member(&member) { enter(); }
+        template <std::same_as<channel> Member>
+        seat(room& in, Member& member) noexcept : x_room(in), x_member(&member), x_tell(&tell<Member>) {
+            enter();
         }
         ~seat() { leave(); }
 
@@ -13976,34 +18298,53 @@ public:
     private:
         friend class room;
         friend class list<seat>;
+
+        void enter() noexcept {
+            x_room.x_seats.push_back(*this);
+            ++x_room.x_size;
+        }
+
+        template <class Member>
+        static bool tell(void* member, telling& what) {
+            if (!what.kept)
+                what.kept = shared<const owned_message>::make(owned_message{std::string(as_text(what.payload)), what.is_text});
+            return static_cast<Member*>(member)->try_send_kept(what.kept);
+        }
+
         room& x_room;
-        websocket& x_member;
+        void* x_member;
+        bool (*x_tell)(void* member, telling& what) = nullptr; // null for a websocket
     };
 
     // How many members there are, those included whose connections have closed but who have not left yet.
     std::size_t size() const noexcept { return x_size; }
 
-    // Sends a message to every member, but for `except` (null: to all). Each is told or not by its own state: a
+    // Sends a message to every member, but for `except`. Each is told or not by its own state: a
     // connection that is closing, or whose queue is full, misses it. Gives how many took it. The payload may be a message
     // that was just read from one of them.
-    std::size_t send(std::string_view text, const websocket* except = nullptr) {
+    std::size_t send(std::string_view text, spared except = {}) {
         assert(is_utf8(as_bytes(text)) && "text messages must be UTF-8; send bytes as binary");
         return send(ws::opcode::text, as_bytes(text), except);
     }
-    std::size_t send(bytes_view binary, const websocket* except = nullptr) {
+    std::size_t send(bytes_view binary, spared except = {}) {
         return send(ws::opcode::binary, binary, except);
     }
-    std::size_t send(const message& any, const websocket* except = nullptr) {
+    std::size_t send(const message& any, spared except = {}) {
         return send(any.is_text() ? ws::opcode::text : ws::opcode::binary, any.bytes(), except);
     }
 
 private:
-    std::size_t send(ws::opcode type, bytes_view payload, const websocket* except) {
+    std::size_t send(ws::opcode type, bytes_view payload, spared except) {
         std::size_t taken = 0;
         bool encoded = false;
+        telling others{payload, type == ws::opcode::text, {}};
         for (seat* each = x_seats.front(); each; each = x_seats.after(*each)) {
-            websocket& to = each->x_member;
-            if (&to == except) continue;
+            if (each->x_member == except.x_who) continue;
+            if (each->x_tell) {
+                taken += each->x_tell(each->x_member, others);
+                continue;
+            }
+            websocket& to = *static_cast<websocket*>(each->x_member);
             if (to.role() == ws::role::client) { // masks each message with a key of its own
                 taken += to.try_send(message(payload, type == ws::opcode::text));
                 continue;
@@ -14026,6 +18367,80 @@ private:
     block_pool x_pool{keep_bytes};
     buffer x_frames{x_pool}; // what is being sent to all, encoded
 };
+
+} // namespace weir::inline v0
+
+// ==== weir/browser/script.hpp ========================================================================================
+
+// What <script src="/weir.js"> loads: the browser's side of a channel, include/weir/browser/weir.js minified.
+//
+//     server.get("/weir.js", weir::browser_script());
+//
+// Generated by single_include/browser_script.py: change weir.js instead. Each call gives an answer that owns its text.
+
+namespace weir::inline v0 {
+
+// As a plain script, or for its effect (`import "/weir.js"`): it sets the global `weir`.
+inline constexpr char browser_script_text[] =
+    R"js((m=>{let L=g=>g.split(' '),M=L('websocket event-stream long-polling polling'),_=d=>new Blob([d]).size,ai=g=>g.replace(/[)js"
+    R"js(\\\n\r]/g,b=>'\\'+({'\n':'n','\r':'r'}[b]||b)),aD=g=>g.replace(/\\(.)/g,(a,b)=>({n:'\n',r:'\r'}[b]||b)),{min:C}=Math;cla)js"
+    R"js(ss Channel extends EventTarget{constructor(aE,{transports:ab=M,timeout:aq=4e3,interval:av=1e3,probe:aA=15e3,retry:aC=500)js"
+    R"js(,credentials:at}={}){super();let u=this,K={},A=new URL(aE,m.location?.href);A.protocol=A.protocol.replace('ws','http');l)js"
+    R"js(et f=0,aa='',H,c,e,y,j='',O=25e3,P=Infinity,aj,i=[],F=0,E,z=0,Q=0,D,p=0,k=0,R=0,I=1,T,v='',x=(a,b)=>u.dispatchEvent(Obje)js"
+    R"js(ct.assign(new Event(a),b)),G=(a,b=K)=>b[a]=clearTimeout(b[a]),B=(a,d,g,b=K)=>{G(a,b);if(f<3&&!b.c)b[a]=setTimeout(()=>{G)js"
+    R"js((a,b);g()},d)},w=d=>B('try',d,as),$=g=>aq*2**C(g,3),N=g=>aC*2**C(g,5)*(1+Math.random())/2,S=a=>{if(aa!=a){aa=a;x('transp)js"
+    R"js(ort')}},ae=d=>(d?A.href:A.href.replace('http','ws'))+(A.search?'&':'?')+'ack='+z+(d<0?'':'&transport='+M[d])+(j&&'&sessi)js"
+    R"js(on='+j),J=a=>{if(a){a.c=!0;G('wait',a);a.abort();a.h?.close()}},ap=()=>{[c,e,y].forEach(J);c=e=y=null;for(let b in K)G(b)js"
+    R"js();S('')},ad=(a,d)=>B('wait',d,()=>s(a,!0),a),an=()=>{++k;if(c?.l<Date.now()-5e3){k=0;I=1}},s=(a,b)=>{if(a.c)return;J(a);)js"
+    R"js(if(a==y){y=null;D=!0;B('post',N(R++),q)}else if(a==c){an();c=null;p=a.b+(b||k>0);if(e)return;S('');w(N(k));q()}else{e=nu)js"
+    R"js(ll;p=a.b+1;c?.j?.();if(c)return X();S('');ag(p)}},au=()=>{if(f==2)return U(!i.length);let a=i.map(b=>b.d);an();j='';i=[])js"
+    R"js(;F=z=p=R=Q=f=0;D=!1;ap();w(N(k));x('lost',{unsent:a})},o=(d,b,a)=>{if(f==3)return;f=3;ap();ak('remove');if(!a)x('error',)js"
+    R"js({message:b});x('close',{code:d,reason:b,wasClean:!!a})},U=a=>a?o(+v.slice(1,5),v.slice(6),!0):o(1006,''),Z=(a,h,b)=>{if()js"
+    R"js(h==400)o(1002,b);else if(h==413&&!(a.a>i[0]?.a))o(1009,b);else if(j&&(h==404||h==410)&&!(c&&a==e))au();else{if(h==413)T=)js"
+    R"js(a.a/2;if(h==503)a.b=3;s(a)}},af=()=>{D=!0;q()},al=(a,h)=>{if(a.e>1)return;Q+=1024+h;if(Q>31744)af();else if(!K.ack)B('ac)js"
+    R"js(k',900,af)},ar=()=>{Q=0;D=G('ack')},Y=(a,W,am)=>{if(a.c||!W)return;let aw=/^([artbxe](?=\d)|o(?=[\w-]{22})|h$)([\w-]*) ?)js"
+    R"js(([^]*)/.exec(W)||[],[,l,h,t]=aw,g=+h;if(l=='o'&&!j){j=h;let d=Object.fromEntries(L(t).map(b=>b.split('=')));O=+d.heartbe)js"
+    R"js(at||O;P=+d.limit||P;T=C(P,6e4);ac(a)}else if(l=='a'||l=='r'){let b=i.splice(0,g-F).length;F+=b;E-=C(E,b);if(l=='r')ac(a))js"
+    R"js(;if(a.h)q()}else if((l=='t'||l=='b')&&g<=z+1){if(g>z){let d=a.h?t:aD(t);if(l=='b'){d=am||Uint8Array.from(atob(t),b=>b.ch)js"
+    R"js(arCodeAt(0)).buffer;if(u.binaryType=='blob')d=new Blob([d])}z=g;x('message',{data:d})}al(a,W.length+(am?.byteLength||0)))js"
+    R"js(}else if(l=='h')al(a,0);else if(l=='x')o(g,t,!0);else if(l=='e')Z(a,g,t);else s(a)},V=a=>{aj=Date.now();a.k=!0;if(a!=e)a)js"
+    R"js(d(a,a.e<3?2*O:$(k))},ac=a=>{if(a!=e)return;J(c);c=a;e=null;p=E=0;a.l=Date.now();S(M[a.e]);if(!f){f=1;x('open')}if(a.b)X()js"
+    R"js();q()},ay=async a=>{let g=a.h=new WebSocket(ae(0));g.binaryType='arraybuffer';g.onmessage=({data:d})=>{if(d.byteLength>=)js"
+    R"js(0){let h=new TextDecoder().decode(d.slice(0,20)).split(' ')[0];Y(a,h,d.slice(h.length+1))}else Y(a,d);V(a)};g.onclose=({)js"
+    R"js(code:d,reason:b})=>{if(a.f&&d!=1006)o(d,b,!0);else if(d>4399&&!a.c)Z(a,d-4e3,b);else s(a)}},ao=async(a,d,aw)=>{let g=awa)js"
+    R"js(it fetch(ae(d),{cache:'no-store',credentials:at,signal:a.signal,...aw});if(g.status==413&&!a.c)Z(a,413,'');if(g.ok&&j&&d)js"
+    R"js(>1)ac(a);let aB=g.body.getReader(),am=new TextDecoder();for(let t='';!a.c;){let{done:h,value:l}=await aB.read();if(h)bre)js"
+    R"js(ak;let W=(t+am.decode(l,{stream:!0})).split(/\r?\n/);t=W.pop();W.forEach(b=>Y(a,b.replace(/^data: ?|^(id|event|retry)?:.)js"
+    R"js(*/,'')));V(a)}if(!g.ok)s(a)},ax=async a=>{let d=a.e;do{let b=j&&a==e&&d==2;a.k=b||d==3;await ao(a,b?3:d);if(!a.k)break;i)js"
+    R"js(f(a==c&&(e||d==3))await new Promise(h=>B('wait',av,a.j=h,a));V(a)}while(a==c&&d>1);s(a)},ag=b=>{if(b<H.length){let a=e=O)js"
+    R"js(bject.assign(new AbortController(),{e:H[b],b:b});ad(a,$(k));(a.e?ax:ay)(a).catch(()=>s(a))}else{p=0;w(N(k++));x('error',)js"
+    R"js({message:'nothing works'})}},as=()=>{let b=[m.WebSocket,m.fetch&&m.ReadableStream,m.fetch,m.fetch];H=ab.map(a=>M.indexOf)js"
+    R"js((a)).filter(d=>b[d]);if(!H.length)o(1006,'no transport');else if(c&&m.document?.hidden)X();else if(!e&&c?.b!=0)ag(p<C(H.)js"
+    R"js(length,c?.b||9)?p:0)},X=()=>{w(aA*I);I=C(I*2,16)},q=()=>{let g=c?.h;if(!g)return az();if(D){g.send('a'+z);ar()}for(let b)js"
+    R"js(;(b=i[E])&&!b.i&&g.bufferedAmount<1e6;){let h=b.g+(F+ ++E)+' ';g.send(b.g=='t'?h+b.d:new Blob([h,b.d]))}if(v&&!c.f&&!i[E)js"
+    R"js(]){c.f=!0;g.send(v)}},ah=a=>{let l=D||i[0]?'a'+z+'\n':'',h=F;a.a=0;for(let b of i){if(b.i||a.a&&a.a+b.a>T)return l;a.a+=)js"
+    R"js(b.a;l+=b.g+ ++h+' '+(b.g=='t'?ai(b.d):btoa(b.d.reduce((g,d)=>g+String.fromCharCode(d),'')))+'\n'}a.f=v;return l+v},az=())js"
+    R"js(=>{let a=new AbortController(),l=j&&!y&&!K.post&&(c||v)&&ah(a);if(!l)return;y=a;ad(a,$(R));ar();ao(a,-1,{method:'POST',b)js"
+    R"js(ody:l}).then(()=>{if(a.c)return;J(a);y=null;R=0;if(a.f)U(!0);else q()},()=>s(a))};u.send=d=>{if(!f)throw Error('not open)js"
+    R"js(');if(f>1)return;let a=d?.arrayBuffer,g=!a&&!(d?.byteLength>=0);if(g)d+='';let b={g:g?'t':'b',i:a,d:g||a?d:new Uint8Arra)js"
+    R"js(y(d.buffer||d,d.byteOffset||0,d.byteLength).slice(),a:40+(g?_(ai(d)):_(d)*4/3)};if(b.a>P)throw Error('message too long'))js"
+    R"js(;i.push(b);if(a)d.arrayBuffer().then(h=>{b.d=new Uint8Array(h);b.i=!1;q()},({message:h})=>o(1006,h));else q()};u.close=()js"
+    R"js(d=1e3,b='')=>{if(d!=1e3&&!(d>2999&&d<5e3))throw Error('code: 1000 or 3000-4999');if(_(b)>123)throw Error('reason: 123 by)js"
+    R"js(tes at most');if(f>1)return;f=2;v='x'+d+' '+b;B('end',j?aq:0,U);q()};let ak=b=>L('online pagehide visibilitychange').for)js"
+    R"js(Each(a=>m[b+'EventListener']?.(a,aF)),aF=({type:a,persisted:d})=>{let b=a=='online';if(a=='pagehide'){if(d||!j)return;na)js"
+    R"js(vigator.sendBeacon(ae(-1),ah({})+'x1001');o(1001,'',!0)}else if(b||!document.hidden){k=-1;I=1;if(c&&(b||aj<Date.now()-O))js"
+    R"js()s(c);k=0;c?.j?.();w(0)}};ak('add');L('open message close error transport lost').forEach(a=>u.addEventListener(a,b=>u['o)js"
+    R"js(n'+a]?.(b)));u.binaryType='blob';Object.defineProperties(u,{url:{value:A.href},readyState:{get:()=>f},transport:{get:()=)js"
+    R"js(>aa},transports:{get:()=>ab,set:a=>{ab=a;J(e);e=null;p=0;if(c)c.b=9;w(0)}},bufferedAmount:{get:()=>i.reduce((a,b)=>a+b.a)js"
+    R"js(,0)}});w(0)}}L('CONNECTING OPEN CLOSING CLOSED').forEach((a,l)=>Channel[a]=Channel.prototype[a]=l);m.weir={...m.weir,Cha)js"
+    R"js(nnel}})(globalThis);)js";
+
+inline response browser_script() { return {browser_script_text, "text/javascript; charset=utf-8"}; }
+
+// For `import {Channel} from "/weir.mjs"`.
+inline response browser_module() {
+    return {std::string(browser_script_text) + "\nexport const Channel=weir.Channel;\n", "text/javascript; charset=utf-8"};
+}
 
 } // namespace weir::inline v0
 
@@ -14210,7 +18625,7 @@ public:
     }
 
     // For acceptors: the errno that this accept fails with; 0 for none.
-    int accept_failure() noexcept { return std::exchange(x_accept_fails, 0); }
+    int accept_failure() noexcept { return exchanged(x_accept_fails, 0); }
 
     // For streams: how many bytes an operation may move that could move `most`.
     std::size_t portion(std::size_t most) noexcept {
@@ -14247,7 +18662,7 @@ public:
     }
 
     bool dispatch() noexcept override {
-        if (std::exchange(x_stalled, false) && x_stall_observer) x_stall_observer->on_stall();
+        if (exchanged(x_stalled, false) && x_stall_observer) x_stall_observer->on_stall();
         list<memory_event> round;
         if (x_options.shuffle)
             while (memory_event* each = x_due.pop_front())
@@ -14683,7 +19098,7 @@ private:
         }
         pipe &in = incoming(), &out = outgoing();
         const bool broken = x_failure || in.broken <= now;
-        const bool over = (broken || in.ends <= now) && !std::exchange(x_told_end, x_told_end || broken || in.ends <= now);
+        const bool over = (broken || in.ends <= now) && !exchanged(x_told_end, x_told_end || broken || in.ends <= now);
         const bool news = x_wants_read && (broken || in.arrived(now) > 0 || in.ends <= now);
         const bool room = x_wants_write && (broken || out.unread <= now || out.bytes.size() < out.bytes.bound());
         if (news) x_wants_read = false;
@@ -15359,7 +19774,7 @@ private:
     // Makes a loop the thread's, as it is in its turns.
     class acting {
     public:
-        explicit acting(loop& which) noexcept : x_former(std::exchange(scheduler::current(), &which)) {}
+        explicit acting(loop& which) noexcept : x_former(exchanged(scheduler::current(), &which)) {}
         acting(const acting&) = delete;
         acting& operator=(const acting&) = delete;
         ~acting() { scheduler::current() = x_former; }
@@ -15589,7 +20004,7 @@ private:
 
     // Crashes and restarts that were asked for.
     void obey() {
-        for (const request& each : std::exchange(x_requests, {})) {
+        for (const request& each : exchanged(x_requests, {})) {
             io::simulated_host& which = *x_hosts[each.host];
             if (which.runs()) {
                 x_network.note({which.name(), " crashes"});
@@ -16124,7 +20539,7 @@ public:
             [[maybe_unused]] const bool fits = out.append({tail, 1});
             assert(fits && "this buffer has no bound of its own");
         }
-        if (!x_keeps_out) x_states.deflaters.give(std::exchange(x_out, nullptr));
+        if (!x_keeps_out) x_states.deflaters.give(exchanged(x_out, nullptr));
     }
 
     [[nodiscard]] decompressed decompress(buffer& out, std::size_t most) noexcept override {
@@ -16184,7 +20599,7 @@ public:
             break;
         }
         x_tail_used = 0;
-        if (!x_keeps_in) x_states.inflaters.give(std::exchange(x_in, nullptr));
+        if (!x_keeps_in) x_states.inflaters.give(exchanged(x_in, nullptr));
         return given(progress::complete);
     }
 
@@ -16257,7 +20672,6 @@ inline constexpr permessage_deflate_type permessage_deflate{};
 #if defined(WEIR_WITH_LIBURING)
 #include <liburing.h>
 #include <poll.h>
-#include <sys/syscall.h>
 #include <sys/utsname.h>
 
 // ==== weir/io/uring_buffers.hpp ======================================================================================
@@ -16318,6 +20732,9 @@ public:
     }
 
     uring_chunk& at(unsigned index) noexcept { return *reinterpret_cast<uring_chunk*>(x_memory + index * x_stride); }
+
+    // How many the kernel has, or has received into and not told us yet: one at least.
+    unsigned spare() const noexcept { return x_count - x_kept; }
 
     // Whether another one may be kept from the kernel; `keep` keeps it.
     bool may_keep() const noexcept { return x_kept < x_count / 2; }
@@ -16414,11 +20831,12 @@ struct uring_options {
     bool submit_all = true;          // 5.18: one bad submission does not hold up those behind it
     bool skip_success = true;        // 5.17: taking back tells nothing when it has worked
 
-    // Of completion mode alone. All buffers together are best within the L2 cache: they take turns.
+    // Of completion mode alone. The buffers take turns, and only what is received of them takes memory: all that they hold
+    // together is best within the L2 cache.
     unsigned buffers = 32;           // that the kernel receives into; a power of two, 1 to 32,768
-    std::size_t buffer_bytes = 8 * 1024; // of each, 64 to 1 MiB: the size of a lease
+    std::size_t buffer_bytes = 64 * 1024; // of each, 64 to 1 MiB: the size of a lease
     std::size_t send_bytes = 256 * 1024; // taken of a socket's output and not yet with the kernel, at the most
-    std::size_t receive_bytes = 64 * 1024; // received and not yet asked for, before the kernel has to keep the rest
+    std::size_t receive_bytes = 128 * 1024; // received and not yet asked for, before the kernel has to keep the rest
     bool multishot_receive = true;   // 6.6: one submission receives until further notice
     bool multishot_accept = true;    // 6.10: one submission accepts all who wait
 };
@@ -16591,8 +21009,9 @@ private:
 // What everything over one ring in completion mode shares: the ring, its buffers, and who has work for the kernel or news
 // for its user.
 //
-// Completions are taken from the ring as they are found, into the state of who asked for them; telling is another step.
-// So an operation may look for completions at any time without telling anybody.
+// Completions are taken from the ring into the state of who asked for them; telling is another step. So an operation may
+// look for completions at any time without telling anybody. Otherwise they are taken when it is their turn to be told of, so
+// that what has been received is used up, and its buffer free again, before the next one is.
 
 namespace weir::inline v0::io {
 
@@ -16659,15 +21078,21 @@ public:
 
     // Has `who` prepared before the next wait, or at once where somebody else may wait.
     void add_work(uring_work& who) noexcept {
-        if (!who.linked()) x_work.push_back(who);
+        who.unlink();
+        x_work.push_back(who);
         if (x_at_once && !x_looking) hand_over();
+    }
+
+    // The same for who has found no buffer to receive into: when it is its turn to get one. All at once would find none again.
+    void add_starved(uring_work& who) noexcept {
+        if (!who.linked()) x_starved.push_back(who);
     }
     void add_news(uring_news& who) noexcept {
         if (!who.linked()) x_news.push_back(who);
     }
-    bool has_news() const noexcept { return !x_news.empty(); }
-
     void prepare_all() noexcept {
+        for (unsigned spare = buffers.spare(); spare > 0 && !x_starved.empty(); --spare)
+            x_work.push_back(*x_starved.pop_front());
         while (uring_work* const next = x_work.pop_front()) next->prepare();
     }
 
@@ -16689,10 +21114,7 @@ public:
     // Takes in what has completed. Tells nobody.
     void look() noexcept {
         const bool nested = std::exchange(x_looking, true);
-        for (io_uring_cqe* found; ring.peek(found);) {
-            const io_uring_cqe event = *found;
-            ring.advance();
-            take(event);
+        while (take_one()) {
         }
         x_looking = nested;
         if (x_at_once && !nested) hand_over();
@@ -16709,11 +21131,12 @@ public:
             // What is handed over mostly completes at once, and is no reason to end a wait.
             const bool waits = timeout > std::chrono::nanoseconds(0) && !ring.has_entries();
             const bool whole = ring.submit_and_wait(waits ? timeout : std::chrono::nanoseconds(0));
-            look();
+            x_to_take = completions_a_turn;
+            look_for_news();
             if (!x_news.empty() || x_woken || timeout <= std::chrono::nanoseconds(0) || (waits && !whole)) break;
             if (ends && waits) {
                 timeout = until - socket_calls::now();
-                if (timeout <= std::chrono::nanoseconds(0) && x_work.empty()) break;
+                if (timeout <= std::chrono::nanoseconds(0) && x_work.empty() && x_starved.empty()) break;
             }
         }
         return std::exchange(x_woken, false) || !x_news.empty();
@@ -16722,10 +21145,12 @@ public:
     // Tells a few; true when there is more to tell.
     bool tell_some(int most) noexcept {
         for (; most > 0; --most) {
+            look_for_news();
             uring_news* const next = x_news.pop_front();
             if (!next) return false;
             next->tell();
         }
+        look_for_news();
         return !x_news.empty();
     }
 
@@ -16779,10 +21204,29 @@ public:
 
 private:
     static constexpr std::uint64_t wake_key = 0, listening_key = 1;
+    static constexpr unsigned completions_a_turn = 256; // what they are answered with is still warm when it is sent
 
     void start() noexcept {
         ring.start();
         ring.watch(ring.wake_number(), POLLIN, wake_key);
+    }
+
+    // Takes completions in until there is news, or no more of this turn's.
+    void look_for_news() noexcept {
+        const bool nested = std::exchange(x_looking, true);
+        while (x_news.empty() && x_to_take > 0) x_to_take = take_one() ? x_to_take - 1 : 0;
+        x_looking = nested;
+        if (x_at_once && !nested) hand_over();
+    }
+
+    // The next completion; false if there is none.
+    bool take_one() noexcept {
+        io_uring_cqe* found;
+        if (!ring.peek(found)) return false;
+        const io_uring_cqe event = *found;
+        ring.advance();
+        take(event);
+        return true;
     }
 
     void take(const io_uring_cqe& event) noexcept {
@@ -16804,8 +21248,10 @@ private:
     block_pool& x_blocks;
     uring_listening x_listening;
     list<uring_work> x_work;
+    list<uring_work> x_starved;
     list<uring_news> x_news;
     std::size_t x_in_flight = 0;
+    unsigned x_to_take = 0; // completions of this turn
     bool x_woken = false;
     bool x_looking = false;
     bool x_at_once = false;
@@ -16998,11 +21444,14 @@ public:
     // How many bytes are not known to be with the kernel.
     std::size_t size() const noexcept { return x_front_end - x_front_begin + x_back_bytes; }
 
-    // Takes as much as keeps `size()` at `most`.
-    std::size_t take(std::span<const bytes_view> pieces, std::size_t most) noexcept {
+    // Takes as much as keeps `size()` at `most`, but for the first `skipped` bytes.
+    std::size_t take(std::span<const bytes_view> pieces, std::size_t skipped, std::size_t most) noexcept {
         const std::size_t before = size();
         std::size_t room = most > before ? most - before : 0, taken = 0;
-        for (const bytes_view piece : pieces) {
+        for (bytes_view piece : pieces) {
+            const std::size_t gone = piece.size() < skipped ? piece.size() : skipped;
+            skipped -= gone;
+            piece = piece.subspan(gone);
             const std::size_t count = piece.size() < room ? piece.size() : room;
             if (count > 0) append(piece.first(count));
             taken += count;
@@ -17114,14 +21563,18 @@ public:
         return true;
     }
 
-    // Takes output, up to the limit. Whoever has more than that is told when half of it has left.
+    // Takes output, up to the limit. Whoever has more than that is told when half of it has left. Much of it, with nothing
+    // before it, goes to the kernel at once and need not be copied.
     std::size_t take(std::span<const bytes_view> pieces) noexcept {
         std::size_t wanted = 0;
         for (const bytes_view each : pieces) wanted += each.size();
-        const std::size_t taken = x_out.take(pieces, x_driver.options().send_bytes);
-        if (taken < wanted) x_owes_room = true;
+        const bool at_once = wanted >= at_once_from && !x_sending && x_out.size() == 0;
+        const std::size_t sent = at_once ? send_at_once(pieces) : 0;
+        if (sent == wanted || x_failure) return sent;
+        const std::size_t taken = x_out.take(pieces, sent, x_driver.options().send_bytes);
+        if (sent + taken < wanted) x_owes_room = true;
         if (taken > 0 && !x_sending) x_driver.add_work(*this);
-        return taken;
+        return sent + taken;
     }
 
     std::size_t unsent() const noexcept { return x_out.size(); }
@@ -17157,6 +21610,8 @@ public:
     }
 
 private:
+    static constexpr std::size_t at_once_from = 16 * 1024, max_pieces = 64;
+
     enum operation : unsigned { receiving, sending, connecting_, watching, cancelling };
 
     ~uring_socket() { x_driver.blocks().give(x_address); }
@@ -17264,6 +21719,7 @@ private:
             x_over = true;
             news(true, false);
         }
+        if (result == -ENOBUFS && !more && !x_over) return x_driver.add_starved(*this);
         if (!x_over && (!more || x_in.memory() >= x_driver.options().receive_bytes)) x_driver.add_work(*this);
     }
 
@@ -17308,6 +21764,17 @@ private:
     void tell() noexcept override {
         const bool readable = std::exchange(x_tells_readable, false);
         x_user->on_news(readable, std::exchange(x_tells_writable, false));
+    }
+
+    [[gnu::noinline]] std::size_t send_at_once(std::span<const bytes_view> pieces) noexcept {
+        iovec parts[max_pieces];
+        msghdr all{};
+        all.msg_iov = parts;
+        for (const bytes_view each : pieces.first(pieces.size() < max_pieces ? pieces.size() : max_pieces))
+            parts[all.msg_iovlen++] = {const_cast<std::byte*>(each.data()), each.size()};
+        const ssize_t count = ::sendmsg(number(), &all, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (count < 0 && !passes(errno)) fail(errno);
+        return count < 0 ? 0 : static_cast<std::size_t>(count);
     }
 
     void send_directly() noexcept {
@@ -17384,8 +21851,8 @@ private:
 
 // A stream over a connected socket in io_uring's completion mode.
 //
-// What is received lies in the kernel's buffers until it is asked for; what is written is copied and leaves with the next
-// wait. The socket and the memory that the kernel works on are in io/uring_socket.hpp and may outlive this.
+// What is received lies in the kernel's buffers until it is asked for. What is written is copied and leaves with the next
+// wait; much at a time is sent at once, by a call of its own, and only what the socket does not take is copied. The socket and the memory that the kernel works on are in io/uring_socket.hpp and may outlive this.
 
 namespace weir::inline v0::io {
 
@@ -17450,6 +21917,7 @@ public:
 
 private:
     uring_stream(uring_driver& driver, unique_descriptor&& socket) : x_driver(driver) {
+        x_received_ahead = true;
         socket_calls::hold_nothing_back(socket.get());
         x_socket = new uring_socket(driver, std::move(socket), *this);
     }
@@ -17730,7 +22198,8 @@ public:
         x_ring.submit_and_wait(timeout);
         io_uring_cqe* first;
         if (!x_ring.peek(first)) return false;
-        x_found = ::io_uring_cq_ready(x_ring.get());
+        const unsigned ready = ::io_uring_cq_ready(x_ring.get());
+        x_found = ready < max_events ? ready : max_events;
         return true;
     }
 
@@ -17773,6 +22242,7 @@ public:
     }
 
 private:
+    static constexpr unsigned max_events = 64; // a turn: what they are answered with is still warm when it is sent, at its end
     static constexpr int events_at_once = 4; // as many leases as the pool keeps
     static constexpr std::uint32_t none = ~std::uint32_t{0};
     static constexpr std::uint64_t nobody = ~std::uint64_t{0};

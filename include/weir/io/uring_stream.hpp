@@ -1,7 +1,8 @@
 // A stream over a connected socket in io_uring's completion mode.
 //
 // What is received lies in the kernel's buffers until it is asked for. What is written is copied and leaves with the next
-// wait; much at a time is sent at once, by a call of its own, and only what the socket does not take is copied. The socket and the memory that the kernel works on are in io/uring_socket.hpp and may outlive this.
+// wait; much at a time is sent at once, by a call of its own, and only what the socket does not take is copied. The
+// socket and the memory that the kernel works on are in io/uring_socket.hpp and may outlive this.
 #pragma once
 
 #include <weir/core/owned.hpp>

@@ -91,7 +91,8 @@ protected:
     }
 
     // One receive a turn, so that others have theirs; a second call is made only when the first has certainly taken
-    // everything, to be told of what comes next, or where calls take what has been received already. False when nothing came; the end and failures are dealt with.
+    // everything, to be told of what comes next, or where calls take what has been received already. False when nothing
+    // came; the end and failures are dealt with.
     [[gnu::noinline]] bool receive(io::lease& into) noexcept { return receive_now(into); }
     [[gnu::always_inline]] inline bool receive_now(io::lease& into) noexcept {
         if (x_controls.is_paused()) [[unlikely]] x_controls.resume(x_scheduler.now(), x_options->control_frames_per_second);

@@ -1,9 +1,10 @@
 // The sending side of a WebSocket connection: what may be queued, and who waits for it to leave.
 //
 // Encodes into the outbox, under the hard cap. Large payloads are not copied: they go to the stream straight from the caller's
-// memory or, where they stay for a while, with what else is sent until then. Those who wait for back-pressure to end are woken when half of the high-water mark is left: senders of messages by all that
-// is queued, and whoever sends a message by pieces by what stands before the next piece, since what is deferred waits
-// for the end of that very message. Whether anything may be sent, and when to flush, is the caller's business.
+// memory or, where they stay for a while, with what else is sent until then. Those who wait for back-pressure to end are
+// woken when half of the high-water mark is left: senders of messages by all that is queued, and whoever sends a message
+// by pieces by what stands before the next piece, since what is deferred waits for the end of that very message. Whether
+// anything may be sent, and when to flush, is the caller's business.
 //
 // A message is compressed when it is queued, and only once it is certain that it will be, so that the peer's state
 // follows ours. One that is deferred may not refer to the message before it, which is not complete.
