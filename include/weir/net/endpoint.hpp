@@ -70,7 +70,7 @@ public:
     }
 
     // A Unix socket: the path of its file, or "@name" for Linux's abstract names, which have no file.
-    static result<endpoint> local(std::string_view path) {
+    [[gnu::cold]] static result<endpoint> local(std::string_view path) {
         sockaddr_un at{};
         at.sun_family = AF_UNIX;
         const bool abstract = path.starts_with('@');

@@ -27,7 +27,7 @@ public:
     server() = default;
     server(const server&) = delete;
     server& operator=(const server&) = delete;
-    ~server() {
+    [[gnu::cold]] ~server() {
         assert(!x_stops.attached() && "a server was destroyed while it was running");
         while (waiting_task* each = x_tasks.pop_front()) delete each;
     }
@@ -42,7 +42,7 @@ public:
     // returns a `task<>`. It is kept as long as the server. The websocket and the request are valid until the task has
     // ended; the websocket may not be moved from.
     template <class Handler>
-    websocket_route& websocket(std::string_view path, Handler handler) {
+    [[gnu::cold]] websocket_route& websocket(std::string_view path, Handler handler) {
         if constexpr (detail::check_websocket_handler<Handler>())
             return x_setup.table.add(make_owned<websocket_route>(
                 std::string(path), make_owned<detail::websocket_handler_of<Handler>>(std::move(handler)),

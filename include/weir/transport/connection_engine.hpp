@@ -149,7 +149,7 @@ protected:
         x_inbox.take();
     }
 
-    void handle_control(const ws::event& next) noexcept {
+    [[gnu::cold]] void handle_control(const ws::event& next) noexcept {
         const ws::connection& protocol = x_inbox.protocol();
         switch (next.what) {
         case ws::event::kind::ping:
