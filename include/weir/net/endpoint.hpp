@@ -120,7 +120,7 @@ public:
     }
 
     // The bytes of the socket address, for `io::backend`. Valid as long as this object; empty where there is none.
-    bytes_view bytes() const noexcept { return {x_bytes, x_size}; }
+    bytes_view bytes() const noexcept { return {x_bytes, std::size_t(x_size)}; }
 
     net::family family() const noexcept {
         switch (x_size ? load<sa_family_t>() : sa_family_t{AF_UNSPEC}) {

@@ -218,8 +218,8 @@ private:
     [[gnu::cold]] std::string where() const {
         if (x_local.port() == 0) return x_local.to_string();
         if (x_local == net::endpoint::any_ipv6(x_local.port()) || x_local == net::endpoint::any_ipv4(x_local.port()))
-            return "http://localhost:" + std::to_string(x_local.port()) + " (all addresses)";
-        return "http://" + x_local.to_string();
+            return concat({"http://localhost:", number_text(x_local.port()), " (all addresses)"});
+        return concat({"http://", x_local.to_string()});
     }
 
     // Where the loop has its events from; why, if that needs saying.
