@@ -184,7 +184,7 @@ namespace detail {
 }
 
 // The condition that a fine code belongs to.
-inline condition kind_of(errc code) noexcept {
+[[gnu::cold]] inline condition kind_of(errc code) noexcept {
     switch (code) {
     case errc::canceled: return condition::canceled;
     case errc::timed_out: return condition::timeout;

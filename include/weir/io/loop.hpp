@@ -56,7 +56,7 @@ public:
 
     // Runs `main` to its end, and then until nothing lingers. What `main` threw is thrown.
     template <class T>
-    T run(task<T> main) {
+    [[gnu::cold]] T run(task<T> main) {
         const activation active(*this);
         x_now = x_backend->now(); // nothing has turned for a while
         context root(*this);
@@ -93,7 +93,7 @@ public:
         x_backend->wake();
     }
 
-    void arm(timer& which, std::chrono::nanoseconds after) noexcept override {
+    [[gnu::noinline]] void arm(timer& which, std::chrono::nanoseconds after) noexcept override {
         which.disarm();
         // Never due in the tick that is being fired: a timer that arms itself anew cannot hold up the loop.
         if (after < std::chrono::nanoseconds(1)) after = std::chrono::nanoseconds(1);

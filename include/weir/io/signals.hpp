@@ -21,7 +21,7 @@ class signal_watch final : private interrupt {
 public:
     using function = void (*)(void* who);
 
-    signal_watch(loop& on, function tell, void* who) noexcept : x_loop(on), x_tell(tell), x_who(who) {
+    [[gnu::cold]] signal_watch(loop& on, function tell, void* who) noexcept : x_loop(on), x_tell(tell), x_who(who) {
         on.add(*this);
         bool placed = false;
         for (std::atomic<signal_watch*>& slot : table().slots) {
@@ -41,7 +41,7 @@ public:
     }
     signal_watch(const signal_watch&) = delete;
     signal_watch& operator=(const signal_watch&) = delete;
-    ~signal_watch() {
+    [[gnu::cold]] ~signal_watch() {
         {
             const std::lock_guard<std::mutex> lock(table().mutex);
             if (--table().watches == 0) {
@@ -69,7 +69,7 @@ private:
         return only;
     }
 
-    static void on_signal(int number) {
+    [[gnu::cold]] static void on_signal(int number) {
         const int saved = errno;
         bool stuck = false;
         table().handling.fetch_add(1);

@@ -10,7 +10,7 @@ class socket_acceptor final : public acceptor, private watched {
 public:
     // Takes over a non-blocking socket that listens. `unlink_path`: it is a Unix socket that we bound, whose file goes
     // with it.
-    static result<owned<acceptor>> make(readiness_backend& backend, unique_descriptor&& socket, bool unlink_path) {
+    [[gnu::cold]] static result<owned<acceptor>> make(readiness_backend& backend, unique_descriptor&& socket, bool unlink_path) {
         owned<socket_acceptor> made(new socket_acceptor(backend, std::move(socket), unlink_path));
         if (const std::error_code failed = backend.watch(*made)) {
             made->x_watched = false;
@@ -19,11 +19,11 @@ public:
         return owned<acceptor>(std::move(made));
     }
 
-    ~socket_acceptor() {
+    [[gnu::cold]] ~socket_acceptor() {
         if (x_watched) x_backend.unwatch(*this);
     }
 
-    status accept(owned<stream>& into, std::error_code& failure) noexcept override {
+    [[gnu::cold]] status accept(owned<stream>& into, std::error_code& failure) noexcept override {
         for (;;) {
             unique_descriptor next(::accept4(number(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
             if (!next) {

@@ -8,7 +8,7 @@ namespace weir::inline v0::io {
 
 class socket_backend : public readiness_backend {
 public:
-    result<owned<stream>> connect(bytes_view address) override {
+    [[gnu::cold]] result<owned<stream>> connect(bytes_view address) override {
         const socket_setup::address_copy to(address);
         if (!to.size) return errc::bad_address;
         unique_descriptor socket(::socket(to.bytes.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));

@@ -19,7 +19,7 @@ namespace weir::inline v0::io {
 class socket_stream final : public stream, private watched {
 public:
     // Takes over a non-blocking socket, connected or `connecting`. Fails if it cannot be watched.
-    static result<owned<stream>> make(readiness_backend& backend, unique_descriptor&& socket, bool connecting) {
+    [[gnu::cold]] static result<owned<stream>> make(readiness_backend& backend, unique_descriptor&& socket, bool connecting) {
         owned<socket_stream> made(new socket_stream(backend, std::move(socket), connecting));
         if (const std::error_code failed = backend.watch(*made)) {
             made->x_watched = false;
@@ -29,7 +29,7 @@ public:
         return owned<stream>(std::move(made));
     }
 
-    ~socket_stream() {
+    [[gnu::cold]] ~socket_stream() {
         if (x_watched) x_backend.unwatch(*this);
     }
 
@@ -66,7 +66,7 @@ public:
 
     void shutdown_write() noexcept override { ::shutdown(number(), SHUT_WR); }
 
-    void reset() noexcept override {
+    [[gnu::cold]] void reset() noexcept override {
         if (!x_watched) return;
         socket_calls::reset_on_close(number());
         close();

@@ -70,7 +70,7 @@ public:
     }
 
     // A Unix socket: the path of its file, or "@name" for Linux's abstract names, which have no file.
-    static result<endpoint> local(std::string_view path) {
+    [[gnu::cold]] static result<endpoint> local(std::string_view path) {
         sockaddr_un at{};
         at.sun_family = AF_UNIX;
         const bool abstract = path.starts_with('@');
@@ -120,7 +120,7 @@ public:
     }
 
     // The bytes of the socket address, for `io::backend`. Valid as long as this object; empty where there is none.
-    bytes_view bytes() const noexcept { return {x_bytes, x_size}; }
+    bytes_view bytes() const noexcept { return {x_bytes, std::size_t(x_size)}; }
 
     net::family family() const noexcept {
         switch (x_size ? load<sa_family_t>() : sa_family_t{AF_UNSPEC}) {

@@ -80,7 +80,7 @@ private:
     }
 
     inline void on_acceptable() noexcept override;
-    step attempt(accept_awaiter& into, scheduler& on);
+    [[gnu::cold]] step attempt(accept_awaiter& into, scheduler& on);
     step pause(std::error_code why, scheduler& on);
 
     // Errors of one connection, which is gone: accept(2) tells them although the listener is well.
@@ -166,7 +166,7 @@ private:
 
     bool settled() const noexcept { return x_stream || x_failure || x_waiter.outcome() != errc{}; }
 
-    void wait_for(step next) noexcept {
+    [[gnu::cold]] void wait_for(step next) noexcept {
         if (next == step::pause) x_waiter.runs_on().arm(*this, x_from->x_paused_until - x_waiter.runs_on().now());
         if (next == step::turn) x_waiter.runs_on().post_at_turn_end(*this);
     }
@@ -181,8 +181,8 @@ private:
             wait_for(next);
     }
 
-    void expire() noexcept override { go_on(); }
-    void run() noexcept override {
+    [[gnu::cold]] void expire() noexcept override { go_on(); }
+    [[gnu::cold]] void run() noexcept override {
         x_from->x_streak = 0;
         go_on();
     }

@@ -23,7 +23,7 @@ public:
         return x_slots.empty() ? 0 : x_slots[find(address)].count;
     }
 
-    void add(std::uint64_t address) {
+    [[gnu::cold]] void add(std::uint64_t address) {
         if ((x_used + 1) * 2 > x_slots.size()) resize(x_slots.empty() ? smallest : x_slots.size() * 2);
         slot& at = x_slots[find(address)];
         if (at.count++) return;
@@ -32,7 +32,7 @@ public:
     }
 
     // Takes back an `add`.
-    void remove(std::uint64_t address) {
+    [[gnu::cold]] void remove(std::uint64_t address) {
         std::size_t gap = find(address);
         assert(x_slots[gap].count && "no connection is counted at this address");
         if (--x_slots[gap].count) return;
@@ -74,7 +74,7 @@ private:
         return at;
     }
 
-    void resize(std::size_t size) {
+    [[gnu::cold]] void resize(std::size_t size) {
         sequence<slot> old(size);
         old.swap(x_slots);
         for (const slot& each : old)

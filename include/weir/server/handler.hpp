@@ -21,7 +21,7 @@ class websocket;
 namespace detail {
 
 #if defined(__cpp_exceptions)
-inline task<> failed_task(std::exception_ptr thrown) {
+[[gnu::cold]] inline task<> failed_task(std::exception_ptr thrown) {
     std::rethrow_exception(thrown);
     co_return;
 }

@@ -98,7 +98,7 @@ private:
     http_phase(const server_setup& of, io::stream& stream, context& waiting, upgrade& to) noexcept
         : x_server(of), x_stream(stream), x_waiting(waiting), x_signal(stream), x_parser(of.options.head),
           x_on{of, stream, waiting, {}, {}, {}, {}}, x_to(to) {}
-    ~http_phase() { x_stream.release(std::move(x_on.lease)); }
+    [[gnu::cold]] ~http_phase() { x_stream.release(std::move(x_on.lease)); }
 
     // --- reading and writing: each does what can be done now ---
 
@@ -157,7 +157,7 @@ private:
     }
 
     // After the last request: true when the connection now is a WebSocket's, or of nobody any more.
-    bool hand_over() {
+    [[gnu::cold]] bool hand_over() {
         if (x_step.upgraded) {
             x_signal.detach();
             x_to.rest = x_on.rest;

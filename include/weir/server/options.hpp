@@ -32,7 +32,7 @@ struct server_options {
     // How many of them may come from one address, likewise; for IPv6 from one /64 network, which is what a customer has.
     // Unix sockets are not counted. None by default: behind a reverse proxy all come from its address, and whole offices
     // and phone networks share one. Set it where clients connect directly, with room for those.
-    std::optional<std::uint32_t> connections_per_address = {};
+    std::optional<std::size_t> connections_per_address = {};
 
     // How long a client may take to send the head of its first request, and to take in each 64 KiB of an answer. One
     // that is slower to send gets 408, one that is slower to read is broken off.

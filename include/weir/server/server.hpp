@@ -31,7 +31,7 @@ public:
     server() = default;
     server(const server&) = delete;
     server& operator=(const server&) = delete;
-    ~server() {
+    [[gnu::cold]] ~server() {
         assert(!x_stops.attached() && "a server was destroyed while it was running");
         while (waiting_task* each = x_tasks.pop_front()) delete each;
     }
@@ -46,7 +46,7 @@ public:
     // returns a `task<>`. It is kept as long as the server. The websocket and the request are valid until the task has
     // ended; the websocket may not be moved from.
     template <class Handler>
-    websocket_route& websocket(std::string_view path, Handler handler) {
+    [[gnu::cold]] websocket_route& websocket(std::string_view path, Handler handler) {
         if constexpr (detail::check_websocket_handler<Handler>())
             return x_setup.table.add(make_owned<websocket_route>(
                 std::string(path), make_owned<detail::websocket_handler_of<Handler>>(std::move(handler)),
@@ -273,8 +273,8 @@ private:
     [[gnu::cold]] std::string where() const {
         if (x_local.port() == 0) return x_local.to_string();
         if (x_local == net::endpoint::any_ipv6(x_local.port()) || x_local == net::endpoint::any_ipv4(x_local.port()))
-            return "http://localhost:" + std::to_string(x_local.port()) + " (all addresses)";
-        return "http://" + x_local.to_string();
+            return concat({"http://localhost:", number_text(x_local.port()), " (all addresses)"});
+        return concat({"http://", x_local.to_string()});
     }
 
     // Where the loop has its events from; why, if that needs saying.

@@ -23,7 +23,7 @@ namespace weir::inline v0::detail {
 class service final : private stop_switch::target, private timer, private cancel_hook {
 public:
     // On a loop's thread. `open` is where the number of WebSocket connections stands.
-    service(const server_setup& of, stop_switch& stops, net::listener listening, std::size_t& open)
+    [[gnu::cold]] service(const server_setup& of, stop_switch& stops, net::listener listening, std::size_t& open)
         : x_server(of), x_stops(stops), x_listener(std::move(listening)), x_loop(*io::loop::current()),
           x_open_count(open), x_waiting(x_loop), x_admission(of, x_loop, x_loop.random()) {
         x_open_count = 0;
@@ -31,7 +31,7 @@ public:
         x_stops.attach(x_loop, *this);
         tell_companions([this](companion& each) { each.begin(x_clients); });
     }
-    ~service() {
+    [[gnu::cold]] ~service() {
         tell_companions([](companion& each) { each.end(); });
         x_stops.detach();
     }
@@ -120,7 +120,7 @@ private:
     }
 
     // A coroutine of its own, since what it needs is needed at the end only.
-    static task<> say_goodbye(websocket& ws, ws::close_code code) { co_await shield(ws.close(code)); }
+    [[gnu::cold]] static task<> say_goodbye(websocket& ws, ws::close_code code) { co_await shield(ws.close(code)); }
 
     // Says how a handler has failed.
     [[gnu::cold]] ws::close_code failed(supervised::outcome end, std::string_view thrown, const websocket& ws) {

@@ -1,6 +1,7 @@
 // Why and how a connection ended.
 #pragma once
 
+#include <weir/core/concat.hpp>
 #include <weir/coro/duration.hpp>
 #include <weir/protocol/ws/close_code.hpp>
 
@@ -63,10 +64,10 @@ struct close_info {
         }
         if (cause != close_cause::open) {
             line += ": ";
-            line += std::to_string(static_cast<unsigned>(code));
-            if (!reason.empty()) line += " \"" + reason + "\"";
+            line += number_text(static_cast<std::uint16_t>(code));
+            if (!reason.empty()) line += concat({" \"", reason, "\""});
         }
-        if (error) line += " (" + error.message() + ")";
+        if (error) line += concat({" (", error.message(), ")"});
         std::snprintf(figures, sizeof figures, "; %llu bytes in, %llu out, %.3f s", //
                       static_cast<unsigned long long>(bytes_in), static_cast<unsigned long long>(bytes_out),
                       std::chrono::duration<double>(age).count());

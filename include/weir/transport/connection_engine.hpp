@@ -167,7 +167,7 @@ protected:
         x_inbox.take();
     }
 
-    void handle_control(const ws::event& next) noexcept {
+    [[gnu::cold]] void handle_control(const ws::event& next) noexcept {
         const ws::connection& protocol = x_inbox.protocol();
         switch (next.what) {
         case ws::event::kind::ping:
@@ -200,7 +200,7 @@ protected:
 
     errc sent(errc refused) noexcept {
         if (refused == errc::buffer_full && x_options->overflow == overflow_policy::close)
-            fail(refused, "more than " + std::to_string(x_options->queue_bytes) + " bytes wait to be sent",
+            fail(refused, concat({"more than ", number_text(x_options->queue_bytes), " bytes wait to be sent"}),
                  ws::close_code::policy_violation);
         if (refused != errc{}) return refused;
         written();

@@ -92,7 +92,7 @@ protected:
         x_scheduler.used_by_one_more();
     }
 
-    ~connection_state() {
+    [[gnu::cold]] ~connection_state() {
         x_scheduler.used_by_one_less();
         delete[] x_agreed;
         close_port();
@@ -213,7 +213,7 @@ protected:
         x_scheduler.post_at_turn_end(*this);
     }
 
-    void arm_close() noexcept { x_scheduler.arm(*this, x_options->close_timeout); }
+    [[gnu::cold]] void arm_close() noexcept { x_scheduler.arm(*this, x_options->close_timeout); }
 
     [[gnu::cold]] void note(log_level level, std::string_view what) const noexcept {
         if (!x_options->log) return;

@@ -154,7 +154,7 @@ public:
     }
 
     // Nobody will read what was kept.
-    void forget_unread() noexcept {
+    [[gnu::cold]] void forget_unread() noexcept {
         x_found = false;
         if (x_codec) x_codec->forget();
         release_view();

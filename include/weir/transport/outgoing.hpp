@@ -142,7 +142,7 @@ public:
     entropy& random() noexcept { return x_random; }
 
     // Nothing can be sent any more.
-    void clear() noexcept {
+    [[gnu::cold]] void clear() noexcept {
         x_short_below = 0;
         x_outbox.clear();
         wake(x_senders, errc::closed);
@@ -254,7 +254,7 @@ private:
         if (queued_bytes() <= x_options.high_water_bytes / 2) wake(x_senders, errc::closed);
     }
 
-    void encode_close(ws::sender& from, buffer& lane, ws::close_code code, std::string_view reason) noexcept {
+    [[gnu::cold]] void encode_close(ws::sender& from, buffer& lane, ws::close_code code, std::string_view reason) noexcept {
         [[maybe_unused]] const errc refused = from.encode_close(lane, code, reason, next_key(from));
         assert(refused == errc{});
     }

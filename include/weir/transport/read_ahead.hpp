@@ -53,7 +53,7 @@ public:
         piece.last = head.last;
         x_fragment = head.fragment;
         piece.frame_remaining = head.remaining;
-        piece.payload = {x_reading.data() + sizeof head, head.bytes};
+        piece.payload = {x_reading.data() + sizeof head, std::size_t(head.bytes)};
         return piece;
     }
 

@@ -30,7 +30,7 @@ namespace detail {
 [[gnu::cold]] inline weir::error framing_error(errc code, const char* text) { return {make_error_code(code), text}; }
 
 // RFC 9110 section 8.6: digits. A list of equal values counts as one.
-inline bool parse_content_length(const fields& from, std::uint64_t& length) noexcept {
+[[gnu::cold]] inline bool parse_content_length(const fields& from, std::uint64_t& length) noexcept {
     constexpr std::uint64_t most = INT64_MAX;
     bool first = true;
     for (const field each : from) {

@@ -54,7 +54,7 @@ enum class status : std::uint16_t {
 constexpr unsigned to_number(status code) noexcept { return static_cast<unsigned>(code); }
 
 // The phrase that goes with a code; empty for one without a name here. Static text.
-constexpr std::string_view reason_phrase(status code) noexcept {
+[[gnu::cold]] constexpr std::string_view reason_phrase(status code) noexcept {
     switch (code) {
     case status::continue_: return "Continue";
     case status::switching_protocols: return "Switching Protocols";

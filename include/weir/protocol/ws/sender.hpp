@@ -72,7 +72,7 @@ public:
 
     // The close frame, once; nothing can be sent after it. 1005 (no_status) sends an empty payload, without `reason`. A
     // reason of more than 123 bytes is cut between two characters; one that is not UTF-8 is left out.
-    [[nodiscard]] errc encode_close(buffer& out, close_code code, std::string_view reason,
+    [[gnu::cold]] [[nodiscard]] errc encode_close(buffer& out, close_code code, std::string_view reason,
                                     masking_key key = {}) noexcept {
         assert(code == close_code::no_status || may_be_sent(code));
         if (x_close_sent) return errc::closed;
