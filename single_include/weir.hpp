@@ -785,7 +785,7 @@ namespace detail {
 }
 
 // The condition that a fine code belongs to.
-inline condition kind_of(errc code) noexcept {
+[[gnu::cold]] inline condition kind_of(errc code) noexcept {
     switch (code) {
     case errc::canceled: return condition::canceled;
     case errc::timed_out: return condition::timeout;
@@ -4651,7 +4651,7 @@ enum class status : std::uint16_t {
 constexpr unsigned to_number(status code) noexcept { return static_cast<unsigned>(code); }
 
 // The phrase that goes with a code; empty for one without a name here. Static text.
-constexpr std::string_view reason_phrase(status code) noexcept {
+[[gnu::cold]] constexpr std::string_view reason_phrase(status code) noexcept {
     switch (code) {
     case status::continue_: return "Continue";
     case status::switching_protocols: return "Switching Protocols";
@@ -4758,7 +4758,7 @@ namespace detail {
 [[gnu::cold]] inline weir::error framing_error(errc code, const char* text) { return {make_error_code(code), text}; }
 
 // RFC 9110 section 8.6: digits. A list of equal values counts as one.
-inline bool parse_content_length(const fields& from, std::uint64_t& length) noexcept {
+[[gnu::cold]] inline bool parse_content_length(const fields& from, std::uint64_t& length) noexcept {
     constexpr std::uint64_t most = INT64_MAX;
     bool first = true;
     for (const field each : from) {
@@ -7079,7 +7079,7 @@ public:
 
     // The close frame, once; nothing can be sent after it. 1005 (no_status) sends an empty payload, without `reason`. A
     // reason of more than 123 bytes is cut between two characters; one that is not UTF-8 is left out.
-    [[nodiscard]] errc encode_close(buffer& out, close_code code, std::string_view reason,
+    [[gnu::cold]] [[nodiscard]] errc encode_close(buffer& out, close_code code, std::string_view reason,
                                     masking_key key = {}) noexcept {
         assert(code == close_code::no_status || may_be_sent(code));
         if (x_close_sent) return errc::closed;
@@ -8381,7 +8381,7 @@ namespace weir::inline v0::io {
 class socket_stream final : public stream, private watched {
 public:
     // Takes over a non-blocking socket, connected or `connecting`. Fails if it cannot be watched.
-    static result<owned<stream>> make(readiness_backend& backend, unique_descriptor&& socket, bool connecting) {
+    [[gnu::cold]] static result<owned<stream>> make(readiness_backend& backend, unique_descriptor&& socket, bool connecting) {
         owned<socket_stream> made(new socket_stream(backend, std::move(socket), connecting));
         if (const std::error_code failed = backend.watch(*made)) {
             made->x_watched = false;
@@ -8391,7 +8391,7 @@ public:
         return owned<stream>(std::move(made));
     }
 
-    ~socket_stream() {
+    [[gnu::cold]] ~socket_stream() {
         if (x_watched) x_backend.unwatch(*this);
     }
 
@@ -8428,7 +8428,7 @@ public:
 
     void shutdown_write() noexcept override { ::shutdown(number(), SHUT_WR); }
 
-    void reset() noexcept override {
+    [[gnu::cold]] void reset() noexcept override {
         if (!x_watched) return;
         socket_calls::reset_on_close(number());
         close();
@@ -8581,7 +8581,7 @@ class socket_acceptor final : public acceptor, private watched {
 public:
     // Takes over a non-blocking socket that listens. `unlink_path`: it is a Unix socket that we bound, whose file goes
     // with it.
-    static result<owned<acceptor>> make(readiness_backend& backend, unique_descriptor&& socket, bool unlink_path) {
+    [[gnu::cold]] static result<owned<acceptor>> make(readiness_backend& backend, unique_descriptor&& socket, bool unlink_path) {
         owned<socket_acceptor> made(new socket_acceptor(backend, std::move(socket), unlink_path));
         if (const std::error_code failed = backend.watch(*made)) {
             made->x_watched = false;
@@ -8590,11 +8590,11 @@ public:
         return owned<acceptor>(std::move(made));
     }
 
-    ~socket_acceptor() {
+    [[gnu::cold]] ~socket_acceptor() {
         if (x_watched) x_backend.unwatch(*this);
     }
 
-    status accept(owned<stream>& into, std::error_code& failure) noexcept override {
+    [[gnu::cold]] status accept(owned<stream>& into, std::error_code& failure) noexcept override {
         for (;;) {
             unique_descriptor next(::accept4(number(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
             if (!next) {
@@ -8710,7 +8710,7 @@ namespace weir::inline v0::io {
 
 class socket_backend : public readiness_backend {
 public:
-    result<owned<stream>> connect(bytes_view address) override {
+    [[gnu::cold]] result<owned<stream>> connect(bytes_view address) override {
         const socket_setup::address_copy to(address);
         if (!to.size) return errc::bad_address;
         unique_descriptor socket(::socket(to.bytes.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
@@ -9351,7 +9351,7 @@ public:
 
     // Runs `main` to its end, and then until nothing lingers. What `main` threw is thrown.
     template <class T>
-    T run(task<T> main) {
+    [[gnu::cold]] T run(task<T> main) {
         const activation active(*this);
         x_now = x_backend->now(); // nothing has turned for a while
         context root(*this);
@@ -9388,7 +9388,7 @@ public:
         x_backend->wake();
     }
 
-    void arm(timer& which, std::chrono::nanoseconds after) noexcept override {
+    [[gnu::noinline]] void arm(timer& which, std::chrono::nanoseconds after) noexcept override {
         which.disarm();
         // Never due in the tick that is being fired: a timer that arms itself anew cannot hold up the loop.
         if (after < std::chrono::nanoseconds(1)) after = std::chrono::nanoseconds(1);
@@ -9666,7 +9666,7 @@ class signal_watch final : private interrupt {
 public:
     using function = void (*)(void* who);
 
-    signal_watch(loop& on, function tell, void* who) noexcept : x_loop(on), x_tell(tell), x_who(who) {
+    [[gnu::cold]] signal_watch(loop& on, function tell, void* who) noexcept : x_loop(on), x_tell(tell), x_who(who) {
         on.add(*this);
         bool placed = false;
         for (std::atomic<signal_watch*>& slot : table().slots) {
@@ -9686,7 +9686,7 @@ public:
     }
     signal_watch(const signal_watch&) = delete;
     signal_watch& operator=(const signal_watch&) = delete;
-    ~signal_watch() {
+    [[gnu::cold]] ~signal_watch() {
         {
             const std::lock_guard<std::mutex> lock(table().mutex);
             if (--table().watches == 0) {
@@ -9714,7 +9714,7 @@ private:
         return only;
     }
 
-    static void on_signal(int number) {
+    [[gnu::cold]] static void on_signal(int number) {
         const int saved = errno;
         bool stuck = false;
         table().handling.fetch_add(1);
@@ -9937,7 +9937,7 @@ public:
     }
 
     // A Unix socket: the path of its file, or "@name" for Linux's abstract names, which have no file.
-    static result<endpoint> local(std::string_view path) {
+    [[gnu::cold]] static result<endpoint> local(std::string_view path) {
         sockaddr_un at{};
         at.sun_family = AF_UNIX;
         const bool abstract = path.starts_with('@');
@@ -9987,7 +9987,7 @@ public:
     }
 
     // The bytes of the socket address, for `io::backend`. Valid as long as this object; empty where there is none.
-    bytes_view bytes() const noexcept { return {x_bytes, x_size}; }
+    bytes_view bytes() const noexcept { return {x_bytes, std::size_t(x_size)}; }
 
     net::family family() const noexcept {
         switch (x_size ? load<sa_family_t>() : sa_family_t{AF_UNSPEC}) {
@@ -10530,7 +10530,7 @@ private:
     }
 
     inline void on_acceptable() noexcept override;
-    step attempt(accept_awaiter& into, scheduler& on);
+    [[gnu::cold]] step attempt(accept_awaiter& into, scheduler& on);
     step pause(std::error_code why, scheduler& on);
 
     // Errors of one connection, which is gone: accept(2) tells them although the listener is well.
@@ -10616,7 +10616,7 @@ private:
 
     bool settled() const noexcept { return x_stream || x_failure || x_waiter.outcome() != errc{}; }
 
-    void wait_for(step next) noexcept {
+    [[gnu::cold]] void wait_for(step next) noexcept {
         if (next == step::pause) x_waiter.runs_on().arm(*this, x_from->x_paused_until - x_waiter.runs_on().now());
         if (next == step::turn) x_waiter.runs_on().post_at_turn_end(*this);
     }
@@ -10631,8 +10631,8 @@ private:
             wait_for(next);
     }
 
-    void expire() noexcept override { go_on(); }
-    void run() noexcept override {
+    [[gnu::cold]] void expire() noexcept override { go_on(); }
+    [[gnu::cold]] void run() noexcept override {
         x_from->x_streak = 0;
         go_on();
     }
@@ -10972,10 +10972,10 @@ struct close_info {
         }
         if (cause != close_cause::open) {
             line += ": ";
-            line += std::to_string(static_cast<unsigned>(code));
-            if (!reason.empty()) line += " \"" + reason + "\"";
+            line += number_text(static_cast<std::uint16_t>(code));
+            if (!reason.empty()) line += concat({" \"", reason, "\""});
         }
-        if (error) line += " (" + error.message() + ")";
+        if (error) line += concat({" (", error.message(), ")"});
         std::snprintf(figures, sizeof figures, "; %llu bytes in, %llu out, %.3f s", //
                       static_cast<unsigned long long>(bytes_in), static_cast<unsigned long long>(bytes_out),
                       std::chrono::duration<double>(age).count());
@@ -11935,7 +11935,7 @@ public:
         piece.last = head.last;
         x_fragment = head.fragment;
         piece.frame_remaining = head.remaining;
-        piece.payload = {x_reading.data() + sizeof head, head.bytes};
+        piece.payload = {x_reading.data() + sizeof head, std::size_t(head.bytes)};
         return piece;
     }
 
@@ -12120,7 +12120,7 @@ public:
     }
 
     // Nobody will read what was kept.
-    void forget_unread() noexcept {
+    [[gnu::cold]] void forget_unread() noexcept {
         x_found = false;
         if (x_codec) x_codec->forget();
         release_view();
@@ -12814,9 +12814,10 @@ private:
 // The sending side of a WebSocket connection: what may be queued, and who waits for it to leave.
 //
 // Encodes into the outbox, under the hard cap. Large payloads are not copied: they go to the stream straight from the caller's
-// memory or, where they stay for a while, with what else is sent until then. Those who wait for back-pressure to end are woken when half of the high-water mark is left: senders of messages by all that
-// is queued, and whoever sends a message by pieces by what stands before the next piece, since what is deferred waits
-// for the end of that very message. Whether anything may be sent, and when to flush, is the caller's business.
+// memory or, where they stay for a while, with what else is sent until then. Those who wait for back-pressure to end are
+// woken when half of the high-water mark is left: senders of messages by all that is queued, and whoever sends a message
+// by pieces by what stands before the next piece, since what is deferred waits for the end of that very message. Whether
+// anything may be sent, and when to flush, is the caller's business.
 //
 // A message is compressed when it is queued, and only once it is certain that it will be, so that the peer's state
 // follows ours. One that is deferred may not refer to the message before it, which is not complete.
@@ -12944,7 +12945,7 @@ public:
     entropy& random() noexcept { return x_random; }
 
     // Nothing can be sent any more.
-    void clear() noexcept {
+    [[gnu::cold]] void clear() noexcept {
         x_short_below = 0;
         x_outbox.clear();
         wake(x_senders, errc::closed);
@@ -13056,7 +13057,7 @@ private:
         if (queued_bytes() <= x_options.high_water_bytes / 2) wake(x_senders, errc::closed);
     }
 
-    void encode_close(ws::sender& from, buffer& lane, ws::close_code code, std::string_view reason) noexcept {
+    [[gnu::cold]] void encode_close(ws::sender& from, buffer& lane, ws::close_code code, std::string_view reason) noexcept {
         [[maybe_unused]] const errc refused = from.encode_close(lane, code, reason, next_key(from));
         assert(refused == errc{});
     }
@@ -13244,7 +13245,7 @@ protected:
         x_scheduler.used_by_one_more();
     }
 
-    ~connection_state() {
+    [[gnu::cold]] ~connection_state() {
         x_scheduler.used_by_one_less();
         delete[] x_agreed;
         close_port();
@@ -13365,7 +13366,7 @@ protected:
         x_scheduler.post_at_turn_end(*this);
     }
 
-    void arm_close() noexcept { x_scheduler.arm(*this, x_options->close_timeout); }
+    [[gnu::cold]] void arm_close() noexcept { x_scheduler.arm(*this, x_options->close_timeout); }
 
     [[gnu::cold]] void note(log_level level, std::string_view what) const noexcept {
         if (!x_options->log) return;
@@ -13509,7 +13510,8 @@ protected:
     }
 
     // One receive a turn, so that others have theirs; a second call is made only when the first has certainly taken
-    // everything, to be told of what comes next, or where calls take what has been received already. False when nothing came; the end and failures are dealt with.
+    // everything, to be told of what comes next, or where calls take what has been received already. False when nothing
+    // came; the end and failures are dealt with.
     [[gnu::noinline]] bool receive(io::lease& into) noexcept { return receive_now(into); }
     [[gnu::always_inline]] inline bool receive_now(io::lease& into) noexcept {
         if (x_controls.is_paused()) [[unlikely]] x_controls.resume(x_scheduler.now(), x_options->control_frames_per_second);
@@ -13584,7 +13586,7 @@ protected:
         x_inbox.take();
     }
 
-    void handle_control(const ws::event& next) noexcept {
+    [[gnu::cold]] void handle_control(const ws::event& next) noexcept {
         const ws::connection& protocol = x_inbox.protocol();
         switch (next.what) {
         case ws::event::kind::ping:
@@ -13617,7 +13619,7 @@ protected:
 
     errc sent(errc refused) noexcept {
         if (refused == errc::buffer_full && x_options->overflow == overflow_policy::close)
-            fail(refused, "more than " + std::to_string(x_options->queue_bytes) + " bytes wait to be sent",
+            fail(refused, concat({"more than ", number_text(x_options->queue_bytes), " bytes wait to be sent"}),
                  ws::close_code::policy_violation);
         if (refused != errc{}) return refused;
         written();
@@ -14523,7 +14525,7 @@ public:
         return x_slots.empty() ? 0 : x_slots[find(address)].count;
     }
 
-    void add(std::uint64_t address) {
+    [[gnu::cold]] void add(std::uint64_t address) {
         if ((x_used + 1) * 2 > x_slots.size()) resize(x_slots.empty() ? smallest : x_slots.size() * 2);
         slot& at = x_slots[find(address)];
         if (at.count++) return;
@@ -14532,7 +14534,7 @@ public:
     }
 
     // Takes back an `add`.
-    void remove(std::uint64_t address) {
+    [[gnu::cold]] void remove(std::uint64_t address) {
         std::size_t gap = find(address);
         assert(x_slots[gap].count && "no connection is counted at this address");
         if (--x_slots[gap].count) return;
@@ -14574,7 +14576,7 @@ private:
         return at;
     }
 
-    void resize(std::size_t size) {
+    [[gnu::cold]] void resize(std::size_t size) {
         sequence<slot> old(size);
         old.swap(x_slots);
         for (const slot& each : old)
@@ -14737,7 +14739,7 @@ struct server_options {
     // How many of them may come from one address, likewise; for IPv6 from one /64 network, which is what a customer has.
     // Unix sockets are not counted. None by default: behind a reverse proxy all come from its address, and whole offices
     // and phone networks share one. Set it where clients connect directly, with room for those.
-    std::optional<std::uint32_t> connections_per_address = {};
+    std::optional<std::size_t> connections_per_address = {};
 
     // How long a client may take to send the head of its first request, and to take in each 64 KiB of an answer. One
     // that is slower to send gets 408, one that is slower to read is broken off.
@@ -14843,7 +14845,7 @@ class websocket;
 namespace detail {
 
 #if defined(__cpp_exceptions)
-inline task<> failed_task(std::exception_ptr thrown) {
+[[gnu::cold]] inline task<> failed_task(std::exception_ptr thrown) {
     std::rethrow_exception(thrown);
     co_return;
 }
@@ -15163,7 +15165,7 @@ public:
     // Lets the connection in; or answers it, takes it away, and gives no place.
     place admit(owned<io::stream>& stream) {
         if (x_taken >= x_most) return turn_away(stream, too_many, x_most, {});
-        const std::optional<std::uint32_t>& each = x_server.options.connections_per_address;
+        const std::optional<std::size_t>& each = x_server.options.connections_per_address;
         if (!each) return place(*this, {});
         const net::endpoint peer = net::peer_endpoint(*stream);
         const std::optional<std::uint64_t> address = net::address_block(peer);
@@ -17233,7 +17235,7 @@ private:
     http_phase(const server_setup& of, io::stream& stream, context& waiting, upgrade& to) noexcept
         : x_server(of), x_stream(stream), x_waiting(waiting), x_signal(stream), x_parser(of.options.head),
           x_on{of, stream, waiting, {}, {}, {}, {}}, x_to(to) {}
-    ~http_phase() { x_stream.release(std::move(x_on.lease)); }
+    [[gnu::cold]] ~http_phase() { x_stream.release(std::move(x_on.lease)); }
 
     // --- reading and writing: each does what can be done now ---
 
@@ -17292,7 +17294,7 @@ private:
     }
 
     // After the last request: true when the connection now is a WebSocket's, or of nobody any more.
-    bool hand_over() {
+    [[gnu::cold]] bool hand_over() {
         if (x_step.upgraded) {
             x_signal.detach();
             x_to.rest = x_on.rest;
@@ -17518,7 +17520,7 @@ namespace weir::inline v0::detail {
 class service final : private stop_switch::target, private timer, private cancel_hook {
 public:
     // On a loop's thread. `open` is where the number of WebSocket connections stands.
-    service(const server_setup& of, stop_switch& stops, net::listener listening, std::size_t& open)
+    [[gnu::cold]] service(const server_setup& of, stop_switch& stops, net::listener listening, std::size_t& open)
         : x_server(of), x_stops(stops), x_listener(std::move(listening)), x_loop(*io::loop::current()),
           x_open_count(open), x_waiting(x_loop), x_admission(of, x_loop, x_loop.random()) {
         x_open_count = 0;
@@ -17526,7 +17528,7 @@ public:
         x_stops.attach(x_loop, *this);
         tell_companions([this](companion& each) { each.begin(x_clients); });
     }
-    ~service() {
+    [[gnu::cold]] ~service() {
         tell_companions([](companion& each) { each.end(); });
         x_stops.detach();
     }
@@ -17615,7 +17617,7 @@ private:
     }
 
     // A coroutine of its own, since what it needs is needed at the end only.
-    static task<> say_goodbye(websocket& ws, ws::close_code code) { co_await shield(ws.close(code)); }
+    [[gnu::cold]] static task<> say_goodbye(websocket& ws, ws::close_code code) { co_await shield(ws.close(code)); }
 
     // Says how a handler has failed.
     [[gnu::cold]] ws::close_code failed(supervised::outcome end, std::string_view thrown, const websocket& ws) {
@@ -17708,7 +17710,7 @@ public:
     server() = default;
     server(const server&) = delete;
     server& operator=(const server&) = delete;
-    ~server() {
+    [[gnu::cold]] ~server() {
         assert(!x_stops.attached() && "a server was destroyed while it was running");
         while (waiting_task* each = x_tasks.pop_front()) delete each;
     }
@@ -17723,7 +17725,7 @@ public:
     // returns a `task<>`. It is kept as long as the server. The websocket and the request are valid until the task has
     // ended; the websocket may not be moved from.
     template <class Handler>
-    websocket_route& websocket(std::string_view path, Handler handler) {
+    [[gnu::cold]] websocket_route& websocket(std::string_view path, Handler handler) {
         if constexpr (detail::check_websocket_handler<Handler>())
             return x_setup.table.add(make_owned<websocket_route>(
                 std::string(path), make_owned<detail::websocket_handler_of<Handler>>(std::move(handler)),
@@ -17950,8 +17952,8 @@ private:
     [[gnu::cold]] std::string where() const {
         if (x_local.port() == 0) return x_local.to_string();
         if (x_local == net::endpoint::any_ipv6(x_local.port()) || x_local == net::endpoint::any_ipv4(x_local.port()))
-            return "http://localhost:" + std::to_string(x_local.port()) + " (all addresses)";
-        return "http://" + x_local.to_string();
+            return concat({"http://localhost:", number_text(x_local.port()), " (all addresses)"});
+        return concat({"http://", x_local.to_string()});
     }
 
     // Where the loop has its events from; why, if that needs saying.
@@ -18384,56 +18386,56 @@ namespace weir::inline v0 {
 inline constexpr char browser_script_text[] =
     R"js((m=>{let L=g=>g.split(' '),M=L('websocket event-stream long-polling polling'),_=d=>new Blob([d]).size,ai=g=>g.replace(/[)js"
     R"js(\\\n\r]/g,b=>'\\'+({'\n':'n','\r':'r'}[b]||b)),aD=g=>g.replace(/\\(.)/g,(a,b)=>({n:'\n',r:'\r'}[b]||b)),{min:C}=Math;cla)js"
-    R"js(ss Channel extends EventTarget{constructor(aE,{transports:ab=M,timeout:aq=4e3,interval:av=1e3,probe:aA=15e3,retry:aC=500)js"
-    R"js(,credentials:at}={}){super();let u=this,K={},A=new URL(aE,m.location?.href);A.protocol=A.protocol.replace('ws','http');l)js"
-    R"js(et f=0,aa='',H,c,e,y,j='',O=25e3,P=Infinity,aj,i=[],F=0,E,z=0,Q=0,D,p=0,k=0,R=0,I=1,T,v='',x=(a,b)=>u.dispatchEvent(Obje)js"
+    R"js(ss Channel extends EventTarget{constructor(aE,{transports:ab=M,timeout:ar=4e3,interval:av=1e3,probe:aA=15e3,retry:aC=500)js"
+    R"js(,credentials:au}={}){super();let u=this,K={},A=new URL(aE,m.location?.href);A.protocol=A.protocol.replace('ws','http');l)js"
+    R"js(et f=0,aa='',H,c,e,y,i='',O=25e3,P=Infinity,ak,l=[],F=0,E,z=0,Q=0,D,p=0,j=0,R=0,I=1,T,v='',x=(a,b)=>u.dispatchEvent(Obje)js"
     R"js(ct.assign(new Event(a),b)),G=(a,b=K)=>b[a]=clearTimeout(b[a]),B=(a,d,g,b=K)=>{G(a,b);if(f<3&&!b.c)b[a]=setTimeout(()=>{G)js"
-    R"js((a,b);g()},d)},w=d=>B('try',d,as),$=g=>aq*2**C(g,3),N=g=>aC*2**C(g,5)*(1+Math.random())/2,S=a=>{if(aa!=a){aa=a;x('transp)js"
-    R"js(ort')}},ae=d=>(d?A.href:A.href.replace('http','ws'))+(A.search?'&':'?')+'ack='+z+(d<0?'':'&transport='+M[d])+(j&&'&sessi)js"
-    R"js(on='+j),J=a=>{if(a){a.c=!0;G('wait',a);a.abort();a.h?.close()}},ap=()=>{[c,e,y].forEach(J);c=e=y=null;for(let b in K)G(b)js"
-    R"js();S('')},ad=(a,d)=>B('wait',d,()=>s(a,!0),a),an=()=>{++k;if(c?.l<Date.now()-5e3){k=0;I=1}},s=(a,b)=>{if(a.c)return;J(a);)js"
-    R"js(if(a==y){y=null;D=!0;B('post',N(R++),q)}else if(a==c){an();c=null;p=a.b+(b||k>0);if(e)return;S('');w(N(k));q()}else{e=nu)js"
-    R"js(ll;p=a.b+1;c?.j?.();if(c)return X();S('');ag(p)}},au=()=>{if(f==2)return U(!i.length);let a=i.map(b=>b.d);an();j='';i=[])js"
-    R"js(;F=z=p=R=Q=f=0;D=!1;ap();w(N(k));x('lost',{unsent:a})},o=(d,b,a)=>{if(f==3)return;f=3;ap();ak('remove');if(!a)x('error',)js"
+    R"js((a,b);g()},d)},w=d=>B('try',d,at),$=g=>ar*2**C(g,3),N=g=>aC*2**C(g,5)*(1+Math.random())/2,S=a=>{if(aa!=a){aa=a;x('transp)js"
+    R"js(ort')}},ae=d=>(d?A.href:A.href.replace('http','ws'))+(A.search?'&':'?')+'ack='+z+(d<0?'':'&transport='+M[d])+(i&&'&sessi)js"
+    R"js(on='+i),J=a=>{if(a){a.c=!0;G('wait',a);a.abort();a.h?.close()}},aq=()=>{[c,e,y].forEach(J);c=e=y=null;for(let b in K)G(b)js"
+    R"js();S('')},ad=(a,d)=>B('wait',d,()=>s(a,!0),a),ao=()=>{++j;if(c?.l<Date.now()-5e3){j=0;I=1}},s=(a,b)=>{if(a.c)return;J(a);)js"
+    R"js(if(a==y){y=null;D=!0;B('post',N(R++),q)}else if(a==c){ao();c=null;p=a.b+(b||j>0);if(e)return;S('');w(N(j));q()}else{e=nu)js"
+    R"js(ll;p=a.b+1;c?.j?.();if(c)return X();S('');ag(p)}},aj=()=>{if(f==2)return U(!l.length);let a=l.map(b=>b.d);ao();i='';l=[])js"
+    R"js(;F=z=p=R=Q=f=0;D=!1;aq();w(N(j));x('lost',{unsent:a})},o=(d,b,a)=>{if(f==3)return;f=3;aq();al('remove');if(!a)x('error',)js"
     R"js({message:b});x('close',{code:d,reason:b,wasClean:!!a})},U=a=>a?o(+v.slice(1,5),v.slice(6),!0):o(1006,''),Z=(a,h,b)=>{if()js"
-    R"js(h==400)o(1002,b);else if(h==413&&!(a.a>i[0]?.a))o(1009,b);else if(j&&(h==404||h==410)&&!(c&&a==e))au();else{if(h==413)T=)js"
-    R"js(a.a/2;if(h==503)a.b=3;s(a)}},af=()=>{D=!0;q()},al=(a,h)=>{if(a.e>1)return;Q+=1024+h;if(Q>31744)af();else if(!K.ack)B('ac)js"
-    R"js(k',900,af)},ar=()=>{Q=0;D=G('ack')},Y=(a,W,am)=>{if(a.c||!W)return;let aw=/^([artbxe](?=\d)|o(?=[\w-]{22})|h$)([\w-]*) ?)js"
-    R"js(([^]*)/.exec(W)||[],[,l,h,t]=aw,g=+h;if(l=='o'&&!j){j=h;let d=Object.fromEntries(L(t).map(b=>b.split('=')));O=+d.heartbe)js"
-    R"js(at||O;P=+d.limit||P;T=C(P,6e4);ac(a)}else if(l=='a'||l=='r'){let b=i.splice(0,g-F).length;F+=b;E-=C(E,b);if(l=='r')ac(a))js"
-    R"js(;if(a.h)q()}else if((l=='t'||l=='b')&&g<=z+1){if(g>z){let d=a.h?t:aD(t);if(l=='b'){d=am||Uint8Array.from(atob(t),b=>b.ch)js"
-    R"js(arCodeAt(0)).buffer;if(u.binaryType=='blob')d=new Blob([d])}z=g;x('message',{data:d})}al(a,W.length+(am?.byteLength||0)))js"
-    R"js(}else if(l=='h')al(a,0);else if(l=='x')o(g,t,!0);else if(l=='e')Z(a,g,t);else s(a)},V=a=>{aj=Date.now();a.k=!0;if(a!=e)a)js"
-    R"js(d(a,a.e<3?2*O:$(k))},ac=a=>{if(a!=e)return;J(c);c=a;e=null;p=E=0;a.l=Date.now();S(M[a.e]);if(!f){f=1;x('open')}if(a.b)X()js"
-    R"js();q()},ay=async a=>{let g=a.h=new WebSocket(ae(0));g.binaryType='arraybuffer';g.onmessage=({data:d})=>{if(d.byteLength>=)js"
-    R"js(0){let h=new TextDecoder().decode(d.slice(0,20)).split(' ')[0];Y(a,h,d.slice(h.length+1))}else Y(a,d);V(a)};g.onclose=({)js"
-    R"js(code:d,reason:b})=>{if(a.f&&d!=1006)o(d,b,!0);else if(d>4399&&!a.c)Z(a,d-4e3,b);else s(a)}},ao=async(a,d,aw)=>{let g=awa)js"
-    R"js(it fetch(ae(d),{cache:'no-store',credentials:at,signal:a.signal,...aw});if(g.status==413&&!a.c)Z(a,413,'');if(g.ok&&j&&d)js"
-    R"js(>1)ac(a);let aB=g.body.getReader(),am=new TextDecoder();for(let t='';!a.c;){let{done:h,value:l}=await aB.read();if(h)bre)js"
-    R"js(ak;let W=(t+am.decode(l,{stream:!0})).split(/\r?\n/);t=W.pop();W.forEach(b=>Y(a,b.replace(/^data: ?|^(id|event|retry)?:.)js"
-    R"js(*/,'')));V(a)}if(!g.ok)s(a)},ax=async a=>{let d=a.e;do{let b=j&&a==e&&d==2;a.k=b||d==3;await ao(a,b?3:d);if(!a.k)break;i)js"
-    R"js(f(a==c&&(e||d==3))await new Promise(h=>B('wait',av,a.j=h,a));V(a)}while(a==c&&d>1);s(a)},ag=b=>{if(b<H.length){let a=e=O)js"
-    R"js(bject.assign(new AbortController(),{e:H[b],b:b});ad(a,$(k));(a.e?ax:ay)(a).catch(()=>s(a))}else{p=0;w(N(k++));x('error',)js"
-    R"js({message:'nothing works'})}},as=()=>{let b=[m.WebSocket,m.fetch&&m.ReadableStream,m.fetch,m.fetch];H=ab.map(a=>M.indexOf)js"
-    R"js((a)).filter(d=>b[d]);if(!H.length)o(1006,'no transport');else if(c&&m.document?.hidden)X();else if(!e&&c?.b!=0)ag(p<C(H.)js"
-    R"js(length,c?.b||9)?p:0)},X=()=>{w(aA*I);I=C(I*2,16)},q=()=>{let g=c?.h;if(!g)return az();if(D){g.send('a'+z);ar()}for(let b)js"
-    R"js(;(b=i[E])&&!b.i&&g.bufferedAmount<1e6;){let h=b.g+(F+ ++E)+' ';g.send(b.g=='t'?h+b.d:new Blob([h,b.d]))}if(v&&!c.f&&!i[E)js"
-    R"js(]){c.f=!0;g.send(v)}},ah=a=>{let l=D||i[0]?'a'+z+'\n':'',h=F;a.a=0;for(let b of i){if(b.i||a.a&&a.a+b.a>T)return l;a.a+=)js"
-    R"js(b.a;l+=b.g+ ++h+' '+(b.g=='t'?ai(b.d):btoa(b.d.reduce((g,d)=>g+String.fromCharCode(d),'')))+'\n'}a.f=v;return l+v},az=())js"
-    R"js(=>{let a=new AbortController(),l=j&&!y&&!K.post&&(c||v)&&ah(a);if(!l)return;y=a;ad(a,$(R));ar();ao(a,-1,{method:'POST',b)js"
-    R"js(ody:l}).then(()=>{if(a.c)return;J(a);y=null;R=0;if(a.f)U(!0);else q()},()=>s(a))};u.send=d=>{if(!f)throw Error('not open)js"
-    R"js(');if(f>1)return;let a=d?.arrayBuffer,g=!a&&!(d?.byteLength>=0);if(g)d+='';let b={g:g?'t':'b',i:a,d:g||a?d:new Uint8Arra)js"
-    R"js(y(d.buffer||d,d.byteOffset||0,d.byteLength).slice(),a:40+(g?_(ai(d)):_(d)*4/3)};if(b.a>P)throw Error('message too long'))js"
-    R"js(;i.push(b);if(a)d.arrayBuffer().then(h=>{b.d=new Uint8Array(h);b.i=!1;q()},({message:h})=>o(1006,h));else q()};u.close=()js"
-    R"js(d=1e3,b='')=>{if(d!=1e3&&!(d>2999&&d<5e3))throw Error('code: 1000 or 3000-4999');if(_(b)>123)throw Error('reason: 123 by)js"
-    R"js(tes at most');if(f>1)return;f=2;v='x'+d+' '+b;B('end',j?aq:0,U);q()};let ak=b=>L('online pagehide visibilitychange').for)js"
-    R"js(Each(a=>m[b+'EventListener']?.(a,aF)),aF=({type:a,persisted:d})=>{let b=a=='online';if(a=='pagehide'){if(d||!j)return;na)js"
-    R"js(vigator.sendBeacon(ae(-1),ah({})+'x1001');o(1001,'',!0)}else if(b||!document.hidden){k=-1;I=1;if(c&&(b||aj<Date.now()-O))js"
-    R"js()s(c);k=0;c?.j?.();w(0)}};ak('add');L('open message close error transport lost').forEach(a=>u.addEventListener(a,b=>u['o)js"
-    R"js(n'+a]?.(b)));u.binaryType='blob';Object.defineProperties(u,{url:{value:A.href},readyState:{get:()=>f},transport:{get:()=)js"
-    R"js(>aa},transports:{get:()=>ab,set:a=>{ab=a;J(e);e=null;p=0;if(c)c.b=9;w(0)}},bufferedAmount:{get:()=>i.reduce((a,b)=>a+b.a)js"
-    R"js(,0)}});w(0)}}L('CONNECTING OPEN CLOSING CLOSED').forEach((a,l)=>Channel[a]=Channel.prototype[a]=l);m.weir={...m.weir,Cha)js"
-    R"js(nnel}})(globalThis);)js";
+    R"js(h==400)o(1002,b);else if(h==413&&!(a.a>l[0]?.a))o(1009,b);else if(i&&(h==404||h==410)&&!(c&&a==e))aj();else{if(h==413)T=)js"
+    R"js(a.a/2;if(h==503)a.b=3;s(a)}},af=()=>{D=!0;q()},am=(a,h)=>{if(a.e>1)return;Q+=1024+h;if(Q>31744)af();else if(!K.ack)B('ac)js"
+    R"js(k',900,af)},as=()=>{Q=0;D=G('ack')},Y=(a,W,an)=>{if(a.c||!W)return;let aw=/^([artbxe](?=\d)|o(?=[\w-]{22})|h$)([\w-]*) ?)js"
+    R"js(([^]*)/.exec(W)||[],[,k,h,t]=aw,g=+h;if(k=='o'&&!i){i=h;let d=Object.fromEntries(L(t).map(b=>b.split('=')));O=+d.heartbe)js"
+    R"js(at||O;P=+d.limit||P;T=C(P,6e4);ac(a)}else if(k=='a'||k=='r'){let b=l.splice(0,g-F).length;F+=b;E-=C(E,b);if(k=='r')ac(a))js"
+    R"js(;if(a.h)q()}else if((k=='t'||k=='b')&&g<=z+1){if(g>z){let d=a.h?t:aD(t);if(k=='b'){d=an||Uint8Array.from(atob(t),b=>b.ch)js"
+    R"js(arCodeAt(0)).buffer;if(u.binaryType=='blob')d=new Blob([d])}z=g;x('message',{data:d})}am(a,W.length+(an?.byteLength||0)))js"
+    R"js(}else if(k=='h')am(a,0);else if(k=='x')g==1001?aj():o(g,t,!0);else if(k=='e')Z(a,g,t);else s(a)},V=a=>{ak=Date.now();a.k)js"
+    R"js(=!0;if(a!=e)ad(a,a.e<3?2*O:$(j))},ac=a=>{if(a!=e)return;J(c);c=a;e=null;p=E=0;a.l=Date.now();S(M[a.e]);if(!f){f=1;x('ope)js"
+    R"js(n')}if(a.b)X();q()},ay=async a=>{let g=a.h=new WebSocket(ae(0));g.binaryType='arraybuffer';g.onmessage=({data:d})=>{if(d)js"
+    R"js(.byteLength>=0){let h=new TextDecoder().decode(d.slice(0,20)).split(' ')[0];Y(a,h,d.slice(h.length+1))}else Y(a,d);V(a)})js"
+    R"js(;g.onclose=({code:d,reason:b})=>{if(a.f&&d!=1006)o(d,b,!0);else if(d>4399&&!a.c)Z(a,d-4e3,b);else s(a)}},ap=async(a,d,aw)js"
+    R"js()=>{let g=await fetch(ae(d),{cache:'no-store',credentials:au,signal:a.signal,...aw});if(g.status==413&&!a.c)Z(a,413,'');)js"
+    R"js(if(g.ok&&i&&d>1)ac(a);let aB=g.body.getReader(),an=new TextDecoder();for(let t='';!a.c;){let{done:h,value:k}=await aB.re)js"
+    R"js(ad();if(h)break;let W=(t+an.decode(k,{stream:!0})).split(/\r?\n/);t=W.pop();W.forEach(b=>Y(a,b.replace(/^data: ?|^(id|ev)js"
+    R"js(ent|retry)?:.*/,'')));V(a)}if(!g.ok)s(a)},ax=async a=>{let d=a.e;do{let b=i&&a==e&&d==2;a.k=b||d==3;await ap(a,b?3:d);if)js"
+    R"js((!a.k)break;if(a==c&&(e||d==3))await new Promise(h=>B('wait',av,a.j=h,a));V(a)}while(a==c&&d>1);s(a)},ag=b=>{if(b<H.leng)js"
+    R"js(th){let a=e=Object.assign(new AbortController(),{e:H[b],b:b});ad(a,$(j));(a.e?ax:ay)(a).catch(()=>s(a))}else{p=0;w(N(j++)js"
+    R"js());x('error',{message:'none works'})}},at=()=>{let b=[m.WebSocket,m.fetch&&m.ReadableStream,m.fetch,m.fetch];H=ab.map(a=)js"
+    R"js(>M.indexOf(a)).filter(d=>b[d]);if(!H.length)o(1006,'no transport');else if(c&&m.document?.hidden)X();else if(!e&&c?.b!=0)js"
+    R"js()ag(p<C(H.length,c?.b||9)?p:0)},X=()=>{w(aA*I);I=C(I*2,16)},q=()=>{let g=c?.h;if(!g)return az();if(D){g.send('a'+z);as())js"
+    R"js(}for(let b;(b=l[E])&&!b.i&&g.bufferedAmount<1e6;){let h=b.g+(F+ ++E)+' ';g.send(b.g=='t'?h+b.d:new Blob([h,b.d]))}if(v&&)js"
+    R"js(!c.f&&!l[E]){c.f=!0;g.send(v)}},ah=a=>{let k=D?'a'+z+'\n':'',h=F;a.a=0;for(let b of l){if(b.i||a.a&&a.a+b.a>T)return k;a)js"
+    R"js(.a+=b.a;k+=b.g+ ++h+' '+(b.g=='t'?ai(b.d):btoa(b.d.reduce((g,d)=>g+String.fromCharCode(d),'')))+'\n'}a.f=v;return k+v},a)js"
+    R"js(z=()=>{let a=new AbortController(),k=i&&!y&&!K.post&&(c||v)&&ah(a);if(!k)return;y=a;ad(a,$(R));as();ap(a,-1,{method:'POS)js"
+    R"js(T',body:k}).then(()=>{if(a.c)return;J(a);y=null;R=0;if(a.f)U(!0);else q()},()=>s(a))};u.send=d=>{if(!f)throw Error('not )js"
+    R"js(open');if(f>1)return;let a=d?.arrayBuffer,g=!a&&!(d?.byteLength>=0);if(g)d+='';let b={g:g?'t':'b',i:a,d:g||a?d:new Uint8)js"
+    R"js(Array(d.buffer||d,d.byteOffset||0,d.byteLength).slice(),a:40+(g?_(ai(d)):_(d)*4/3)};if(b.a>P)throw Error('too long');l.p)js"
+    R"js(ush(b);if(a)d.arrayBuffer().then(h=>{b.d=new Uint8Array(h);b.i=!1;q()},({message:h})=>o(1006,h));else q()};u.close=(d=1e)js"
+    R"js(3,b='')=>{if(!(d==1e3||d>2999&&d<5e3))throw Error('code: 1000, 3000-4999');if(_(b)>123)throw Error('reason: over 123 byt)js"
+    R"js(es');if(f>1)return;f=2;v='x'+d+' '+b;B('end',i?ar:0,U);q()};let al=b=>L('online pagehide visibilitychange').forEach(a=>m)js"
+    R"js([b+'EventListener']?.(a,aF)),aF=({type:a,persisted:d})=>{let b=a=='online';if(a=='pagehide'){if(d||!i)return;navigator.s)js"
+    R"js(endBeacon(ae(-1),ah({})+'x1001');o(1001,'',!0)}else if(b||!document.hidden){j=-1;I=1;if(c&&(b||ak<Date.now()-O))s(c);j=0)js"
+    R"js(;c?.j?.();w(0)}};al('add');L('open message close error transport lost').forEach(a=>u.addEventListener(a,b=>u['on'+a]?.(b)js"
+    R"js()));u.binaryType='blob';Object.defineProperties(u,{url:{value:A.href},readyState:{get:()=>f},transport:{get:()=>aa},tran)js"
+    R"js(sports:{get:()=>ab,set:a=>{ab=a;J(e);e=null;p=0;if(c)c.b=9;w(0)}},bufferedAmount:{get:()=>l.reduce((a,b)=>a+b.a,0)}});w()js"
+    R"js(0)}}L('CONNECTING OPEN CLOSING CLOSED').forEach((a,k)=>Channel[a]=Channel.prototype[a]=k);m.weir={...m.weir,Channel}})(g)js"
+    R"js(lobalThis);)js";
 
 inline response browser_script() { return {browser_script_text, "text/javascript; charset=utf-8"}; }
 
@@ -21852,7 +21854,8 @@ private:
 // A stream over a connected socket in io_uring's completion mode.
 //
 // What is received lies in the kernel's buffers until it is asked for. What is written is copied and leaves with the next
-// wait; much at a time is sent at once, by a call of its own, and only what the socket does not take is copied. The socket and the memory that the kernel works on are in io/uring_socket.hpp and may outlive this.
+// wait; much at a time is sent at once, by a call of its own, and only what the socket does not take is copied. The
+// socket and the memory that the kernel works on are in io/uring_socket.hpp and may outlive this.
 
 namespace weir::inline v0::io {
 
