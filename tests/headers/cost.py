@@ -7,6 +7,13 @@ those which the single header includes, in REFERENCE seconds; a machine that is 
 compiler itself, so that everything counts that is ever parsed, instantiated or optimised (--param ggc-min-heapsize=1000000
 shows how much that is). With --headers it prints instead what each header adds to that while it is parsed, with the
 instantiations that it makes necessary.
+
+What such things cost g++ 12, for each type that they are made for: std::vector 2 MB where something is added to it and half
+a megabyte where it is gone through, <vector> itself 6 (core/sequence.hpp: 0.5); std::optional 0.9 as a member and 1.4 where it
+is returned (core/late.hpp: 0.15); std::exchange 0.2 (core/exchanged.hpp: 0.05); a std::span or std::string_view made from
+a pointer 1.3 for each type and constness of the pointer, and 0.3 for each type of the size (so: std::size_t); going through
+a std::span 0.5; weir::result 0.5; a coroutine 0.7, and 0.4 more for each type of its result; ten lines that are only parsed
+0.02, ten that are compiled 0.06.
 """
 import concurrent.futures
 import os
