@@ -246,7 +246,7 @@ TEST_CASE("uring_completion: who does not read holds the peer back, and then get
         auto [ours, theirs] = tcp_half_on(*events);
         told of_it;
         ours->observe(&of_it);
-        const std::string text = pattern(8'000'000);
+        const std::string text = pattern(24'000'000);
         std::size_t sent = 0;
         for (int idle = 0; idle < 50;) {
             const ssize_t more = ::send(theirs.get(), text.data() + sent, text.size() - sent, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -335,7 +335,7 @@ TEST_CASE("uring_completion: what was taken and does not fit leaves after the cl
     for (const bool destroys : {false, true}) {
         const auto events = make();
         auto [ours, theirs] = tcp_half_on(*events, 4096);
-        const std::string text = pattern(8'000'000);
+        const std::string text = pattern(24'000'000);
         const std::size_t taken = write_until_full(*events, *ours, text);
         REQUIRE(taken < text.size());
         if (destroys)

@@ -48,36 +48,32 @@ public:
 
     // A block of at least `at_least` bytes, its content undefined. The most recently returned one of its class comes
     // first, because it is warm in the cache.
-    block take(std::size_t at_least) noexcept {
+    [[gnu::always_inline]] inline block take(std::size_t at_least) noexcept {
         const std::size_t size = round_up(at_least);
         ++x_lent;
         if (size <= largest_bytes) {
             shelf& from = x_shelves[index_of(size)];
-            if (from.top) {
+            if (from.top) [[likely]] {
                 free_block* found = exchanged(from.top, from.top->next);
                 from.bytes -= size;
                 if (from.bytes < from.idle) from.idle = from.bytes;
                 return {reinterpret_cast<std::byte*>(found), size};
             }
         }
-        return {static_cast<std::byte*>(::operator new(size + slack_bytes)), size};
+        return fresh(size);
     }
 
     // Gives a block back. Giving the empty block does nothing.
-    void give(block unused) noexcept {
+    [[gnu::always_inline]] inline void give(block unused) noexcept {
         if (unused.size == 0) return;
         --x_lent;
 #if !defined(WEIR_DETAIL_ADDRESS_SANITIZER) // under it, a block that is still used after this must be noticed
         if (unused.size <= largest_bytes) {
             shelf& to = x_shelves[index_of(unused.size)];
-            if (to.bytes + unused.size <= x_keep_bytes || keeps_more(to, unused.size)) {
-                to.top = ::new (unused.data) free_block{to.top};
-                to.bytes += unused.size;
-                return;
-            }
+            if (to.bytes + unused.size <= x_keep_bytes) [[likely]] return to.put(unused);
         }
 #endif
-        ::operator delete(unused.data);
+        give_above(unused);
     }
 
     // How many blocks are out.
@@ -123,19 +119,33 @@ private:
         free_block* top = nullptr;
         std::size_t bytes = 0;
         std::size_t idle = 0; // the least that `bytes` has been since the last `age`
+
+        void put(block unused) noexcept {
+            top = ::new (unused.data) free_block{top};
+            bytes += unused.size;
+        }
     };
 
     static constexpr std::size_t shelves = 15; // 1 KiB, 2 KiB, ... 16 MiB
     static constexpr std::size_t one_kept_bytes = 1024 * 1024;
 
+    [[gnu::noinline]] static block fresh(std::size_t size) noexcept {
+        return {static_cast<std::byte*>(::operator new(size + slack_bytes)), size};
+    }
     static void release(free_block*& all) noexcept {
         while (all) ::operator delete(exchanged(all, all->next));
     }
 
-    // Whether another block is kept beyond `x_keep_bytes`.
-    [[gnu::noinline]] bool keeps_more(const shelf& where, std::size_t size) noexcept {
-        x_full = x_ages;
-        return x_ages || (!where.top && size <= one_kept_bytes);
+    // Keeps the block, or not, beyond `x_keep_bytes`.
+    [[gnu::noinline]] void give_above(block unused) noexcept {
+#if !defined(WEIR_DETAIL_ADDRESS_SANITIZER)
+        if (unused.size <= largest_bytes) {
+            shelf& to = x_shelves[index_of(unused.size)];
+            x_full = x_ages;
+            if (x_ages || (!to.top && unused.size <= one_kept_bytes)) return to.put(unused);
+        }
+#endif
+        ::operator delete(unused.data);
     }
 
     static constexpr std::size_t index_of(std::size_t size) noexcept {

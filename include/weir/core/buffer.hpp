@@ -69,7 +69,7 @@ public:
 
     // Whether it has a block, and for one that has none: room for `count` bytes, within the bound, to begin with.
     bool has_block() const noexcept { return x_block.data; }
-    void begin(std::size_t count) noexcept {
+    [[gnu::always_inline]] inline void begin(std::size_t count) noexcept {
         assert(!x_block.data);
         x_block = x_pool->take(count);
     }

@@ -43,12 +43,7 @@ public:
             if (x_failure) return status::failed;
             if (!x_readable) return status::blocked;
         }
-        const block room = x_full ? take_large() : x_backend.blocks().take(readiness_backend::lease_bytes);
-        const ssize_t got = ::recv(number(), room.data, room.size, 0);
-        if (got <= 0) [[unlikely]]
-            return nothing_came(room, got, into);
-        lend(into, room, static_cast<std::size_t>(got));
-        return status::ready;
+        return x_full ? receive_much(into) : receive(x_backend.blocks().take(readiness_backend::lease_bytes), into);
     }
 
     void release(lease&& unused) noexcept override {
@@ -85,7 +80,16 @@ public:
     int descriptor() const noexcept override { return number(); }
 
 private:
-    [[gnu::noinline]] block take_large() noexcept { return x_backend.blocks().take(readiness_backend::large_lease_bytes); }
+    [[gnu::always_inline]] inline status receive(block room, lease& into) noexcept {
+        const ssize_t got = ::recv(number(), room.data, room.size, 0);
+        if (got <= 0) [[unlikely]]
+            return nothing_came(room, got, into);
+        lend(into, room, static_cast<std::size_t>(got));
+        return status::ready;
+    }
+    [[gnu::noinline]] status receive_much(lease& into) noexcept {
+        return receive(x_backend.blocks().take(readiness_backend::large_lease_bytes), into);
+    }
 
     void lend(lease& into, block room, std::size_t count) noexcept {
         x_full = count == room.size;

@@ -20,7 +20,7 @@ struct uring_options {
     // Of completion mode alone. The buffers take turns, and only what is received of them takes memory: all that they hold
     // together is best within the L2 cache.
     unsigned buffers = 32;           // that the kernel receives into; a power of two, 1 to 32,768
-    std::size_t buffer_bytes = 64 * 1024; // of each, 64 to 1 MiB: the size of a lease
+    std::size_t buffer_bytes = 64 * 1024 - 64; // of each, 64 to 1 MiB: the size of a lease; with what stands before it, 64 KiB
     std::size_t send_bytes = 256 * 1024; // taken of a socket's output and not yet with the kernel, at the most
     std::size_t receive_bytes = 128 * 1024; // received and not yet asked for, before the kernel has to keep the rest
     bool multishot_receive = true;   // 6.6: one submission receives until further notice

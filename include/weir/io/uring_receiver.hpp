@@ -19,7 +19,7 @@ public:
 
     bool empty() const noexcept { return !x_first; }
 
-    // The memory that it takes.
+    // What it takes: the bytes in buffers of the ring, of which it never has many, and the memory of copies.
     std::size_t memory() const noexcept { return x_memory; }
 
     // The kernel has received `size` bytes into the buffer `index`.
@@ -46,7 +46,7 @@ public:
         uring_chunk& first = *x_first;
         x_first = first.next;
         if (!x_first) x_last = nullptr;
-        x_memory -= first.backing.size;
+        x_memory -= taken_by(first);
         if (!first.copied) --x_kept;
         into = {{first.data(), first.size}, first.backing};
     }
@@ -59,12 +59,13 @@ private:
     static constexpr unsigned most_kept = 2;
     static constexpr std::size_t least_copied = 4000; // with what stands before them: 4 KiB
 
+    static std::size_t taken_by(const uring_chunk& which) noexcept { return which.copied ? which.backing.size : which.size; }
     static std::size_t room_of(const uring_chunk& which) noexcept { return which.backing.size - sizeof(uring_chunk) - which.size; }
 
     void append(uring_chunk& last) noexcept {
         (x_last ? x_last->next : x_first) = &last;
         x_last = &last;
-        x_memory += last.backing.size;
+        x_memory += taken_by(last);
     }
 
     uring_chunk* x_first = nullptr;

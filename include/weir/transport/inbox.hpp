@@ -166,7 +166,7 @@ public:
 
 private:
     static constexpr std::size_t first_step = 4 * 1024;
-    static constexpr std::size_t assembly_step = 64 * 1024;
+    static constexpr std::size_t much = 64 * 1024;
     static constexpr std::size_t decompressed_piece_bytes = 16 * 1024;
 
     static bool lies_in(bytes_view which, bytes_view all) noexcept {
@@ -257,9 +257,9 @@ private:
         x_view_type = next.type;
         if (next.payload.empty()) return;
         const std::size_t size = next.payload.size();
-        // Grows with what has come, and not with what a header promises.
+        // Grows with what has come, and not with what a header promises; by more when much has come.
         const std::size_t held = x_assembly.size() > first_step ? x_assembly.size() : first_step;
-        const std::size_t growth = held < assembly_step ? held : assembly_step;
+        const std::size_t growth = held < much ? held : 7 * held;
         const std::size_t step_bytes = size > growth ? size : growth;
         const std::uint64_t wanted = size + next.frame_remaining;
         std::byte* to = x_assembly.prepare(wanted < step_bytes ? static_cast<std::size_t>(wanted) : step_bytes);

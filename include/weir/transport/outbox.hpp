@@ -150,7 +150,7 @@ public:
             std::size_t written = to.write(all.view());
             total += written;
             written = account(all, written);
-            if (queue_rest(all, lanes, parts, frames, written)) {
+            if (queue_rest(all, lanes, parts, frames, written, payload.size() + frames_of(payload, frame_bytes) * header_bytes)) {
                 append_rest(type, payload, frame_bytes, more);
                 return total;
             }
@@ -331,9 +331,12 @@ private:
         x_data.consume(size);
     }
 
-    // Queues what is left of the caller's frames after `written` bytes of them. False when nothing is.
+    static constexpr std::size_t header_bytes = ws::frame_header::max_bytes;
+    static std::size_t frames_of(bytes_view payload, std::size_t frame_bytes) noexcept { return payload.size() / frame_bytes + 1; }
+
+    // Queues what is left of the caller's frames after `written` bytes of them. False when nothing is. `more` bytes will follow.
     [[gnu::noinline]] bool queue_rest(const segments& all, std::size_t lanes, const frame_part* parts, std::size_t frames,
-                    std::size_t written) noexcept {
+                    std::size_t written, std::size_t more) noexcept {
         std::size_t at = lanes;
         std::size_t frame = 0;
         for (; frame < frames; ++frame) {
@@ -344,6 +347,8 @@ private:
             at += pieces;
         }
         if (frame == frames) return false;
+        for (std::size_t i = frame; i < frames; ++i) more += header_bytes + parts[i].payload.size();
+        if (!x_data.has_block()) x_data.begin(more);
         if (written) { // this frame is cut: its rest is where the boundary is
             assert(x_data.empty());
             const bytes_view header = all.pieces[at];

@@ -39,7 +39,7 @@ public:
         x_end = waits ? end::waiting : end::busy;
         return waits;
     }
-    result<Value> await_resume() noexcept {
+    [[gnu::always_inline]] inline result<Value> await_resume() noexcept {
         if (x_end != end::at_once)
             if (const errc outcome = end_wait(); outcome != errc{}) return outcome;
         if constexpr (How == connection_core::reading::whole)
