@@ -52,6 +52,9 @@
 #include <weir/protocol/http/fields.hpp>
 #include <weir/protocol/http/head_parser.hpp>
 #include <weir/protocol/http/limits.hpp>
+#include <weir/protocol/http/path_pattern.hpp>
+#include <weir/protocol/http/percent.hpp>
+#include <weir/protocol/http/query.hpp>
 #include <weir/protocol/http/request_head.hpp>
 #include <weir/protocol/http/response_head.hpp>
 #include <weir/protocol/http/status.hpp>
@@ -140,11 +143,17 @@
 // server: listening and routing
 #include <weir/server/address_counts.hpp>
 #include <weir/server/admission.hpp>
+#include <weir/server/exchange.hpp>
 #include <weir/server/farewell.hpp>
 #include <weir/server/handler.hpp>
+#include <weir/server/http_connection.hpp>
 #include <weir/server/http_phase.hpp>
+#include <weir/server/http_route.hpp>
 #include <weir/server/options.hpp>
+#include <weir/server/plain_routes.hpp>
+#include <weir/server/request_body.hpp>
 #include <weir/server/response.hpp>
+#include <weir/server/response_stream.hpp>
 #include <weir/server/routes.hpp>
 #include <weir/server/server.hpp>
 #include <weir/server/service.hpp>

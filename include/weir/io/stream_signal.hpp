@@ -29,6 +29,12 @@ public:
     stream_signal& operator=(const stream_signal&) = delete;
     ~stream_signal() { detach(); }
 
+    // Observes again, after somebody else has: what was told meanwhile is not known here.
+    void attach(stream& of) noexcept {
+        x_stream = &of;
+        of.observe(this);
+    }
+
     // Observes no longer.
     void detach() noexcept {
         if (x_stream) std::exchange(x_stream, nullptr)->observe(nullptr);

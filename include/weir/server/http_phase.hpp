@@ -1,11 +1,12 @@
 // The HTTP side of a server's connection: reads requests and answers them, until the connection ends or is upgraded.
 //
 // Each head has one deadline as a whole, and each 64 KiB of an answer has one, so a client that sends or reads by
-// trickles is not kept. Whatever is wrong with a request is answered by a status and a sentence. Nothing is kept of a
-// body: after a request with one the connection is closed. Loop thread only.
+// trickles is not kept. Whatever is wrong with a request is answered by a status and a sentence. Handshakes are judged here;
+// plain requests are handed on to the server's `plain_requests`, with the connection, until they are answered. Loop thread
+// only.
 //
-// All waiting is done by one coroutine, `run`; what is to be done next is decided between its waits by plain functions,
-// which prepare a `step`.
+// All waiting but theirs is done by one coroutine, `run`; what is to be done next is decided between its waits by plain
+// functions, which prepare a `step`.
 #pragma once
 
 #include <weir/coro/caught.hpp>
@@ -49,8 +50,12 @@ public:
                 }
             }
             if (self.x_step.asked) {
-                const bool done = co_await caught(self.x_step.asked->call(self.x_head, self.x_said), self.x_thrown);
-                self.told(done);
+                const bool done = co_await caught(self.x_step.asked->call(self.x_on.request, self.x_said), self.x_thrown);
+                self.checked(done);
+            } else if (self.x_step.is_plain) {
+                self.x_signal.detach();
+                co_await of.plain->serve(self.x_on);
+                self.served();
             }
             while (!self.write()) {
                 const result<> told = co_await self.x_signal.writable().within(self.left());
@@ -80,17 +85,19 @@ private:
 
     // What is to be done about a request.
     struct step {
-        request_handler* asked = nullptr; // for the answer, or whether the handshake is welcome
+        request_handler* asked = nullptr; // whether the handshake is welcome
         websocket_route* route = nullptr; // what the handshake is for
-        http::response_options how = {};
+        bool is_plain = false;            // it is for those who answer plain requests
+        bool head_only = false;
         bool again = false;    // another request may follow
         bool answered = false; // what is written is an answer, which the client is to have
         bool upgraded = false; // what is written accepts the handshake
     };
 
     http_phase(const server_setup& of, io::stream& stream, context& waiting, upgrade& to) noexcept
-        : x_server(of), x_stream(stream), x_waiting(waiting), x_signal(stream), x_parser(of.options.head), x_to(to) {}
-    ~http_phase() { x_stream.release(std::move(x_lease)); }
+        : x_server(of), x_stream(stream), x_waiting(waiting), x_signal(stream), x_parser(of.options.head),
+          x_on{of, stream, waiting, {}, {}, {}, {}}, x_to(to) {}
+    ~http_phase() { x_stream.release(std::move(x_on.lease)); }
 
     // --- reading and writing: each does what can be done now ---
 
@@ -103,19 +110,19 @@ private:
     // False while more is to come; then it is decided what to do.
     [[gnu::cold]] bool read() {
         for (;;) {
-            bytes_view input = x_rest;
+            bytes_view input = x_on.rest;
             const http::parse_status status = x_parser.parse(input);
-            x_rest = x_rest.last(input.size());
+            x_on.rest = x_on.rest.last(input.size());
             if (status == http::parse_status::done) {
-                x_head = x_parser.take();
+                x_on.request = x_parser.take();
                 judge();
                 return true;
             }
             if (status == http::parse_status::failed) return could_not_read(x_parser.error()), true;
-            x_stream.release(std::exchange(x_lease, {}));
-            x_rest = {};
-            switch (x_stream.fill(x_lease)) {
-            case io::status::ready: x_rest = x_lease.bytes; break;
+            x_stream.release(std::exchange(x_on.lease, {}));
+            x_on.rest = {};
+            switch (x_stream.fill(x_on.lease)) {
+            case io::status::ready: x_on.rest = x_on.lease.bytes; break;
             case io::status::blocked: return false;
             case io::status::end:
                 could_not_read(x_parser.started() ? error(errc::end_of_stream, "in the middle of an HTTP head")
@@ -128,23 +135,23 @@ private:
 
     // True when everything is out, or the client is gone.
     [[gnu::cold]] bool write() noexcept {
-        while (!x_text.empty() && !x_stream.failure()) {
+        while (!x_on.text.empty() && !x_stream.failure()) {
             if (x_written == x_step_end) {
-                x_step_end = x_text.size() - x_written > write_step_bytes ? x_written + write_step_bytes : x_text.size();
+                x_step_end = x_on.text.size() - x_written > write_step_bytes ? x_written + write_step_bytes : x_on.text.size();
                 wait_at_most(x_server.options.handshake_timeout);
             }
-            const bytes_view next = as_bytes(x_text).subspan(x_written, x_step_end - x_written);
+            const bytes_view next = as_bytes(x_on.text).subspan(x_written, x_step_end - x_written);
             x_written += x_stream.write({&next, 1});
-            if (x_written == x_text.size()) return forget_text(), true;
+            if (x_written == x_on.text.size()) return forget_text(), true;
             if (x_written < x_step_end && !x_stream.failure()) return false;
         }
-        if (!x_text.empty()) x_step = {};
+        if (!x_on.text.empty()) x_step = {};
         forget_text();
         return true;
     }
 
     void forget_text() noexcept {
-        x_text.clear();
+        x_on.text.clear();
         x_written = x_step_end = 0;
     }
 
@@ -152,9 +159,9 @@ private:
     bool hand_over() {
         if (x_step.upgraded) {
             x_signal.detach();
-            x_to.rest = x_rest;
-            x_to.lease = std::exchange(x_lease, {});
-            x_to.request = make_owned<http::request_head>(std::move(x_head));
+            x_to.rest = x_on.rest;
+            x_to.lease = std::exchange(x_on.lease, {});
+            x_to.request = make_owned<http::request_head>(std::move(x_on.request));
             x_to.route = x_step.route;
             return true;
         }
@@ -166,8 +173,8 @@ private:
 
     // Throws away what has come.
     io::status discard() noexcept {
-        x_stream.release(std::exchange(x_lease, {}));
-        return x_stream.fill(x_lease);
+        x_stream.release(std::exchange(x_on.lease, {}));
+        return x_stream.fill(x_on.lease);
     }
 
     void wait_at_most(std::chrono::nanoseconds time) noexcept {
@@ -176,7 +183,7 @@ private:
     }
     std::chrono::nanoseconds left() const noexcept { return x_until - x_waiting.runs_on().now(); }
 
-    // --- deciding: each prepares x_step, and x_text if there is something to say ---
+    // --- deciding: each prepares x_step, and the text if there is something to say ---
 
     // No request could be read. Says why, where there is somebody to hear it.
     [[gnu::cold]] void could_not_read(const error& why) {
@@ -191,51 +198,33 @@ private:
     }
 
     [[gnu::cold]] void judge() {
-        const std::string_view path = x_head.path();
+        const std::string_view path = x_on.request.path();
         websocket_route* const route = x_server.table.websocket_at(path);
-        const get_route* const get = x_server.table.get_at(path);
-        if (route && (!get || x_head.fields.has_token("Upgrade", "websocket"))) return judge_handshake(*route);
-
-        const result<http::body_framing> framing = http::framing_of(x_head);
-        if (!framing) return could_not_read(framing.error());
-        x_step.how.keep_alive = x_head.version_minor > 0 && x_head.keep_alive() &&
-                                framing->kind == http::body_kind::none && !x_waiting.canceled();
-        x_step.how.head_only = x_head.method == "HEAD";
-        if (!get) return respond(response(http::status::not_found, "There is nothing at this path.\n"));
-        if (x_head.method != "GET" && x_head.method != "HEAD") {
-            response refused(http::status::method_not_allowed, "This path answers GET and HEAD only.\n");
-            refused.fields.add("Allow", "GET, HEAD");
-            return respond(std::move(refused));
-        }
-        x_step.asked = get->handler.get();
+        const bool shared = route && x_server.plain && x_server.plain->shares(path);
+        if (route && (!shared || x_on.request.fields.has_token("Upgrade", "websocket"))) return judge_handshake(*route);
+        x_step.is_plain = static_cast<bool>(x_server.plain);
+        x_step.head_only = x_on.request.method == "HEAD";
+        if (!x_step.is_plain) respond(response(http::status::not_found, "There is nothing at this path.\n"));
     }
 
-    // The application has said what it has to, or has thrown.
-    void told(bool done) {
-        if (x_step.route)
-            checked(done);
-        else
-            handled(done);
-        x_said.reset();
-    }
-
-    [[gnu::cold]] void handled(bool done) {
-        if (done) return respond_for_application(std::move(*x_said));
-        note(log_level::error, concat({"a handler threw: ", x_thrown}), {}, x_head.path());
-        respond(response(http::status::internal_server_error, "The server failed to answer.\n"));
+    // A plain request is answered, or its client is gone.
+    void served() noexcept {
+        x_signal.attach(x_stream);
+        x_step.again = x_on.again;
+        x_step.answered = x_on.answered;
     }
 
     // RFC 6455, section 4.2: judges the handshake.
     [[gnu::cold]] void judge_handshake(websocket_route& route) {
-        if (const ws::handshake_refusal refusal = ws::check_request(x_head)) {
+        if (const ws::handshake_refusal refusal = ws::check_request(x_on.request)) {
             note(log_level::warning, refusal.sentence, refusal.reason, route.path());
             response refused(refusal.status, concat({refusal.sentence, "\n"}));
             refused.fields = refusal.head().fields;
-            x_step.how.head_only = x_head.method == "HEAD";
+            x_step.head_only = x_on.request.method == "HEAD";
             return respond(std::move(refused));
         }
-        if (!route.welcomes(x_head)) {
-            note(log_level::warning, concat({"origin refused: ", x_head.fields.get("Origin").value_or("")}),
+        if (!route.welcomes(x_on.request)) {
+            note(log_level::warning, concat({"origin refused: ", x_on.request.fields.get("Origin").value_or("")}),
                  errc::origin_refused, route.path());
             return refuse(http::status::forbidden, "Pages of this origin may not connect here.");
         }
@@ -256,42 +245,35 @@ private:
 
     [[gnu::cold]] void accept() {
         if (x_waiting.canceled()) return refuse(http::status::service_unavailable, "The server is stopping.");
-        const std::string_view subprotocol = ws::choose_subprotocol(x_head, x_step.route->supported());
+        const std::string_view subprotocol = ws::choose_subprotocol(x_on.request, x_step.route->supported());
         const compression_choice& compressed = x_server.websocket->compression;
-        if (compressed.method()) x_to.codec = compressed.method()->accept(x_head.fields, compressed.options());
+        if (compressed.method()) x_to.codec = compressed.method()->accept(x_on.request.fields, compressed.options());
         const result<http::response_head> accepted =
-            ws::make_response(x_head, subprotocol, {}, x_to.codec ? x_to.codec->agreed() : std::string_view());
-        if (!accepted || !http::append_head(x_text, *accepted)) return;
+            ws::make_response(x_on.request, subprotocol, {}, x_to.codec ? x_to.codec->agreed() : std::string_view());
+        if (!accepted || !http::append_head(x_on.text, *accepted)) return;
         x_to.subprotocol = subprotocol;
         x_step.upgraded = true;
     }
 
     [[gnu::cold]] void refuse(http::status code, std::string_view why) {
-        x_step.how = {};
+        x_step = {};
         respond(response(code, concat({why, "\n"})));
     }
 
     // What an application answers, without what is not its own to say.
     [[gnu::cold]] void respond_for_application(response made) {
-        const unsigned code = http::to_number(made.status);
-        if (code < 200 || code > 599) {
-            note(log_level::error, concat({"an answer with the status ", number_text(code)}), {});
-            made = response(http::status::internal_server_error, "The server failed to answer.\n");
-        }
-        for (const std::string_view own : {"Content-Length", "Transfer-Encoding", "Connection"})
-            made.fields.remove(own);
-        if (made.fields.count("Content-Type") > 0) made.content_type.clear();
-        respond(std::move(made));
+        if (const std::string wrong = tidy(made); !wrong.empty()) note(log_level::error, wrong, {});
+        respond(made);
     }
 
     [[gnu::cold]] void respond(const response& answer) {
-        http::response_options how = x_step.how;
+        http::response_options how;
+        how.head_only = x_step.head_only;
         how.content_type = answer.content_type;
         how.extra = &answer.fields;
-        if (!http::append_response(x_text, answer.status, answer.body, how))
+        if (!http::append_response(x_on.text, answer.status, answer.body, how))
             return note(log_level::error, "a response that cannot be sent", {});
         x_step.answered = true;
-        x_step.again = how.keep_alive;
     }
 
     // `at` is a route; without one it says who the client is.
@@ -307,12 +289,9 @@ private:
     context& x_waiting;
     io::stream_signal x_signal;
     http::request_parser x_parser;
-    http::request_head x_head; // of the request that is being answered
-    io::lease x_lease;
-    mutable_bytes x_rest; // what of the lease has not been used
-    std::string x_text;   // what is being written
+    http_connection x_on;
     std::size_t x_written = 0;
-    std::size_t x_step_end = 0; // where in x_text the deadline is renewed
+    std::size_t x_step_end = 0; // where in its text the deadline is renewed
     std::chrono::nanoseconds x_until{0};
     std::string x_thrown;
     std::optional<response> x_said; // by the application

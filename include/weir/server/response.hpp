@@ -1,6 +1,7 @@
 // What a route answers to a plain HTTP request.
 #pragma once
 
+#include <weir/core/concat.hpp>
 #include <weir/protocol/http/fields.hpp>
 #include <weir/protocol/http/status.hpp>
 
@@ -27,5 +28,24 @@ public:
     std::string content_type = "text/plain; charset=utf-8";
     http::fields fields; // further fields: `answer.fields.add("Retry-After", "5")`
 };
+
+namespace detail {
+
+// Takes out of an answer what is not the application's to say. Gives what was wrong with it, or nothing.
+[[gnu::cold]] inline std::string tidy(response& made) {
+    std::string wrong;
+    const unsigned code = http::to_number(made.status);
+    if (code < 200 || code > 599) {
+        wrong = concat({"an answer with the status ", number_text(code)});
+        made = response(http::status::internal_server_error, "The server failed to answer.\n");
+    }
+    for (const std::string_view own : {"Content-Length", "Transfer-Encoding", "Connection"}) made.fields.remove(own);
+    if (made.fields.count("Content-Type") > 0) made.content_type.clear();
+    if (http::is_field_value(made.content_type)) return wrong;
+    made.content_type.clear();
+    return "an answer with a Content-Type that is none";
+}
+
+} // namespace detail
 
 } // namespace weir::inline v0

@@ -5,17 +5,11 @@
 #pragma once
 
 #include <weir/core/shared.hpp>
+#include <weir/server/http_connection.hpp>
 #include <weir/server/options.hpp>
 #include <weir/server/websocket_route.hpp>
 
 namespace weir::inline v0::detail {
-
-struct get_route : list_node<get_route> {
-    get_route(std::string_view at, owned<request_handler> by) : path(at), handler(std::move(by)) {}
-
-    std::string path;
-    owned<request_handler> handler;
-};
 
 class routes {
 public:
@@ -24,7 +18,6 @@ public:
     routes& operator=(const routes&) = delete;
     [[gnu::cold]] ~routes() {
         while (websocket_route* each = x_websockets.pop_front()) delete each;
-        while (get_route* each = x_gets.pop_front()) delete each;
     }
 
     websocket_route& add(owned<websocket_route> route) {
@@ -35,21 +28,10 @@ public:
         return *added;
     }
 
-    void add(std::string_view path, owned<request_handler> handler) {
-        assert(is_path(path) && "a path begins with '/' and has no query; other characters are percent-encoded");
-        assert(!get_at(path) && "two handlers for GET at one path");
-        x_gets.push_back(*new get_route(path, std::move(handler)));
-    }
-
     // Null where there is none.
     websocket_route* websocket_at(std::string_view path) const noexcept {
         for (websocket_route* each = x_websockets.front(); each; each = x_websockets.after(*each))
             if (each->path() == path) return each;
-        return nullptr;
-    }
-    const get_route* get_at(std::string_view path) const noexcept {
-        for (const get_route* each = x_gets.front(); each; each = x_gets.after(*each))
-            if (each->path == path) return each;
         return nullptr;
     }
 
@@ -58,13 +40,13 @@ private:
         return text.starts_with('/') && http::is_target(text) && text.find_first_of("?#") == text.npos;
     }
 
-    list<websocket_route> x_websockets; // owned, as the next
-    list<get_route> x_gets;
+    list<websocket_route> x_websockets; // owned
 };
 
 // What the connections of a server look at.
 struct server_setup {
     routes table;
+    owned<plain_requests> plain; // null: there are none
     server_options options;
     shared<const websocket_options> websocket;
 

@@ -15,6 +15,7 @@
 #include <weir/io/run.hpp>
 #include <weir/io/signals.hpp>
 #include <weir/net/listen.hpp>
+#include <weir/server/plain_routes.hpp>
 #include <weir/server/service.hpp>
 
 #include <cstdio>
@@ -53,20 +54,30 @@ public:
     // handler throws becomes 500. A task may wait; while it does the client is not watched, so bound what it waits for.
     template <class Handler>
         requires std::is_invocable_v<Handler&, const http::request_head&>
-    void get(std::string_view path, Handler handler) {
-        x_setup.table.add(path,
-                          make_owned<detail::request_handler_of<response, Handler>>(std::move(handler)));
+    http_route& get(std::string_view path, Handler handler) {
+        return add("GET", path, make_owned<detail::response_handler_of<Handler>>(std::move(handler)), false);
     }
     template <class Answer = response>
         requires(!std::is_invocable_v<Answer&, const http::request_head&> && std::is_convertible_v<Answer, response>)
-    void get(std::string_view path, Answer always) {
-        get(path, [answer = response(std::move(always))](const http::request_head&) { return answer; });
+    http_route& get(std::string_view path, Answer always) {
+        return get(path, [answer = response(std::move(always))](const http::request_head&) { return answer; });
     }
     template <class Other>
         requires(!std::is_invocable_v<Other&, const http::request_head&> && !std::is_convertible_v<Other, response>)
     void get(std::string_view, Other) {
         static_assert(detail::always_false<Other>, "server.get(path, what): `what` is a response, or is called as "
             "what(request): weir::response what(const weir::http::request_head& request)");
+    }
+
+    // Requests of that method ("GET" answers HEAD as well, "*" is all) for the paths of `pattern` are answered by
+    // `handler(exchange)`, which returns a `task<>`; see server/exchange.hpp. A segment of the pattern may be a `{name}`, and
+    // the last one a `{name...}`, which takes all that is left: "/rooms/{room}/log". Where several patterns stand for a path, the
+    // one is meant that is literal where the others have a parameter.
+    template <class Handler>
+    http_route& route(std::string_view method, std::string_view pattern, Handler handler) {
+        static_assert(std::is_invocable_r_v<task<>, Handler&, exchange&>, "server.route(method, path, handler): the handler "
+            "takes the exchange by reference: weir::task<> handler(weir::exchange& http)");
+        return add(method, pattern, make_owned<detail::exchange_handler_of<Handler>>(std::move(handler)), true);
     }
 
     // --- tasks beside the connections ---
@@ -168,6 +179,14 @@ private:
         explicit waiting_task(task<>&& starts_later) noexcept : work(std::move(starts_later)) {}
         task<> work;
     };
+
+    // The plain routes, which are there from the first on.
+    template <class = void>
+    http_route& add(std::string_view method, std::string_view pattern, owned<detail::exchange_handler> handler, bool watches) {
+        if (!x_setup.plain) x_setup.plain = make_owned<detail::plain_routes<>>();
+        return static_cast<detail::plain_routes<>&>(*x_setup.plain)
+            .add(make_owned<http_route>(std::string(method), std::string(pattern), std::move(handler), watches));
+    }
 
     // However serving ends, the server listens nowhere after it.
     struct closing_time {

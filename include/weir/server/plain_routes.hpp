@@ -1,0 +1,115 @@
+// The plain routes of a server: finds the one for a request and has it answered.
+//
+// Of the routes whose patterns stand for the path and that take the method, the one whose pattern says most is meant: a
+// literal segment says more than a parameter, and that more than one that takes all that is left. Paths that nobody has get
+// 404, other methods 405 with an Allow, OPTIONS the same Allow. Routes are looked at one by one. Loop thread only.
+#pragma once
+
+#include <weir/core/list.hpp>
+#include <weir/io/loop.hpp>
+#include <weir/protocol/http/body_framing.hpp>
+#include <weir/server/http_route.hpp>
+
+namespace weir::inline v0::detail {
+
+template <class = void>
+class plain_routes final : public plain_requests {
+public:
+    ~plain_routes() override {
+        while (http_route* each = x_routes.pop_front()) delete each;
+    }
+
+    http_route& add(owned<http_route> route) {
+        assert(http::is_path_pattern(route->pattern()) && "a path begins with '/' and has no query; a segment of it may be "
+            "a {name}, and the last one a {name...}; other characters are percent-encoded");
+        assert((http::is_token(route->method())) && "a method is a token, such as GET, or * for all");
+        for (http_route* each = x_routes.front(); each; each = x_routes.after(*each))
+            assert((each->method() != route->method() || each->pattern() != route->pattern()) &&
+                   "two handlers for one method at one path");
+        http_route* const added = route.release();
+        x_routes.push_back(*added);
+        return *added;
+    }
+
+    bool shares(std::string_view path) const noexcept override {
+        for (http_route* each = x_routes.front(); each; each = x_routes.after(*each))
+            if (each->pattern() == path) return true;
+        return false;
+    }
+
+    task<> serve(http_connection& on) override { return serve_on(on); }
+
+private:
+    // What is to be done with a request.
+    struct finding {
+        const http_route* route = nullptr; // null: answered by what follows
+        http::status status = http::status::not_found;
+        std::string allow; // for 405 and 204
+    };
+
+    task<> serve_on(http_connection& on) {
+        context work(*co_await this_context());
+        const result<http::body_framing> framing = http::framing_of(on.request);
+        const finding found = find(on.request);
+        exchange http(on, framing ? *framing : http::body_framing(), work, io::loop::current()->blocks(),
+                      found.route ? found.route->pattern() : std::string_view(), found.route && found.route->watches());
+        std::string thrown;
+        supervised::outcome how = supervised::outcome::ended;
+        if (!framing)
+            http.refuse(framing.error());
+        else if (!found.route)
+            answer(http, found);
+        else if (!http.decode_parameters())
+            http.respond(response(http::status::bad_request, "A % in the path has no two hexadecimal digits behind it.\n"));
+        else
+            how = co_await supervised(work, found.route->handler().call(http), on.server.options.cancel_grace, thrown);
+        http.conclude(how, thrown);
+        while (http.has_rest()) {
+            const result<bytes_view> piece = co_await http.read();
+            if (!piece) break;
+            http.drop(*piece);
+        }
+        http.hand_back();
+    }
+
+    finding find(const http::request_head& request) const {
+        const std::string_view path = request.path();
+        finding found;
+        if (path == "*" && request.method == "OPTIONS") {
+            found.status = http::status::no_content;
+            return found;
+        }
+        for (http_route* each = x_routes.front(); each; each = x_routes.after(*each)) {
+            if (!http::matches_path(each->pattern(), path)) continue;
+            if (each->takes(request.method)) {
+                if (!found.route || http::compare_patterns(each->pattern(), found.route->pattern()) > 0) found.route = each;
+            }
+            add_method(found.allow, each->method());
+        }
+        if (found.route || found.allow.empty()) return found;
+        found.status = request.method == "OPTIONS" ? http::status::no_content : http::status::method_not_allowed;
+        add_method(found.allow, "OPTIONS");
+        return found;
+    }
+
+    static void add_method(std::string& to, std::string_view method) {
+        std::string_view rest = to, each;
+        while (http::next_element(rest, each))
+            if (each == method) return;
+        to.append(to.empty() ? "" : ", ").append(method);
+        if (method == "GET") add_method(to, "HEAD");
+    }
+
+    static void answer(exchange& http, const finding& found) {
+        std::string why;
+        if (found.status == http::status::not_found) why = "There is nothing at this path.\n";
+        if (found.status == http::status::method_not_allowed) why = concat({"This path answers ", found.allow, " only.\n"});
+        response made(found.status, std::move(why));
+        if (!found.allow.empty()) made.fields.add("Allow", found.allow);
+        http.respond(std::move(made));
+    }
+
+    list<http_route> x_routes; // owned
+};
+
+} // namespace weir::inline v0::detail
