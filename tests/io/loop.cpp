@@ -2,6 +2,7 @@
 #include "../support/no_sockets.hpp"
 #include "../support/stream_fixtures.hpp"
 
+#include <weir/coro/next_turn.hpp>
 #include <weir/coro/scope.hpp>
 #include <weir/io/sleep.hpp>
 #include <weir/io/stream_signal.hpp>
@@ -481,4 +482,33 @@ TEST_CASE("loop: random numbers are the injected ones, or the kernel's") {
     for (const std::byte each : bytes) zeros += each == std::byte{0};
     CHECK(zeros < 100); // 16 on average
     CHECK(loop.random().next_64() != loop.random().next_64());
+}
+
+TEST_CASE("loop: next_turn goes on in the next turn, cancelled or not") {
+    struct steps {
+        static task<> take(io::loop& on, std::vector<std::uint64_t>& turns, bool& canceled) {
+            for (int i = 0; i < 3; ++i) {
+                const result<> turned = co_await next_turn();
+                turns.push_back(on.turn_number());
+                canceled = !turned;
+            }
+        }
+        static task<> take_all(io::loop& on, std::vector<std::uint64_t>& turns, bool& canceled) {
+            scope all;
+            all.spawn(take(on, turns, canceled));
+            co_await all.join();
+            CHECK(!canceled);
+            CHECK(turns[1] == turns[0] + 1);
+            CHECK(turns[2] == turns[1] + 1);
+            all.spawn(take(on, turns, canceled));
+            all.cancel();
+            co_await all.join();
+            CHECK(canceled);
+            CHECK(turns.size() == 6);
+        }
+    };
+    tests::memory_loop memory;
+    std::vector<std::uint64_t> turns;
+    bool canceled = false;
+    memory.run(steps::take_all(memory.loop(), turns, canceled));
 }

@@ -34,6 +34,7 @@ enum class status : std::uint16_t {
     conflict = 409,
     gone = 410,
     length_required = 411,
+    precondition_failed = 412,
     content_too_large = 413,
     uri_too_long = 414,
     unsupported_media_type = 415,
@@ -78,6 +79,7 @@ constexpr std::string_view reason_phrase(status code) noexcept {
     case status::conflict: return "Conflict";
     case status::gone: return "Gone";
     case status::length_required: return "Length Required";
+    case status::precondition_failed: return "Precondition Failed";
     case status::content_too_large: return "Content Too Large";
     case status::uri_too_long: return "URI Too Long";
     case status::unsupported_media_type: return "Unsupported Media Type";
