@@ -35,6 +35,7 @@
 #include <weir/coro/helper_threads.hpp>
 #include <weir/coro/in_context.hpp>
 #include <weir/coro/lingering.hpp>
+#include <weir/coro/next_turn.hpp>
 #include <weir/coro/offload.hpp>
 #include <weir/coro/scheduler.hpp>
 #include <weir/coro/scope.hpp>
@@ -47,14 +48,20 @@
 #include <weir/coro/yield.hpp>
 
 // protocol: HTTP and WebSocket without I/O
+#include <weir/protocol/http/accept_encoding.hpp>
 #include <weir/protocol/http/body.hpp>
 #include <weir/protocol/http/body_framing.hpp>
+#include <weir/protocol/http/conditions.hpp>
+#include <weir/protocol/http/cors.hpp>
+#include <weir/protocol/http/date.hpp>
 #include <weir/protocol/http/fields.hpp>
 #include <weir/protocol/http/head_parser.hpp>
 #include <weir/protocol/http/limits.hpp>
+#include <weir/protocol/http/media_type.hpp>
 #include <weir/protocol/http/path_pattern.hpp>
 #include <weir/protocol/http/percent.hpp>
 #include <weir/protocol/http/query.hpp>
+#include <weir/protocol/http/range.hpp>
 #include <weir/protocol/http/request_head.hpp>
 #include <weir/protocol/http/response_head.hpp>
 #include <weir/protocol/http/status.hpp>
@@ -92,6 +99,7 @@
 #include <weir/io/bound_address.hpp>
 #include <weir/io/descriptor_limit.hpp>
 #include <weir/io/epoll.hpp>
+#include <weir/io/file.hpp>
 #include <weir/io/interrupt.hpp>
 #include <weir/io/loop.hpp>
 #include <weir/io/os_entropy.hpp>
@@ -145,6 +153,7 @@
 #include <weir/server/admission.hpp>
 #include <weir/server/exchange.hpp>
 #include <weir/server/farewell.hpp>
+#include <weir/server/files.hpp>
 #include <weir/server/handler.hpp>
 #include <weir/server/http_connection.hpp>
 #include <weir/server/http_phase.hpp>

@@ -15,6 +15,7 @@
 
 #include <weir/coro/this_context.hpp>
 #include <weir/net/peer_endpoint.hpp>
+#include <weir/protocol/http/cors.hpp>
 #include <weir/protocol/http/path_pattern.hpp>
 #include <weir/protocol/http/query.hpp>
 #include <weir/server/request_body.hpp>
@@ -192,6 +193,9 @@ public:
         return true;
     }
 
+    // Has the answer say what pages of other origins may do with it. Null: nothing.
+    void share(const http::cors_policy* by) noexcept { x_cors = by; }
+
     // Answers a request whose body cannot be made out.
     template <class = void>
     void refuse(const error& why) {
@@ -251,6 +255,7 @@ private:
     static constexpr std::size_t patient_bytes = 64 * 1024;
 
     [[gnu::cold]] void tidy(response& made) const {
+        if (x_cors) x_cors->add_to(made.fields, x_on.request);
         if (const std::string wrong = detail::tidy(made); !wrong.empty()) note(log_level::error, wrong);
     }
 
@@ -352,6 +357,7 @@ private:
     detail::http_connection& x_on;
     block_pool& x_pool;
     std::string_view x_pattern;
+    const http::cors_policy* x_cors = nullptr;
     std::string x_parameters; // decoded values, one behind the other
     std::string x_query;      // decoded names and values, likewise
     std::string x_text;       // of the body

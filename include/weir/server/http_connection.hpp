@@ -32,6 +32,9 @@ public:
     // Whether plain requests for a path that WebSockets have too are meant for this.
     virtual bool shares(std::string_view path) const noexcept = 0;
 
+    // Whether all of it has what it needs, asked before the server listens.
+    virtual result<> check() const = 0;
+
     // Answers the request; what is left to be written is in `on.text`. The stream is observed by the task meanwhile. Both
     // must live until it has ended.
     virtual task<> serve(http_connection& on) = 0;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <weir/core/list.hpp>
+#include <weir/protocol/http/cors.hpp>
 #include <weir/server/exchange.hpp>
 #include <weir/server/handler.hpp>
 
@@ -19,6 +20,9 @@ class exchange_handler {
 public:
     virtual ~exchange_handler() = default;
     virtual task<> call(exchange& http) = 0;
+
+    // Whether it has what it needs, asked before the server listens.
+    virtual result<> check() const { return {}; }
 };
 
 template <class Function>
@@ -54,8 +58,16 @@ private:
 
 } // namespace detail
 
+// The settings of a plain route; each setter returns the route.
 class http_route : public list_node<http_route> {
 public:
+    // Pages of other origins may ask here, as far as `options` says; everything in it is copied. Preflights are answered.
+    template <class = void>
+    http_route& cors(const http::cors_options& options) {
+        x_cors = make_owned<http::cors_policy>(options);
+        return *this;
+    }
+
     // `watches`: the handler is cancelled when the client ends its stream.
     http_route(std::string method, std::string pattern, owned<detail::exchange_handler> handler, bool watches)
         : x_method(std::move(method)), x_pattern(std::move(pattern)), x_handler(std::move(handler)), x_watches(watches) {}
@@ -67,6 +79,7 @@ public:
 
     detail::exchange_handler& handler() const noexcept { return *x_handler; }
     bool watches() const noexcept { return x_watches; }
+    const http::cors_policy* cors_policy() const noexcept { return x_cors.get(); } // null: the server's
 
     // Whether it answers requests of that method: one for GET answers HEAD too, one for "*" all.
     bool takes(std::string_view method) const noexcept {
@@ -77,6 +90,7 @@ private:
     std::string x_method;
     std::string x_pattern;
     owned<detail::exchange_handler> x_handler;
+    owned<http::cors_policy> x_cors;
     bool x_watches;
 };
 

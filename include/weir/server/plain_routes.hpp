@@ -37,12 +37,24 @@ public:
         return false;
     }
 
+    result<> check() const override {
+        for (http_route* each = x_routes.front(); each; each = x_routes.after(*each)) {
+            const result<> ready = each->handler().check();
+            if (!ready) return error(ready.error(), concat({"serving ", each->pattern(), ": ", ready.error().context()}));
+        }
+        return {};
+    }
+
     task<> serve(http_connection& on) override { return serve_on(on); }
+
+    // What goes for routes that say nothing of it themselves.
+    void cors(const http::cors_options& options) { x_cors = make_owned<http::cors_policy>(options); }
 
 private:
     // What is to be done with a request.
     struct finding {
         const http_route* route = nullptr; // null: answered by what follows
+        const http::cors_policy* cors = nullptr;
         http::status status = http::status::not_found;
         std::string allow; // for 405 and 204
     };
@@ -53,6 +65,7 @@ private:
         const finding found = find(on.request);
         exchange http(on, framing ? *framing : http::body_framing(), work, io::loop::current()->blocks(),
                       found.route ? found.route->pattern() : std::string_view(), found.route && found.route->watches());
+        http.share(found.cors);
         std::string thrown;
         supervised::outcome how = supervised::outcome::ended;
         if (!framing)
@@ -79,13 +92,16 @@ private:
             found.status = http::status::no_content;
             return found;
         }
+        const bool preflight = http::cors_policy::is_preflight(request);
+        const std::string_view wanted = preflight ? *request.fields.get("Access-Control-Request-Method") : request.method;
+        const http_route* meant = nullptr;
         for (http_route* each = x_routes.front(); each; each = x_routes.after(*each)) {
             if (!http::matches_path(each->pattern(), path)) continue;
-            if (each->takes(request.method)) {
-                if (!found.route || http::compare_patterns(each->pattern(), found.route->pattern()) > 0) found.route = each;
-            }
+            if (each->takes(wanted) && (!meant || http::compare_patterns(each->pattern(), meant->pattern()) > 0)) meant = each;
             add_method(found.allow, each->method());
         }
+        found.cors = meant && meant->cors_policy() ? meant->cors_policy() : x_cors.get();
+        if (!preflight || !found.cors) found.route = meant && meant->takes(request.method) ? meant : nullptr;
         if (found.route || found.allow.empty()) return found;
         found.status = request.method == "OPTIONS" ? http::status::no_content : http::status::method_not_allowed;
         add_method(found.allow, "OPTIONS");
@@ -106,10 +122,16 @@ private:
         if (found.status == http::status::method_not_allowed) why = concat({"This path answers ", found.allow, " only.\n"});
         response made(found.status, std::move(why));
         if (!found.allow.empty()) made.fields.add("Allow", found.allow);
+        if (found.cors && http::cors_policy::is_preflight(http.request())) {
+            if (!found.cors->allows_origin(http.request()))
+                made = response(http::status::forbidden, "Pages of this origin may not ask here.\n");
+            found.cors->add_preflight(made.fields, http.request(), found.allow);
+        }
         http.respond(std::move(made));
     }
 
     list<http_route> x_routes; // owned
+    owned<http::cors_policy> x_cors;
 };
 
 } // namespace weir::inline v0::detail

@@ -15,6 +15,7 @@
 #include <weir/io/run.hpp>
 #include <weir/io/signals.hpp>
 #include <weir/net/listen.hpp>
+#include <weir/server/files.hpp>
 #include <weir/server/plain_routes.hpp>
 #include <weir/server/service.hpp>
 
@@ -80,6 +81,22 @@ public:
         return add(method, pattern, make_owned<detail::exchange_handler_of<Handler>>(std::move(handler)), true);
     }
 
+    // The files of a folder are served below `path`: "/static" has "/static/app.js", and "/" everything. Only GET and HEAD, and
+    // nothing outside of the folder; see server/files.hpp. `listen` fails if the folder is not there.
+    template <class = void>
+    http_route& files(std::string_view path, std::string_view folder, const files_options& options = {}) {
+        while (path.ends_with('/')) path.remove_suffix(1);
+        if (!path.empty()) add("GET", path, make_owned<detail::slash_handler<>>(), false);
+        return add("GET", concat({path, "/{path...}"}), make_owned<detail::file_handler<>>(folder, options), false);
+    }
+
+    // Pages of other origins may ask for the plain routes, as far as `options` says; everything in it is copied. What a route
+    // says of it itself goes before this.
+    template <class = void>
+    void cors(const http::cors_options& options) {
+        plain().cors(options);
+    }
+
     // --- tasks beside the connections ---
 
     // Has `work` run while the server serves: a ticker, a feed, a program that ends with `stop`.
@@ -123,6 +140,8 @@ public:
         assert(!x_stops.attached() && "listen() on a server that is running");
         const bool bad_port = !options.descriptor && (options.port < 0 || options.port > 65535);
         if (bad_port) return error(errc::bad_port, "listening on port " + std::to_string(options.port));
+        const result<> ready = x_setup.plain ? x_setup.plain->check() : result<>();
+        if (!ready) return ready.error();
         x_listener = nullptr;
         result<net::listener> made =
             options.descriptor
@@ -182,10 +201,14 @@ private:
 
     // The plain routes, which are there from the first on.
     template <class = void>
-    http_route& add(std::string_view method, std::string_view pattern, owned<detail::exchange_handler> handler, bool watches) {
+    detail::plain_routes<>& plain() {
         if (!x_setup.plain) x_setup.plain = make_owned<detail::plain_routes<>>();
-        return static_cast<detail::plain_routes<>&>(*x_setup.plain)
-            .add(make_owned<http_route>(std::string(method), std::string(pattern), std::move(handler), watches));
+        return static_cast<detail::plain_routes<>&>(*x_setup.plain);
+    }
+    template <class = void>
+    http_route& add(std::string_view method, std::string_view pattern, owned<detail::exchange_handler> handler, bool watches) {
+        return plain().add(
+            make_owned<http_route>(std::string(method), std::string(pattern), std::move(handler), watches));
     }
 
     // However serving ends, the server listens nowhere after it.
