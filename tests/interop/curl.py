@@ -76,9 +76,12 @@ class Curl(ServerTest):
         self.refused(self.ask("/nowhere", "-X", "POST", "--data", "some body"), 404, "There is nothing at this path.")
 
     def test_405(self):
-        for method in ("POST", "PUT", "DELETE", "OPTIONS", "TRACE"):
-            self.refused(self.ask("/healthz", "-X", method), 405, "This path answers GET and HEAD only.", allow="GET, HEAD")
-        self.refused(self.ask("/healthz", "--data", "x" * 100000), 405, "GET and HEAD only", allow="GET, HEAD")
+        for method in ("POST", "PUT", "DELETE", "TRACE"):
+            self.refused(self.ask("/healthz", "-X", method), 405, "This path answers GET, HEAD, OPTIONS only.",
+                         allow="GET, HEAD, OPTIONS")
+        self.assertEqual(self.ask("/healthz", "-X", "OPTIONS"), (204, {"allow": "GET, HEAD, OPTIONS"}, ""))
+        self.refused(self.ask("/healthz", "--data", "x" * 100000), 405, "GET, HEAD, OPTIONS only",
+                     allow="GET, HEAD, OPTIONS")
         self.refused(self.ask("/echo", "-X", "POST", fields=UPGRADE), 405, "must be a GET request", allow="GET")
 
     def test_426(self):

@@ -24,6 +24,7 @@ namespace weir::inline v0::io {
 class file {
 public:
     // Regular files and folders only: reading from others, a pipe for instance, may never end.
+    template <class = void>
     static result<file> make(unique_descriptor&& open) {
         struct stat found;
         if (::fstat(open.get(), &found) != 0) return last_error();
@@ -32,7 +33,7 @@ public:
         made.x_descriptor = std::move(open);
         made.x_is_folder = S_ISDIR(found.st_mode);
         made.x_bytes = static_cast<std::uint64_t>(found.st_size);
-        made.x_modified = found.st_mtim.tv_sec;
+        made.x_modified = found.st_mtim.tv_sec < 0 ? 0 : static_cast<std::uint64_t>(found.st_mtim.tv_sec);
         made.x_nanoseconds = static_cast<std::uint32_t>(found.st_mtim.tv_nsec);
         return made;
     }
@@ -41,10 +42,11 @@ public:
     std::uint64_t size() const noexcept { return x_bytes; }
 
     // When it was changed last: seconds since 1970, and the fraction of a second.
-    std::int64_t modified() const noexcept { return x_modified; }
+    std::uint64_t modified() const noexcept { return x_modified; }
     std::uint32_t modified_nanoseconds() const noexcept { return x_nanoseconds; }
 
     // Reads from `offset` on. Gives how many bytes there were, 0 at the end.
+    template <class = void>
     result<std::size_t> read(mutable_bytes into, std::uint64_t offset) const noexcept {
         ssize_t got;
         do {
@@ -59,13 +61,14 @@ private:
 
     unique_descriptor x_descriptor;
     std::uint64_t x_bytes = 0;
-    std::int64_t x_modified = 0;
+    std::uint64_t x_modified = 0;
     std::uint32_t x_nanoseconds = 0;
     bool x_is_folder = false;
 };
 
 class folder {
 public:
+    template <class = void>
     static result<folder> open(const std::string& path) {
         unique_descriptor open(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
         if (!open) return error(last_error(), "opening the folder " + path);
@@ -74,6 +77,7 @@ public:
 
     // Opens what is at `path` below the folder. Its segments are names with a '/' between them; an empty path is the folder
     // itself. `walks`: as where the kernel cannot see to it. Fails with ENOENT for all that is no such path.
+    template <class = void>
     result<file> open_below(std::string_view path, bool walks = false) const {
         if (!is_plain(path)) return std::make_error_code(std::errc::no_such_file_or_directory);
         if (path.empty()) path = ".";
@@ -89,6 +93,7 @@ private:
     explicit folder(unique_descriptor&& open) noexcept : x_descriptor(std::move(open)) {}
 
     // Whether no segment is empty or leads elsewhere.
+    template <class = void>
     static bool is_plain(std::string_view path) noexcept {
         if (path.find('\0') != path.npos) return false;
         if (path.empty()) return true;
@@ -102,6 +107,7 @@ private:
     }
 
     // False where the system does not do that.
+    template <class = void>
     bool open_at_once(const std::string& path, unique_descriptor& open) const noexcept {
         struct {
             std::uint64_t flags, mode, resolve;
@@ -113,6 +119,7 @@ private:
         return open || (errno != ENOSYS && errno != EPERM && errno != EINVAL);
     }
 
+    template <class = void>
     unique_descriptor walk(std::string_view path) const {
         unique_descriptor above;
         for (;;) {

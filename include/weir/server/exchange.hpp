@@ -39,6 +39,7 @@ public:
     const http::request_head& request() const noexcept { return x_on.request; }
 
     // What the path has where the route's pattern has `{name}`, decoded; empty if there is no such parameter.
+    template <class = void>
     std::string_view parameter(std::string_view name) const noexcept {
         std::string_view pattern = x_pattern, path = x_on.request.path(), decoded = x_parameters;
         http::detail::matched_segment each;
@@ -52,6 +53,7 @@ public:
     }
 
     // The first parameter of that name in the query, decoded; nothing if there is none.
+    template <class = void>
     std::optional<std::string_view> query(std::string_view name) {
         const std::string_view all = x_on.request.query();
         if (x_query.empty()) x_query = http::decode_query(all);
@@ -182,6 +184,7 @@ public:
     }
 
     // Decodes the parameters of the path. False if they are not encoded as they should be.
+    template <class = void>
     bool decode_parameters() {
         std::string_view pattern = x_pattern, path = x_on.request.path();
         http::detail::matched_segment each;
@@ -222,6 +225,7 @@ public:
     }
 
     // Whether there is a rest of the body to be taken before the connection can be used again.
+    template <class = void>
     bool has_rest() noexcept {
         return x_keeps && !x_failure && !x_out.x_gone && x_dropped <= most_dropped_bytes &&
                !(find() && x_found.what != http::body_event::data);
@@ -229,6 +233,7 @@ public:
     void drop(bytes_view piece) noexcept { x_dropped += piece.size(); }
 
     // Hands the connection back.
+    template <class = void>
     void hand_back() {
         x_out.flush();
         x_on.stream.observe(nullptr);
@@ -254,7 +259,8 @@ private:
     static constexpr std::size_t most_dropped_bytes = 64 * 1024;
     static constexpr std::size_t patient_bytes = 64 * 1024;
 
-    [[gnu::cold]] void tidy(response& made) const {
+    template <class = void>
+    void tidy(response& made) const {
         if (x_cors) x_cors->add_to(made.fields, x_on.request);
         if (const std::string wrong = detail::tidy(made); !wrong.empty()) note(log_level::error, wrong);
     }

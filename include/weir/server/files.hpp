@@ -127,7 +127,7 @@ private:
             if (zipped) plain = std::move(other);
         }
         std::string etag = concat({"\"", number_text(plain->size(), 16), "-",
-            number_text(static_cast<std::uint64_t>(plain->modified()), 16), ".", number_text(plain->modified_nanoseconds(), 16),
+            number_text(plain->modified(), 16), ".", number_text(plain->modified_nanoseconds(), 16),
             zipped ? "-gzip\"" : "\""});
         return finding{std::move(*plain), std::move(etag), zipped};
     }

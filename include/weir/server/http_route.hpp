@@ -82,6 +82,7 @@ public:
     const http::cors_policy* cors_policy() const noexcept { return x_cors.get(); } // null: the server's
 
     // Whether it answers requests of that method: one for GET answers HEAD too, one for "*" all.
+    template <class = void>
     bool takes(std::string_view method) const noexcept {
         return method == x_method || x_method == "*" || (method == "HEAD" && x_method == "GET");
     }

@@ -10,7 +10,7 @@ using http::precondition;
 
 namespace {
 
-constexpr std::int64_t then = 784111777; // Sun, 06 Nov 1994 08:49:37 GMT
+constexpr std::uint64_t then = 784111777; // Sun, 06 Nov 1994 08:49:37 GMT
 const std::string at_then = "Sun, 06 Nov 1994 08:49:37 GMT", before = "Sun, 06 Nov 1994 08:49:36 GMT",
                   after = "Sun, 06 Nov 1994 08:49:38 GMT";
 

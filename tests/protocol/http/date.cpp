@@ -8,7 +8,7 @@ using namespace weir;
 
 TEST_CASE("RFC 9110 5.6.7: dates, both ways") {
     struct {
-        std::int64_t seconds;
+        std::uint64_t seconds;
         const char* text;
     } const cases[] = {
         {0, "Thu, 01 Jan 1970 00:00:00 GMT"},
@@ -26,9 +26,9 @@ TEST_CASE("RFC 9110 5.6.7: dates, both ways") {
         CHECK(http::format_date(each.seconds) == each.text);
         CHECK(http::parse_date(each.text) == each.seconds);
     }
-    CHECK(http::format_date(-5) == "Thu, 01 Jan 1970 00:00:00 GMT");
-    CHECK(http::format_date(INT64_MAX) == "Fri, 31 Dec 9999 23:59:59 GMT");
-    for (std::int64_t seconds = 1; seconds < 253402300799; seconds += 86400 * 37 + 12345) {
+    CHECK(http::parse_date("Wed, 31 Dec 1969 23:59:59 GMT") == 0);
+    CHECK(http::format_date(UINT64_MAX) == "Fri, 31 Dec 9999 23:59:59 GMT");
+    for (std::uint64_t seconds = 1; seconds < 253402300799; seconds += 86400 * 37 + 12345) {
         if (http::parse_date(http::format_date(seconds)) == seconds) continue;
         FAIL_CHECK(seconds);
     }

@@ -10,7 +10,8 @@ namespace weir::inline v0::http {
 namespace detail {
 
 // Whether the weight among the parameters of an element is not 0 (RFC 9110 section 12.4.2); without one it is 1.
-constexpr bool has_weight(std::string_view parameters) noexcept {
+template <class = void>
+bool has_weight(std::string_view parameters) noexcept {
     while (!parameters.empty()) {
         const std::string_view each = trim(parameters.substr(0, parameters.find(';')));
         parameters.remove_prefix(parameters.find(';') == parameters.npos ? parameters.size() : parameters.find(';') + 1);
@@ -23,7 +24,8 @@ constexpr bool has_weight(std::string_view parameters) noexcept {
 } // namespace detail
 
 // Whether the client has said that it takes content in `coding`, such as "gzip".
-[[gnu::cold]] inline bool accepts_coding(const fields& in, std::string_view coding) noexcept {
+template <class = void>
+bool accepts_coding(const fields& in, std::string_view coding) noexcept {
     bool named = false, wanted = false, any = false;
     in.each_element("Accept-Encoding", [&](std::string_view each) {
         const std::size_t end = each.find(';');

@@ -12,7 +12,7 @@ namespace weir::inline v0::http {
 // What identifies a state of a resource. An empty tag, or no date: it has none.
 struct validators {
     std::string_view etag = {};
-    std::optional<std::int64_t> last_modified = {}; // seconds since 1970
+    std::optional<std::uint64_t> last_modified = {}; // seconds since 1970
 };
 
 // How to go on.
@@ -24,12 +24,13 @@ enum class precondition : unsigned char {
 
 namespace detail {
 
-constexpr std::string_view opaque_tag(std::string_view etag) noexcept {
+inline std::string_view opaque_tag(std::string_view etag) noexcept {
     return etag.starts_with("W/") ? etag.substr(2) : etag;
 }
 
 // Whether a list of tags, or "*", has this one. RFC 9110 section 8.8.3.2: strongly means that neither is weak.
-inline bool has_etag(const fields& in, std::string_view name, std::string_view etag, bool strongly) noexcept {
+template <class = void>
+bool has_etag(const fields& in, std::string_view name, std::string_view etag, bool strongly) noexcept {
     return !in.each_element(name, [&](std::string_view each) {
         if (each == "*") return false;
         if (etag.empty() || (strongly && (each.starts_with("W/") || etag.starts_with("W/")))) return true;
@@ -37,7 +38,8 @@ inline bool has_etag(const fields& in, std::string_view name, std::string_view e
     });
 }
 
-inline std::optional<std::int64_t> date_field(const fields& in, std::string_view name) noexcept {
+template <class = void>
+std::optional<std::uint64_t> date_field(const fields& in, std::string_view name) noexcept {
     const std::optional<std::string_view> text = in.get(name);
     return text ? parse_date(*text) : std::nullopt;
 }
@@ -45,7 +47,8 @@ inline std::optional<std::int64_t> date_field(const fields& in, std::string_view
 } // namespace detail
 
 // Judges the conditions of a request in their order of precedence (RFC 9110 section 13.2.2).
-[[gnu::cold]] inline precondition judge_conditions(const request_head& request, const validators& of) noexcept {
+template <class = void>
+precondition judge_conditions(const request_head& request, const validators& of) noexcept {
     const fields& in = request.fields;
     const bool reads = request.method == "GET" || request.method == "HEAD";
     if (in.count("If-Match") > 0) {
@@ -63,11 +66,12 @@ inline std::optional<std::int64_t> date_field(const fields& in, std::string_view
 }
 
 // Whether a Range may be heeded: there is no If-Range, or it names this very state (RFC 9110 section 13.1.5).
-[[gnu::cold]] inline bool if_range_holds(const request_head& request, const validators& of) noexcept {
+template <class = void>
+bool if_range_holds(const request_head& request, const validators& of) noexcept {
     const std::optional<std::string_view> wanted = request.fields.get("If-Range");
     if (!wanted) return true;
     if (wanted->find('"') != wanted->npos) return *wanted == of.etag && !wanted->starts_with("W/") && !of.etag.empty();
-    const std::optional<std::int64_t> date = parse_date(*wanted);
+    const std::optional<std::uint64_t> date = parse_date(*wanted);
     return date && of.last_modified == date;
 }
 

@@ -37,23 +37,27 @@ struct cors_options {
 
 class cors_policy {
 public:
+    template <class = void>
     explicit cors_policy(const cors_options& from)
         : x_origins(list(from.origins)), x_methods(list(from.methods)), x_headers(list(from.headers)),
           x_exposed(list(from.exposed)), x_max_age(from.max_age_seconds), x_credentials(from.credentials) {}
 
     // Whether the request is a preflight, which asks what another request may do.
+    template <class = void>
     static bool is_preflight(const request_head& request) noexcept {
         return request.method == "OPTIONS" && request.fields.count("Origin") == 1 &&
                request.fields.count("Access-Control-Request-Method") == 1;
     }
 
     // Whether pages of the request's origin may ask.
+    template <class = void>
     bool allows_origin(const request_head& request) const noexcept {
         if (x_origins == "*") return true;
         return request.fields.count("Origin") == 1 && has(x_origins, *request.fields.get("Origin"));
     }
 
     // Adds to an answer what lets a page of the request's origin see it.
+    template <class = void>
     void add_to(fields& answer, const request_head& request) const {
         const bool open = x_origins == "*" && !x_credentials;
         if (!open && !answer.has_token("Vary", "Origin")) answer.add("Vary", "Origin");
@@ -64,6 +68,7 @@ public:
     }
 
     // The same for the answer to a preflight. `allow`: the methods of the path, for a policy that names none.
+    template <class = void>
     void add_preflight(fields& answer, const request_head& request, std::string_view allow) const {
         add_to(answer, request);
         if (!allows_origin(request)) return;
@@ -79,6 +84,7 @@ public:
     }
 
 private:
+    template <class = void>
     static std::string list(std::span<const std::string_view> names) {
         std::string all;
         for (const std::string_view each : names) {
@@ -87,6 +93,7 @@ private:
         }
         return all;
     }
+    template <class = void>
     static bool has(std::string_view list, std::string_view what) noexcept {
         std::string_view each;
         while (next_element(list, each))

@@ -1,6 +1,7 @@
 // Dates of HTTP (RFC 9110 section 5.6.7), as seconds since 1970 without leap seconds, which is what the system counts.
 //
 // Pure functions of their arguments: no clock is known here. One form is written, and all three that there are can be read.
+// Templates, as in the other headers that few programs use: what is not called costs little to compile.
 #pragma once
 
 #include <weir/protocol/http/syntax.hpp>
@@ -17,16 +18,16 @@ namespace detail {
 inline constexpr std::string_view weekday_names = "SunMonTueWedThuFriSat";
 inline constexpr std::string_view month_names = "JanFebMarAprMayJunJulAugSepOctNovDec";
 
-constexpr bool is_leap_year(std::int64_t year) noexcept { return year % 4 == 0 && (year % 100 != 0 || year % 400 == 0); }
+inline bool is_leap_year(std::uint64_t year) noexcept { return year % 4 == 0 && (year % 100 != 0 || year % 400 == 0); }
 
-constexpr int days_of_month(int month, std::int64_t year) noexcept { // from 0
-    constexpr int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-    return days[month] + (month == 1 && is_leap_year(year));
+inline unsigned days_of_month(unsigned month, std::uint64_t year) noexcept { // from 0
+    constexpr unsigned char days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    return days[month] + (month == 1 && is_leap_year(year) ? 1u : 0u);
 }
 
-// Days from 1970 to the beginning of `year`, which is not before 1.
-constexpr std::int64_t days_before(std::int64_t year) noexcept {
-    const std::int64_t past = year - 1;
+// Days from 1970, or a year after it, to the beginning of `year`.
+inline std::uint64_t days_before(std::uint64_t year) noexcept {
+    const std::uint64_t past = year - 1;
     return past * 365 + past / 4 - past / 100 + past / 400 - 719162;
 }
 
@@ -40,20 +41,20 @@ struct date_reader {
         if (!failed) text.remove_prefix(what.size());
     }
     // `count` digits; the first may be a space where that is said.
-    int number(std::size_t count, bool padded = false) noexcept {
-        int value = 0;
+    unsigned number(std::size_t count, bool padded = false) noexcept {
+        unsigned value = 0;
         failed = failed || text.size() < count;
         for (std::size_t i = 0; i < count && !failed; ++i) {
             const char c = padded && i == 0 && text[i] == ' ' ? '0' : text[i];
             failed = !is_digit(c);
-            value = value * 10 + (c - '0');
+            value = value * 10 + static_cast<unsigned>(c - '0');
         }
         if (!failed) text.remove_prefix(count);
         return value;
     }
-    int month() noexcept {
-        for (int i = 0; i < 12 && !failed; ++i) {
-            if (!text.starts_with(month_names.substr(static_cast<std::size_t>(i) * 3, 3))) continue;
+    unsigned month() noexcept {
+        for (unsigned i = 0; i < 12 && !failed; ++i) {
+            if (!text.starts_with(month_names.substr(i * 3, 3))) continue;
             text.remove_prefix(3);
             return i;
         }
@@ -64,23 +65,24 @@ struct date_reader {
 
 } // namespace detail
 
-// "Sun, 06 Nov 1994 08:49:37 GMT". `seconds` up to the year 9999; the year 1970 for what is before it.
-[[gnu::cold]] inline std::string format_date(std::int64_t seconds) {
-    constexpr std::int64_t last = 253402300799;
-    seconds = seconds < 0 ? 0 : seconds > last ? last : seconds;
-    const std::int64_t days = seconds / 86400;
-    std::int64_t year = 1970 + days / 366;
+// "Sun, 06 Nov 1994 08:49:37 GMT". The last second of the year 9999 for what is behind it.
+template <class = void>
+std::string format_date(std::uint64_t seconds) {
+    constexpr std::uint64_t last = 253402300799;
+    if (seconds > last) seconds = last;
+    const std::uint64_t days = seconds / 86400;
+    std::uint64_t year = 1970 + days / 366;
     while (detail::days_before(year + 1) <= days) ++year;
-    std::int64_t day = days - detail::days_before(year);
-    int month = 0;
+    std::uint64_t day = days - detail::days_before(year);
+    unsigned month = 0;
     for (; day >= detail::days_of_month(month, year); ++month) day -= detail::days_of_month(month, year);
     std::string text = "Ddd, DD Mmm YYYY hh:mm:ss GMT";
-    const auto put = [&text](std::size_t at, std::size_t digits, std::int64_t value) {
+    const auto put = [&text](std::size_t at, std::size_t digits, std::uint64_t value) {
         for (; digits > 0; value /= 10) text[at + --digits] = static_cast<char>('0' + value % 10);
     };
-    text.replace(0, 3, detail::weekday_names.substr(static_cast<std::size_t>((days + 4) % 7) * 3, 3));
+    text.replace(0, 3, detail::weekday_names.substr((days + 4) % 7 * 3, 3));
     put(5, 2, day + 1);
-    text.replace(8, 3, detail::month_names.substr(static_cast<std::size_t>(month) * 3, 3));
+    text.replace(8, 3, detail::month_names.substr(month * 3, 3));
     put(12, 4, year);
     put(17, 2, seconds / 3600 % 24);
     put(20, 2, seconds / 60 % 60);
@@ -89,11 +91,12 @@ struct date_reader {
 }
 
 // Reads a date in any of the three forms; the weekday is not looked at. A year of two digits is taken for one from 1970 to
-// 2069. Nothing if it is no date.
-[[gnu::cold]] inline std::optional<std::int64_t> parse_date(std::string_view text) noexcept {
+// 2069; what is before 1970 counts as its beginning. Nothing if it is no date.
+template <class = void>
+std::optional<std::uint64_t> parse_date(std::string_view text) noexcept {
     detail::date_reader from{text};
     const std::size_t comma = text.find(',');
-    int year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0;
+    unsigned year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0;
     const auto time = [&] {
         hour = from.number(2);
         from.skip(":");
@@ -127,8 +130,9 @@ struct date_reader {
     }
     if (from.failed || !from.text.empty() || year < 1 || hour > 23 || minute > 59 || second > 60) return std::nullopt;
     if (day < 1 || day > detail::days_of_month(month, year)) return std::nullopt;
-    std::int64_t days = detail::days_before(year) + day - 1;
-    for (int each = 0; each < month; ++each) days += detail::days_of_month(each, year);
+    if (year < 1970) return 0;
+    std::uint64_t days = detail::days_before(year) + day - 1;
+    for (unsigned each = 0; each < month; ++each) days += detail::days_of_month(each, year);
     return days * 86400 + hour * 3600 + minute * 60 + second;
 }
 

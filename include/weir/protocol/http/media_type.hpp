@@ -9,7 +9,8 @@ namespace weir::inline v0::http {
 
 // "text/html; charset=utf-8" for "page.html"; "application/octet-stream" for what is not known. Text is taken to be UTF-8.
 // Static text.
-[[gnu::cold]] inline std::string_view media_type_of(std::string_view name) noexcept {
+template <class = void>
+std::string_view media_type_of(std::string_view name) noexcept {
     struct entry {
         std::string_view ending, type;
     };

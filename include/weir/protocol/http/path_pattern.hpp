@@ -24,13 +24,14 @@ struct matched_segment {
     std::string_view text; // of the path
 };
 
-constexpr segment_kind kind_of_segment(std::string_view segment) noexcept {
+inline segment_kind kind_of_segment(std::string_view segment) noexcept {
     if (!segment.starts_with('{') || !segment.ends_with('}')) return segment_kind::literal;
     return segment.ends_with("...}") ? segment_kind::rest : segment_kind::parameter;
 }
 
 // Takes the next segment off a pattern and off a path that both begin with '/'. False where they do not match.
-constexpr bool next_segment(std::string_view& pattern, std::string_view& path, matched_segment& found) noexcept {
+template <class = void>
+bool next_segment(std::string_view& pattern, std::string_view& path, matched_segment& found) noexcept {
     if (!path.starts_with('/')) return false;
     pattern.remove_prefix(1);
     path.remove_prefix(1);
@@ -47,7 +48,8 @@ constexpr bool next_segment(std::string_view& pattern, std::string_view& path, m
 } // namespace detail
 
 // Whether `text` is such a pattern: the names of its parameters are tokens, and dots come last.
-constexpr bool is_path_pattern(std::string_view text) noexcept {
+template <class = void>
+bool is_path_pattern(std::string_view text) noexcept {
     if (!text.starts_with('/') || !is_target(text) || text.find('?') != text.npos) return false;
     for (std::size_t at = 0; at < text.size();) {
         std::size_t end = text.find('/', at + 1);
@@ -65,11 +67,9 @@ constexpr bool is_path_pattern(std::string_view text) noexcept {
     return true;
 }
 
-// Whether a pattern has no parameters.
-constexpr bool is_literal_path(std::string_view pattern) noexcept { return pattern.find('{') == pattern.npos; }
-
 // Whether `path` is one that `pattern` stands for.
-constexpr bool matches_path(std::string_view pattern, std::string_view path) noexcept {
+template <class = void>
+bool matches_path(std::string_view pattern, std::string_view path) noexcept {
     while (!pattern.empty()) {
         detail::matched_segment each;
         if (!detail::next_segment(pattern, path, each)) return false;
@@ -79,7 +79,8 @@ constexpr bool matches_path(std::string_view pattern, std::string_view path) noe
 
 // Which of two patterns that stand for the same path says more about it: the one that is literal where the other has a
 // parameter first, or that has one where the other takes all that is left. Positive: the first; 0: they are alike.
-constexpr int compare_patterns(std::string_view a, std::string_view b) noexcept {
+template <class = void>
+int compare_patterns(std::string_view a, std::string_view b) noexcept {
     while (!a.empty() && !b.empty()) {
         a.remove_prefix(1);
         b.remove_prefix(1);
@@ -95,8 +96,9 @@ constexpr int compare_patterns(std::string_view a, std::string_view b) noexcept 
 // What stands in `path`, which matches, where the parameter `name` is; still percent-encoded. Nothing if there is none.
 //
 //     path_parameter("/rooms/{room}", request.path(), "room")
-constexpr std::optional<std::string_view> path_parameter(std::string_view pattern, std::string_view path,
-                                                         std::string_view name) noexcept {
+template <class = void>
+std::optional<std::string_view> path_parameter(std::string_view pattern, std::string_view path,
+                                               std::string_view name) noexcept {
     while (!pattern.empty()) {
         detail::matched_segment each;
         if (!detail::next_segment(pattern, path, each)) return std::nullopt;

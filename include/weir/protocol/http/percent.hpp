@@ -12,14 +12,14 @@
 namespace weir::inline v0::http {
 
 // Whether each '%' of `text` has two hexadecimal digits behind it.
-constexpr bool is_percent_encoded(std::string_view text) noexcept {
+inline bool is_percent_encoded(std::string_view text) noexcept {
     for (std::size_t at = text.find('%'); at != text.npos; at = text.find('%', at + 3))
         if (text.size() - at < 3 || hex_value(text[at + 1]) < 0 || hex_value(text[at + 2]) < 0) return false;
     return true;
 }
 
 // How many bytes `text`, which is so encoded, has when it is decoded.
-constexpr std::size_t percent_decoded_bytes(std::string_view text) noexcept {
+inline std::size_t percent_decoded_bytes(std::string_view text) noexcept {
     std::size_t bytes = text.size();
     for (const char c : text) bytes -= c == '%' ? 2 : 0;
     return bytes;

@@ -12,7 +12,7 @@
 namespace weir::inline v0::http {
 
 // Takes the next parameter off a query, both parts still encoded. False when there is none left.
-constexpr bool next_query_parameter(std::string_view& rest, std::string_view& name, std::string_view& value) noexcept {
+inline bool next_query_parameter(std::string_view& rest, std::string_view& name, std::string_view& value) noexcept {
     while (!rest.empty()) {
         const std::string_view whole = rest.substr(0, rest.find('&'));
         rest.remove_prefix(whole.size() < rest.size() ? whole.size() + 1 : whole.size());
@@ -27,7 +27,8 @@ constexpr bool next_query_parameter(std::string_view& rest, std::string_view& na
 
 // All names and values of a query, decoded, one behind the other: what `query_parameter` looks values up in. Where a '%'
 // has no two digits behind it, the text stays as it is.
-[[gnu::cold]] inline std::string decode_query(std::string_view query) {
+template <class = void>
+std::string decode_query(std::string_view query) {
     std::string decoded;
     decoded.reserve(query.size());
     std::string_view name, value;
@@ -43,8 +44,9 @@ constexpr bool next_query_parameter(std::string_view& rest, std::string_view& na
 }
 
 // The first value of that name, as a view into `decoded`, which `decode_query` has made of the same query.
-[[gnu::cold]] inline std::optional<std::string_view> query_parameter(std::string_view query, std::string_view decoded,
-                                                                     std::string_view wanted) noexcept {
+template <class = void>
+std::optional<std::string_view> query_parameter(std::string_view query, std::string_view decoded,
+                                                std::string_view wanted) noexcept {
     std::string_view name, value;
     const auto take = [&decoded](std::string_view encoded) {
         const std::size_t size = is_percent_encoded(encoded) ? percent_decoded_bytes(encoded) : encoded.size();

@@ -24,7 +24,8 @@ struct byte_range {
 };
 
 // What a Range field asks for of `size` bytes. One that cannot be understood, or names another unit, counts for nothing.
-constexpr byte_range parse_range(std::string_view text, std::uint64_t size) noexcept {
+template <class = void>
+byte_range parse_range(std::string_view text, std::uint64_t size) noexcept {
     const byte_range all{byte_range::whole, 0, size};
     const std::size_t sign = text.find('=');
     if (sign == text.npos || !equal_ignoring_case(text.substr(0, sign), "bytes")) return all;
