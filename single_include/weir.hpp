@@ -283,36 +283,32 @@ public:
 
     // A block of at least `at_least` bytes, its content undefined. The most recently returned one of its class comes
     // first, because it is warm in the cache.
-    block take(std::size_t at_least) noexcept {
+    [[gnu::always_inline]] inline block take(std::size_t at_least) noexcept {
         const std::size_t size = round_up(at_least);
         ++x_lent;
         if (size <= largest_bytes) {
             shelf& from = x_shelves[index_of(size)];
-            if (from.top) {
+            if (from.top) [[likely]] {
                 free_block* found = exchanged(from.top, from.top->next);
                 from.bytes -= size;
                 if (from.bytes < from.idle) from.idle = from.bytes;
                 return {reinterpret_cast<std::byte*>(found), size};
             }
         }
-        return {static_cast<std::byte*>(::operator new(size + slack_bytes)), size};
+        return fresh(size);
     }
 
     // Gives a block back. Giving the empty block does nothing.
-    void give(block unused) noexcept {
+    [[gnu::always_inline]] inline void give(block unused) noexcept {
         if (unused.size == 0) return;
         --x_lent;
 #if !defined(WEIR_DETAIL_ADDRESS_SANITIZER) // under it, a block that is still used after this must be noticed
         if (unused.size <= largest_bytes) {
             shelf& to = x_shelves[index_of(unused.size)];
-            if (to.bytes + unused.size <= x_keep_bytes || keeps_more(to, unused.size)) {
-                to.top = ::new (unused.data) free_block{to.top};
-                to.bytes += unused.size;
-                return;
-            }
+            if (to.bytes + unused.size <= x_keep_bytes) [[likely]] return to.put(unused);
         }
 #endif
-        ::operator delete(unused.data);
+        give_above(unused);
     }
 
     // How many blocks are out.
@@ -358,19 +354,33 @@ private:
         free_block* top = nullptr;
         std::size_t bytes = 0;
         std::size_t idle = 0; // the least that `bytes` has been since the last `age`
+
+        void put(block unused) noexcept {
+            top = ::new (unused.data) free_block{top};
+            bytes += unused.size;
+        }
     };
 
     static constexpr std::size_t shelves = 15; // 1 KiB, 2 KiB, ... 16 MiB
     static constexpr std::size_t one_kept_bytes = 1024 * 1024;
 
+    [[gnu::noinline]] static block fresh(std::size_t size) noexcept {
+        return {static_cast<std::byte*>(::operator new(size + slack_bytes)), size};
+    }
     static void release(free_block*& all) noexcept {
         while (all) ::operator delete(exchanged(all, all->next));
     }
 
-    // Whether another block is kept beyond `x_keep_bytes`.
-    [[gnu::noinline]] bool keeps_more(const shelf& where, std::size_t size) noexcept {
-        x_full = x_ages;
-        return x_ages || (!where.top && size <= one_kept_bytes);
+    // Keeps the block, or not, beyond `x_keep_bytes`.
+    [[gnu::noinline]] void give_above(block unused) noexcept {
+#if !defined(WEIR_DETAIL_ADDRESS_SANITIZER)
+        if (unused.size <= largest_bytes) {
+            shelf& to = x_shelves[index_of(unused.size)];
+            x_full = x_ages;
+            if (x_ages || (!to.top && unused.size <= one_kept_bytes)) return to.put(unused);
+        }
+#endif
+        ::operator delete(unused.data);
     }
 
     static constexpr std::size_t index_of(std::size_t size) noexcept {
@@ -451,7 +461,7 @@ public:
 
     // Whether it has a block, and for one that has none: room for `count` bytes, within the bound, to begin with.
     bool has_block() const noexcept { return x_block.data; }
-    void begin(std::size_t count) noexcept {
+    [[gnu::always_inline]] inline void begin(std::size_t count) noexcept {
         assert(!x_block.data);
         x_block = x_pool->take(count);
     }
@@ -4525,7 +4535,8 @@ namespace weir::inline v0::http {
 namespace detail {
 
 // Whether the weight among the parameters of an element is not 0 (RFC 9110 section 12.4.2); without one it is 1.
-constexpr bool has_weight(std::string_view parameters) noexcept {
+template <class = void>
+bool has_weight(std::string_view parameters) noexcept {
     while (!parameters.empty()) {
         const std::string_view each = trim(parameters.substr(0, parameters.find(';')));
         parameters.remove_prefix(parameters.find(';') == parameters.npos ? parameters.size() : parameters.find(';') + 1);
@@ -4538,7 +4549,8 @@ constexpr bool has_weight(std::string_view parameters) noexcept {
 } // namespace detail
 
 // Whether the client has said that it takes content in `coding`, such as "gzip".
-[[gnu::cold]] inline bool accepts_coding(const fields& in, std::string_view coding) noexcept {
+template <class = void>
+bool accepts_coding(const fields& in, std::string_view coding) noexcept {
     bool named = false, wanted = false, any = false;
     in.each_element("Accept-Encoding", [&](std::string_view each) {
         const std::size_t end = each.find(';');
@@ -5013,6 +5025,7 @@ private:
 // Dates of HTTP (RFC 9110 section 5.6.7), as seconds since 1970 without leap seconds, which is what the system counts.
 //
 // Pure functions of their arguments: no clock is known here. One form is written, and all three that there are can be read.
+// Templates, as in the other headers that few programs use: what is not called costs little to compile.
 
 namespace weir::inline v0::http {
 
@@ -5021,16 +5034,16 @@ namespace detail {
 inline constexpr std::string_view weekday_names = "SunMonTueWedThuFriSat";
 inline constexpr std::string_view month_names = "JanFebMarAprMayJunJulAugSepOctNovDec";
 
-constexpr bool is_leap_year(std::int64_t year) noexcept { return year % 4 == 0 && (year % 100 != 0 || year % 400 == 0); }
+inline bool is_leap_year(std::uint64_t year) noexcept { return year % 4 == 0 && (year % 100 != 0 || year % 400 == 0); }
 
-constexpr int days_of_month(int month, std::int64_t year) noexcept { // from 0
-    constexpr int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-    return days[month] + (month == 1 && is_leap_year(year));
+inline unsigned days_of_month(unsigned month, std::uint64_t year) noexcept { // from 0
+    constexpr unsigned char days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    return days[month] + (month == 1 && is_leap_year(year) ? 1u : 0u);
 }
 
-// Days from 1970 to the beginning of `year`, which is not before 1.
-constexpr std::int64_t days_before(std::int64_t year) noexcept {
-    const std::int64_t past = year - 1;
+// Days from 1970, or a year after it, to the beginning of `year`.
+inline std::uint64_t days_before(std::uint64_t year) noexcept {
+    const std::uint64_t past = year - 1;
     return past * 365 + past / 4 - past / 100 + past / 400 - 719162;
 }
 
@@ -5044,20 +5057,20 @@ struct date_reader {
         if (!failed) text.remove_prefix(what.size());
     }
     // `count` digits; the first may be a space where that is said.
-    int number(std::size_t count, bool padded = false) noexcept {
-        int value = 0;
+    unsigned number(std::size_t count, bool padded = false) noexcept {
+        unsigned value = 0;
         failed = failed || text.size() < count;
         for (std::size_t i = 0; i < count && !failed; ++i) {
             const char c = padded && i == 0 && text[i] == ' ' ? '0' : text[i];
             failed = !is_digit(c);
-            value = value * 10 + (c - '0');
+            value = value * 10 + static_cast<unsigned>(c - '0');
         }
         if (!failed) text.remove_prefix(count);
         return value;
     }
-    int month() noexcept {
-        for (int i = 0; i < 12 && !failed; ++i) {
-            if (!text.starts_with(month_names.substr(static_cast<std::size_t>(i) * 3, 3))) continue;
+    unsigned month() noexcept {
+        for (unsigned i = 0; i < 12 && !failed; ++i) {
+            if (!text.starts_with(month_names.substr(i * 3, 3))) continue;
             text.remove_prefix(3);
             return i;
         }
@@ -5068,23 +5081,24 @@ struct date_reader {
 
 } // namespace detail
 
-// "Sun, 06 Nov 1994 08:49:37 GMT". `seconds` up to the year 9999; the year 1970 for what is before it.
-[[gnu::cold]] inline std::string format_date(std::int64_t seconds) {
-    constexpr std::int64_t last = 253402300799;
-    seconds = seconds < 0 ? 0 : seconds > last ? last : seconds;
-    const std::int64_t days = seconds / 86400;
-    std::int64_t year = 1970 + days / 366;
+// "Sun, 06 Nov 1994 08:49:37 GMT". The last second of the year 9999 for what is behind it.
+template <class = void>
+std::string format_date(std::uint64_t seconds) {
+    constexpr std::uint64_t last = 253402300799;
+    if (seconds > last) seconds = last;
+    const std::uint64_t days = seconds / 86400;
+    std::uint64_t year = 1970 + days / 366;
     while (detail::days_before(year + 1) <= days) ++year;
-    std::int64_t day = days - detail::days_before(year);
-    int month = 0;
+    std::uint64_t day = days - detail::days_before(year);
+    unsigned month = 0;
     for (; day >= detail::days_of_month(month, year); ++month) day -= detail::days_of_month(month, year);
     std::string text = "Ddd, DD Mmm YYYY hh:mm:ss GMT";
-    const auto put = [&text](std::size_t at, std::size_t digits, std::int64_t value) {
+    const auto put = [&text](std::size_t at, std::size_t digits, std::uint64_t value) {
         for (; digits > 0; value /= 10) text[at + --digits] = static_cast<char>('0' + value % 10);
     };
-    text.replace(0, 3, detail::weekday_names.substr(static_cast<std::size_t>((days + 4) % 7) * 3, 3));
+    text.replace(0, 3, detail::weekday_names.substr((days + 4) % 7 * 3, 3));
     put(5, 2, day + 1);
-    text.replace(8, 3, detail::month_names.substr(static_cast<std::size_t>(month) * 3, 3));
+    text.replace(8, 3, detail::month_names.substr(month * 3, 3));
     put(12, 4, year);
     put(17, 2, seconds / 3600 % 24);
     put(20, 2, seconds / 60 % 60);
@@ -5093,11 +5107,12 @@ struct date_reader {
 }
 
 // Reads a date in any of the three forms; the weekday is not looked at. A year of two digits is taken for one from 1970 to
-// 2069. Nothing if it is no date.
-[[gnu::cold]] inline std::optional<std::int64_t> parse_date(std::string_view text) noexcept {
+// 2069; what is before 1970 counts as its beginning. Nothing if it is no date.
+template <class = void>
+std::optional<std::uint64_t> parse_date(std::string_view text) noexcept {
     detail::date_reader from{text};
     const std::size_t comma = text.find(',');
-    int year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0;
+    unsigned year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0;
     const auto time = [&] {
         hour = from.number(2);
         from.skip(":");
@@ -5131,8 +5146,9 @@ struct date_reader {
     }
     if (from.failed || !from.text.empty() || year < 1 || hour > 23 || minute > 59 || second > 60) return std::nullopt;
     if (day < 1 || day > detail::days_of_month(month, year)) return std::nullopt;
-    std::int64_t days = detail::days_before(year) + day - 1;
-    for (int each = 0; each < month; ++each) days += detail::days_of_month(each, year);
+    if (year < 1970) return 0;
+    std::uint64_t days = detail::days_before(year) + day - 1;
+    for (unsigned each = 0; each < month; ++each) days += detail::days_of_month(each, year);
     return days * 86400 + hour * 3600 + minute * 60 + second;
 }
 
@@ -5150,7 +5166,7 @@ namespace weir::inline v0::http {
 // What identifies a state of a resource. An empty tag, or no date: it has none.
 struct validators {
     std::string_view etag = {};
-    std::optional<std::int64_t> last_modified = {}; // seconds since 1970
+    std::optional<std::uint64_t> last_modified = {}; // seconds since 1970
 };
 
 // How to go on.
@@ -5162,12 +5178,13 @@ enum class precondition : unsigned char {
 
 namespace detail {
 
-constexpr std::string_view opaque_tag(std::string_view etag) noexcept {
+inline std::string_view opaque_tag(std::string_view etag) noexcept {
     return etag.starts_with("W/") ? etag.substr(2) : etag;
 }
 
 // Whether a list of tags, or "*", has this one. RFC 9110 section 8.8.3.2: strongly means that neither is weak.
-inline bool has_etag(const fields& in, std::string_view name, std::string_view etag, bool strongly) noexcept {
+template <class = void>
+bool has_etag(const fields& in, std::string_view name, std::string_view etag, bool strongly) noexcept {
     return !in.each_element(name, [&](std::string_view each) {
         if (each == "*") return false;
         if (etag.empty() || (strongly && (each.starts_with("W/") || etag.starts_with("W/")))) return true;
@@ -5175,7 +5192,8 @@ inline bool has_etag(const fields& in, std::string_view name, std::string_view e
     });
 }
 
-inline std::optional<std::int64_t> date_field(const fields& in, std::string_view name) noexcept {
+template <class = void>
+std::optional<std::uint64_t> date_field(const fields& in, std::string_view name) noexcept {
     const std::optional<std::string_view> text = in.get(name);
     return text ? parse_date(*text) : std::nullopt;
 }
@@ -5183,7 +5201,8 @@ inline std::optional<std::int64_t> date_field(const fields& in, std::string_view
 } // namespace detail
 
 // Judges the conditions of a request in their order of precedence (RFC 9110 section 13.2.2).
-[[gnu::cold]] inline precondition judge_conditions(const request_head& request, const validators& of) noexcept {
+template <class = void>
+precondition judge_conditions(const request_head& request, const validators& of) noexcept {
     const fields& in = request.fields;
     const bool reads = request.method == "GET" || request.method == "HEAD";
     if (in.count("If-Match") > 0) {
@@ -5201,11 +5220,12 @@ inline std::optional<std::int64_t> date_field(const fields& in, std::string_view
 }
 
 // Whether a Range may be heeded: there is no If-Range, or it names this very state (RFC 9110 section 13.1.5).
-[[gnu::cold]] inline bool if_range_holds(const request_head& request, const validators& of) noexcept {
+template <class = void>
+bool if_range_holds(const request_head& request, const validators& of) noexcept {
     const std::optional<std::string_view> wanted = request.fields.get("If-Range");
     if (!wanted) return true;
     if (wanted->find('"') != wanted->npos) return *wanted == of.etag && !wanted->starts_with("W/") && !of.etag.empty();
-    const std::optional<std::int64_t> date = parse_date(*wanted);
+    const std::optional<std::uint64_t> date = parse_date(*wanted);
     return date && of.last_modified == date;
 }
 
@@ -5244,23 +5264,27 @@ struct cors_options {
 
 class cors_policy {
 public:
+    template <class = void>
     explicit cors_policy(const cors_options& from)
         : x_origins(list(from.origins)), x_methods(list(from.methods)), x_headers(list(from.headers)),
           x_exposed(list(from.exposed)), x_max_age(from.max_age_seconds), x_credentials(from.credentials) {}
 
     // Whether the request is a preflight, which asks what another request may do.
+    template <class = void>
     static bool is_preflight(const request_head& request) noexcept {
         return request.method == "OPTIONS" && request.fields.count("Origin") == 1 &&
                request.fields.count("Access-Control-Request-Method") == 1;
     }
 
     // Whether pages of the request's origin may ask.
+    template <class = void>
     bool allows_origin(const request_head& request) const noexcept {
         if (x_origins == "*") return true;
         return request.fields.count("Origin") == 1 && has(x_origins, *request.fields.get("Origin"));
     }
 
     // Adds to an answer what lets a page of the request's origin see it.
+    template <class = void>
     void add_to(fields& answer, const request_head& request) const {
         const bool open = x_origins == "*" && !x_credentials;
         if (!open && !answer.has_token("Vary", "Origin")) answer.add("Vary", "Origin");
@@ -5271,6 +5295,7 @@ public:
     }
 
     // The same for the answer to a preflight. `allow`: the methods of the path, for a policy that names none.
+    template <class = void>
     void add_preflight(fields& answer, const request_head& request, std::string_view allow) const {
         add_to(answer, request);
         if (!allows_origin(request)) return;
@@ -5286,6 +5311,7 @@ public:
     }
 
 private:
+    template <class = void>
     static std::string list(std::span<const std::string_view> names) {
         std::string all;
         for (const std::string_view each : names) {
@@ -5294,6 +5320,7 @@ private:
         }
         return all;
     }
+    template <class = void>
     static bool has(std::string_view list, std::string_view what) noexcept {
         std::string_view each;
         while (next_element(list, each))
@@ -5571,7 +5598,8 @@ namespace weir::inline v0::http {
 
 // "text/html; charset=utf-8" for "page.html"; "application/octet-stream" for what is not known. Text is taken to be UTF-8.
 // Static text.
-[[gnu::cold]] inline std::string_view media_type_of(std::string_view name) noexcept {
+template <class = void>
+std::string_view media_type_of(std::string_view name) noexcept {
     struct entry {
         std::string_view ending, type;
     };
@@ -5629,14 +5657,14 @@ namespace weir::inline v0::http {
 namespace weir::inline v0::http {
 
 // Whether each '%' of `text` has two hexadecimal digits behind it.
-constexpr bool is_percent_encoded(std::string_view text) noexcept {
+inline bool is_percent_encoded(std::string_view text) noexcept {
     for (std::size_t at = text.find('%'); at != text.npos; at = text.find('%', at + 3))
         if (text.size() - at < 3 || hex_value(text[at + 1]) < 0 || hex_value(text[at + 2]) < 0) return false;
     return true;
 }
 
 // How many bytes `text`, which is so encoded, has when it is decoded.
-constexpr std::size_t percent_decoded_bytes(std::string_view text) noexcept {
+inline std::size_t percent_decoded_bytes(std::string_view text) noexcept {
     std::size_t bytes = text.size();
     for (const char c : text) bytes -= c == '%' ? 2 : 0;
     return bytes;
@@ -5677,13 +5705,14 @@ struct matched_segment {
     std::string_view text; // of the path
 };
 
-constexpr segment_kind kind_of_segment(std::string_view segment) noexcept {
+inline segment_kind kind_of_segment(std::string_view segment) noexcept {
     if (!segment.starts_with('{') || !segment.ends_with('}')) return segment_kind::literal;
     return segment.ends_with("...}") ? segment_kind::rest : segment_kind::parameter;
 }
 
 // Takes the next segment off a pattern and off a path that both begin with '/'. False where they do not match.
-constexpr bool next_segment(std::string_view& pattern, std::string_view& path, matched_segment& found) noexcept {
+template <class = void>
+bool next_segment(std::string_view& pattern, std::string_view& path, matched_segment& found) noexcept {
     if (!path.starts_with('/')) return false;
     pattern.remove_prefix(1);
     path.remove_prefix(1);
@@ -5700,7 +5729,8 @@ constexpr bool next_segment(std::string_view& pattern, std::string_view& path, m
 } // namespace detail
 
 // Whether `text` is such a pattern: the names of its parameters are tokens, and dots come last.
-constexpr bool is_path_pattern(std::string_view text) noexcept {
+template <class = void>
+bool is_path_pattern(std::string_view text) noexcept {
     if (!text.starts_with('/') || !is_target(text) || text.find('?') != text.npos) return false;
     for (std::size_t at = 0; at < text.size();) {
         std::size_t end = text.find('/', at + 1);
@@ -5718,11 +5748,9 @@ constexpr bool is_path_pattern(std::string_view text) noexcept {
     return true;
 }
 
-// Whether a pattern has no parameters.
-constexpr bool is_literal_path(std::string_view pattern) noexcept { return pattern.find('{') == pattern.npos; }
-
 // Whether `path` is one that `pattern` stands for.
-constexpr bool matches_path(std::string_view pattern, std::string_view path) noexcept {
+template <class = void>
+bool matches_path(std::string_view pattern, std::string_view path) noexcept {
     while (!pattern.empty()) {
         detail::matched_segment each;
         if (!detail::next_segment(pattern, path, each)) return false;
@@ -5732,7 +5760,8 @@ constexpr bool matches_path(std::string_view pattern, std::string_view path) noe
 
 // Which of two patterns that stand for the same path says more about it: the one that is literal where the other has a
 // parameter first, or that has one where the other takes all that is left. Positive: the first; 0: they are alike.
-constexpr int compare_patterns(std::string_view a, std::string_view b) noexcept {
+template <class = void>
+int compare_patterns(std::string_view a, std::string_view b) noexcept {
     while (!a.empty() && !b.empty()) {
         a.remove_prefix(1);
         b.remove_prefix(1);
@@ -5748,8 +5777,9 @@ constexpr int compare_patterns(std::string_view a, std::string_view b) noexcept 
 // What stands in `path`, which matches, where the parameter `name` is; still percent-encoded. Nothing if there is none.
 //
 //     path_parameter("/rooms/{room}", request.path(), "room")
-constexpr std::optional<std::string_view> path_parameter(std::string_view pattern, std::string_view path,
-                                                         std::string_view name) noexcept {
+template <class = void>
+std::optional<std::string_view> path_parameter(std::string_view pattern, std::string_view path,
+                                               std::string_view name) noexcept {
     while (!pattern.empty()) {
         detail::matched_segment each;
         if (!detail::next_segment(pattern, path, each)) return std::nullopt;
@@ -5769,7 +5799,7 @@ constexpr std::optional<std::string_view> path_parameter(std::string_view patter
 namespace weir::inline v0::http {
 
 // Takes the next parameter off a query, both parts still encoded. False when there is none left.
-constexpr bool next_query_parameter(std::string_view& rest, std::string_view& name, std::string_view& value) noexcept {
+inline bool next_query_parameter(std::string_view& rest, std::string_view& name, std::string_view& value) noexcept {
     while (!rest.empty()) {
         const std::string_view whole = rest.substr(0, rest.find('&'));
         rest.remove_prefix(whole.size() < rest.size() ? whole.size() + 1 : whole.size());
@@ -5784,7 +5814,8 @@ constexpr bool next_query_parameter(std::string_view& rest, std::string_view& na
 
 // All names and values of a query, decoded, one behind the other: what `query_parameter` looks values up in. Where a '%'
 // has no two digits behind it, the text stays as it is.
-[[gnu::cold]] inline std::string decode_query(std::string_view query) {
+template <class = void>
+std::string decode_query(std::string_view query) {
     std::string decoded;
     decoded.reserve(query.size());
     std::string_view name, value;
@@ -5800,8 +5831,9 @@ constexpr bool next_query_parameter(std::string_view& rest, std::string_view& na
 }
 
 // The first value of that name, as a view into `decoded`, which `decode_query` has made of the same query.
-[[gnu::cold]] inline std::optional<std::string_view> query_parameter(std::string_view query, std::string_view decoded,
-                                                                     std::string_view wanted) noexcept {
+template <class = void>
+std::optional<std::string_view> query_parameter(std::string_view query, std::string_view decoded,
+                                                std::string_view wanted) noexcept {
     std::string_view name, value;
     const auto take = [&decoded](std::string_view encoded) {
         const std::size_t size = is_percent_encoded(encoded) ? percent_decoded_bytes(encoded) : encoded.size();
@@ -5841,7 +5873,8 @@ struct byte_range {
 };
 
 // What a Range field asks for of `size` bytes. One that cannot be understood, or names another unit, counts for nothing.
-constexpr byte_range parse_range(std::string_view text, std::uint64_t size) noexcept {
+template <class = void>
+byte_range parse_range(std::string_view text, std::uint64_t size) noexcept {
     const byte_range all{byte_range::whole, 0, size};
     const std::size_t sign = text.find('=');
     if (sign == text.npos || !equal_ignoring_case(text.substr(0, sign), "bytes")) return all;
@@ -8405,12 +8438,7 @@ public:
             if (x_failure) return status::failed;
             if (!x_readable) return status::blocked;
         }
-        const block room = x_full ? take_large() : x_backend.blocks().take(readiness_backend::lease_bytes);
-        const ssize_t got = ::recv(number(), room.data, room.size, 0);
-        if (got <= 0) [[unlikely]]
-            return nothing_came(room, got, into);
-        lend(into, room, static_cast<std::size_t>(got));
-        return status::ready;
+        return x_full ? receive_much(into) : receive(x_backend.blocks().take(readiness_backend::lease_bytes), into);
     }
 
     void release(lease&& unused) noexcept override {
@@ -8447,7 +8475,16 @@ public:
     int descriptor() const noexcept override { return number(); }
 
 private:
-    [[gnu::noinline]] block take_large() noexcept { return x_backend.blocks().take(readiness_backend::large_lease_bytes); }
+    [[gnu::always_inline]] inline status receive(block room, lease& into) noexcept {
+        const ssize_t got = ::recv(number(), room.data, room.size, 0);
+        if (got <= 0) [[unlikely]]
+            return nothing_came(room, got, into);
+        lend(into, room, static_cast<std::size_t>(got));
+        return status::ready;
+    }
+    [[gnu::noinline]] status receive_much(lease& into) noexcept {
+        return receive(x_backend.blocks().take(readiness_backend::large_lease_bytes), into);
+    }
 
     void lend(lease& into, block room, std::size_t count) noexcept {
         x_full = count == room.size;
@@ -8965,6 +9002,7 @@ namespace weir::inline v0::io {
 class file {
 public:
     // Regular files and folders only: reading from others, a pipe for instance, may never end.
+    template <class = void>
     static result<file> make(unique_descriptor&& open) {
         struct stat found;
         if (::fstat(open.get(), &found) != 0) return last_error();
@@ -8973,7 +9011,7 @@ public:
         made.x_descriptor = std::move(open);
         made.x_is_folder = S_ISDIR(found.st_mode);
         made.x_bytes = static_cast<std::uint64_t>(found.st_size);
-        made.x_modified = found.st_mtim.tv_sec;
+        made.x_modified = found.st_mtim.tv_sec < 0 ? 0 : static_cast<std::uint64_t>(found.st_mtim.tv_sec);
         made.x_nanoseconds = static_cast<std::uint32_t>(found.st_mtim.tv_nsec);
         return made;
     }
@@ -8982,10 +9020,11 @@ public:
     std::uint64_t size() const noexcept { return x_bytes; }
 
     // When it was changed last: seconds since 1970, and the fraction of a second.
-    std::int64_t modified() const noexcept { return x_modified; }
+    std::uint64_t modified() const noexcept { return x_modified; }
     std::uint32_t modified_nanoseconds() const noexcept { return x_nanoseconds; }
 
     // Reads from `offset` on. Gives how many bytes there were, 0 at the end.
+    template <class = void>
     result<std::size_t> read(mutable_bytes into, std::uint64_t offset) const noexcept {
         ssize_t got;
         do {
@@ -9000,13 +9039,14 @@ private:
 
     unique_descriptor x_descriptor;
     std::uint64_t x_bytes = 0;
-    std::int64_t x_modified = 0;
+    std::uint64_t x_modified = 0;
     std::uint32_t x_nanoseconds = 0;
     bool x_is_folder = false;
 };
 
 class folder {
 public:
+    template <class = void>
     static result<folder> open(const std::string& path) {
         unique_descriptor open(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
         if (!open) return error(last_error(), "opening the folder " + path);
@@ -9015,6 +9055,7 @@ public:
 
     // Opens what is at `path` below the folder. Its segments are names with a '/' between them; an empty path is the folder
     // itself. `walks`: as where the kernel cannot see to it. Fails with ENOENT for all that is no such path.
+    template <class = void>
     result<file> open_below(std::string_view path, bool walks = false) const {
         if (!is_plain(path)) return std::make_error_code(std::errc::no_such_file_or_directory);
         if (path.empty()) path = ".";
@@ -9030,6 +9071,7 @@ private:
     explicit folder(unique_descriptor&& open) noexcept : x_descriptor(std::move(open)) {}
 
     // Whether no segment is empty or leads elsewhere.
+    template <class = void>
     static bool is_plain(std::string_view path) noexcept {
         if (path.find('\0') != path.npos) return false;
         if (path.empty()) return true;
@@ -9043,6 +9085,7 @@ private:
     }
 
     // False where the system does not do that.
+    template <class = void>
     bool open_at_once(const std::string& path, unique_descriptor& open) const noexcept {
         struct {
             std::uint64_t flags, mode, resolve;
@@ -9054,6 +9097,7 @@ private:
         return open || (errno != ENOSYS && errno != EPERM && errno != EINVAL);
     }
 
+    template <class = void>
     unique_descriptor walk(std::string_view path) const {
         unique_descriptor above;
         for (;;) {
@@ -12132,7 +12176,7 @@ public:
 
 private:
     static constexpr std::size_t first_step = 4 * 1024;
-    static constexpr std::size_t assembly_step = 64 * 1024;
+    static constexpr std::size_t much = 64 * 1024;
     static constexpr std::size_t decompressed_piece_bytes = 16 * 1024;
 
     static bool lies_in(bytes_view which, bytes_view all) noexcept {
@@ -12223,9 +12267,9 @@ private:
         x_view_type = next.type;
         if (next.payload.empty()) return;
         const std::size_t size = next.payload.size();
-        // Grows with what has come, and not with what a header promises.
+        // Grows with what has come, and not with what a header promises; by more when much has come.
         const std::size_t held = x_assembly.size() > first_step ? x_assembly.size() : first_step;
-        const std::size_t growth = held < assembly_step ? held : assembly_step;
+        const std::size_t growth = held < much ? held : 7 * held;
         const std::size_t step_bytes = size > growth ? size : growth;
         const std::uint64_t wanted = size + next.frame_remaining;
         std::byte* to = x_assembly.prepare(wanted < step_bytes ? static_cast<std::size_t>(wanted) : step_bytes);
@@ -12580,7 +12624,7 @@ public:
             std::size_t written = to.write(all.view());
             total += written;
             written = account(all, written);
-            if (queue_rest(all, lanes, parts, frames, written)) {
+            if (queue_rest(all, lanes, parts, frames, written, payload.size() + frames_of(payload, frame_bytes) * header_bytes)) {
                 append_rest(type, payload, frame_bytes, more);
                 return total;
             }
@@ -12761,9 +12805,12 @@ private:
         x_data.consume(size);
     }
 
-    // Queues what is left of the caller's frames after `written` bytes of them. False when nothing is.
+    static constexpr std::size_t header_bytes = ws::frame_header::max_bytes;
+    static std::size_t frames_of(bytes_view payload, std::size_t frame_bytes) noexcept { return payload.size() / frame_bytes + 1; }
+
+    // Queues what is left of the caller's frames after `written` bytes of them. False when nothing is. `more` bytes will follow.
     [[gnu::noinline]] bool queue_rest(const segments& all, std::size_t lanes, const frame_part* parts, std::size_t frames,
-                    std::size_t written) noexcept {
+                    std::size_t written, std::size_t more) noexcept {
         std::size_t at = lanes;
         std::size_t frame = 0;
         for (; frame < frames; ++frame) {
@@ -12774,6 +12821,8 @@ private:
             at += pieces;
         }
         if (frame == frames) return false;
+        for (std::size_t i = frame; i < frames; ++i) more += header_bytes + parts[i].payload.size();
+        if (!x_data.has_block()) x_data.begin(more);
         if (written) { // this frame is cut: its rest is where the boundary is
             assert(x_data.empty());
             const bytes_view header = all.pieces[at];
@@ -14122,7 +14171,7 @@ public:
         x_end = waits ? end::waiting : end::busy;
         return waits;
     }
-    result<Value> await_resume() noexcept {
+    [[gnu::always_inline]] inline result<Value> await_resume() noexcept {
         if (x_end != end::at_once)
             if (const errc outcome = end_wait(); outcome != errc{}) return outcome;
         if constexpr (How == connection_core::reading::whole)
@@ -16001,6 +16050,7 @@ public:
     const http::request_head& request() const noexcept { return x_on.request; }
 
     // What the path has where the route's pattern has `{name}`, decoded; empty if there is no such parameter.
+    template <class = void>
     std::string_view parameter(std::string_view name) const noexcept {
         std::string_view pattern = x_pattern, path = x_on.request.path(), decoded = x_parameters;
         http::detail::matched_segment each;
@@ -16014,6 +16064,7 @@ public:
     }
 
     // The first parameter of that name in the query, decoded; nothing if there is none.
+    template <class = void>
     std::optional<std::string_view> query(std::string_view name) {
         const std::string_view all = x_on.request.query();
         if (x_query.empty()) x_query = http::decode_query(all);
@@ -16144,6 +16195,7 @@ public:
     }
 
     // Decodes the parameters of the path. False if they are not encoded as they should be.
+    template <class = void>
     bool decode_parameters() {
         std::string_view pattern = x_pattern, path = x_on.request.path();
         http::detail::matched_segment each;
@@ -16184,6 +16236,7 @@ public:
     }
 
     // Whether there is a rest of the body to be taken before the connection can be used again.
+    template <class = void>
     bool has_rest() noexcept {
         return x_keeps && !x_failure && !x_out.x_gone && x_dropped <= most_dropped_bytes &&
                !(find() && x_found.what != http::body_event::data);
@@ -16191,6 +16244,7 @@ public:
     void drop(bytes_view piece) noexcept { x_dropped += piece.size(); }
 
     // Hands the connection back.
+    template <class = void>
     void hand_back() {
         x_out.flush();
         x_on.stream.observe(nullptr);
@@ -16216,7 +16270,8 @@ private:
     static constexpr std::size_t most_dropped_bytes = 64 * 1024;
     static constexpr std::size_t patient_bytes = 64 * 1024;
 
-    [[gnu::cold]] void tidy(response& made) const {
+    template <class = void>
+    void tidy(response& made) const {
         if (x_cors) x_cors->add_to(made.fields, x_on.request);
         if (const std::string wrong = detail::tidy(made); !wrong.empty()) note(log_level::error, wrong);
     }
@@ -16799,6 +16854,7 @@ public:
     const http::cors_policy* cors_policy() const noexcept { return x_cors.get(); } // null: the server's
 
     // Whether it answers requests of that method: one for GET answers HEAD too, one for "*" all.
+    template <class = void>
     bool takes(std::string_view method) const noexcept {
         return method == x_method || x_method == "*" || (method == "HEAD" && x_method == "GET");
     }
@@ -16934,7 +16990,7 @@ private:
             if (zipped) plain = std::move(other);
         }
         std::string etag = concat({"\"", number_text(plain->size(), 16), "-",
-            number_text(static_cast<std::uint64_t>(plain->modified()), 16), ".", number_text(plain->modified_nanoseconds(), 16),
+            number_text(plain->modified(), 16), ".", number_text(plain->modified_nanoseconds(), 16),
             zipped ? "-gzip\"" : "\""});
         return finding{std::move(*plain), std::move(etag), zipped};
     }
@@ -20836,7 +20892,7 @@ struct uring_options {
     // Of completion mode alone. The buffers take turns, and only what is received of them takes memory: all that they hold
     // together is best within the L2 cache.
     unsigned buffers = 32;           // that the kernel receives into; a power of two, 1 to 32,768
-    std::size_t buffer_bytes = 64 * 1024; // of each, 64 to 1 MiB: the size of a lease
+    std::size_t buffer_bytes = 64 * 1024 - 64; // of each, 64 to 1 MiB: the size of a lease; with what stands before it, 64 KiB
     std::size_t send_bytes = 256 * 1024; // taken of a socket's output and not yet with the kernel, at the most
     std::size_t receive_bytes = 128 * 1024; // received and not yet asked for, before the kernel has to keep the rest
     bool multishot_receive = true;   // 6.6: one submission receives until further notice
@@ -21370,7 +21426,7 @@ public:
 
     bool empty() const noexcept { return !x_first; }
 
-    // The memory that it takes.
+    // What it takes: the bytes in buffers of the ring, of which it never has many, and the memory of copies.
     std::size_t memory() const noexcept { return x_memory; }
 
     // The kernel has received `size` bytes into the buffer `index`.
@@ -21397,7 +21453,7 @@ public:
         uring_chunk& first = *x_first;
         x_first = first.next;
         if (!x_first) x_last = nullptr;
-        x_memory -= first.backing.size;
+        x_memory -= taken_by(first);
         if (!first.copied) --x_kept;
         into = {{first.data(), first.size}, first.backing};
     }
@@ -21410,12 +21466,13 @@ private:
     static constexpr unsigned most_kept = 2;
     static constexpr std::size_t least_copied = 4000; // with what stands before them: 4 KiB
 
+    static std::size_t taken_by(const uring_chunk& which) noexcept { return which.copied ? which.backing.size : which.size; }
     static std::size_t room_of(const uring_chunk& which) noexcept { return which.backing.size - sizeof(uring_chunk) - which.size; }
 
     void append(uring_chunk& last) noexcept {
         (x_last ? x_last->next : x_first) = &last;
         x_last = &last;
-        x_memory += last.backing.size;
+        x_memory += taken_by(last);
     }
 
     uring_chunk* x_first = nullptr;
