@@ -4078,7 +4078,8 @@ inline yield_awaiter yield() noexcept { return {}; }
 //
 // Text in, views of it out, and the reverse. What a record is made of is the same on every transport; only what `t` and
 // `b` carry is written differently: escaped and in base64 on a line, as it is in a WebSocket message. Functions that
-// append write to the caller's string. Nothing is kept.
+// append write to the caller's string. Nothing is kept. They are templates, here and wherever a channel is at work, so that
+// a program without channels has them read and no more.
 
 namespace weir::inline v0::envelope {
 
@@ -4111,7 +4112,8 @@ struct settings {
 };
 
 // A number in digits, all of it; nothing when it is none, or above the greatest.
-inline std::optional<std::uint64_t> parse_number(std::string_view digits) noexcept {
+template <class = void>
+std::optional<std::uint64_t> parse_number(std::string_view digits) noexcept {
     std::uint64_t value = 0;
     for (const char each : digits) {
         if (each < '0' || each > '9') return std::nullopt;
@@ -4124,7 +4126,8 @@ inline std::optional<std::uint64_t> parse_number(std::string_view digits) noexce
 
 // Reads a record: a line without its end, or a WebSocket message. errc::bad_record, and a sentence that says what is
 // wrong with it, where it is none.
-[[gnu::cold]] inline result<record> parse(std::string_view text) {
+template <class = void>
+[[gnu::cold]] result<record> parse(std::string_view text) {
     const auto wrong = [](std::string_view what) { return error(make_error_code(errc::bad_record), std::string(what)); };
     if (text.empty()) return wrong("an empty record");
     record made;
@@ -4160,7 +4163,8 @@ inline std::optional<std::uint64_t> parse_number(std::string_view digits) noexce
 }
 
 // The settings in the rest of an `opened` record; those that are not there, or make no sense, are zero.
-[[gnu::cold]] inline settings parse_settings(std::string_view rest) noexcept {
+template <class = void>
+[[gnu::cold]] settings parse_settings(std::string_view rest) noexcept {
     settings made;
     while (!rest.empty()) {
         const std::size_t end = rest.find(' ') == rest.npos ? rest.size() : rest.find(' ');
@@ -4179,7 +4183,8 @@ inline std::optional<std::uint64_t> parse_number(std::string_view digits) noexce
 
 // --- what `t` and `b` carry on a line ---
 
-inline void append_escaped(std::string& to, std::string_view text) {
+template <class = void>
+void append_escaped(std::string& to, std::string_view text) {
     std::size_t begin = 0;
     for (std::size_t i = 0; i < text.size(); ++i) {
         const char each = text[i];
@@ -4191,7 +4196,8 @@ inline void append_escaped(std::string& to, std::string_view text) {
 }
 
 // The payload of a `t` or `b` record that stood on a line; nothing if it is malformed.
-inline std::optional<std::string> payload_of_line(const record& message) {
+template <class = void>
+std::optional<std::string> payload_of_line(const record& message) {
     std::string made;
     if (message.what == kind::binary) {
         made.resize(message.rest.size() / 4 * 3);
@@ -4218,32 +4224,37 @@ inline std::optional<std::string> payload_of_line(const record& message) {
 // --- records ---
 
 // A record of a number alone: `a17`, `r5`; or the beginning of one.
-inline void append_number(std::string& to, kind what, std::uint64_t number) {
+template <class = void>
+void append_number(std::string& to, kind what, std::uint64_t number) {
     to += static_cast<char>(what);
     to.append(number_text(number));
 }
 
 // `x1000 reason`, `e404 sentence`.
-[[gnu::cold]] inline void append_sentence(std::string& to, kind what, std::uint64_t number, std::string_view sentence) {
+template <class = void>
+[[gnu::cold]] void append_sentence(std::string& to, kind what, std::uint64_t number, std::string_view sentence) {
     append_number(to, what, number);
     if (sentence.empty()) return;
     to += ' ';
     for (const char each : sentence) to += each == '\n' || each == '\r' ? ' ' : each;
 }
 
-[[gnu::cold]] inline void append_opened(std::string& to, std::string_view id, const settings& of) {
+template <class = void>
+[[gnu::cold]] void append_opened(std::string& to, std::string_view id, const settings& of) {
     to.append("o").append(id).append(" heartbeat=").append(number_text(of.heartbeat_ms));
     to.append(" keep=").append(number_text(of.keep_ms)).append(" limit=").append(number_text(of.limit_bytes));
 }
 
 // A message, as WebSocket has it: the payload as it is.
-inline void append_message(std::string& to, std::uint64_t number, bool is_text, bytes_view payload) {
+template <class = void>
+void append_message(std::string& to, std::uint64_t number, bool is_text, bytes_view payload) {
     append_number(to, is_text ? kind::text : kind::binary, number);
     to.append(1, ' ').append(as_text(payload));
 }
 
 // A message, as it stands on a line, without the line's end.
-inline void append_message_line(std::string& to, std::uint64_t number, bool is_text, bytes_view payload) {
+template <class = void>
+void append_message_line(std::string& to, std::uint64_t number, bool is_text, bytes_view payload) {
     append_number(to, is_text ? kind::text : kind::binary, number);
     to += ' ';
     if (is_text) return append_escaped(to, as_text(payload));
@@ -11181,10 +11192,12 @@ namespace weir::inline v0::detail {
 
 using kept_message = shared<const owned_message>;
 
-inline kept_message keep_message(bytes_view payload, bool is_text) {
+template <class = void>
+kept_message keep_message(bytes_view payload, bool is_text) {
     return kept_message::make(owned_message{std::string(as_text(payload)), is_text});
 }
 
+template <class = void>
 class message_log {
 public:
     static std::size_t cost(const owned_message& of) noexcept { return of.data.size() + sizeof(owned_message); }
@@ -11268,6 +11281,7 @@ private:
 
 namespace weir::inline v0::detail {
 
+template <class = void>
 class message_queue {
 public:
     void push(owned_message received) {
@@ -11467,13 +11481,16 @@ constexpr std::string_view to_text(transport_kind kind) noexcept {
 
 namespace weir::inline v0::detail {
 
-class session;
+template <class = void>
+class basic_session;
+using session = basic_session<>;
 
 // Who has a session listed under its id.
+template <class Tag = void>
 class session_owner {
 public:
     // No client can come back to it: it is to be struck off the list. It may be destroyed in this call.
-    virtual void strike(session& which) noexcept = 0;
+    virtual void strike(basic_session<Tag>& which) noexcept = 0;
 
 protected:
     ~session_owner() = default;
@@ -11482,16 +11499,17 @@ protected:
 // What became of a message that was received.
 enum class reception : unsigned char { taken, known, gap, no_room, closed };
 
-class session {
+template <class Tag>
+class basic_session {
 public:
-    session(scheduler& runs_on, const session_options& options, session_owner& owner, std::string id)
+    basic_session(scheduler& runs_on, const session_options& options, session_owner<Tag>& owner, std::string id)
         : x_scheduler(runs_on), x_options(options), x_owner(&owner), x_id(std::move(id)), x_ending(runs_on.now()),
           x_heard(runs_on.now()), x_keep(*this), x_patience(*this) {
         await_client();
     }
-    session(const session&) = delete;
-    session& operator=(const session&) = delete;
-    ~session() { assert(!x_carrier && !x_reader && "a session was destroyed while it was in use"); }
+    basic_session(const basic_session&) = delete;
+    basic_session& operator=(const basic_session&) = delete;
+    ~basic_session() { assert(!x_carrier && !x_reader && "a session was destroyed while it was in use"); }
 
     std::string_view id() const noexcept { return x_id; }
     scheduler& runs_on() const noexcept { return x_scheduler; }
@@ -11505,7 +11523,7 @@ public:
     // Queues a message. `closed`, or `buffer_full` above the bound, with the session closed if the policy says so.
     errc send(kept_message sent) {
         if (!is_open()) return errc::closed;
-        const std::size_t queued = pressure(), more = message_log::cost(*sent);
+        const std::size_t queued = pressure(), more = message_log<Tag>::cost(*sent);
         if (queued && (queued > x_options.queue_bytes || more > x_options.queue_bytes - queued)) return overflow();
         x_bytes_out += sent->data.size();
         x_log.push(std::move(sent));
@@ -11644,7 +11662,7 @@ public:
     // The client knows that the session has closed.
     void client_knows() noexcept {
         x_keep.disarm();
-        if (session_owner* const owner = std::exchange(x_owner, nullptr)) owner->strike(*this);
+        if (session_owner<Tag>* const owner = std::exchange(x_owner, nullptr)) owner->strike(*this);
     }
 
     // The owner goes: nobody is told any more.
@@ -11653,14 +11671,14 @@ public:
 private:
     static constexpr unsigned messages_in_a_row = 64;
 
-    template <void (session::*Expire)() noexcept>
+    template <void (basic_session::*Expire)() noexcept>
     class own_timer final : public timer {
     public:
-        explicit own_timer(session& of) noexcept : x_of(of) {}
+        explicit own_timer(basic_session& of) noexcept : x_of(of) {}
 
     private:
         void expire() noexcept override { (x_of.*Expire)(); }
-        session& x_of;
+        basic_session& x_of;
     };
 
     std::size_t pressure() const noexcept { return x_strict ? x_log.bytes() : x_log.unsent_bytes(); }
@@ -11710,11 +11728,11 @@ private:
 
     scheduler& x_scheduler;
     const session_options& x_options;
-    session_owner* x_owner; // null once it is struck off
+    session_owner<Tag>* x_owner; // null once it is struck off
     std::string x_id;
     carrier* x_carrier = nullptr;
-    message_log x_log;
-    message_queue x_received;
+    message_log<Tag> x_log;
+    message_queue<Tag> x_received;
     std::uint64_t x_last_received = 0;
     ending x_ending;
     std::uint64_t x_bytes_in = 0;
@@ -11725,8 +11743,8 @@ private:
     context* x_context = nullptr;
     std::chrono::nanoseconds x_heard;
     std::chrono::nanoseconds x_closed{0};
-    own_timer<&session::keep_is_over> x_keep;
-    own_timer<&session::out_of_patience> x_patience;
+    own_timer<&basic_session::keep_is_over> x_keep;
+    own_timer<&basic_session::out_of_patience> x_patience;
     unsigned x_streak = 0; // messages that were ready at once, since a reader last waited
     transport_kind x_transport = transport_kind::polling;
     bool x_strict = false; // what is sent is kept until it is acknowledged
@@ -11751,16 +11769,20 @@ private:
 
 namespace weir::inline v0 {
 
-class channel {
+// The interface of `channel`, below.
+template <class Tag = void>
+class basic_channel {
+    using session = detail::basic_session<Tag>;
+
 public:
     // For those who make sessions. The session must outlive the channel.
-    explicit channel(detail::session& of) noexcept : x_session(of) {}
-    channel(const channel&) = delete;
-    channel& operator=(const channel&) = delete;
+    explicit basic_channel(session& of) noexcept : x_session(of) {}
+    basic_channel(const basic_channel&) = delete;
+    basic_channel& operator=(const basic_channel&) = delete;
 
     class [[nodiscard]] read_awaiter : public awaitable<read_awaiter> {
     public:
-        explicit read_awaiter(detail::session& from) noexcept : x_from(from) {}
+        explicit read_awaiter(session& from) noexcept : x_from(from) {}
         read_awaiter(read_awaiter&& other) noexcept : x_from(other.x_from) {
             assert(other.x_end == end::at_once && "an awaitable was moved while it was being awaited");
         }
@@ -11786,14 +11808,14 @@ public:
     private:
         enum class end : unsigned char { at_once, waiting, busy };
 
-        detail::session& x_from;
+        session& x_from;
         waiter x_waiter;
         end x_end = end::at_once;
     };
 
     class send_awaiter : public awaitable<send_awaiter> {
     public:
-        send_awaiter(detail::session& to, errc refused) noexcept : x_to(to), x_refused(refused) {}
+        send_awaiter(session& to, errc refused) noexcept : x_to(to), x_refused(refused) {}
         send_awaiter(send_awaiter&& other) noexcept : x_to(other.x_to), x_refused(other.x_refused) {}
 
         bool await_ready() const noexcept { return x_refused == errc{} && x_to.sendable(); }
@@ -11808,7 +11830,7 @@ public:
         send_status await_resume() const noexcept { return x_waits ? x_waiter.outcome() : errc{}; }
 
     private:
-        detail::session& x_to;
+        session& x_to;
         errc x_refused;
         bool x_waits = false;
         waiter x_waiter;
@@ -11826,15 +11848,15 @@ public:
     // `queue_bytes`.
     send_awaiter send(std::string_view text) {
         assert(is_utf8(as_bytes(text)) && "text messages must be UTF-8; send bytes as binary");
-        return {x_session, x_session.send(detail::keep_message(as_bytes(text), true))};
+        return {x_session, x_session.send(detail::keep_message<Tag>(as_bytes(text), true))};
     }
-    send_awaiter send(bytes_view binary) { return {x_session, x_session.send(detail::keep_message(binary, false))}; }
+    send_awaiter send(bytes_view binary) { return {x_session, x_session.send(detail::keep_message<Tag>(binary, false))}; }
     send_awaiter send(const message& any) {
-        return {x_session, x_session.send(detail::keep_message(any.bytes(), any.is_text()))};
+        return {x_session, x_session.send(detail::keep_message<Tag>(any.bytes(), any.is_text()))};
     }
 
     // The same without anything to await: whether the message was taken.
-    bool try_send(const message& any) { return x_session.send(detail::keep_message(any.bytes(), any.is_text())) == errc{}; }
+    bool try_send(const message& any) { return x_session.send(detail::keep_message<Tag>(any.bytes(), any.is_text())) == errc{}; }
 
     // Sends what somebody sends to many, and what is kept once for all of them: see hub/room.hpp.
     bool try_send_kept(detail::kept_message sent) { return x_session.send(std::move(sent)) == errc{}; }
@@ -11862,7 +11884,11 @@ public:
     std::size_t queued_bytes() const noexcept { return x_session.queued_bytes(); }
 
 private:
-    detail::session& x_session;
+    session& x_session;
+};
+
+class channel final : public basic_channel<> {
+    using basic_channel<>::basic_channel;
 };
 
 } // namespace weir::inline v0
@@ -14046,8 +14072,11 @@ private:
 
 namespace weir::inline v0::detail {
 
-class [[nodiscard]] room_awaiter : public awaitable<room_awaiter> {
+template <class Tag>
+class [[nodiscard]] room_awaiter : public awaitable<room_awaiter<Tag>> {
 public:
+    using session = basic_session<Tag>;
+
     explicit room_awaiter(session& of) noexcept : x_of(of) {}
     room_awaiter(room_awaiter&& other) noexcept : x_of(other.x_of) {}
 
@@ -14066,7 +14095,10 @@ private:
     waiter x_waiter;
 };
 
-inline room_awaiter room_for_more(session& of) noexcept { return room_awaiter(of); }
+template <class Tag>
+room_awaiter<Tag> room_for_more(basic_session<Tag>& of) noexcept {
+    return room_awaiter<Tag>(of);
+}
 
 } // namespace weir::inline v0::detail
 
@@ -14081,10 +14113,13 @@ inline room_awaiter room_for_more(session& of) noexcept { return room_awaiter(of
 
 namespace weir::inline v0::detail {
 
-class waiting_carrier final : private carrier {
+template <class Tag = void>
+class basic_waiting_carrier final : private carrier {
 public:
-    waiting_carrier(session& of, transport_kind kind) noexcept : x_session(of) { of.attach(*this, kind); }
-    ~waiting_carrier() { x_session.detach(*this); }
+    using session = basic_session<Tag>;
+
+    basic_waiting_carrier(session& of, transport_kind kind) noexcept : x_session(of) { of.attach(*this, kind); }
+    ~basic_waiting_carrier() { x_session.detach(*this); }
 
     // Whether there is something to send, the session has closed, or another carrier has taken over.
     bool has_news() const noexcept { return x_superseded || x_session.has_next() || !x_session.is_open(); }
@@ -14107,6 +14142,8 @@ private:
     event x_news;
     bool x_superseded = false;
 };
+
+using waiting_carrier = basic_waiting_carrier<>;
 
 } // namespace weir::inline v0::detail
 
@@ -14376,9 +14413,11 @@ private:
 
 namespace weir::inline v0::detail {
 
-template <class = void>
+template <class Tag = void>
 class websocket_carrier final : private carrier {
 public:
+    using session = basic_session<Tag>;
+
     // `greeting`: the first record. The session was resumed, or is new.
     websocket_carrier(session& of, websocket& over, std::string_view greeting)
         : x_session(of), x_ws(over), x_ack_due(*this), x_silence(*this) {
@@ -15287,6 +15326,7 @@ private:
 
 namespace weir::inline v0::detail {
 
+template <class = void>
 struct carrier_request {
     std::string_view session;                // empty: a new one
     std::optional<std::uint64_t> ack;        // everything up to this has arrived
@@ -15432,7 +15472,8 @@ namespace weir::inline v0::detail {
 inline constexpr std::size_t session_id_bytes = 22;
 
 // 128 random bits, in base64 that needs no encoding in a URL (RFC 4648, section 5).
-[[gnu::cold]] inline std::string make_session_id(entropy& random) {
+template <class = void>
+[[gnu::cold]] std::string make_session_id(entropy& random) {
     std::byte bits[16];
     random.fill(bits);
     std::string id = base64_encode(bits);
@@ -15441,7 +15482,10 @@ inline constexpr std::size_t session_id_bytes = 22;
     return id;
 }
 
-class session_table final : private session_owner {
+template <class Tag = void>
+class session_table final : private session_owner<Tag> {
+    using session = basic_session<Tag>;
+
 public:
     session_table() noexcept = default;
     session_table(const session_table&) = delete;
@@ -15454,7 +15498,7 @@ public:
     [[gnu::cold]] shared<session> open(scheduler& on, entropy& random, const session_options& options) {
         if ((x_size + 1) * 2 > x_slots.size()) resize(x_slots.empty() ? smallest : x_slots.size() * 2);
         shared<session> made =
-            shared<session>::make(on, options, static_cast<session_owner&>(*this), make_session_id(random));
+            shared<session>::make(on, options, static_cast<session_owner<Tag>&>(*this), make_session_id<Tag>(random));
         x_slots[find_slot(made->id())] = made;
         ++x_size;
         return made;
@@ -15654,15 +15698,19 @@ private:
 };
 
 // What became of a request for a session.
+template <class Tag = void>
 struct taken_up {
-    shared<session> held; // empty: refused
+    shared<basic_session<Tag>> held; // empty: refused
     bool is_new = false;
     unsigned refusal = 0;      // the number of the error
     std::string_view why = {}; // a sentence
 };
 
-template <class = void>
+template <class Tag = void>
 class channel_service final : public companion {
+    using session = basic_session<Tag>;
+    using taken = taken_up<Tag>;
+
 public:
     channel_service(const server_setup& of, std::string path, websocket_route& handshakes, owned<channel_handler> handler,
                     bool wants_request)
@@ -15676,11 +15724,11 @@ public:
 
     // The session that is asked for. What the client has is noted; it has not got a carrier yet. `request`: of the client,
     // null where it is not known, which is right where the handler does not care.
-    taken_up take_up(const carrier_request& asked, transport_kind over, const http::request_head* request) {
+    taken take_up(const carrier_request<Tag>& asked, transport_kind over, const http::request_head* request) {
         if (!asked.wrong.empty()) return refuse(400, asked.wrong);
         if (!x_route.offers(over)) return refuse(403, "this transport is not offered here");
         if (!x_tasks || x_stopping) return refuse(503, "the server is stopping");
-        taken_up made;
+        taken made;
         if (asked.session.empty()) {
             if (x_sessions.size() >= x_route.most_sessions()) return refuse(503, "there are as many sessions as there may be");
             made.held = x_sessions.open(*io::loop::current(), io::loop::current()->random(), x_route.options());
@@ -15700,7 +15748,7 @@ public:
     bool wants_request() const noexcept { return x_wants_request; }
 
     // The first record of a carrier that goes on.
-    std::string greeting(const taken_up& of) const {
+    std::string greeting(const taken& of) const {
         std::string record;
         if (!of.is_new) {
             envelope::append_number(record, envelope::kind::resumed, of.held->received());
@@ -15715,8 +15763,8 @@ public:
     void note(log_level level, std::string_view what) const { x_server.note(level, what, x_route.path()); }
 
 private:
-    static taken_up refuse(unsigned number, std::string_view why) {
-        taken_up none;
+    static taken refuse(unsigned number, std::string_view why) {
+        taken none;
         none.refusal = number;
         none.why = why;
         return none;
@@ -15768,7 +15816,7 @@ private:
     const server_setup& x_server;
     channel_route x_route;
     owned<channel_handler> x_handler;
-    session_table x_sessions;
+    session_table<Tag> x_sessions;
     scope* x_tasks = nullptr; // null while the server does not run
     bool x_wants_request;
     bool x_stopping = false;
@@ -16409,14 +16457,20 @@ private:
 
 namespace weir::inline v0::detail {
 
-template <class = void>
+template <class Tag = void>
 class channel_requests {
+    using session = basic_session<Tag>;
+    using taken = taken_up<Tag>;
+    using request_for = carrier_request<Tag>;
+    using waiting_carrier = basic_waiting_carrier<Tag>;
+
 public:
-    explicit channel_requests(channel_service<>& of) noexcept : x_of(of) {}
+    explicit channel_requests(channel_service<Tag>& of) noexcept : x_of(of) {}
 
     // Answers one request.
     task<> serve(exchange& http) {
         const std::string_view method = http.request().method;
+        http.share(nullptr); // who may read the answers says the channel's route
         if (!x_of.route().welcomes(http.request())) return refuse(http, 403, "pages of this origin may not use this channel");
         if (method == "OPTIONS") return preflight(http);
         if (x_of.route().check()) return serve_if_admitted(http);
@@ -16490,7 +16544,7 @@ private:
     task<> serve_method(exchange& http) {
         const http::request_head& request = http.request();
         const std::string_view last_event_id = request.fields.get("Last-Event-ID").value_or("");
-        const carrier_request asked(request.query(), last_event_id);
+        const request_for asked(request.query(), last_event_id);
         if (request.method == "GET") return get(http, asked);
         if (request.method != "POST" && request.method != "DELETE")
             return refuse(http, 405, "a channel answers GET, POST and DELETE");
@@ -16510,7 +16564,7 @@ private:
 
     // --- fetching ---
 
-    task<> get(exchange& http, const carrier_request& asked) {
+    task<> get(exchange& http, const request_for& asked) {
         transport_kind kind = transport_kind::polling;
         if (asked.transport) {
             kind = *asked.transport;
@@ -16520,7 +16574,7 @@ private:
         } else if (const shared<session> known = x_of.find(asked.session)) {
             if (known->transport() == transport_kind::long_polling) kind = transport_kind::long_polling;
         }
-        taken_up made = x_of.take_up(asked, kind, &http.request());
+        taken made = x_of.take_up(asked, kind, &http.request());
         if (!made.held) return refuse(http, made.refusal, made.why);
         if (kind == transport_kind::event_stream) return stream(http, std::move(made), asked.names_session);
         if (made.is_new) return open(http, std::move(made), kind);
@@ -16528,7 +16582,7 @@ private:
     }
 
     // A session that was opened is fetched from by the next request.
-    task<> open(exchange& http, taken_up made, transport_kind kind) const {
+    task<> open(exchange& http, taken made, transport_kind kind) const {
         const waiting_carrier here(*made.held, kind);
         answer(http, 200, x_of.greeting(made) += '\n');
         return nothing_more();
@@ -16569,7 +16623,7 @@ private:
 
     // --- event streams ---
 
-    task<> stream(exchange& http, taken_up made, bool short_ids) const {
+    task<> stream(exchange& http, taken made, bool short_ids) const {
         session& from = *made.held;
         waiting_carrier here(from, transport_kind::event_stream);
         std::string events = concat({"data: ", x_of.greeting(made), "\n\n"});
@@ -16732,7 +16786,7 @@ private:
         return false;
     }
 
-    channel_service<>& x_of;
+    channel_service<Tag>& x_of;
 };
 
 } // namespace weir::inline v0::detail
@@ -16746,11 +16800,11 @@ private:
 
 namespace weir::inline v0::detail {
 
-template <class = void>
+template <class Tag = void>
 class channel_websocket final : public websocket_handler {
 public:
     // Whose sessions they are; before the first of them comes.
-    void serve(channel_service<>& of) noexcept { x_of = &of; }
+    void serve(channel_service<Tag>& of) noexcept { x_of = &of; }
 
     task<> call(websocket& ws, const http::request_head* request) override { return carry(ws, request); }
 
@@ -16758,8 +16812,8 @@ private:
     task<> carry(websocket& ws, const http::request_head* request) {
         const std::string_view target = ws.target();
         const std::size_t mark = target.find('?');
-        const carrier_request asked(mark == target.npos ? std::string_view() : target.substr(mark + 1));
-        taken_up made = x_of->take_up(asked, transport_kind::websocket, request);
+        const carrier_request<Tag> asked(mark == target.npos ? std::string_view() : target.substr(mark + 1));
+        taken_up<Tag> made = x_of->take_up(asked, transport_kind::websocket, request);
         if (!made.held) {
             std::string record;
             envelope::append_sentence(record, envelope::kind::failed, made.refusal, made.why);
@@ -16767,11 +16821,11 @@ private:
             ws.close(static_cast<ws::close_code>(4000 + made.refusal), made.why);
             co_return;
         }
-        websocket_carrier<> carrier(*made.held, ws, x_of->greeting(made));
+        websocket_carrier<Tag> carrier(*made.held, ws, x_of->greeting(made));
         co_await carrier.run();
     }
 
-    channel_service<>* x_of = nullptr;
+    channel_service<Tag>* x_of = nullptr;
 };
 
 } // namespace weir::inline v0::detail
@@ -17582,10 +17636,10 @@ public:
         x_open_count = 0;
         x_listener.on_trouble(accepting_pauses, this);
         x_stops.attach(x_loop, *this);
-        tell_companions([this](companion& each) { each.begin(x_clients); });
+        for (companion* each = of.beside.front(); each; each = of.beside.after(*each)) each->begin(x_clients);
     }
     [[gnu::cold]] ~service() {
-        tell_companions([](companion& each) { each.end(); });
+        for (companion* each = x_server.beside.front(); each; each = x_server.beside.after(*each)) each->end();
         x_stops.detach();
     }
 
@@ -17667,11 +17721,6 @@ private:
         co_await say_goodbye(ws, code);
     }
 
-    template <class Tell>
-    void tell_companions(Tell tell) noexcept {
-        for (companion* each = x_server.beside.front(); each; each = x_server.beside.after(*each)) tell(*each);
-    }
-
     // A coroutine of its own, since what it needs is needed at the end only.
     [[gnu::cold]] static task<> say_goodbye(websocket& ws, ws::close_code code) { co_await shield(ws.close(code)); }
 
@@ -17690,7 +17739,7 @@ private:
         x_loop.arm(*this, x_stops.requested() ? x_stops.grace() : x_server.options.stop_grace);
         if (exchanged(x_stopping, true)) return;
         x_listener.close();
-        tell_companions([](companion& each) { each.stop(); });
+        for (companion* each = x_server.beside.front(); each; each = x_server.beside.after(*each)) each->stop();
         x_waiting.cancel();
         for (open_connection* each = x_open.front(); each; each = x_open.after(*each)) close(each->ws());
     }
@@ -18440,58 +18489,58 @@ namespace weir::inline v0 {
 
 // As a plain script, or for its effect (`import "/weir.js"`): it sets the global `weir`.
 inline constexpr char browser_script_text[] =
-    R"js((m=>{let L=g=>g.split(' '),M=L('websocket event-stream long-polling polling'),_=d=>new Blob([d]).size,ai=g=>g.replace(/[)js"
+    R"js((t=>{let L=g=>g.split(' '),M=L('websocket event-stream long-polling polling'),_=d=>new Blob([d]).size,ai=g=>g.replace(/[)js"
     R"js(\\\n\r]/g,b=>'\\'+({'\n':'n','\r':'r'}[b]||b)),aD=g=>g.replace(/\\(.)/g,(a,b)=>({n:'\n',r:'\r'}[b]||b)),{min:C}=Math;cla)js"
     R"js(ss Channel extends EventTarget{constructor(aE,{transports:ab=M,timeout:ar=4e3,interval:av=1e3,probe:aA=15e3,retry:aC=500)js"
-    R"js(,credentials:au}={}){super();let u=this,K={},A=new URL(aE,m.location?.href);A.protocol=A.protocol.replace('ws','http');l)js"
-    R"js(et f=0,aa='',H,c,e,y,i='',O=25e3,P=Infinity,ak,l=[],F=0,E,z=0,Q=0,D,p=0,j=0,R=0,I=1,T,v='',x=(a,b)=>u.dispatchEvent(Obje)js"
+    R"js(,credentials:au}={}){super();let u=this,K={},x=new URL(aE,t.location?.href);x.protocol=x.protocol.replace('ws','http');l)js"
+    R"js(et f=0,aa='',H,c,e,z,i='',O=25e3,P=Infinity,ak,l=[],F=0,E,A=0,Q=0,D,o=0,j=0,R=0,I=1,T,v='',y=(a,b)=>u.dispatchEvent(Obje)js"
     R"js(ct.assign(new Event(a),b)),G=(a,b=K)=>b[a]=clearTimeout(b[a]),B=(a,d,g,b=K)=>{G(a,b);if(f<3&&!b.c)b[a]=setTimeout(()=>{G)js"
-    R"js((a,b);g()},d)},w=d=>B('try',d,at),$=g=>ar*2**C(g,3),N=g=>aC*2**C(g,5)*(1+Math.random())/2,S=a=>{if(aa!=a){aa=a;x('transp)js"
-    R"js(ort')}},ae=d=>(d?A.href:A.href.replace('http','ws'))+(A.search?'&':'?')+'ack='+z+(d<0?'':'&transport='+M[d])+(i&&'&sessi)js"
-    R"js(on='+i),J=a=>{if(a){a.c=!0;G('wait',a);a.abort();a.h?.close()}},aq=()=>{[c,e,y].forEach(J);c=e=y=null;for(let b in K)G(b)js"
-    R"js();S('')},ad=(a,d)=>B('wait',d,()=>s(a,!0),a),ao=()=>{++j;if(c?.l<Date.now()-5e3){j=0;I=1}},s=(a,b)=>{if(a.c)return;J(a);)js"
-    R"js(if(a==y){y=null;D=!0;B('post',N(R++),q)}else if(a==c){ao();c=null;p=a.b+(b||j>0);if(e)return;S('');w(N(j));q()}else{e=nu)js"
-    R"js(ll;p=a.b+1;c?.j?.();if(c)return X();S('');ag(p)}},aj=()=>{if(f==2)return U(!l.length);let a=l.map(b=>b.d);ao();i='';l=[])js"
-    R"js(;F=z=p=R=Q=f=0;D=!1;aq();w(N(j));x('lost',{unsent:a})},o=(d,b,a)=>{if(f==3)return;f=3;aq();al('remove');if(!a)x('error',)js"
-    R"js({message:b});x('close',{code:d,reason:b,wasClean:!!a})},U=a=>a?o(+v.slice(1,5),v.slice(6),!0):o(1006,''),Z=(a,h,b)=>{if()js"
-    R"js(h==400)o(1002,b);else if(h==413&&!(a.a>l[0]?.a))o(1009,b);else if(i&&(h==404||h==410)&&!(c&&a==e))aj();else{if(h==413)T=)js"
-    R"js(a.a/2;if(h==503)a.b=3;s(a)}},af=()=>{D=!0;q()},am=(a,h)=>{if(a.e>1)return;Q+=1024+h;if(Q>31744)af();else if(!K.ack)B('ac)js"
+    R"js((a,b);g()},d)},w=d=>B('try',d,at),$=g=>ar*2**C(g,3),N=g=>aC*2**C(g,5)*(1+Math.random())/2,S=a=>{if(aa!=a){aa=a;y('transp)js"
+    R"js(ort')}},ae=d=>(d?x.href:x.href.replace('http','ws'))+(x.search?'&':'?')+'ack='+A+(d<0?'':'&transport='+M[d])+(i&&'&sessi)js"
+    R"js(on='+i),J=a=>{if(a){a.c=!0;G('wait',a);a.abort();a.h?.close()}},aq=()=>{[c,e,z].forEach(J);c=e=z=null;for(let b in K)G(b)js"
+    R"js();S('')},ad=(a,d)=>B('wait',d,()=>q(a,!0),a),ao=()=>{++j;if(c?.l<Date.now()-5e3){j=0;I=1}},q=(a,b)=>{if(a.c)return;J(a);)js"
+    R"js(if(a==z){z=null;D=!0;B('post',N(R++),p)}else if(a==c){ao();c=null;o=a.b+(b||j>0);if(e)return;S('');w(N(j));p()}else{e=nu)js"
+    R"js(ll;o=a.b+1;c?.i?.();if(c)return X();S('');ag(o)}},aj=()=>{if(f==2)return U(!l.length);let a=l.map(b=>b.d);ao();i='';l=[])js"
+    R"js(;F=A=o=R=Q=f=0;D=!1;aq();w(N(j));y('lost',{unsent:a})},m=(d,b,a)=>{if(f==3)return;f=3;aq();al('remove');if(!a)y('error',)js"
+    R"js({message:b});y('close',{code:d,reason:b,wasClean:!!a})},U=a=>a?m(+v.slice(1,5),v.slice(6),!0):m(1006,''),Z=(a,h,b)=>{if()js"
+    R"js(h==400)m(1002,b);else if(h==413&&!(a.a>l[0]?.a))m(1009,b);else if(i&&(h==404||h==410)&&!(c&&a==e))aj();else{if(h==413)T=)js"
+    R"js(a.a/2;if(h==503)a.b=3;q(a)}},af=()=>{D=!0;p()},am=(a,h)=>{if(a.e>1)return;Q+=1024+h;if(Q>31744)af();else if(!K.ack)B('ac)js"
     R"js(k',900,af)},as=()=>{Q=0;D=G('ack')},Y=(a,W,an)=>{if(a.c||!W)return;let aw=/^([artbxe](?=\d)|o(?=[\w-]{22})|h$)([\w-]*) ?)js"
-    R"js(([^]*)/.exec(W)||[],[,k,h,t]=aw,g=+h;if(k=='o'&&!i){i=h;let d=Object.fromEntries(L(t).map(b=>b.split('=')));O=+d.heartbe)js"
+    R"js(([^]*)/.exec(W)||[],[,k,h,s]=aw,g=+h;if(k=='o'&&!i){i=h;let d=Object.fromEntries(L(s).map(b=>b.split('=')));O=+d.heartbe)js"
     R"js(at||O;P=+d.limit||P;T=C(P,6e4);ac(a)}else if(k=='a'||k=='r'){let b=l.splice(0,g-F).length;F+=b;E-=C(E,b);if(k=='r')ac(a))js"
-    R"js(;if(a.h)q()}else if((k=='t'||k=='b')&&g<=z+1){if(g>z){let d=a.h?t:aD(t);if(k=='b'){d=an||Uint8Array.from(atob(t),b=>b.ch)js"
-    R"js(arCodeAt(0)).buffer;if(u.binaryType=='blob')d=new Blob([d])}z=g;x('message',{data:d})}am(a,W.length+(an?.byteLength||0)))js"
-    R"js(}else if(k=='h')am(a,0);else if(k=='x')g==1001?aj():o(g,t,!0);else if(k=='e')Z(a,g,t);else s(a)},V=a=>{ak=Date.now();a.k)js"
-    R"js(=!0;if(a!=e)ad(a,a.e<3?2*O:$(j))},ac=a=>{if(a!=e)return;J(c);c=a;e=null;p=E=0;a.l=Date.now();S(M[a.e]);if(!f){f=1;x('ope)js"
-    R"js(n')}if(a.b)X();q()},ay=async a=>{let g=a.h=new WebSocket(ae(0));g.binaryType='arraybuffer';g.onmessage=({data:d})=>{if(d)js"
-    R"js(.byteLength>=0){let h=new TextDecoder().decode(d.slice(0,20)).split(' ')[0];Y(a,h,d.slice(h.length+1))}else Y(a,d);V(a)})js"
-    R"js(;g.onclose=({code:d,reason:b})=>{if(a.f&&d!=1006)o(d,b,!0);else if(d>4399&&!a.c)Z(a,d-4e3,b);else s(a)}},ap=async(a,d,aw)js"
-    R"js()=>{let g=await fetch(ae(d),{cache:'no-store',credentials:au,signal:a.signal,...aw});if(g.status==413&&!a.c)Z(a,413,'');)js"
-    R"js(if(g.ok&&i&&d>1)ac(a);let aB=g.body.getReader(),an=new TextDecoder();for(let t='';!a.c;){let{done:h,value:k}=await aB.re)js"
-    R"js(ad();if(h)break;let W=(t+an.decode(k,{stream:!0})).split(/\r?\n/);t=W.pop();W.forEach(b=>Y(a,b.replace(/^data: ?|^(id|ev)js"
-    R"js(ent|retry)?:.*/,'')));V(a)}if(!g.ok)s(a)},ax=async a=>{let d=a.e;do{let b=i&&a==e&&d==2;a.k=b||d==3;await ap(a,b?3:d);if)js"
-    R"js((!a.k)break;if(a==c&&(e||d==3))await new Promise(h=>B('wait',av,a.j=h,a));V(a)}while(a==c&&d>1);s(a)},ag=b=>{if(b<H.leng)js"
-    R"js(th){let a=e=Object.assign(new AbortController(),{e:H[b],b:b});ad(a,$(j));(a.e?ax:ay)(a).catch(()=>s(a))}else{p=0;w(N(j++)js"
-    R"js());x('error',{message:'none works'})}},at=()=>{let b=[m.WebSocket,m.fetch&&m.ReadableStream,m.fetch,m.fetch];H=ab.map(a=)js"
-    R"js(>M.indexOf(a)).filter(d=>b[d]);if(!H.length)o(1006,'no transport');else if(c&&m.document?.hidden)X();else if(!e&&c?.b!=0)js"
-    R"js()ag(p<C(H.length,c?.b||9)?p:0)},X=()=>{w(aA*I);I=C(I*2,16)},q=()=>{let g=c?.h;if(!g)return az();if(D){g.send('a'+z);as())js"
-    R"js(}for(let b;(b=l[E])&&!b.i&&g.bufferedAmount<1e6;){let h=b.g+(F+ ++E)+' ';g.send(b.g=='t'?h+b.d:new Blob([h,b.d]))}if(v&&)js"
-    R"js(!c.f&&!l[E]){c.f=!0;g.send(v)}},ah=a=>{let k=D?'a'+z+'\n':'',h=F;a.a=0;for(let b of l){if(b.i||a.a&&a.a+b.a>T)return k;a)js"
-    R"js(.a+=b.a;k+=b.g+ ++h+' '+(b.g=='t'?ai(b.d):btoa(b.d.reduce((g,d)=>g+String.fromCharCode(d),'')))+'\n'}a.f=v;return k+v},a)js"
-    R"js(z=()=>{let a=new AbortController(),k=i&&!y&&!K.post&&(c||v)&&ah(a);if(!k)return;y=a;ad(a,$(R));as();ap(a,-1,{method:'POS)js"
-    R"js(T',body:k}).then(()=>{if(a.c)return;J(a);y=null;R=0;if(a.f)U(!0);else q()},()=>s(a))};u.send=d=>{if(!f)throw Error('not )js"
-    R"js(open');if(f>1)return;let a=d?.arrayBuffer,g=!a&&!(d?.byteLength>=0);if(g)d+='';let b={g:g?'t':'b',i:a,d:g||a?d:new Uint8)js"
-    R"js(Array(d.buffer||d,d.byteOffset||0,d.byteLength).slice(),a:40+(g?_(ai(d)):_(d)*4/3)};if(b.a>P)throw Error('too long');l.p)js"
-    R"js(ush(b);if(a)d.arrayBuffer().then(h=>{b.d=new Uint8Array(h);b.i=!1;q()},({message:h})=>o(1006,h));else q()};u.close=(d=1e)js"
-    R"js(3,b='')=>{if(!(d==1e3||d>2999&&d<5e3))throw Error('code: 1000, 3000-4999');if(_(b)>123)throw Error('reason: over 123 byt)js"
-    R"js(es');if(f>1)return;f=2;v='x'+d+' '+b;B('end',i?ar:0,U);q()};let al=b=>L('online pagehide visibilitychange').forEach(a=>m)js"
-    R"js([b+'EventListener']?.(a,aF)),aF=({type:a,persisted:d})=>{let b=a=='online';if(a=='pagehide'){if(d||!i)return;navigator.s)js"
-    R"js(endBeacon(ae(-1),ah({})+'x1001');o(1001,'',!0)}else if(b||!document.hidden){j=-1;I=1;if(c&&(b||ak<Date.now()-O))s(c);j=0)js"
-    R"js(;c?.j?.();w(0)}};al('add');L('open message close error transport lost').forEach(a=>u.addEventListener(a,b=>u['on'+a]?.(b)js"
-    R"js()));u.binaryType='blob';Object.defineProperties(u,{url:{value:A.href},readyState:{get:()=>f},transport:{get:()=>aa},tran)js"
-    R"js(sports:{get:()=>ab,set:a=>{ab=a;J(e);e=null;p=0;if(c)c.b=9;w(0)}},bufferedAmount:{get:()=>l.reduce((a,b)=>a+b.a,0)}});w()js"
-    R"js(0)}}L('CONNECTING OPEN CLOSING CLOSED').forEach((a,k)=>Channel[a]=Channel.prototype[a]=k);m.weir={...m.weir,Channel}})(g)js"
-    R"js(lobalThis);)js";
+    R"js(;if(a.h)p()}else if((k=='t'||k=='b')&&g<=A+1){if(g>A){let d=a.h?s:aD(s);if(k=='b'){d=an||Uint8Array.from(atob(s),b=>b.ch)js"
+    R"js(arCodeAt(0)).buffer;if(u.binaryType=='blob')d=new Blob([d])}A=g;y('message',{data:d,origin:x.origin})}am(a,W.length+(an?)js"
+    R"js(.byteLength||0))}else if(k=='h')am(a,0);else if(k=='x')g==1001?aj():m(g,s,!0);else if(k=='e')Z(a,g,s);else q(a)},V=a=>{a)js"
+    R"js(k=Date.now();a.j=!0;if(a!=e)ad(a,a.e<3?2*O:$(j))},ac=a=>{if(a!=e)return;J(c);c=a;e=null;o=E=0;a.l=Date.now();S(M[a.e]);i)js"
+    R"js(f(!f){f=1;y('open')}if(a.b)X();p()},ay=async a=>{let g=a.h=new WebSocket(ae(0));g.binaryType='arraybuffer';g.onmessage=()js"
+    R"js({data:d})=>{if(d.byteLength>=0){let h=new TextDecoder().decode(d.slice(0,20)).split(' ')[0];Y(a,h,d.slice(h.length+1))}e)js"
+    R"js(lse Y(a,d);V(a)};g.onclose=({code:d,reason:b})=>{if(a.f&&d!=1006)m(d,b,!0);else if(d>4399&&!a.c)Z(a,d-4e3,b);else q(a)}})js"
+    R"js(,ap=async(a,d,aw)=>{let g=await fetch(ae(d),{cache:'no-store',credentials:au,signal:a.signal,...aw});if(g.status==413&&!)js"
+    R"js(a.c)Z(a,413,'');if(g.ok&&i&&d>1)ac(a);let aB=g.body.getReader(),an=new TextDecoder();for(let s='';!a.c;){let{done:h,valu)js"
+    R"js(e:k}=await aB.read();if(h)break;let W=(s+an.decode(k,{stream:!0})).split(/\r?\n/);s=W.pop();W.forEach(b=>Y(a,b.replace(/)js"
+    R"js(^data: ?|^(id|event|retry)?:.*/,'')));V(a)}if(!g.ok)q(a)},ax=async a=>{let d=a.e;do{let b=i&&a==e&&d==2;a.j=b||d==3;awai)js"
+    R"js(t ap(a,b?3:d);if(!a.j)break;if(a==c&&(e||d==3))await new Promise(h=>B('wait',av,a.i=h,a));V(a)}while(a==c&&d>1);q(a)},ag)js"
+    R"js(=b=>{if(b<H.length){let a=e=Object.assign(new AbortController(),{e:H[b],b:b});ad(a,$(j));(a.e?ax:ay)(a).catch(()=>q(a))})js"
+    R"js(else{o=0;w(N(j++));y('error',{message:'none works'})}},at=()=>{let b=[t.WebSocket,t.fetch,t.fetch,t.fetch];H=ab.map(a=>M)js"
+    R"js(.indexOf(a)).filter(d=>b[d]);if(!H.length)m(1006,'no transport');else if(c&&t.document?.hidden)X();else if(!e&&c?.b!=0)a)js"
+    R"js(g(o<C(H.length,c?.b||9)?o:0)},X=()=>{w(aA*I);I=C(I*2,16)},p=()=>{let g=c?.h;if(!g)return az();if(D){g.send('a'+A);as()}f)js"
+    R"js(or(let b;(b=l[E])&&g.bufferedAmount<1e6;){let h=b.g+(F+ ++E)+' ';g.send(b.g=='t'?h+b.d:new Blob([h,b.d]))}if(v&&!c.f&&!l)js"
+    R"js([E]){c.f=!0;g.send(v)}},ah=a=>{let k=D?'a'+A+'\n':'',h=F;a.a=0;for(let b of l){if(b.k||a.a&&a.a+b.a>T)return k;a.a+=b.a;)js"
+    R"js(k+=b.g+ ++h+' '+(b.g=='t'?ai(b.d):btoa(b.d.reduce((g,d)=>g+String.fromCharCode(d),'')))+'\n'}a.f=v;return k+v},az=()=>{l)js"
+    R"js(et a=new AbortController(),k=i&&!z&&!K.post&&(c||v)&&ah(a);if(!k)return;z=a;ad(a,$(R));as();ap(a,-1,{method:'POST',body:)js"
+    R"js(k}).then(()=>{if(a.c)return;J(a);z=null;R=0;if(a.f)U(!0);else p()},()=>q(a))};u.send=d=>{if(!f)throw Error('not open');i)js"
+    R"js(f(f>1)return;let a=d?.arrayBuffer,g=!a&&!(d?.byteLength>=0);if(g)d+='';let b={g:g?'t':'b',k:a,d:g||a?d:new Uint8Array(d.)js"
+    R"js(buffer||d,d.byteOffset||0,d.byteLength).slice(),a:40+(g?_(ai(d)):_(d)*4/3)};if(b.a>P)throw Error('too long');l.push(b);i)js"
+    R"js(f(a)d.arrayBuffer().then(h=>{b.d=new Uint8Array(h);b.k=!1;p()},({message:h})=>m(1006,h));else p()};u.close=(d=1e3,b='')=)js"
+    R"js(>{if(!(d==1e3||d>2999&&d<5e3))throw Error('code: 1000, 3000-4999');if(_(b)>123)throw Error('reason: over 123 bytes');if()js"
+    R"js(f>1)return;f=2;v='x'+d+' '+b;B('end',i?ar:0,U);p()};let al=b=>L('online pagehide visibilitychange').forEach(a=>t[b+'Even)js"
+    R"js(tListener']?.(a,aF)),aF=({type:a,persisted:d})=>{let b=a=='online';if(a=='pagehide'){if(d||!i)return;navigator.sendBeaco)js"
+    R"js(n(ae(-1),ah({})+'x1001');m(1001,'',!0)}else if(b||!document.hidden){j=-1;I=1;if(c&&(b||ak<Date.now()-O))q(c);j=0;c?.i?.()js"
+    R"js();w(0)}};al('add');L('open message close error transport lost').forEach(a=>u.addEventListener(a,b=>u['on'+a]?.(b)));u.bi)js"
+    R"js(naryType='blob';Object.defineProperties(u,{url:{value:x.href},readyState:{get:()=>f},transport:{get:()=>aa},transports:{)js"
+    R"js(get:()=>ab,set:a=>{ab=a;J(e);e=null;o=0;if(c)c.b=9;w(0)}},bufferedAmount:{get:()=>l.reduce((a,b)=>a+b.a,0)}});w(0)}}L('C)js"
+    R"js(ONNECTING OPEN CLOSING CLOSED').forEach((a,k)=>Channel[a]=Channel.prototype[a]=k);t.weir={...t.weir,Channel}})(globalThi)js"
+    R"js(s);)js";
 
 inline response browser_script() { return {browser_script_text, "text/javascript; charset=utf-8"}; }
 
