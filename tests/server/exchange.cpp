@@ -405,6 +405,15 @@ struct watch {
         open_after = out.is_open();
         over.set();
     }
+    task<> answer_first(exchange& http) {
+        http.respond("at once");
+        CHECK(http.answered());
+        CHECK(!http.is_open());
+        began = true;
+        const auto slept = co_await weir::sleep(1h);
+        canceled = !slept;
+        over.set();
+    }
     task<> drip(exchange& http) {
         response_stream& out = http.stream("begun\n");
         began = true;
@@ -447,6 +456,29 @@ TEST_CASE("a handler is cancelled when its client is gone") {
             over_sockets(of, check(seen, resets));
         }
     }
+}
+
+TEST_CASE("an answer leaves at once, also when its handler goes on; the next request waits for that") {
+    watch seen;
+    server of;
+    of.get("/healthz", "ok");
+    of.route("GET", "/first", [&](exchange& http) { return seen.answer_first(http); });
+    in_memory(of, [&](net::endpoint at) -> task<> {
+        std::unique_ptr<raw_peer> peer = co_await dial(at);
+        const auto began = io::loop::current()->now();
+        (void)co_await peer->send(request("GET /first HTTP/1.1") + request("GET /healthz HTTP/1.1"));
+        const std::string got = co_await peer->read_response();
+        CHECK(got.ends_with("at once"));
+        CHECK(io::loop::current()->now() - began < 1s);
+        (void)co_await weir::sleep(30min);
+        CHECK(!peer->has_more());
+        CHECK(!seen.over.is_set());
+        const std::string next = co_await peer->read_response();
+        CHECK(next.empty()); // it has given up after a minute
+        peer->stream().close();
+        (void)co_await seen.over.wait();
+        CHECK(seen.canceled);
+    });
 }
 
 TEST_CASE("a stream waits for its reader, and ends when that is gone or too slow") {

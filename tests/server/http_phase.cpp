@@ -5,7 +5,7 @@
 
 namespace {
 
-struct exchange {
+struct expectation {
     std::string name;
     std::string request;
     const char* status;     // the beginning of the answer
@@ -17,7 +17,7 @@ std::string plain(std::string_view line, std::string_view fields = {}) {
     return std::string(line) + "\r\nHost: here\r\n" + std::string(fields) + "\r\n";
 }
 
-std::vector<exchange> exchanges() {
+std::vector<expectation> expectations() {
     std::string many, long_field(20'000, 'a');
     for (int i = 0; i < 101; ++i) many += "X: y\r\n";
     return {
@@ -137,7 +137,7 @@ void add_routes(server& to) {
     to.get("/empty", [](const http::request_head&) { return http::status::no_content; });
 }
 
-task<> expect(net::endpoint at, const exchange& one, std::size_t step) {
+task<> expect(net::endpoint at, const expectation& one, std::size_t step) {
     CAPTURE(one.name);
     CAPTURE(step);
     std::unique_ptr<raw_peer> peer = co_await dial(at);
@@ -161,14 +161,14 @@ task<> expect(net::endpoint at, const exchange& one, std::size_t step) {
 } // namespace
 
 TEST_CASE("requests and answers") {
-    std::vector<exchange> all = exchanges();
-    for (exchange& each : all) // its own Connection field is not passed on
+    std::vector<expectation> all = expectations();
+    for (expectation& each : all) // its own Connection field is not passed on
         if (each.name == "a handler with its own fields") {
             each.kept = true;
             each.says = "Content-Length: 5\r\nRetry-After: 5\r\nContent-Type: text/x\r\n\r\nlater";
         }
     auto work = [&](net::endpoint at) -> task<> {
-        for (const exchange& each : all)
+        for (const expectation& each : all)
             for (const std::size_t step : {std::string::npos, std::size_t(1), std::size_t(3), std::size_t(7), std::size_t(31)})
                 if (step > 1 || each.request.size() < 1000) co_await expect(at, each, step);
     };
@@ -184,7 +184,7 @@ TEST_CASE("requests and answers") {
     }
     {
         auto whole = [&](net::endpoint at) -> task<> {
-            for (const exchange& each : all) co_await expect(at, each, std::string::npos);
+            for (const expectation& each : all) co_await expect(at, each, std::string::npos);
         };
         server of;
         add_routes(of);
