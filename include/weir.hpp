@@ -27,7 +27,6 @@
 #include <weir/coro/bounded.hpp>
 #include <weir/coro/branch.hpp>
 #include <weir/coro/caught.hpp>
-#include <weir/coro/channel.hpp>
 #include <weir/coro/context.hpp>
 #include <weir/coro/duration.hpp>
 #include <weir/coro/event.hpp>
@@ -37,6 +36,7 @@
 #include <weir/coro/lingering.hpp>
 #include <weir/coro/next_turn.hpp>
 #include <weir/coro/offload.hpp>
+#include <weir/coro/queue.hpp>
 #include <weir/coro/scheduler.hpp>
 #include <weir/coro/scope.hpp>
 #include <weir/coro/shield.hpp>

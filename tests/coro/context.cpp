@@ -1,9 +1,9 @@
 #include <weir/coro/context.hpp>
 
 #include "../support/manual_scheduler.hpp"
-#include <weir/coro/channel.hpp>
 #include <weir/coro/event.hpp>
 #include <weir/coro/offload.hpp>
+#include <weir/coro/queue.hpp>
 #include <weir/coro/scope.hpp>
 #include <weir/coro/shield.hpp>
 #include <weir/coro/this_context.hpp>
@@ -174,7 +174,7 @@ int rounds_in_five_turns(bool canceled, Begin begin) {
 
 TEST_CASE("a loop that does not heed its cancellation gives way at each wait") {
     weir::event never;
-    weir::channel<int> empty(1), full(1), closed(1);
+    weir::queue<int> empty(1), full(1), closed(1);
     REQUIRE(full.try_send(1));
     closed.close();
     CHECK(rounds_in_five_turns(true, [&] { return never.wait(); }) == 4);
@@ -183,7 +183,7 @@ TEST_CASE("a loop that does not heed its cancellation gives way at each wait") {
     CHECK(rounds_in_five_turns(true, [&] { return weir::offload(nothing_much); }) == 4);
     CHECK(rounds_in_five_turns(true, [&] { return never.wait().within(1s); }) == 4);
     CHECK(rounds_in_five_turns(true, [&] { return weir::when_any(never.wait(), empty.receive()); }) == 4);
-    // The same with a channel that is closed, cancelled or not.
+    // The same with a queue that is closed, cancelled or not.
     for (const bool canceled : {false, true}) {
         CHECK(rounds_in_five_turns(canceled, [&] { return closed.receive(); }) == 4);
         CHECK(rounds_in_five_turns(canceled, [&] { return closed.send(2); }) == 4);

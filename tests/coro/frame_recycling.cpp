@@ -1,8 +1,8 @@
 // A program of its own, since it replaces operator new: in steady state coroutines allocate nothing. Exit code 77, which
 // means skipped, under AddressSanitizer, where frames are not recycled on purpose.
 #include "../support/manual_scheduler.hpp"
-#include <weir/coro/channel.hpp>
 #include <weir/coro/event.hpp>
+#include <weir/coro/queue.hpp>
 #include <weir/coro/scope.hpp>
 #include <weir/coro/when_all.hpp>
 #include <weir/coro/when_any.hpp>
@@ -31,7 +31,7 @@ weir::task<int> later(int value) {
     auto yielded = co_await weir::yield();
     co_return yielded ? value : 0;
 }
-weir::task<> echo(weir::channel<int>& in, weir::channel<int>& out) {
+weir::task<> echo(weir::queue<int>& in, weir::queue<int>& out) {
     while (auto value = co_await in.receive()) {
         auto sent = co_await out.send(*value);
         if (!sent) break;
@@ -43,7 +43,7 @@ weir::task<> child() {
 }
 
 // One round of everything that takes a frame.
-weir::task<> round(weir::channel<int>& there, weir::channel<int>& back, weir::event& never) {
+weir::task<> round(weir::queue<int>& there, weir::queue<int>& back, weir::event& never) {
     int sum = co_await number(1);
     sum += co_await later(2);
     auto sent = co_await there.send(sum);
@@ -59,7 +59,7 @@ weir::task<> round(weir::channel<int>& there, weir::channel<int>& back, weir::ev
 }
 
 [[maybe_unused]] weir::task<> rounds(int count, long& steady) {
-    weir::channel<int> there(1), back(1);
+    weir::queue<int> there(1), back(1);
     weir::event never;
     weir::scope helpers;
     helpers.spawn(echo(there, back));

@@ -1,9 +1,9 @@
 // Cancels, and destroys, after step 0, 1, 2, … of a scenario in which everything of coro/ takes part. However it ends,
-// nothing may leak, hang, or come twice; and a value that a channel has accepted is received or still in it.
+// nothing may leak, hang, or come twice; and a value that a queue has accepted is received or still in it.
 #include "../support/manual_scheduler.hpp"
-#include <weir/coro/channel.hpp>
 #include <weir/coro/event.hpp>
 #include <weir/coro/offload.hpp>
+#include <weir/coro/queue.hpp>
 #include <weir/coro/scope.hpp>
 #include <weir/coro/shield.hpp>
 #include <weir/coro/stop.hpp>
@@ -47,14 +47,14 @@ struct world {
     bool offloading = false, ended = false;
     std::stop_source stop;
     weir::event go, finish;
-    weir::channel<token> narrow{1}, wide{3};
+    weir::queue<token> narrow{1}, wide{3};
     std::optional<weir::scope> all{std::in_place};
 
     void take(weir::result<token>&& got) {
         if (got) received.push_back(got->name());
     }
 
-    task<> send_to(weir::channel<token>& to, int name, bool hurried) {
+    task<> send_to(weir::queue<token>& to, int name, bool hurried) {
         weir::result<> sent;
         if (hurried)
             sent = co_await to.send(token(name, alive)).within(1ms);
@@ -71,7 +71,7 @@ struct world {
             if (!yielded) co_return;
         }
     }
-    task<weir::result<token>> receive_in_task(weir::channel<token>& from) { co_return co_await from.receive(); }
+    task<weir::result<token>> receive_in_task(weir::queue<token>& from) { co_return co_await from.receive(); }
     task<> race() {
         for (int i = 0; i < 4; ++i) {
             auto first = co_await weir::when_any(narrow.receive(), receive_in_task(wide), finish.wait(),

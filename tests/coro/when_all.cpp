@@ -1,8 +1,8 @@
 #include <weir/coro/when_all.hpp>
 
 #include "../support/manual_scheduler.hpp"
-#include <weir/coro/channel.hpp>
 #include <weir/coro/event.hpp>
+#include <weir/coro/queue.hpp>
 #include <weir/coro/scope.hpp>
 
 #include <doctest/doctest.h>
@@ -10,7 +10,7 @@
 #include <memory>
 #include <stdexcept>
 
-using weir::channel;
+using weir::queue;
 using weir::errc;
 using weir::task;
 using namespace std::chrono_literals;
@@ -58,7 +58,7 @@ TEST_CASE("when_all gives all results, at once when all are there") {
 
 TEST_CASE("when_all runs its operations at the same time and waits for all") {
     fixture f;
-    channel<int> pipe(1);
+    queue<int> pipe(1);
     auto body = [&]() -> task<> {
         auto results = co_await weir::when_all(after(f.go), pipe.receive(), f.never.wait().within(2s));
         CHECK(std::get<0>(results) == 1);
@@ -121,7 +121,7 @@ TEST_CASE("when_all: cancelled from above") {
 
 TEST_CASE("when_all within a deadline") {
     fixture f;
-    channel<int> pipe(1);
+    queue<int> pipe(1);
     auto body = [&]() -> task<> {
         auto late = co_await weir::when_all(f.never.wait(), none()).within(1s);
         CHECK(late.error() == errc::timed_out);

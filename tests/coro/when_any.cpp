@@ -1,8 +1,8 @@
 #include <weir/coro/when_any.hpp>
 
 #include "../support/manual_scheduler.hpp"
-#include <weir/coro/channel.hpp>
 #include <weir/coro/event.hpp>
+#include <weir/coro/queue.hpp>
 #include <weir/coro/scope.hpp>
 #include <weir/coro/shield.hpp>
 
@@ -11,7 +11,7 @@
 #include <memory>
 #include <stdexcept>
 
-using weir::channel;
+using weir::queue;
 using weir::errc;
 using weir::task;
 using namespace std::chrono_literals;
@@ -59,7 +59,7 @@ TEST_CASE("when_any: the first to end cancels the others, which are waited for")
 
 TEST_CASE("when_any: those after one that ends at once are not started") {
     fixture f;
-    channel<int> one(1), two(1);
+    queue<int> one(1), two(1);
     CHECK(one.try_send(1));
     CHECK(two.try_send(2));
     auto body = [&]() -> task<> {
@@ -79,7 +79,7 @@ TEST_CASE("when_any: those after one that ends at once are not started") {
 
 TEST_CASE("when_any: a loser that had its value keeps it") {
     fixture f;
-    channel<int> one(1), two(1);
+    queue<int> one(1), two(1);
     auto body = [&]() -> task<> {
         auto first = co_await weir::when_any(one.receive(), two.receive());
         CHECK(first.index == 1);
@@ -121,7 +121,7 @@ TEST_CASE("when_any: the exception of the winner is rethrown, that of a loser dr
 
 TEST_CASE("when_any: cancelled from above") {
     fixture f;
-    channel<int> pipe(1);
+    queue<int> pipe(1);
     auto body = [&]() -> task<> {
         auto first = co_await weir::when_any(f.never.wait(), pipe.receive());
         CHECK(first.index == 1); // the one that has something
@@ -146,7 +146,7 @@ TEST_CASE("when_any: cancelled from above") {
 
 TEST_CASE("when_any within a deadline: nothing is lost") {
     fixture f;
-    channel<int> pipe(1);
+    queue<int> pipe(1);
     auto body = [&]() -> task<> {
         auto late = co_await weir::when_any(f.never.wait(), pipe.receive()).within(1s);
         CHECK(late.error() == errc::timed_out);

@@ -1,8 +1,8 @@
 #include <weir/coro/bounded.hpp>
 
 #include "../support/manual_scheduler.hpp"
-#include <weir/coro/channel.hpp>
 #include <weir/coro/event.hpp>
+#include <weir/coro/queue.hpp>
 #include <weir/coro/scope.hpp>
 #include <weir/coro/stop.hpp>
 

@@ -1,7 +1,7 @@
 // Tasks beside a server's connections: when they start, when they are cancelled, and what becomes of those that fail.
 #include "serving.hpp"
 
-#include <weir/coro/channel.hpp>
+#include <weir/coro/queue.hpp>
 #include <weir/coro/shield.hpp>
 #include <weir/hub/room.hpp>
 
@@ -101,7 +101,7 @@ TEST_CASE("spawn: stopping does not wait for tasks, which are not run again") {
 
 TEST_CASE("spawn: from a handler, at once, and longer than its connection") {
     auto work = []() -> task<> {
-        channel<std::string> saved(10);
+        queue<std::string> saved(10);
         server of;
         auto save = [&](std::string what) -> task<> {
             (void)co_await weir::sleep(3s);

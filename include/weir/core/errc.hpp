@@ -17,7 +17,7 @@ enum class errc {
     canceled = 1,        // the operation's context was cancelled, or its scope left
     timed_out,           // a deadline passed
     busy,                // the same operation already waits on this object (a second read, a second join)
-    closed,              // the connection, channel or server is closed
+    closed,              // the connection, channel, queue or server is closed
     end_of_stream,       // the peer ended the byte stream where more was due
     buffer_full,         // a bounded buffer would have grown over its bound
     unsupported,         // not available in this build or on this system; the detail names what is missing

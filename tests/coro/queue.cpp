@@ -1,4 +1,4 @@
-#include <weir/coro/channel.hpp>
+#include <weir/coro/queue.hpp>
 
 #include "../support/manual_scheduler.hpp"
 #include <weir/coro/scope.hpp>
@@ -9,39 +9,39 @@
 #include <optional>
 #include <vector>
 
-using weir::channel;
+using weir::queue;
 using weir::errc;
 using weir::task;
 using namespace std::chrono_literals;
 
 namespace {
 
-task<> send_all(channel<int>& to, int from, int count, std::vector<int>& accepted) {
+task<> send_all(queue<int>& to, int from, int count, std::vector<int>& accepted) {
     for (int i = from; i < from + count; ++i) {
         auto sent = co_await to.send(i);
         if (!sent) co_return;
         accepted.push_back(i);
     }
 }
-task<> receive_all(channel<int>& from, std::vector<int>& got) {
+task<> receive_all(queue<int>& from, std::vector<int>& got) {
     while (auto value = co_await from.receive()) got.push_back(*value);
     got.push_back(-1);
 }
-task<> receive_one(channel<int>& from, std::vector<int>& got, int name) {
+task<> receive_one(queue<int>& from, std::vector<int>& got, int name) {
     auto value = co_await from.receive();
     got.push_back(value ? name * 100 + *value : -name);
 }
-task<> send_one(channel<int>& to, int value, std::vector<int>& log) {
+task<> send_one(queue<int>& to, int value, std::vector<int>& log) {
     auto sent = co_await to.send(value);
     log.push_back(sent ? value : -value);
 }
 
 } // namespace
 
-TEST_CASE("a channel hands values on in order, however small it is") {
+TEST_CASE("a queue hands values on in order, however small it is") {
     for (std::size_t capacity : {1U, 2U, 3U, 100U}) {
         tests::manual_scheduler loop;
-        channel<int> pipe(capacity);
+        queue<int> pipe(capacity);
         std::vector<int> accepted, got, expected;
         for (int i = 0; i < 50; ++i) expected.push_back(i);
         weir::scope all;
@@ -59,9 +59,9 @@ TEST_CASE("a channel hands values on in order, however small it is") {
     }
 }
 
-TEST_CASE("a full channel makes senders wait, in order") {
+TEST_CASE("a full queue makes senders wait, in order") {
     tests::manual_scheduler loop;
-    channel<int> pipe(1);
+    queue<int> pipe(1);
     std::vector<int> log;
     weir::scope all;
     for (int i = 1; i <= 3; ++i) all.spawn(send_one(pipe, i, log));
@@ -82,7 +82,7 @@ TEST_CASE("a full channel makes senders wait, in order") {
 
 TEST_CASE("receivers are served in the order in which they came, also when one comes in between") {
     tests::manual_scheduler loop;
-    channel<int> pipe(4);
+    queue<int> pipe(4);
     std::vector<int> got;
     weir::scope all;
     all.spawn(receive_one(pipe, got, 1));
@@ -97,7 +97,7 @@ TEST_CASE("receivers are served in the order in which they came, also when one c
 
 TEST_CASE("close: what is inside can be received, senders and receivers are told") {
     tests::manual_scheduler loop;
-    channel<int> pipe(1);
+    queue<int> pipe(1);
     std::vector<int> log, got;
     weir::scope all;
     all.spawn(send_one(pipe, 1, log));
@@ -117,7 +117,7 @@ TEST_CASE("close: what is inside can be received, senders and receivers are told
 
 TEST_CASE("a cancelled send has delivered nothing") {
     tests::manual_scheduler loop;
-    channel<std::unique_ptr<int>> pipe(1);
+    queue<std::unique_ptr<int>> pipe(1);
     CHECK(pipe.try_send(std::make_unique<int>(1)));
     weir::scope all;
     bool ran = false;
@@ -141,7 +141,7 @@ TEST_CASE("a cancelled send has delivered nothing") {
 
 TEST_CASE("a receiver that was woken and then cancelled still has its value") {
     tests::manual_scheduler loop;
-    channel<int> pipe(1);
+    queue<int> pipe(1);
     std::vector<int> got;
     weir::scope all;
     all.spawn(receive_one(pipe, got, 1));
@@ -154,7 +154,7 @@ TEST_CASE("a receiver that was woken and then cancelled still has its value") {
 
 TEST_CASE("a receiver that was woken and then destroyed leaves its value to the next") {
     tests::manual_scheduler loop;
-    channel<int> pipe(2);
+    queue<int> pipe(2);
     std::vector<int> got;
     weir::scope second;
     {
@@ -183,7 +183,7 @@ TEST_CASE("a receiver that was woken and then destroyed leaves its value to the 
 
 TEST_CASE("closed is not said while a value may still come back") {
     tests::manual_scheduler loop;
-    channel<int> pipe(1);
+    queue<int> pipe(1);
     std::vector<int> got;
     weir::scope second;
     second.spawn(receive_one(pipe, got, 9)); // spawned first, so that it runs before the one that is woken
@@ -204,9 +204,9 @@ TEST_CASE("closed is not said while a value may still come back") {
     CHECK(got == std::vector<int>{901, 205});
 }
 
-TEST_CASE("a channel that dies closes") {
+TEST_CASE("a queue that dies closes") {
     tests::manual_scheduler loop;
-    std::optional<channel<int>> pipe(std::in_place, 1U);
+    std::optional<queue<int>> pipe(std::in_place, 1U);
     std::vector<int> got, log;
     weir::scope all;
     all.spawn(receive_one(*pipe, got, 1));
@@ -230,6 +230,6 @@ TEST_CASE("a channel that dies closes") {
         loop.run();
         CHECK(pipe->try_send(1));
         pipe.reset();
-    } // destroyed after the channel, with a value promised
+    } // destroyed after the queue, with a value promised
     CHECK(got.size() == 2);
 }

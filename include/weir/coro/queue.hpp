@@ -1,11 +1,11 @@
 // A bounded queue between coroutines: senders wait while it is full, receivers while it is empty.
 //
 // Values come out in the order in which they were accepted, and those who wait are served in the order in which they
-// came. No value is lost: a value waits in the channel until a receiver really takes it, so a receiver that is cancelled
+// came. No value is lost: a value waits in the queue until a receiver really takes it, so a receiver that is cancelled
 // or destroyed, even when it had been woken already, leaves it to the next one. A send that fails (`canceled`, `timed_out`,
 // `closed`) has not delivered its value and never will; the value ends with the awaiter. Use `try_send` to keep it.
 //
-// The channel owns the values in it; memory for all of its capacity is allocated once. A channel that dies is closed,
+// The queue owns the values in it; memory for all of its capacity is allocated once. A queue that dies is closed,
 // and what it held is gone. Loop thread only: from other threads go through the loop.
 #pragma once
 
@@ -18,21 +18,21 @@
 namespace weir::inline v0 {
 
 template <class T>
-class channel {
+class queue {
     static_assert(std::is_nothrow_move_constructible_v<T>, "a value that can throw on the way could be lost");
 
 public:
     // `capacity`: how many values are held at most, at least 1.
-    explicit channel(std::size_t capacity) : x_ring(new std::optional<T>[capacity]), x_capacity(capacity) {
+    explicit queue(std::size_t capacity) : x_ring(new std::optional<T>[capacity]), x_capacity(capacity) {
         assert(capacity >= 1);
     }
-    channel(const channel&) = delete;
-    channel& operator=(const channel&) = delete;
-    ~channel() {
+    queue(const queue&) = delete;
+    queue& operator=(const queue&) = delete;
+    ~queue() {
         wake_all(x_senders, errc::closed);
         wake_all(x_receivers, errc::closed);
         while (receive_awaiter* each = x_promised.pop_front()) {
-            each->x_channel = nullptr;
+            each->x_queue = nullptr;
             each->x_promised = false;
         }
         delete[] x_ring;
@@ -42,7 +42,7 @@ public:
     std::size_t capacity() const noexcept { return x_capacity; }
     bool is_closed() const noexcept { return x_closed; }
 
-    // Takes no more values. Who waits to send gets `closed`; what is in the channel can still be received. Idempotent.
+    // Takes no more values. Who waits to send gets `closed`; what is in the queue can still be received. Idempotent.
     void close() noexcept {
         x_closed = true;
         wake_all(x_senders, errc::closed);
@@ -67,22 +67,22 @@ public:
 
     class [[nodiscard]] send_awaiter : public awaitable<send_awaiter>, private list_node<send_awaiter> {
     public:
-        send_awaiter(channel& to, T&& value) noexcept : x_channel(&to), x_value(std::move(value)) {}
+        send_awaiter(queue& to, T&& value) noexcept : x_queue(&to), x_value(std::move(value)) {}
         send_awaiter(send_awaiter&& other) noexcept
-            : awaitable<send_awaiter>(), list_node<send_awaiter>(), x_channel(other.x_channel),
+            : awaitable<send_awaiter>(), list_node<send_awaiter>(), x_queue(other.x_queue),
               x_value(std::move(other.x_value)) {
             assert(!other.x_waiter.waiting() && "an awaitable was moved while it was being awaited");
         }
 
         bool await_ready() {
-            if (x_channel->x_closed) return false;
-            return x_sent = static_cast<bool>(x_channel->try_send(std::move(x_value)));
+            if (x_queue->x_closed) return false;
+            return x_sent = static_cast<bool>(x_queue->try_send(std::move(x_value)));
         }
         bool suspend(std::coroutine_handle<> who, context* in) noexcept {
-            if (x_channel->x_closed)
+            if (x_queue->x_closed)
                 x_waiter.bounce(who, in, errc::closed);
             else if (x_waiter.suspend(who, in))
-                x_channel->x_senders.push_back(*this);
+                x_queue->x_senders.push_back(*this);
             return true;
         }
         result<> await_resume() const noexcept {
@@ -91,10 +91,10 @@ public:
         }
 
     private:
-        friend channel;
+        friend queue;
         friend list<send_awaiter>;
 
-        channel* x_channel;
+        queue* x_queue;
         T x_value;
         bool x_sent = false;
         waiter x_waiter;
@@ -102,54 +102,54 @@ public:
 
     class [[nodiscard]] receive_awaiter : public awaitable<receive_awaiter>, private list_node<receive_awaiter> {
     public:
-        explicit receive_awaiter(channel& from) noexcept : x_channel(&from) {}
+        explicit receive_awaiter(queue& from) noexcept : x_queue(&from) {}
         receive_awaiter(receive_awaiter&& other) noexcept
-            : awaitable<receive_awaiter>(), list_node<receive_awaiter>(), x_channel(other.x_channel) {
+            : awaitable<receive_awaiter>(), list_node<receive_awaiter>(), x_queue(other.x_queue) {
             assert(!other.x_waiter.waiting() && "an awaitable was moved while it was being awaited");
         }
         ~receive_awaiter() {
             if (!x_promised) return;
             renounce();
-            x_channel->settle();
+            x_queue->settle();
         }
 
         bool await_ready() const noexcept {
-            if (x_channel->x_promised_count != 0) return false; // these were here before
-            return x_channel->x_size != 0;
+            if (x_queue->x_promised_count != 0) return false; // these were here before
+            return x_queue->x_size != 0;
         }
         bool suspend(std::coroutine_handle<> who, context* in) noexcept {
             if (!x_waiter.suspend(who, in)) return true;
-            x_channel->x_receivers.push_back(*this);
-            x_channel->settle();
+            x_queue->x_receivers.push_back(*this);
+            x_queue->settle();
             return true;
         }
         result<T> await_resume() noexcept {
             if (x_waiter.outcome() != errc{}) return x_waiter.outcome();
-            if (!x_channel) return errc::closed; // it died in between
+            if (!x_queue) return errc::closed; // it died in between
             if (x_promised) renounce();
-            if (x_channel->x_size == 0) return errc::closed;
-            return x_channel->pop();
+            if (x_queue->x_size == 0) return errc::closed;
+            return x_queue->pop();
         }
 
     private:
-        friend channel;
+        friend queue;
         friend list<receive_awaiter>;
 
         void renounce() noexcept {
             this->unlink();
             x_promised = false;
-            --x_channel->x_promised_count;
+            --x_queue->x_promised_count;
         }
 
-        channel* x_channel;
+        queue* x_queue;
         bool x_promised = false; // woken for a value, but not resumed yet: the value is kept for it
         waiter x_waiter;
     };
 
-    // Completes when the channel has taken `value`; waits while it is full.
+    // Completes when the queue has taken `value`; waits while it is full.
     send_awaiter send(T value) noexcept { return send_awaiter(*this, std::move(value)); }
 
-    // The next value; `closed` once the channel is closed and drained.
+    // The next value; `closed` once the queue is closed and drained.
     receive_awaiter receive() noexcept { return receive_awaiter(*this); }
 
 private:
