@@ -48,6 +48,7 @@
 #include <weir/coro/yield.hpp>
 
 // protocol: HTTP and WebSocket without I/O
+#include <weir/protocol/channel/record.hpp>
 #include <weir/protocol/http/accept_encoding.hpp>
 #include <weir/protocol/http/body.hpp>
 #include <weir/protocol/http/body_framing.hpp>
@@ -130,6 +131,8 @@
 
 // transport: protocols over a byte stream
 #include <weir/transport/byte_source.hpp>
+#include <weir/transport/carrier.hpp>
+#include <weir/transport/channel.hpp>
 #include <weir/transport/close_info.hpp>
 #include <weir/transport/connection_core.hpp>
 #include <weir/transport/connection_engine.hpp>
@@ -139,12 +142,20 @@
 #include <weir/transport/inbox.hpp>
 #include <weir/transport/keepalive.hpp>
 #include <weir/transport/message.hpp>
+#include <weir/transport/message_log.hpp>
+#include <weir/transport/message_queue.hpp>
 #include <weir/transport/outbox.hpp>
 #include <weir/transport/outgoing.hpp>
 #include <weir/transport/read_ahead.hpp>
 #include <weir/transport/remote_port.hpp>
 #include <weir/transport/send_status.hpp>
+#include <weir/transport/session.hpp>
+#include <weir/transport/session_options.hpp>
+#include <weir/transport/session_room.hpp>
+#include <weir/transport/transport_kind.hpp>
+#include <weir/transport/waiting_carrier.hpp>
 #include <weir/transport/websocket.hpp>
+#include <weir/transport/websocket_carrier.hpp>
 #include <weir/transport/websocket_handle.hpp>
 #include <weir/transport/websocket_options.hpp>
 

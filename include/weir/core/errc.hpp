@@ -79,6 +79,13 @@ enum class errc {
     send_out_of_order,   // sending a piece that does not continue the message under way
     bad_compression,     // a message that is marked as compressed and cannot be decompressed (RFC 7692)
 
+    // channels (protocol/channel/README.md)
+    bad_record = 450,    // a record that makes no sense where it stands
+    record_missing,      // a message whose number is not the next
+    unknown_session,     // no such session, or not any more
+    session_taken_over,  // another request or connection carries the session now
+    messages_gone,       // what was missed is not kept any more
+
     // names and addresses
     name_not_found = 500, // the name does not resolve
     name_unavailable,    // the resolver failed for now
@@ -161,6 +168,11 @@ namespace detail {
     case errc::data_after_close: return "frame after the close frame";
     case errc::send_out_of_order: return "a piece that does not continue the message being sent";
     case errc::bad_compression: return "message cannot be decompressed";
+    case errc::bad_record: return "malformed record";
+    case errc::record_missing: return "a message is missing before this one";
+    case errc::unknown_session: return "unknown session";
+    case errc::session_taken_over: return "another connection has taken over the session";
+    case errc::messages_gone: return "messages that are not kept any more";
     case errc::name_not_found: return "name not found";
     case errc::name_unavailable: return "name resolution failed for now";
     case errc::bad_address: return "malformed address";

@@ -1,0 +1,96 @@
+// The messages that a session has sent and that may have to be sent again, numbered from 1.
+//
+// In front stand those that were handed to a carrier and are not known to have arrived, behind them those that were not
+// handed out yet. A message that goes to many sessions is in memory once. What counts against bounds is the payload and
+// what it takes to keep it. Loop thread only.
+#pragma once
+
+#include <weir/core/shared.hpp>
+#include <weir/transport/message.hpp>
+
+#include <cassert>
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+namespace weir::inline v0::detail {
+
+using kept_message = shared<const owned_message>;
+
+inline kept_message keep_message(bytes_view payload, bool is_text) {
+    return kept_message::make(owned_message{std::string(as_text(payload)), is_text});
+}
+
+class message_log {
+public:
+    static std::size_t cost(const owned_message& of) noexcept { return of.data.size() + sizeof(owned_message); }
+
+    void push(kept_message sent) {
+        x_unsent_bytes += cost(*sent);
+        x_bytes += cost(*sent);
+        x_kept.push_back(std::move(sent));
+    }
+
+    // The number of the newest message; of the newest that was handed out; of the oldest that is kept.
+    std::uint64_t last() const noexcept { return x_forgotten + x_kept.size() - x_begin; }
+    std::uint64_t handed_out() const noexcept { return x_forgotten + x_sent - x_begin; }
+    std::uint64_t oldest() const noexcept { return x_forgotten + 1; }
+
+    bool has_unsent() const noexcept { return x_sent < x_kept.size(); }
+    std::size_t bytes() const noexcept { return x_bytes; }
+    std::size_t unsent_bytes() const noexcept { return x_unsent_bytes; }
+
+    // The next one that was not handed out, and its number. Valid until the next call that changes the log.
+    const owned_message& front_unsent() const noexcept { return *x_kept[x_sent]; }
+    std::uint64_t next_number() const noexcept { return handed_out() + 1; }
+    void hand_out() noexcept {
+        assert(has_unsent());
+        x_unsent_bytes -= cost(*x_kept[x_sent++]);
+    }
+
+    // Everything up to `number`, which was sent, has arrived.
+    void forget_to(std::uint64_t number) noexcept {
+        while (x_forgotten < number && x_begin < x_kept.size()) forget_one();
+        tidy();
+    }
+
+    // Forgets the oldest that were handed out, until those that were take no more than `most_bytes`.
+    void forget_above(std::size_t most_bytes) noexcept {
+        while (x_begin < x_sent && x_bytes - x_unsent_bytes > most_bytes) forget_one();
+        tidy();
+    }
+
+    // What comes after `number`, which must not be forgotten, is to be handed out again.
+    void rewind(std::uint64_t number) noexcept {
+        assert(number >= x_forgotten && number <= last());
+        x_sent = x_begin + static_cast<std::size_t>(number - x_forgotten);
+        x_unsent_bytes = 0;
+        for (std::size_t i = x_sent; i < x_kept.size(); ++i) x_unsent_bytes += cost(*x_kept[i]);
+    }
+
+private:
+    static constexpr std::size_t kept_capacity = 16; // memory for more is not kept while nothing is
+
+    void forget_one() noexcept {
+        x_bytes -= cost(*x_kept[x_begin]);
+        if (x_begin == x_sent) hand_out();
+        x_kept[x_begin++] = nullptr;
+        ++x_forgotten;
+    }
+
+    void tidy() noexcept {
+        if (x_begin * 2 < x_kept.size()) return;
+        x_kept.erase(x_kept.begin(), x_kept.begin() + static_cast<std::ptrdiff_t>(x_begin));
+        x_sent -= std::exchange(x_begin, 0);
+        if (x_kept.empty() && x_kept.capacity() > kept_capacity) std::vector<kept_message>().swap(x_kept);
+    }
+
+    std::vector<kept_message> x_kept; // from x_begin on
+    std::size_t x_begin = 0;
+    std::size_t x_sent = 0;        // where in x_kept the unsent ones begin
+    std::uint64_t x_forgotten = 0; // the number of the last message that is not kept any more
+    std::size_t x_bytes = 0;
+    std::size_t x_unsent_bytes = 0;
+};
+
+} // namespace weir::inline v0::detail

@@ -1,0 +1,289 @@
+// A conversation with a client that outlives the connections which carry it: the mechanics of every channel.
+//
+// Both directions are numbered. What was sent is kept until it is known to have arrived, so that another carrier can go on
+// where the last one broke off; what is received twice is dropped. A session without a carrier, of whose client nothing is
+// heard for the keep time, is closed; one that has closed is kept as long, for the client to be told. How messages look on the
+// wire is the business of those who carry them: nothing here knows an envelope.
+//
+// Shared by whoever has it listed (the owner, which is told when there is nothing to come back to), by its handler, and by its
+// carriers. Loop thread only. Nobody is resumed inside a call.
+#pragma once
+
+#include <weir/coro/waiter.hpp>
+#include <weir/core/result.hpp>
+#include <weir/transport/carrier.hpp>
+#include <weir/transport/ending.hpp>
+#include <weir/transport/message_log.hpp>
+#include <weir/transport/message_queue.hpp>
+#include <weir/transport/session_options.hpp>
+#include <weir/transport/transport_kind.hpp>
+
+namespace weir::inline v0::detail {
+
+class session;
+
+// Who has a session listed under its id.
+class session_owner {
+public:
+    // No client can come back to it: it is to be struck off the list. It may be destroyed in this call.
+    virtual void strike(session& which) noexcept = 0;
+
+protected:
+    ~session_owner() = default;
+};
+
+// What became of a message that was received.
+enum class reception : unsigned char { taken, known, gap, no_room, closed };
+
+class session {
+public:
+    session(scheduler& runs_on, const session_options& options, session_owner& owner, std::string id)
+        : x_scheduler(runs_on), x_options(options), x_owner(&owner), x_id(std::move(id)), x_ending(runs_on.now()),
+          x_heard(runs_on.now()), x_keep(*this), x_patience(*this) {
+        await_client();
+    }
+    session(const session&) = delete;
+    session& operator=(const session&) = delete;
+    ~session() { assert(!x_carrier && !x_reader && "a session was destroyed while it was in use"); }
+
+    std::string_view id() const noexcept { return x_id; }
+    scheduler& runs_on() const noexcept { return x_scheduler; }
+    const session_options& options() const noexcept { return x_options; }
+    transport_kind transport() const noexcept { return x_transport; }
+
+    // --- for the handler ---
+
+    bool is_open() const noexcept { return x_ending.cause() == close_cause::open; }
+
+    // Queues a message. `closed`, or `buffer_full` above the bound, with the session closed if the policy says so.
+    errc send(kept_message sent) {
+        if (!is_open()) return errc::closed;
+        const std::size_t queued = pressure(), more = message_log::cost(*sent);
+        if (queued && (queued > x_options.queue_bytes || more > x_options.queue_bytes - queued)) return overflow();
+        x_bytes_out += sent->data.size();
+        x_log.push(std::move(sent));
+        if (x_carrier) x_carrier->wake();
+        return {};
+    }
+    std::size_t queued_bytes() const noexcept { return pressure(); }
+    bool sendable() const noexcept { return pressure() <= x_options.high_water_bytes; }
+    void wait_sendable(waiter& sender) noexcept { x_senders.push_back(sender); }
+
+    // Whether a read would not have to wait. Now and then it does all the same, to let the others run.
+    bool readable() noexcept { return !x_reader && ++x_streak <= messages_in_a_row && has_news(); }
+
+    // Has `reader` woken when there is something to read. False when somebody waits already.
+    bool wait_readable(waiter& reader, std::coroutine_handle<> who, context* in) noexcept {
+        if (x_reader) return false;
+        x_streak = 0;
+        x_reader = &reader;
+        x_received.release();
+        if (reader.suspend(who, in) && has_news()) wake_reader();
+        return true;
+    }
+    void end_wait() noexcept { x_reader = nullptr; }
+
+    // The next message, whose bytes are valid until the next call; or why there is none.
+    result<message> take() {
+        if (!x_received.empty()) {
+            const message next = x_received.pop();
+            wake(x_deliverers, errc{});
+            return next;
+        }
+        x_told = true;
+        return x_ending.error() ? error(x_ending.error()) : error(errc::closed);
+    }
+
+    // Ends the session: what was sent before still goes to the client, then the code and reason. Only the first time.
+    [[gnu::cold]] void close(close_cause cause, ws::close_code code, std::string_view reason, std::error_code why = {}) noexcept {
+        if (!is_open()) return;
+        x_ending.note(cause, code, reason, why);
+        x_closed = x_scheduler.now();
+        if (x_reader) wake_reader();
+        wake(x_senders, errc::closed);
+        wake(x_deliverers, errc::closed);
+        if (cause != close_cause::local) lost();
+        if (x_carrier)
+            x_carrier->wake();
+        else
+            await_client();
+    }
+    [[gnu::cold]] close_info closed() const {
+        close_info all = x_ending.info(!is_open(), is_open() ? x_scheduler.now() : x_closed);
+        all.bytes_in = x_bytes_in;
+        all.bytes_out = x_bytes_out;
+        return all;
+    }
+
+    // The context that is cancelled when the client is gone while nobody reads; null for none.
+    void guard(context* handler) noexcept {
+        x_context = handler;
+        if (!handler) x_patience.disarm();
+    }
+
+    // --- for those who carry it ---
+
+    // Takes over from the carrier that there is. The client's request said what it has: see `resume`, which comes before.
+    void attach(carrier& by, transport_kind kind) noexcept {
+        carrier* const before = std::exchange(x_carrier, &by);
+        x_transport = kind;
+        heard();
+        x_keep.disarm();
+        if (before) before->superseded();
+    }
+    void detach(carrier& which) noexcept {
+        if (x_carrier != &which) return;
+        x_carrier = nullptr;
+        await_client();
+    }
+    bool carried_by(const carrier& which) const noexcept { return x_carrier == &which; }
+
+    // A sign of life.
+    void heard() noexcept {
+        x_heard = x_scheduler.now();
+        if (!x_carrier) await_client();
+    }
+
+    // Whether a client that is to acknowledge what it gets has said nothing at all for too long.
+    bool is_silent() const noexcept { return x_strict && x_scheduler.now() - x_heard >= x_options.heartbeat + x_options.keep; }
+
+    // The client comes back, and has everything up to `has`; without it, whatever was handed out. From now on what is sent
+    // is kept until it is acknowledged, or not. `messages_gone` when what comes next is not there; nothing has changed then.
+    errc resume(std::optional<std::uint64_t> has) noexcept {
+        const std::uint64_t from = has.value_or(x_log.handed_out());
+        if (from > x_log.last() || from + 1 < x_log.oldest()) return errc::messages_gone;
+        x_strict = has.has_value();
+        x_log.rewind(from);
+        return acknowledge(from);
+    }
+
+    // Everything up to `number` has arrived. `messages_gone` when so many were never sent.
+    errc acknowledge(std::uint64_t number) noexcept {
+        if (number > x_log.last()) return errc::messages_gone;
+        x_log.forget_to(number);
+        relieve();
+        return {};
+    }
+
+    // Whether there is a message to be sent; which; and that it is on its way.
+    bool has_next() const noexcept { return x_log.has_unsent(); }
+    const owned_message& next() const noexcept { return x_log.front_unsent(); }
+    std::uint64_t next_number() const noexcept { return x_log.next_number(); }
+    void hand_out() noexcept { x_log.hand_out(); }
+
+    // What was handed out has been written.
+    void handed_out() noexcept {
+        if (!x_strict) x_log.forget_above(x_options.high_water_bytes);
+        relieve();
+    }
+
+    // The number of the last message that came in.
+    std::uint64_t received() const noexcept { return x_last_received; }
+
+    // Takes a message from the client, if it is the next; without a number it is. `payload` is moved from only if taken.
+    reception receive(std::optional<std::uint64_t> number, std::string&& payload, bool is_text) {
+        if (!is_open()) return reception::closed;
+        if (number && *number <= x_last_received) return reception::known;
+        if (number && *number != x_last_received + 1) return reception::gap;
+        if (!x_received.fits(payload.size(), x_options.read_ahead_bytes)) return reception::no_room;
+        ++x_last_received;
+        x_bytes_in += payload.size();
+        x_received.push(owned_message{std::move(payload), is_text});
+        if (x_reader) wake_reader();
+        return reception::taken;
+    }
+    void wait_for_room(waiter& deliverer) noexcept { x_deliverers.push_back(deliverer); }
+
+    // The client knows that the session has closed.
+    void client_knows() noexcept {
+        x_keep.disarm();
+        if (session_owner* const owner = std::exchange(x_owner, nullptr)) owner->strike(*this);
+    }
+
+    // The owner goes: nobody is told any more.
+    void disown() noexcept { x_owner = nullptr; }
+
+private:
+    static constexpr unsigned messages_in_a_row = 64;
+
+    template <void (session::*Expire)() noexcept>
+    class own_timer final : public timer {
+    public:
+        explicit own_timer(session& of) noexcept : x_of(of) {}
+
+    private:
+        void expire() noexcept override { (x_of.*Expire)(); }
+        session& x_of;
+    };
+
+    std::size_t pressure() const noexcept { return x_strict ? x_log.bytes() : x_log.unsent_bytes(); }
+
+    bool has_news() const noexcept { return !x_received.empty() || !is_open(); }
+
+    void wake_reader() noexcept {
+        if (!x_reader->woken()) x_reader->wake();
+    }
+
+    static void wake(list<ready_item>& waiters, errc outcome) noexcept {
+        while (ready_item* each = waiters.pop_front()) static_cast<waiter*>(each)->wake(outcome);
+    }
+
+    void relieve() noexcept {
+        if (!x_senders.empty() && pressure() <= x_options.high_water_bytes / 2) wake(x_senders, errc{});
+    }
+
+    [[gnu::cold]] errc overflow() noexcept {
+        if (x_options.overflow == overflow_policy::close)
+            close(close_cause::limit, ws::close_code::policy_violation, "more is queued for the client than it may be",
+                  make_error_code(errc::buffer_full));
+        return errc::buffer_full;
+    }
+
+    void await_client() noexcept {
+        if (x_owner) x_scheduler.arm(x_keep, x_options.keep);
+    }
+
+    [[gnu::cold]] void keep_is_over() noexcept {
+        close(close_cause::timeout, ws::close_code::policy_violation, "nothing was heard of the client",
+              make_error_code(errc::timed_out));
+        client_knows();
+    }
+
+    // As with a WebSocket: what is still unread tells by itself, unless nobody comes for it.
+    [[gnu::cold]] void lost() noexcept {
+        if (!x_context || x_reader) return;
+        if (x_received.empty())
+            out_of_patience();
+        else
+            x_scheduler.arm(x_patience, x_options.close_timeout);
+    }
+    [[gnu::cold]] void out_of_patience() noexcept {
+        if (x_context && !x_told) std::exchange(x_context, nullptr)->cancel();
+    }
+
+    scheduler& x_scheduler;
+    const session_options& x_options;
+    session_owner* x_owner; // null once it is struck off
+    std::string x_id;
+    carrier* x_carrier = nullptr;
+    message_log x_log;
+    message_queue x_received;
+    std::uint64_t x_last_received = 0;
+    ending x_ending;
+    std::uint64_t x_bytes_in = 0;
+    std::uint64_t x_bytes_out = 0;
+    waiter* x_reader = nullptr;
+    list<ready_item> x_senders;    // that wait until less is queued
+    list<ready_item> x_deliverers; // that wait for room among what is received
+    context* x_context = nullptr;
+    std::chrono::nanoseconds x_heard;
+    std::chrono::nanoseconds x_closed{0};
+    own_timer<&session::keep_is_over> x_keep;
+    own_timer<&session::out_of_patience> x_patience;
+    unsigned x_streak = 0; // messages that were ready at once, since a reader last waited
+    transport_kind x_transport = transport_kind::polling;
+    bool x_strict = false; // what is sent is kept until it is acknowledged
+    bool x_told = false;   // somebody has read the end
+};
+
+} // namespace weir::inline v0::detail

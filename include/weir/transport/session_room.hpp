@@ -1,0 +1,34 @@
+// `co_await room_for_more(session)`: waits until the handler has read something, so that more may be received.
+//
+// Success, `errc::closed` when the session closes, or `errc::canceled`. The session must outlive the wait. Loop thread
+// only.
+#pragma once
+
+#include <weir/coro/bounded.hpp>
+#include <weir/transport/session.hpp>
+
+namespace weir::inline v0::detail {
+
+class [[nodiscard]] room_awaiter : public awaitable<room_awaiter> {
+public:
+    explicit room_awaiter(session& of) noexcept : x_of(of) {}
+    room_awaiter(room_awaiter&& other) noexcept : x_of(other.x_of) {}
+
+    bool await_ready() const noexcept { return false; }
+    bool suspend(std::coroutine_handle<> who, context* in) noexcept {
+        if (!x_of.is_open())
+            x_waiter.bounce(who, in, errc::closed);
+        else if (x_waiter.suspend(who, in))
+            x_of.wait_for_room(x_waiter);
+        return true;
+    }
+    result<> await_resume() const noexcept { return x_waiter.outcome(); }
+
+private:
+    session& x_of;
+    waiter x_waiter;
+};
+
+inline room_awaiter room_for_more(session& of) noexcept { return room_awaiter(of); }
+
+} // namespace weir::inline v0::detail

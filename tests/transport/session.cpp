@@ -1,0 +1,361 @@
+// The mechanics of sessions, with carriers that a test plays, on virtual time.
+#include "../support/session_world.hpp"
+
+#include <weir/coro/in_context.hpp>
+#include <weir/coro/scope.hpp>
+#include <weir/coro/this_context.hpp>
+#include <weir/coro/yield.hpp>
+#include <weir/io/sleep.hpp>
+#include <weir/transport/session_room.hpp>
+#include <weir/transport/waiting_carrier.hpp>
+
+using namespace weir;
+using namespace std::chrono_literals;
+using detail::reception;
+using detail::waiting_carrier;
+using tests::lone_session;
+using tests::played_carrier;
+using texts = std::vector<std::string>;
+
+namespace {
+
+void in_memory(task<> (*work)()) {
+    tests::memory_loop loop;
+    loop.run(work());
+}
+std::chrono::nanoseconds now() { return io::loop::current()->now(); }
+
+} // namespace
+
+TEST_CASE("messages go to the carrier that there is, and wait while there is none") {
+    in_memory([]() -> task<> {
+        lone_session of;
+        channel client(*of);
+        CHECK(client.id() == "id");
+        client.send("one");
+        client.send("two");
+        played_carrier first(*of, 1);
+        first.attach(transport_kind::polling);
+        CHECK(client.transport() == transport_kind::polling);
+        CHECK(first.got == texts{"1:one"});
+        client.send("three");
+        CHECK(first.wakes == 1);
+        CHECK(first.got == texts{"1:one", "2:two"});
+        played_carrier second(*of, 10);
+        CHECK(of->resume(1) == errc{}); // the second one did not arrive
+        second.attach(transport_kind::websocket);
+        CHECK(first.was_superseded);
+        CHECK(client.transport() == transport_kind::websocket);
+        CHECK(second.got == texts{"2:two", "3:three"});
+        client.send("four");
+        CHECK(first.wakes == 1);
+        CHECK(second.got.back() == "4:four");
+        CHECK(of->acknowledge(4) == errc{});
+        CHECK(client.queued_bytes() == 0);
+        CHECK(of->acknowledge(5) == errc::messages_gone);
+        CHECK(of->resume(5) == errc::messages_gone);
+        CHECK(of->resume(3) == errc::messages_gone);
+        CHECK(!second.was_superseded);
+        co_return;
+    });
+}
+
+TEST_CASE("without acknowledgements what was handed out counts as arrived, and a window of it is kept") {
+    in_memory([]() -> task<> {
+        lone_session of({.high_water_bytes = 1000});
+        channel client(*of);
+        played_carrier one(*of, 100);
+        CHECK(of->resume({}) == errc{});
+        one.attach();
+        for (int i = 0; i < 50; ++i) client.send(std::string(100, 'x'));
+        CHECK(one.got.size() == 50);
+        CHECK(client.queued_bytes() == 0);
+        CHECK(of->resume(3) == errc::messages_gone); // long ago
+        CHECK(of->resume(48) == errc{});
+        CHECK(of->has_next());
+        CHECK(of->next_number() == 49);
+        one.take();
+        CHECK(of->resume({}) == errc{});
+        CHECK(!of->has_next());
+        co_return;
+    });
+}
+
+TEST_CASE("sends wait above the high water until it is half gone: what is unsent, or not acknowledged by who acknowledges") {
+    for (const bool acknowledges : {false, true}) {
+        tests::memory_loop loop;
+        auto work = [](bool strict) -> task<> {
+            lone_session of({.high_water_bytes = 1000});
+            channel client(*of);
+            played_carrier one(*of);
+            CHECK(of->resume(strict ? std::optional<std::uint64_t>(0) : std::nullopt) == errc{});
+            one.attach();
+            bool sent = false;
+            auto send_all = [&]() -> task<> {
+                for (int i = 0; i < 12; ++i) {
+                    auto status = co_await client.send(std::string(100, 'x'));
+                    CHECK(status);
+                }
+                sent = true;
+            };
+            scope both;
+            both.spawn(send_all);
+            (void)co_await weir::sleep(1s);
+            CHECK(!sent);
+            CHECK(client.queued_bytes() == 8 * (100 + sizeof(owned_message)));
+            one.take();
+            (void)co_await weir::sleep(1s);
+            if (strict) {
+                CHECK(!sent);
+                CHECK(of->acknowledge(4) == errc{}); // more than half is left
+                (void)co_await weir::sleep(1s);
+                CHECK(!sent);
+                CHECK(of->acknowledge(5) == errc{});
+                (void)co_await weir::sleep(1s);
+            }
+            CHECK(sent);
+            co_await both.join();
+        };
+        loop.run(work(acknowledges));
+    }
+}
+
+TEST_CASE("above the bound: closed or dropped; one message is always taken") {
+    in_memory([]() -> task<> {
+        {
+            lone_session of({.queue_bytes = 1000});
+            channel client(*of);
+            CHECK(client.try_send(message(as_bytes(std::string(5000, 'x')), true)));
+            CHECK(client.is_open());
+            CHECK(!client.try_send(message(as_bytes("y"), true)));
+            CHECK(!client.is_open());
+            CHECK(client.closed().cause == close_cause::limit);
+            CHECK(client.closed().code == ws::close_code::policy_violation);
+            auto late = co_await client.send("z");
+            CHECK(late.error() == errc::closed);
+        }
+        lone_session of({.queue_bytes = 1000, .overflow = overflow_policy::drop});
+        channel client(*of);
+        int taken = 0;
+        for (int i = 0; i < 100; ++i) taken += client.try_send(message(as_bytes(std::string(100 - sizeof(owned_message), 'x')), true));
+        CHECK(taken == 10);
+        CHECK(client.is_open());
+        auto dropped = co_await client.send(std::string(100, 'x'));
+        CHECK(dropped.error() == errc::buffer_full);
+        played_carrier one(*of, 100);
+        one.attach();
+        CHECK(one.got.size() == 10);
+        CHECK(client.try_send(message(as_bytes("y"), true)));
+    });
+}
+
+TEST_CASE("what comes in: in order, once, bounded") {
+    in_memory([]() -> task<> {
+        lone_session of({.read_ahead_bytes = 500});
+        channel client(*of);
+        CHECK(of->receive(1, "one", true) == reception::taken);
+        CHECK(of->receive(1, "one", true) == reception::known);
+        CHECK(of->receive(3, "three", true) == reception::gap);
+        CHECK(of->receive({}, "two", false) == reception::taken); // the next
+        CHECK(of->received() == 2);
+        auto one = co_await client.read();
+        CHECK((one && one->text() == "one" && one->is_text()));
+        auto two = co_await client.read();
+        CHECK((two && two->text() == "two" && two->is_binary()));
+        CHECK(of->receive(3, std::string(1000, 'x'), true) == reception::taken); // alone
+        std::string kept = "kept";
+        CHECK(of->receive(4, std::move(kept), true) == reception::no_room);
+        CHECK(kept == "kept");
+        bool room = false;
+        auto wait = [&]() -> task<> {
+            auto told = co_await detail::room_for_more(*of);
+            room = told.has_value();
+        };
+        scope waits;
+        waits.spawn(wait);
+        (void)co_await weir::sleep(1s);
+        CHECK(!room);
+        auto three = co_await client.read();
+        CHECK((three && three->size() == 1000));
+        (void)co_await weir::sleep(1ms);
+        CHECK(room);
+        CHECK(of->receive(4, std::move(kept), true) == reception::taken);
+        co_await waits.join();
+    });
+}
+
+TEST_CASE("reads wait, are cancelled without loss, and only one waits at a time") {
+    in_memory([]() -> task<> {
+        lone_session of;
+        channel client(*of);
+        auto none = co_await client.read().within(1s);
+        CHECK(none.error() == errc::timed_out);
+        auto late = [&]() -> task<> {
+            (void)co_await weir::sleep(1s);
+            auto second = co_await client.read();
+            CHECK(second.error() == errc::busy);
+            CHECK(of->receive({}, "at last", true) == reception::taken);
+        };
+        scope both;
+        both.spawn(late);
+        auto got = co_await client.read();
+        CHECK((got && got->text() == "at last"));
+        co_await both.join();
+    });
+}
+
+TEST_CASE("a reader that always has something lets the others run") {
+    in_memory([]() -> task<> {
+        lone_session of({.read_ahead_bytes = 1'000'000});
+        channel client(*of);
+        for (int i = 0; i < 1000; ++i) CHECK(of->receive({}, "x", true) == reception::taken);
+        int read = 0, most = 0;
+        bool done = false;
+        auto read_all = [&]() -> task<> {
+            for (int i = 0; i < 1000; ++i) {
+                auto got = co_await client.read();
+                CHECK(got);
+                ++read;
+            }
+            done = true;
+        };
+        scope both;
+        both.spawn(read_all);
+        while (!done) {
+            const int before = read;
+            (void)co_await yield();
+            if (read - before > most) most = read - before;
+        }
+        CHECK(most <= 130); // two rounds between two looks
+        co_await both.join();
+    });
+}
+
+TEST_CASE("a client that does not come back is given up, and the handler told") {
+    in_memory([]() -> task<> {
+        lone_session of({.keep = 10s});
+        channel client(*of);
+        const auto began = now();
+        {
+            played_carrier one(*of);
+            one.attach();
+            auto nothing = co_await client.read().within(1min); // carried, it may be silent
+            CHECK(nothing.error() == errc::timed_out);
+        }
+        auto nothing = co_await client.read().within(9s);
+        CHECK(nothing.error() == errc::timed_out);
+        of->heard(); // a sign of life
+        auto end = co_await client.read();
+        CHECK(end.error() == errc::timed_out);
+        CHECK(now() - began >= 79s);
+        CHECK(now() - began < 80s);
+        CHECK(client.closed().cause == close_cause::timeout);
+        CHECK(!of.listed());
+        CHECK(of->receive({}, "too late", true) == reception::closed);
+    });
+}
+
+TEST_CASE("closed: what was sent before is there for as long as it is kept, then it is struck off") {
+    in_memory([]() -> task<> {
+        lone_session of({.keep = 10s});
+        channel client(*of);
+        client.send("last words");
+        client.close(ws::close_code::normal, "bye");
+        client.close(ws::close_code::going_away, "not that");
+        CHECK(client.closed().reason == "bye");
+        auto end = co_await client.read();
+        CHECK(end.error() == errc::closed);
+        (void)co_await weir::sleep(9s);
+        CHECK(of.listed());
+        {
+            played_carrier one(*of, 10);
+            one.attach();
+            CHECK(one.got == texts{"1:last words"});
+        }
+        (void)co_await weir::sleep(9s);
+        CHECK(of.listed());
+        (void)co_await weir::sleep(2s);
+        CHECK(!of.listed());
+    });
+}
+
+TEST_CASE("the handler's context is cancelled when the client is gone and nobody reads") {
+    in_memory([]() -> task<> {
+        for (const bool unread : {false, true}) {
+            lone_session of({.keep = 10s});
+            channel client(*of);
+            context* const outer = co_await this_context();
+            context own(*outer);
+            of->guard(&own);
+            if (unread) CHECK(of->receive({}, "unread", true) == reception::taken);
+            const auto began = now();
+            auto slept = co_await in_context(own, weir::sleep(1h));
+            CHECK(slept.error() == errc::canceled);
+            CHECK(now() - began >= (unread ? 15s : 10s));
+            CHECK(now() - began < (unread ? 16s : 11s));
+            of->guard(nullptr);
+        }
+        lone_session of({.keep = 10s});
+        channel client(*of);
+        context* const outer = co_await this_context();
+        context own(*outer);
+        of->guard(&own);
+        auto end = co_await client.read(); // somebody reads
+        CHECK(end.error() == errc::timed_out);
+        (void)co_await weir::sleep(1min);
+        CHECK(!own.canceled());
+        of->guard(nullptr);
+    });
+}
+
+TEST_CASE("silence of a client that acknowledges is known, of another it is not") {
+    in_memory([]() -> task<> {
+        lone_session of({.keep = 10s, .heartbeat = 5s});
+        played_carrier one(*of);
+        CHECK(of->resume(0) == errc{});
+        one.attach();
+        (void)co_await weir::sleep(14s);
+        CHECK(!of->is_silent());
+        (void)co_await weir::sleep(2s);
+        CHECK(of->is_silent());
+        of->heard();
+        CHECK(!of->is_silent());
+        CHECK(of->resume({}) == errc{});
+        (void)co_await weir::sleep(1h);
+        CHECK(!of->is_silent());
+    });
+}
+
+TEST_CASE("a carrier to wait in: news, the end, and another one that takes over") {
+    in_memory([]() -> task<> {
+        lone_session of;
+        channel client(*of);
+        {
+            waiting_carrier here(*of, transport_kind::long_polling);
+            CHECK(!here.has_news());
+            auto none = co_await here.news().within(1s);
+            CHECK(none.error() == errc::timed_out);
+            client.send("x");
+            auto told = co_await here.news().within(1s);
+            CHECK(told);
+            CHECK(here.has_news());
+            of->hand_out();
+            played_carrier other(*of);
+            auto take_over = [&]() -> task<> {
+                (void)co_await weir::sleep(1s);
+                other.attach();
+            };
+            scope both;
+            both.spawn(take_over);
+            auto over = co_await here.news();
+            CHECK(over);
+            CHECK(here.is_superseded());
+            co_await both.join();
+        }
+        waiting_carrier last(*of, transport_kind::event_stream);
+        client.close();
+        CHECK(last.has_news());
+        auto told = co_await last.news();
+        CHECK(told);
+    });
+}
