@@ -160,8 +160,15 @@
 #include <weir/transport/websocket_options.hpp>
 
 // server: listening and routing
+#include <weir/server/add_channel.hpp>
 #include <weir/server/address_counts.hpp>
 #include <weir/server/admission.hpp>
+#include <weir/server/carrier_request.hpp>
+#include <weir/server/channel_requests.hpp>
+#include <weir/server/channel_route.hpp>
+#include <weir/server/channel_service.hpp>
+#include <weir/server/channel_websocket.hpp>
+#include <weir/server/companion.hpp>
 #include <weir/server/exchange.hpp>
 #include <weir/server/farewell.hpp>
 #include <weir/server/files.hpp>
@@ -177,6 +184,7 @@
 #include <weir/server/routes.hpp>
 #include <weir/server/server.hpp>
 #include <weir/server/service.hpp>
+#include <weir/server/session_table.hpp>
 #include <weir/server/stop_switch.hpp>
 #include <weir/server/supervised.hpp>
 #include <weir/server/websocket_route.hpp>

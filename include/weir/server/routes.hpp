@@ -5,6 +5,7 @@
 #pragma once
 
 #include <weir/core/shared.hpp>
+#include <weir/server/companion.hpp>
 #include <weir/server/http_connection.hpp>
 #include <weir/server/options.hpp>
 #include <weir/server/websocket_route.hpp>
@@ -45,10 +46,18 @@ private:
 
 // What the connections of a server look at.
 struct server_setup {
+    server_setup() noexcept = default;
+    server_setup(const server_setup&) = delete;
+    server_setup& operator=(const server_setup&) = delete;
+    ~server_setup() {
+        while (companion* each = beside.pop_front()) delete each;
+    }
+
     routes table;
     owned<plain_requests> plain; // null: there are none
     server_options options;
     shared<const websocket_options> websocket;
+    list<companion> beside; // owned
 
     void note(log_level level, std::string_view what, std::string_view at = {}, std::error_code why = {}) const {
         options.log({level, what, at, why, 0});

@@ -23,6 +23,8 @@
 
 namespace weir::inline v0 {
 
+class channel_route;
+
 class server {
 public:
     server() = default;
@@ -95,6 +97,14 @@ public:
     template <class = void>
     void cors(const http::cors_options& options) {
         plain().cors(options);
+    }
+
+    // Clients that reach `path` by polling, long polling, an event stream or a WebSocket are handed to `handler`, all the
+    // same, as `handler(channel)` or `handler(channel, request)`, which returns a `task<>`. It is called once for each session,
+    // which outlives the connections that carry it: see transport/channel.hpp, and protocol/channel/README.md for the envelope.
+    template <class Handler>
+    channel_route& channel(std::string_view path, Handler handler) {
+        return add_channel(*this, x_setup, path, std::move(handler));
     }
 
     // --- tasks beside the connections ---

@@ -28,8 +28,12 @@ public:
         x_open_count = 0;
         x_listener.on_trouble(accepting_pauses, this);
         x_stops.attach(x_loop, *this);
+        tell_companions([this](companion& each) { each.begin(x_clients); });
     }
-    ~service() { x_stops.detach(); }
+    ~service() {
+        tell_companions([](companion& each) { each.end(); });
+        x_stops.detach();
+    }
 
     // Starts a task that lasts, at most, as long as the server serves.
     [[gnu::cold]] void spawn(task<> work) {
@@ -109,6 +113,11 @@ private:
         co_await say_goodbye(ws, code);
     }
 
+    template <class Tell>
+    void tell_companions(Tell tell) noexcept {
+        for (companion* each = x_server.beside.front(); each; each = x_server.beside.after(*each)) tell(*each);
+    }
+
     // A coroutine of its own, since what it needs is needed at the end only.
     static task<> say_goodbye(websocket& ws, ws::close_code code) { co_await shield(ws.close(code)); }
 
@@ -127,6 +136,7 @@ private:
         x_loop.arm(*this, x_stops.requested() ? x_stops.grace() : x_server.options.stop_grace);
         if (std::exchange(x_stopping, true)) return;
         x_listener.close();
+        tell_companions([](companion& each) { each.stop(); });
         x_waiting.cancel();
         for (open_connection* each = x_open.front(); each; each = x_open.after(*each)) close(each->ws());
     }

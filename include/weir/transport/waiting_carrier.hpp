@@ -23,7 +23,7 @@ public:
 
     // Waits for `has_news`.
     event::wait_awaiter news() noexcept {
-        if (!has_news()) x_news.reset();
+        has_news() ? x_news.set() : x_news.reset();
         return x_news.wait();
     }
 

@@ -1,0 +1,173 @@
+// The sessions of a channel while a server runs, and the handlers that serve them.
+//
+// Requests and handshakes come to `take_up` for a session, a new one or one that is there. Each session has one handler, a task
+// among those of the connections, which lives as long as the session is open, whatever carries it. When the server stops, every
+// session is closed with 1001. Owned by the server. Loop thread only.
+#pragma once
+
+#include <weir/coro/scope.hpp>
+#include <weir/coro/this_context.hpp>
+#include <weir/io/loop.hpp>
+#include <weir/server/carrier_request.hpp>
+#include <weir/server/channel_route.hpp>
+#include <weir/server/companion.hpp>
+#include <weir/server/routes.hpp>
+#include <weir/server/session_table.hpp>
+#include <weir/server/supervised.hpp>
+#include <weir/transport/channel.hpp>
+
+namespace weir::inline v0::detail {
+
+// Serves a session; may care for the request that opened it or not.
+class channel_handler {
+public:
+    virtual ~channel_handler() = default;
+
+    // `request` is null for a handler that does not care for it.
+    virtual task<> call(channel& client, const http::request_head* request) = 0;
+};
+
+template <class Function>
+inline constexpr bool takes_channel_and_request =
+    std::is_invocable_r_v<task<>, Function&, channel&, const http::request_head&>;
+
+template <class Function>
+class channel_handler_of final : public channel_handler {
+public:
+    explicit channel_handler_of(Function function) : x_function(std::move(function)) {}
+
+    task<> call(channel& client, [[maybe_unused]] const http::request_head* request) override {
+        return call_guarded([&]() -> task<> {
+            if constexpr (takes_channel_and_request<Function>)
+                return x_function(client, *request);
+            else
+                return x_function(client);
+        });
+    }
+
+private:
+    Function x_function;
+};
+
+// What became of a request for a session.
+struct taken_up {
+    shared<session> held; // empty: refused
+    bool is_new = false;
+    unsigned refusal = 0;      // the number of the error
+    std::string_view why = {}; // a sentence
+};
+
+template <class = void>
+class channel_service final : public companion {
+public:
+    channel_service(const server_setup& of, std::string path, websocket_route& handshakes, owned<channel_handler> handler,
+                    bool wants_request)
+        : x_server(of), x_route(std::move(path), handshakes), x_handler(std::move(handler)), x_wants_request(wants_request) {}
+
+    channel_route& route() noexcept { return x_route; }
+
+    // The largest record on a WebSocket, and the largest body of a POST.
+    std::size_t limit_bytes() const noexcept { return x_server.options.websocket.message_bytes; }
+    std::chrono::nanoseconds patience() const noexcept { return x_server.options.handshake_timeout; }
+
+    // The session that is asked for. What the client has is noted; it has not got a carrier yet. `request`: of the client,
+    // null where it is not known, which is right where the handler does not care.
+    taken_up take_up(const carrier_request& asked, transport_kind over, const http::request_head* request) {
+        if (!asked.wrong.empty()) return refuse(400, asked.wrong);
+        if (!x_route.offers(over)) return refuse(403, "this transport is not offered here");
+        if (!x_tasks || x_stopping) return refuse(503, "the server is stopping");
+        taken_up made;
+        if (asked.session.empty()) {
+            if (x_sessions.size() >= x_route.most_sessions()) return refuse(503, "there are as many sessions as there may be");
+            made.held = x_sessions.open(*io::loop::current(), io::loop::current()->random(), x_route.options());
+            made.is_new = true;
+            owned<const http::request_head> kept;
+            if (x_wants_request) kept = make_owned<const http::request_head>(*request);
+            x_tasks->spawn(converse(made.held, std::move(kept)));
+        } else {
+            made.held = x_sessions.find(asked.session);
+            if (!made.held) return refuse(404, "there is no such session, or not any more");
+        }
+        if (made.held->resume(asked.ack) != errc{}) return refuse(410, "messages after that are not kept any more, or not yet sent");
+        return made;
+    }
+    shared<session> find(std::string_view id) const noexcept { return x_sessions.find(id); }
+    std::size_t sessions() const noexcept { return x_sessions.size(); }
+    bool wants_request() const noexcept { return x_wants_request; }
+
+    // The first record of a carrier that goes on.
+    std::string greeting(const taken_up& of) const {
+        std::string record;
+        if (!of.is_new) {
+            envelope::append_number(record, envelope::kind::resumed, of.held->received());
+        } else {
+            const session_options& all = x_route.options();
+            const envelope::settings said{milliseconds(all.heartbeat), milliseconds(all.keep), limit_bytes()};
+            envelope::append_opened(record, of.held->id(), said);
+        }
+        return record;
+    }
+
+    void note(log_level level, std::string_view what) const { x_server.note(level, what, x_route.path()); }
+
+private:
+    static taken_up refuse(unsigned number, std::string_view why) {
+        taken_up none;
+        none.refusal = number;
+        none.why = why;
+        return none;
+    }
+    static std::uint64_t milliseconds(std::chrono::nanoseconds of) noexcept {
+        return static_cast<std::uint64_t>(of.count() / 1'000'000);
+    }
+
+    // However the handler ends, its context is of no use to the session after it.
+    struct guarded {
+        guarded(session& of, context& own) noexcept : x_session(of) { of.guard(&own); }
+        ~guarded() { x_session.guard(nullptr); }
+        session& x_session;
+    };
+
+    // One session's handler, from the opening to its end.
+    task<> converse(shared<session> held, owned<const http::request_head> request) {
+        channel client(*held);
+        context own(*co_await this_context());
+        const guarded until_the_end(*held, own);
+        std::string thrown;
+        const supervised::outcome end =
+            co_await supervised(own, x_handler->call(client, request.get()), x_server.options.cancel_grace, thrown);
+        if (end == supervised::outcome::ended) {
+            held->close(close_cause::local, ws::close_code::normal, {});
+        } else {
+            const bool threw = end == supervised::outcome::threw;
+            note(log_level::error, concat({threw ? "a handler threw: " : "gave up a handler that went on when cancelled", thrown}));
+            held->close(close_cause::local, ws::close_code::internal_error, {});
+        }
+    }
+
+    void begin(scope& tasks) noexcept override {
+        x_tasks = &tasks;
+        x_stopping = false;
+    }
+    void stop() noexcept override {
+        x_stopping = true;
+        std::vector<shared<session>> all; // closing one may strike it off
+        x_sessions.for_each([&](session& each) { all.push_back(x_sessions.find(each.id())); });
+        for (const shared<session>& each : all)
+            each->close(close_cause::local, ws::close_code::going_away, "the server is stopping");
+    }
+    void end() noexcept override {
+        x_tasks = nullptr;
+        x_sessions.clear();
+    }
+
+    const server_setup& x_server;
+    channel_route x_route;
+    owned<channel_handler> x_handler;
+    session_table x_sessions;
+    scope* x_tasks = nullptr; // null while the server does not run
+    bool x_wants_request;
+    bool x_stopping = false;
+};
+
+} // namespace weir::inline v0::detail
