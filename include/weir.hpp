@@ -160,10 +160,10 @@
 #include <weir/transport/websocket_options.hpp>
 
 // server: listening and routing
-#include <weir/server/add_channel.hpp>
 #include <weir/server/address_counts.hpp>
 #include <weir/server/admission.hpp>
 #include <weir/server/carrier_request.hpp>
+#include <weir/server/channel.hpp>
 #include <weir/server/channel_requests.hpp>
 #include <weir/server/channel_route.hpp>
 #include <weir/server/channel_service.hpp>

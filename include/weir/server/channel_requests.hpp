@@ -6,6 +6,7 @@
 #pragma once
 
 #include <weir/core/utf8.hpp>
+#include <weir/coro/yield.hpp>
 #include <weir/server/channel_service.hpp>
 #include <weir/server/exchange.hpp>
 #include <weir/transport/session_room.hpp>
@@ -128,8 +129,7 @@ private:
         if (!made.held) return refuse(http, made.refusal, made.why);
         if (kind == transport_kind::event_stream) return stream(http, std::move(made), asked.names_session);
         if (made.is_new) return open(http, std::move(made), kind);
-        if (kind == transport_kind::polling) return poll(http, *made.held);
-        return hold(http, std::move(made.held));
+        return fetch(http, std::move(made.held), kind);
     }
 
     // A session that was opened is fetched from by the next request.
@@ -139,15 +139,10 @@ private:
         return nothing_more();
     }
 
-    task<> poll(exchange& http, session& from) const {
-        const waiting_carrier here(from, transport_kind::polling);
-        answer(http, 200, take_lines(from));
-        return nothing_more();
-    }
-
-    task<> hold(exchange& http, shared<session> from) const {
-        waiting_carrier here(*from, transport_kind::long_polling);
-        if (!here.has_news()) {
+    task<> fetch(exchange& http, shared<session> from, transport_kind kind) const {
+        waiting_carrier here(*from, kind);
+        if (!here.has_news()) (void)co_await yield(); // senders that waited for what was just acknowledged go on
+        if (!here.has_news() && kind == transport_kind::long_polling) {
             const result<> told = co_await here.news().within(from->options().heartbeat);
             if (!told && told.error() == errc::canceled) co_return;
         }
@@ -156,7 +151,7 @@ private:
             co_return;
         }
         std::string lines = take_lines(*from);
-        if (lines.empty()) lines = "h\n";
+        if (lines.empty() && kind == transport_kind::long_polling) lines = "h\n";
         answer(http, 200, std::move(lines));
     }
 

@@ -102,8 +102,11 @@ public:
     // Clients that reach `path` by polling, long polling, an event stream or a WebSocket are handed to `handler`, all the
     // same, as `handler(channel)` or `handler(channel, request)`, which returns a `task<>`. It is called once for each session,
     // which outlives the connections that carry it: see transport/channel.hpp, and protocol/channel/README.md for the envelope.
+    // Needs <weir/server/channel.hpp> where only parts of weir are included.
     template <class Handler>
     channel_route& channel(std::string_view path, Handler handler) {
+        static_assert(requires { add_channel(*this, x_setup, path, std::move(handler)); },
+                      "server.channel needs #include <weir/server/channel.hpp>, or all of weir");
         return add_channel(*this, x_setup, path, std::move(handler));
     }
 

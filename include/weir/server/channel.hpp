@@ -1,4 +1,4 @@
-// How a server comes by a channel: its service, and the routes that lead to it.
+// What `server::channel` needs, beside the server: the service of a channel, and the routes that lead to it.
 #pragma once
 
 #include <weir/server/channel_requests.hpp>
