@@ -12,11 +12,11 @@
 namespace tests {
 
 // Has one session listed, until it is struck off.
-class lone_session final : private weir::detail::session_owner {
+class lone_session final : private weir::detail::session_owner<> {
 public:
     explicit lone_session(const weir::session_options& options = {})
         : x_options(options), x_held(weir::shared<weir::detail::session>::make(
-                                  *weir::scheduler::current(), x_options, static_cast<weir::detail::session_owner&>(*this),
+                                  *weir::scheduler::current(), x_options, static_cast<weir::detail::session_owner<>&>(*this),
                                   std::string("id"))) {}
     ~lone_session() { x_held->disown(); }
 

@@ -9,7 +9,7 @@
 #include <string>
 
 using namespace weir;
-using detail::message_log;
+using message_log = detail::message_log<>;
 
 namespace {
 
@@ -123,7 +123,7 @@ TEST_CASE("any order of everything, beside a model") {
 }
 
 TEST_CASE("a queue of what was received: in order, bounded, with a view that stays") {
-    detail::message_queue queue;
+    detail::message_queue<> queue;
     CHECK(queue.fits(1'000'000, 10)); // alone
     std::uint64_t in = 0, out = 0;
     pseudo_random random(1);

@@ -9,6 +9,7 @@
 
 namespace weir::inline v0::detail {
 
+template <class = void>
 struct carrier_request {
     std::string_view session;                // empty: a new one
     std::optional<std::uint64_t> ack;        // everything up to this has arrived

@@ -14,10 +14,15 @@
 
 namespace weir::inline v0::detail {
 
-template <class = void>
+template <class Tag = void>
 class channel_requests {
+    using session = basic_session<Tag>;
+    using taken = taken_up<Tag>;
+    using request_for = carrier_request<Tag>;
+    using waiting_carrier = basic_waiting_carrier<Tag>;
+
 public:
-    explicit channel_requests(channel_service<>& of) noexcept : x_of(of) {}
+    explicit channel_requests(channel_service<Tag>& of) noexcept : x_of(of) {}
 
     // Answers one request.
     task<> serve(exchange& http) {
@@ -95,7 +100,7 @@ private:
     task<> serve_method(exchange& http) {
         const http::request_head& request = http.request();
         const std::string_view last_event_id = request.fields.get("Last-Event-ID").value_or("");
-        const carrier_request asked(request.query(), last_event_id);
+        const request_for asked(request.query(), last_event_id);
         if (request.method == "GET") return get(http, asked);
         if (request.method != "POST" && request.method != "DELETE")
             return refuse(http, 405, "a channel answers GET, POST and DELETE");
@@ -115,7 +120,7 @@ private:
 
     // --- fetching ---
 
-    task<> get(exchange& http, const carrier_request& asked) {
+    task<> get(exchange& http, const request_for& asked) {
         transport_kind kind = transport_kind::polling;
         if (asked.transport) {
             kind = *asked.transport;
@@ -125,7 +130,7 @@ private:
         } else if (const shared<session> known = x_of.find(asked.session)) {
             if (known->transport() == transport_kind::long_polling) kind = transport_kind::long_polling;
         }
-        taken_up made = x_of.take_up(asked, kind, &http.request());
+        taken made = x_of.take_up(asked, kind, &http.request());
         if (!made.held) return refuse(http, made.refusal, made.why);
         if (kind == transport_kind::event_stream) return stream(http, std::move(made), asked.names_session);
         if (made.is_new) return open(http, std::move(made), kind);
@@ -133,7 +138,7 @@ private:
     }
 
     // A session that was opened is fetched from by the next request.
-    task<> open(exchange& http, taken_up made, transport_kind kind) const {
+    task<> open(exchange& http, taken made, transport_kind kind) const {
         const waiting_carrier here(*made.held, kind);
         answer(http, 200, x_of.greeting(made) += '\n');
         return nothing_more();
@@ -174,7 +179,7 @@ private:
 
     // --- event streams ---
 
-    task<> stream(exchange& http, taken_up made, bool short_ids) const {
+    task<> stream(exchange& http, taken made, bool short_ids) const {
         session& from = *made.held;
         waiting_carrier here(from, transport_kind::event_stream);
         std::string events = concat({"data: ", x_of.greeting(made), "\n\n"});
@@ -337,7 +342,7 @@ private:
         return false;
     }
 
-    channel_service<>& x_of;
+    channel_service<Tag>& x_of;
 };
 
 } // namespace weir::inline v0::detail

@@ -50,15 +50,19 @@ private:
 };
 
 // What became of a request for a session.
+template <class Tag = void>
 struct taken_up {
-    shared<session> held; // empty: refused
+    shared<basic_session<Tag>> held; // empty: refused
     bool is_new = false;
     unsigned refusal = 0;      // the number of the error
     std::string_view why = {}; // a sentence
 };
 
-template <class = void>
+template <class Tag = void>
 class channel_service final : public companion {
+    using session = basic_session<Tag>;
+    using taken = taken_up<Tag>;
+
 public:
     channel_service(const server_setup& of, std::string path, websocket_route& handshakes, owned<channel_handler> handler,
                     bool wants_request)
@@ -72,11 +76,11 @@ public:
 
     // The session that is asked for. What the client has is noted; it has not got a carrier yet. `request`: of the client,
     // null where it is not known, which is right where the handler does not care.
-    taken_up take_up(const carrier_request& asked, transport_kind over, const http::request_head* request) {
+    taken take_up(const carrier_request<Tag>& asked, transport_kind over, const http::request_head* request) {
         if (!asked.wrong.empty()) return refuse(400, asked.wrong);
         if (!x_route.offers(over)) return refuse(403, "this transport is not offered here");
         if (!x_tasks || x_stopping) return refuse(503, "the server is stopping");
-        taken_up made;
+        taken made;
         if (asked.session.empty()) {
             if (x_sessions.size() >= x_route.most_sessions()) return refuse(503, "there are as many sessions as there may be");
             made.held = x_sessions.open(*io::loop::current(), io::loop::current()->random(), x_route.options());
@@ -96,7 +100,7 @@ public:
     bool wants_request() const noexcept { return x_wants_request; }
 
     // The first record of a carrier that goes on.
-    std::string greeting(const taken_up& of) const {
+    std::string greeting(const taken& of) const {
         std::string record;
         if (!of.is_new) {
             envelope::append_number(record, envelope::kind::resumed, of.held->received());
@@ -111,8 +115,8 @@ public:
     void note(log_level level, std::string_view what) const { x_server.note(level, what, x_route.path()); }
 
 private:
-    static taken_up refuse(unsigned number, std::string_view why) {
-        taken_up none;
+    static taken refuse(unsigned number, std::string_view why) {
+        taken none;
         none.refusal = number;
         none.why = why;
         return none;
@@ -164,7 +168,7 @@ private:
     const server_setup& x_server;
     channel_route x_route;
     owned<channel_handler> x_handler;
-    session_table x_sessions;
+    session_table<Tag> x_sessions;
     scope* x_tasks = nullptr; // null while the server does not run
     bool x_wants_request;
     bool x_stopping = false;

@@ -9,11 +9,11 @@
 
 namespace weir::inline v0::detail {
 
-template <class = void>
+template <class Tag = void>
 class channel_websocket final : public websocket_handler {
 public:
     // Whose sessions they are; before the first of them comes.
-    void serve(channel_service<>& of) noexcept { x_of = &of; }
+    void serve(channel_service<Tag>& of) noexcept { x_of = &of; }
 
     task<> call(websocket& ws, const http::request_head* request) override { return carry(ws, request); }
 
@@ -21,8 +21,8 @@ private:
     task<> carry(websocket& ws, const http::request_head* request) {
         const std::string_view target = ws.target();
         const std::size_t mark = target.find('?');
-        const carrier_request asked(mark == target.npos ? std::string_view() : target.substr(mark + 1));
-        taken_up made = x_of->take_up(asked, transport_kind::websocket, request);
+        const carrier_request<Tag> asked(mark == target.npos ? std::string_view() : target.substr(mark + 1));
+        taken_up<Tag> made = x_of->take_up(asked, transport_kind::websocket, request);
         if (!made.held) {
             std::string record;
             envelope::append_sentence(record, envelope::kind::failed, made.refusal, made.why);
@@ -30,11 +30,11 @@ private:
             ws.close(static_cast<ws::close_code>(4000 + made.refusal), made.why);
             co_return;
         }
-        websocket_carrier<> carrier(*made.held, ws, x_of->greeting(made));
+        websocket_carrier<Tag> carrier(*made.held, ws, x_of->greeting(made));
         co_await carrier.run();
     }
 
-    channel_service<>* x_of = nullptr;
+    channel_service<Tag>* x_of = nullptr;
 };
 
 } // namespace weir::inline v0::detail

@@ -28,10 +28,10 @@ public:
         x_open_count = 0;
         x_listener.on_trouble(accepting_pauses, this);
         x_stops.attach(x_loop, *this);
-        tell_companions([this](companion& each) { each.begin(x_clients); });
+        for (companion* each = of.beside.front(); each; each = of.beside.after(*each)) each->begin(x_clients);
     }
     ~service() {
-        tell_companions([](companion& each) { each.end(); });
+        for (companion* each = x_server.beside.front(); each; each = x_server.beside.after(*each)) each->end();
         x_stops.detach();
     }
 
@@ -113,11 +113,6 @@ private:
         co_await say_goodbye(ws, code);
     }
 
-    template <class Tell>
-    void tell_companions(Tell tell) noexcept {
-        for (companion* each = x_server.beside.front(); each; each = x_server.beside.after(*each)) tell(*each);
-    }
-
     // A coroutine of its own, since what it needs is needed at the end only.
     static task<> say_goodbye(websocket& ws, ws::close_code code) { co_await shield(ws.close(code)); }
 
@@ -136,7 +131,7 @@ private:
         x_loop.arm(*this, x_stops.requested() ? x_stops.grace() : x_server.options.stop_grace);
         if (std::exchange(x_stopping, true)) return;
         x_listener.close();
-        tell_companions([](companion& each) { each.stop(); });
+        for (companion* each = x_server.beside.front(); each; each = x_server.beside.after(*each)) each->stop();
         x_waiting.cancel();
         for (open_connection* each = x_open.front(); each; each = x_open.after(*each)) close(each->ws());
     }

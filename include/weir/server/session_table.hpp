@@ -17,7 +17,8 @@ namespace weir::inline v0::detail {
 inline constexpr std::size_t session_id_bytes = 22;
 
 // 128 random bits, in base64 that needs no encoding in a URL (RFC 4648, section 5).
-[[gnu::cold]] inline std::string make_session_id(entropy& random) {
+template <class = void>
+[[gnu::cold]] std::string make_session_id(entropy& random) {
     std::byte bits[16];
     random.fill(bits);
     std::string id = base64_encode(bits);
@@ -26,7 +27,10 @@ inline constexpr std::size_t session_id_bytes = 22;
     return id;
 }
 
-class session_table final : private session_owner {
+template <class Tag = void>
+class session_table final : private session_owner<Tag> {
+    using session = basic_session<Tag>;
+
 public:
     session_table() noexcept = default;
     session_table(const session_table&) = delete;
@@ -39,7 +43,7 @@ public:
     [[gnu::cold]] shared<session> open(scheduler& on, entropy& random, const session_options& options) {
         if ((x_size + 1) * 2 > x_slots.size()) resize(x_slots.empty() ? smallest : x_slots.size() * 2);
         shared<session> made =
-            shared<session>::make(on, options, static_cast<session_owner&>(*this), make_session_id(random));
+            shared<session>::make(on, options, static_cast<session_owner<Tag>&>(*this), make_session_id<Tag>(random));
         x_slots[find_slot(made->id())] = made;
         ++x_size;
         return made;

@@ -18,16 +18,20 @@
 
 namespace weir::inline v0 {
 
-class channel {
+// The interface of `channel`, below.
+template <class Tag = void>
+class basic_channel {
+    using session = detail::basic_session<Tag>;
+
 public:
     // For those who make sessions. The session must outlive the channel.
-    explicit channel(detail::session& of) noexcept : x_session(of) {}
-    channel(const channel&) = delete;
-    channel& operator=(const channel&) = delete;
+    explicit basic_channel(session& of) noexcept : x_session(of) {}
+    basic_channel(const basic_channel&) = delete;
+    basic_channel& operator=(const basic_channel&) = delete;
 
     class [[nodiscard]] read_awaiter : public awaitable<read_awaiter> {
     public:
-        explicit read_awaiter(detail::session& from) noexcept : x_from(from) {}
+        explicit read_awaiter(session& from) noexcept : x_from(from) {}
         read_awaiter(read_awaiter&& other) noexcept : x_from(other.x_from) {
             assert(other.x_end == end::at_once && "an awaitable was moved while it was being awaited");
         }
@@ -53,14 +57,14 @@ public:
     private:
         enum class end : unsigned char { at_once, waiting, busy };
 
-        detail::session& x_from;
+        session& x_from;
         waiter x_waiter;
         end x_end = end::at_once;
     };
 
     class send_awaiter : public awaitable<send_awaiter> {
     public:
-        send_awaiter(detail::session& to, errc refused) noexcept : x_to(to), x_refused(refused) {}
+        send_awaiter(session& to, errc refused) noexcept : x_to(to), x_refused(refused) {}
         send_awaiter(send_awaiter&& other) noexcept : x_to(other.x_to), x_refused(other.x_refused) {}
 
         bool await_ready() const noexcept { return x_refused == errc{} && x_to.sendable(); }
@@ -75,7 +79,7 @@ public:
         send_status await_resume() const noexcept { return x_waits ? x_waiter.outcome() : errc{}; }
 
     private:
-        detail::session& x_to;
+        session& x_to;
         errc x_refused;
         bool x_waits = false;
         waiter x_waiter;
@@ -93,15 +97,15 @@ public:
     // `queue_bytes`.
     send_awaiter send(std::string_view text) {
         assert(is_utf8(as_bytes(text)) && "text messages must be UTF-8; send bytes as binary");
-        return {x_session, x_session.send(detail::keep_message(as_bytes(text), true))};
+        return {x_session, x_session.send(detail::keep_message<Tag>(as_bytes(text), true))};
     }
-    send_awaiter send(bytes_view binary) { return {x_session, x_session.send(detail::keep_message(binary, false))}; }
+    send_awaiter send(bytes_view binary) { return {x_session, x_session.send(detail::keep_message<Tag>(binary, false))}; }
     send_awaiter send(const message& any) {
-        return {x_session, x_session.send(detail::keep_message(any.bytes(), any.is_text()))};
+        return {x_session, x_session.send(detail::keep_message<Tag>(any.bytes(), any.is_text()))};
     }
 
     // The same without anything to await: whether the message was taken.
-    bool try_send(const message& any) { return x_session.send(detail::keep_message(any.bytes(), any.is_text())) == errc{}; }
+    bool try_send(const message& any) { return x_session.send(detail::keep_message<Tag>(any.bytes(), any.is_text())) == errc{}; }
 
     // Sends what somebody sends to many, and what is kept once for all of them: see hub/room.hpp.
     bool try_send_kept(detail::kept_message sent) { return x_session.send(std::move(sent)) == errc{}; }
@@ -129,7 +133,11 @@ public:
     std::size_t queued_bytes() const noexcept { return x_session.queued_bytes(); }
 
 private:
-    detail::session& x_session;
+    session& x_session;
+};
+
+class channel final : public basic_channel<> {
+    using basic_channel<>::basic_channel;
 };
 
 } // namespace weir::inline v0

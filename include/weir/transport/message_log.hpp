@@ -17,10 +17,12 @@ namespace weir::inline v0::detail {
 
 using kept_message = shared<const owned_message>;
 
-inline kept_message keep_message(bytes_view payload, bool is_text) {
+template <class = void>
+kept_message keep_message(bytes_view payload, bool is_text) {
     return kept_message::make(owned_message{std::string(as_text(payload)), is_text});
 }
 
+template <class = void>
 class message_log {
 public:
     static std::size_t cost(const owned_message& of) noexcept { return of.data.size() + sizeof(owned_message); }

@@ -12,6 +12,7 @@
 
 namespace weir::inline v0::detail {
 
+template <class = void>
 class message_queue {
 public:
     void push(owned_message received) {

@@ -20,13 +20,16 @@
 
 namespace weir::inline v0::detail {
 
-class session;
+template <class = void>
+class basic_session;
+using session = basic_session<>;
 
 // Who has a session listed under its id.
+template <class Tag = void>
 class session_owner {
 public:
     // No client can come back to it: it is to be struck off the list. It may be destroyed in this call.
-    virtual void strike(session& which) noexcept = 0;
+    virtual void strike(basic_session<Tag>& which) noexcept = 0;
 
 protected:
     ~session_owner() = default;
@@ -35,16 +38,17 @@ protected:
 // What became of a message that was received.
 enum class reception : unsigned char { taken, known, gap, no_room, closed };
 
-class session {
+template <class Tag>
+class basic_session {
 public:
-    session(scheduler& runs_on, const session_options& options, session_owner& owner, std::string id)
+    basic_session(scheduler& runs_on, const session_options& options, session_owner<Tag>& owner, std::string id)
         : x_scheduler(runs_on), x_options(options), x_owner(&owner), x_id(std::move(id)), x_ending(runs_on.now()),
           x_heard(runs_on.now()), x_keep(*this), x_patience(*this) {
         await_client();
     }
-    session(const session&) = delete;
-    session& operator=(const session&) = delete;
-    ~session() { assert(!x_carrier && !x_reader && "a session was destroyed while it was in use"); }
+    basic_session(const basic_session&) = delete;
+    basic_session& operator=(const basic_session&) = delete;
+    ~basic_session() { assert(!x_carrier && !x_reader && "a session was destroyed while it was in use"); }
 
     std::string_view id() const noexcept { return x_id; }
     scheduler& runs_on() const noexcept { return x_scheduler; }
@@ -58,7 +62,7 @@ public:
     // Queues a message. `closed`, or `buffer_full` above the bound, with the session closed if the policy says so.
     errc send(kept_message sent) {
         if (!is_open()) return errc::closed;
-        const std::size_t queued = pressure(), more = message_log::cost(*sent);
+        const std::size_t queued = pressure(), more = message_log<Tag>::cost(*sent);
         if (queued && (queued > x_options.queue_bytes || more > x_options.queue_bytes - queued)) return overflow();
         x_bytes_out += sent->data.size();
         x_log.push(std::move(sent));
@@ -197,7 +201,7 @@ public:
     // The client knows that the session has closed.
     void client_knows() noexcept {
         x_keep.disarm();
-        if (session_owner* const owner = std::exchange(x_owner, nullptr)) owner->strike(*this);
+        if (session_owner<Tag>* const owner = std::exchange(x_owner, nullptr)) owner->strike(*this);
     }
 
     // The owner goes: nobody is told any more.
@@ -206,14 +210,14 @@ public:
 private:
     static constexpr unsigned messages_in_a_row = 64;
 
-    template <void (session::*Expire)() noexcept>
+    template <void (basic_session::*Expire)() noexcept>
     class own_timer final : public timer {
     public:
-        explicit own_timer(session& of) noexcept : x_of(of) {}
+        explicit own_timer(basic_session& of) noexcept : x_of(of) {}
 
     private:
         void expire() noexcept override { (x_of.*Expire)(); }
-        session& x_of;
+        basic_session& x_of;
     };
 
     std::size_t pressure() const noexcept { return x_strict ? x_log.bytes() : x_log.unsent_bytes(); }
@@ -263,11 +267,11 @@ private:
 
     scheduler& x_scheduler;
     const session_options& x_options;
-    session_owner* x_owner; // null once it is struck off
+    session_owner<Tag>* x_owner; // null once it is struck off
     std::string x_id;
     carrier* x_carrier = nullptr;
-    message_log x_log;
-    message_queue x_received;
+    message_log<Tag> x_log;
+    message_queue<Tag> x_received;
     std::uint64_t x_last_received = 0;
     ending x_ending;
     std::uint64_t x_bytes_in = 0;
@@ -278,8 +282,8 @@ private:
     context* x_context = nullptr;
     std::chrono::nanoseconds x_heard;
     std::chrono::nanoseconds x_closed{0};
-    own_timer<&session::keep_is_over> x_keep;
-    own_timer<&session::out_of_patience> x_patience;
+    own_timer<&basic_session::keep_is_over> x_keep;
+    own_timer<&basic_session::out_of_patience> x_patience;
     unsigned x_streak = 0; // messages that were ready at once, since a reader last waited
     transport_kind x_transport = transport_kind::polling;
     bool x_strict = false; // what is sent is kept until it is acknowledged

@@ -9,8 +9,11 @@
 
 namespace weir::inline v0::detail {
 
-class [[nodiscard]] room_awaiter : public awaitable<room_awaiter> {
+template <class Tag>
+class [[nodiscard]] room_awaiter : public awaitable<room_awaiter<Tag>> {
 public:
+    using session = basic_session<Tag>;
+
     explicit room_awaiter(session& of) noexcept : x_of(of) {}
     room_awaiter(room_awaiter&& other) noexcept : x_of(other.x_of) {}
 
@@ -29,6 +32,9 @@ private:
     waiter x_waiter;
 };
 
-inline room_awaiter room_for_more(session& of) noexcept { return room_awaiter(of); }
+template <class Tag>
+room_awaiter<Tag> room_for_more(basic_session<Tag>& of) noexcept {
+    return room_awaiter<Tag>(of);
+}
 
 } // namespace weir::inline v0::detail

@@ -12,10 +12,13 @@
 
 namespace weir::inline v0::detail {
 
-class waiting_carrier final : private carrier {
+template <class Tag = void>
+class basic_waiting_carrier final : private carrier {
 public:
-    waiting_carrier(session& of, transport_kind kind) noexcept : x_session(of) { of.attach(*this, kind); }
-    ~waiting_carrier() { x_session.detach(*this); }
+    using session = basic_session<Tag>;
+
+    basic_waiting_carrier(session& of, transport_kind kind) noexcept : x_session(of) { of.attach(*this, kind); }
+    ~basic_waiting_carrier() { x_session.detach(*this); }
 
     // Whether there is something to send, the session has closed, or another carrier has taken over.
     bool has_news() const noexcept { return x_superseded || x_session.has_next() || !x_session.is_open(); }
@@ -38,5 +41,7 @@ private:
     event x_news;
     bool x_superseded = false;
 };
+
+using waiting_carrier = basic_waiting_carrier<>;
 
 } // namespace weir::inline v0::detail

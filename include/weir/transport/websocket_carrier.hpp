@@ -12,9 +12,11 @@
 
 namespace weir::inline v0::detail {
 
-template <class = void>
+template <class Tag = void>
 class websocket_carrier final : private carrier {
 public:
+    using session = basic_session<Tag>;
+
     // `greeting`: the first record. The session was resumed, or is new.
     websocket_carrier(session& of, websocket& over, std::string_view greeting)
         : x_session(of), x_ws(over), x_ack_due(*this), x_silence(*this) {

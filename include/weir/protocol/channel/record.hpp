@@ -2,7 +2,8 @@
 //
 // Text in, views of it out, and the reverse. What a record is made of is the same on every transport; only what `t` and
 // `b` carry is written differently: escaped and in base64 on a line, as it is in a WebSocket message. Functions that
-// append write to the caller's string. Nothing is kept.
+// append write to the caller's string. Nothing is kept. They are templates, here and wherever a channel is at work, so that
+// a program without channels has them read and no more.
 #pragma once
 
 #include <weir/core/base64.hpp>
@@ -45,7 +46,8 @@ struct settings {
 };
 
 // A number in digits, all of it; nothing when it is none, or above the greatest.
-inline std::optional<std::uint64_t> parse_number(std::string_view digits) noexcept {
+template <class = void>
+std::optional<std::uint64_t> parse_number(std::string_view digits) noexcept {
     std::uint64_t value = 0;
     for (const char each : digits) {
         if (each < '0' || each > '9') return std::nullopt;
@@ -58,7 +60,8 @@ inline std::optional<std::uint64_t> parse_number(std::string_view digits) noexce
 
 // Reads a record: a line without its end, or a WebSocket message. errc::bad_record, and a sentence that says what is
 // wrong with it, where it is none.
-[[gnu::cold]] inline result<record> parse(std::string_view text) {
+template <class = void>
+[[gnu::cold]] result<record> parse(std::string_view text) {
     const auto wrong = [](std::string_view what) { return error(make_error_code(errc::bad_record), std::string(what)); };
     if (text.empty()) return wrong("an empty record");
     record made;
@@ -94,7 +97,8 @@ inline std::optional<std::uint64_t> parse_number(std::string_view digits) noexce
 }
 
 // The settings in the rest of an `opened` record; those that are not there, or make no sense, are zero.
-[[gnu::cold]] inline settings parse_settings(std::string_view rest) noexcept {
+template <class = void>
+[[gnu::cold]] settings parse_settings(std::string_view rest) noexcept {
     settings made;
     while (!rest.empty()) {
         const std::size_t end = rest.find(' ') == rest.npos ? rest.size() : rest.find(' ');
@@ -113,7 +117,8 @@ inline std::optional<std::uint64_t> parse_number(std::string_view digits) noexce
 
 // --- what `t` and `b` carry on a line ---
 
-inline void append_escaped(std::string& to, std::string_view text) {
+template <class = void>
+void append_escaped(std::string& to, std::string_view text) {
     std::size_t begin = 0;
     for (std::size_t i = 0; i < text.size(); ++i) {
         const char each = text[i];
@@ -125,7 +130,8 @@ inline void append_escaped(std::string& to, std::string_view text) {
 }
 
 // The payload of a `t` or `b` record that stood on a line; nothing if it is malformed.
-inline std::optional<std::string> payload_of_line(const record& message) {
+template <class = void>
+std::optional<std::string> payload_of_line(const record& message) {
     std::string made;
     if (message.what == kind::binary) {
         made.resize(message.rest.size() / 4 * 3);
@@ -152,32 +158,37 @@ inline std::optional<std::string> payload_of_line(const record& message) {
 // --- records ---
 
 // A record of a number alone: `a17`, `r5`; or the beginning of one.
-inline void append_number(std::string& to, kind what, std::uint64_t number) {
+template <class = void>
+void append_number(std::string& to, kind what, std::uint64_t number) {
     to += static_cast<char>(what);
     to.append(number_text(number));
 }
 
 // `x1000 reason`, `e404 sentence`.
-[[gnu::cold]] inline void append_sentence(std::string& to, kind what, std::uint64_t number, std::string_view sentence) {
+template <class = void>
+[[gnu::cold]] void append_sentence(std::string& to, kind what, std::uint64_t number, std::string_view sentence) {
     append_number(to, what, number);
     if (sentence.empty()) return;
     to += ' ';
     for (const char each : sentence) to += each == '\n' || each == '\r' ? ' ' : each;
 }
 
-[[gnu::cold]] inline void append_opened(std::string& to, std::string_view id, const settings& of) {
+template <class = void>
+[[gnu::cold]] void append_opened(std::string& to, std::string_view id, const settings& of) {
     to.append("o").append(id).append(" heartbeat=").append(number_text(of.heartbeat_ms));
     to.append(" keep=").append(number_text(of.keep_ms)).append(" limit=").append(number_text(of.limit_bytes));
 }
 
 // A message, as WebSocket has it: the payload as it is.
-inline void append_message(std::string& to, std::uint64_t number, bool is_text, bytes_view payload) {
+template <class = void>
+void append_message(std::string& to, std::uint64_t number, bool is_text, bytes_view payload) {
     append_number(to, is_text ? kind::text : kind::binary, number);
     to.append(1, ' ').append(as_text(payload));
 }
 
 // A message, as it stands on a line, without the line's end.
-inline void append_message_line(std::string& to, std::uint64_t number, bool is_text, bytes_view payload) {
+template <class = void>
+void append_message_line(std::string& to, std::uint64_t number, bool is_text, bytes_view payload) {
     append_number(to, is_text ? kind::text : kind::binary, number);
     to += ' ';
     if (is_text) return append_escaped(to, as_text(payload));
