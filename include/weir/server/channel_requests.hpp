@@ -27,6 +27,7 @@ public:
     // Answers one request.
     task<> serve(exchange& http) {
         const std::string_view method = http.request().method;
+        http.share(nullptr); // who may read the answers says the channel's route
         if (!x_of.route().welcomes(http.request())) return refuse(http, 403, "pages of this origin may not use this channel");
         if (method == "OPTIONS") return preflight(http);
         if (x_of.route().check()) return serve_if_admitted(http);
