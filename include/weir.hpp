@@ -196,6 +196,9 @@
 // hub: rooms and fan-out
 #include <weir/hub/room.hpp>
 
+// browser: what runs in pages
+#include <weir/browser/script.hpp>
+
 // leaves
 #if defined(WEIR_WITH_MEMORY)
 #include <weir/io/memory.hpp>
