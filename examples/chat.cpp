@@ -1,5 +1,8 @@
 // A chat with rooms, who is in them, and what was said last; it serves its own page. The first argument is the port.
 //
+// It is a channel: pages come by WebSocket, event stream, long polling or polling, whichever works for them, and show which. All
+// see the same in the same order, and miss nothing when a connection drops.
+//
 // A page says "join\troom\tname" and "say\ttext". It is told in JSON of its room and those who are in it, of what is
 // said, and of all rooms. Everything happens on one thread, so nothing here needs a lock.
 #include <weir.hpp>
@@ -53,13 +56,13 @@ void announce(place& here, const std::string& news) { // to those who are there,
 }
 
 // In a room, until the guest wishes for something else: gives that, or nothing when the connection is over.
-weir::task<std::string> stay(weir::websocket& ws, place& here, std::string name) {
+weir::task<std::string> stay(weir::channel& guest, place& here, std::string name) {
     std::string wish;
-    weir::room::seat seat(here.people, ws);
+    weir::room::seat seat(here.people, guest);
     const auto me = here.names.insert(name);
-    for (const std::string& each : here.history) ws.send(each);
+    for (const std::string& each : here.history) guest.send(each);
     announce(here, name + " joined");
-    while (auto message = co_await ws.read()) {
+    while (auto message = co_await guest.read()) {
         const auto [verb, text] = cut(message->text());
         if (verb != "say" || message->is_binary()) {
             wish = message->text();
@@ -76,22 +79,22 @@ weir::task<std::string> stay(weir::websocket& ws, place& here, std::string name)
     co_return wish;
 }
 
-weir::task<> chat(weir::websocket& ws) {
-    const weir::room::seat listening(everyone, ws);
+weir::task<> chat(weir::channel& guest) {
+    const weir::room::seat listening(everyone, guest);
     std::string wish;
-    if (auto first = co_await ws.read()) wish = first->text();
+    if (auto first = co_await guest.read()) wish = first->text();
     while (!wish.empty()) {
         const auto [verb, rest] = cut(wish);
         const auto [room, name] = cut(rest);
         const bool full = places.size() >= 100 && !places.contains(room);
         if (verb != "join" || !is_name(room) || !is_name(name) || full) {
             const char* const why = full ? "there are too many rooms" : "join a room under a name, or say something";
-            co_await ws.close(weir::ws::close_code::policy_violation, why);
+            guest.close(weir::ws::close_code::policy_violation, why);
             co_return;
         }
-        ws.send("{\"joined\":" + quoted(room) + "}");
+        guest.send("{\"joined\":" + quoted(room) + "}");
         const auto at = places.try_emplace(std::string(room)).first;
-        wish = co_await stay(ws, at->second, std::string(name));
+        wish = co_await stay(guest, at->second, std::string(name));
         if (at->second.names.empty()) places.erase(at);
     }
 }
@@ -99,9 +102,10 @@ weir::task<> chat(weir::websocket& ws) {
 int main(int argc, char** argv) {
     weir::server server;
     server.get("/", weir::response::html(page));
-    server.websocket("/chat", chat);
+    server.get("/weir.js", weir::browser_script());
+    server.channel("/chat", chat);
     return server.run({.port = argc > 1 ? std::atoi(argv[1]) : 8080,
-                       .websocket = {.message_bytes = 4000, .queue_bytes = 1024 * 1024},
+                       .websocket = {.message_bytes = 8000, .queue_bytes = 1024 * 1024},
                        .log = weir::print_log});
 }
 
@@ -132,9 +136,13 @@ li::before, #state::before { content: "●"; color: #2fb26a; margin-right: .4em;
 main { display: flex; flex-direction: column; background: var(--card); border: solid var(--line); border-width: 0 1px; min-width: 0 }
 header, #say { padding: .8em 1.2em; border: solid var(--line); border-width: 0 0 1px } #say { border-width: 1px 0 0 }
 header { display: flex; justify-content: space-between; align-items: baseline; gap: 1em }
-#state { color: var(--soft); font-size: .85em } #state.off::before { color: #e39b20 }
+#state { color: var(--soft); font-size: .85em; margin-left: auto } #state.off::before { color: #e39b20 }
+#badge, #via { padding: .15em .7em; border: 1px solid var(--line); border-radius: 1em; font-size: .85em; white-space: nowrap }
+#via { background: var(--back); width: 9em } #badge { font-weight: 600; color: #fff; background: #6b7488; border: 0 }
+#badge.websocket { background: #1f8a52 } #badge.event-stream { background: #2f5bea }
+#badge.long-polling { background: #8a4fd0 } #badge.polling { background: #b3541e }
 #log { flex: 1; overflow-y: auto; padding: 1em 1.2em; display: flex; flex-direction: column; gap: .5em; overflow-wrap: anywhere }
-.news { align-self: center; color: var(--soft); font-size: .85em }
+.news { align-self: center; text-align: center; color: var(--soft); font-size: .85em }
 .said { align-self: start; max-width: 85%; padding: .5em .9em; background: var(--back); border-radius: .3em 1.1em 1.1em }
 .said small { display: block; font-size: .75em; color: var(--soft) } .said b { font-weight: 600 }
 .mine { align-self: end; background: var(--main); border-radius: 1.1em .3em 1.1em 1.1em } .mine, .mine small { color: var(--card) }
@@ -143,23 +151,27 @@ header { display: flex; justify-content: space-between; align-items: baseline; g
   nav { display: flex; flex: 1; gap: .3em; overflow-x: auto }
   #new { width: 7.5em } #new input { padding: .4em .7em }
   #people { display: flex; gap: 1em; width: 100%; overflow-x: auto; font-size: .85em }
-  #people li { flex: none } main { border-width: 1px 0 0 } }
+  #people li { flex: none } main { border-width: 1px 0 0 } header h1 { display: none } #state { margin: 0 auto 0 0 } }
 </style>
 <form id="hello"><h1>Join the chat</h1>
 <input id="name" aria-label="Your name" placeholder="Your name" maxlength="20" required autofocus><button>Join</button></form>
 <div id="chat" hidden><aside><h2>Rooms</h2><nav id="rooms" aria-label="Rooms"></nav>
 <h2>New room</h2><form id="new"><input id="room" aria-label="New room" placeholder="New room" maxlength="20"><button>Go</button></form>
 <h2>Here now</h2><ul id="people" aria-label="Who is here"></ul></aside>
-<main><header><h1 id="title"></h1><span id="state" role="status" class="off">Connecting …</span></header>
+<main><header><h1 id="title"></h1><span id="state" role="status" class="off">Connecting …</span>
+<output id="badge" aria-label="Transport in use">nothing</output>
+<select id="via" aria-label="Transport" title="What is to carry the messages"><option value="">automatic<option value="websocket">WebSocket
+<option value="event-stream">event stream<option value="long-polling">long polling<option value="polling">polling</select></header>
 <div id="log" role="log" aria-label="Messages" tabindex="0"></div>
 <form id="say"><input id="text" aria-label="Message" placeholder="Message" maxlength="1000" autocomplete="off"><button>Send</button></form>
 </main></div>
+<script src="/weir.js"></script>
 <script>
 const $ = id => document.getElementById(id);
 const make = (tag, text, more) => Object.assign(document.createElement(tag), {textContent: text}, more);
 const wanted = () => { try { return decodeURIComponent(location.hash.slice(1)) || 'lobby'; } catch { return 'lobby'; } };
 const state = (text, look) => Object.assign($('state'), {textContent: text, className: look});
-const send = (...parts) => socket?.readyState === 1 && (socket.send(parts.join('\t')), true);
+const send = (...parts) => chat?.readyState === 1 && (chat.send(parts.join('\t')), true);
 const join = () => send('join', wanted(), me);
 const show = item => {
   const log = $('log'), follow = log.scrollHeight - log.scrollTop - log.clientHeight < 80;
@@ -167,7 +179,13 @@ const show = item => {
   if (follow) log.scrollTop = log.scrollHeight;
 };
 const hear = {
-  joined(room) { $('log').replaceChildren(); $('title').textContent = room; document.title = room + ' · weir chat'; },
+  joined(room) {
+    $('log').replaceChildren();
+    $('title').textContent = room;
+    document.title = room + ' · weir chat';
+    if (unsent) hear.news(['The server had forgotten you. This is a new session.', ...unsent].join(' Perhaps it did not get: '));
+    unsent = null;
+  },
   news(text) { show(make('p', text, {className: 'news'})); },
   people(names) { $('people').replaceChildren(...names.map(name => make('li', name))); },
   rooms(all) { $('rooms').replaceChildren(...all.map(([room, count]) => {
@@ -182,16 +200,21 @@ const hear = {
     show(item);
   },
 };
-let socket, me, wait = 250; // milliseconds until the next attempt to connect
-function connect() {
-  socket = new WebSocket(location.origin.replace('http', 'ws') + '/chat');
-  socket.onopen = () => { wait = 250; state('Connected', ''); join(); };
-  socket.onmessage = ({data}) => { const all = JSON.parse(data); for (const key in all) hear[key]?.(all[key], all); };
-  socket.onclose = ({reason}) => {
-    state(`Offline${reason && ': ' + reason}. Reconnecting …`, 'off');
-    setTimeout(connect, wait = Math.min(wait * 2, 5000));
+const kinds = [...$('via')].slice(1), names = Object.fromEntries(kinds.map(each => [each.value, each.text.trim()]));
+const wish = () => $('via').value ? [$('via').value] : kinds.map(each => each.value);
+let chat, me, unsent; // what was perhaps not heard when a session was lost
+function connect() { // comes back by itself when a connection is lost, and goes on as long as the server knows it
+  chat = new weir.Channel('/chat', {transports: wish()});
+  chat.onopen = join;
+  chat.onmessage = ({data}) => { const all = JSON.parse(data); for (const key in all) hear[key]?.(all[key], all); };
+  chat.ontransport = () => {
+    state(chat.transport ? 'Connected' : 'Reconnecting …', chat.transport ? '' : 'off');
+    Object.assign($('badge'), {textContent: names[chat.transport] || 'nothing', className: chat.transport});
   };
+  chat.onlost = event => { unsent = event.unsent.filter(each => each.startsWith('say')).map(each => each.slice(4)); };
+  chat.onclose = ({reason}) => state('Closed' + (reason && ': ' + reason), 'off');
 }
+$('via').onchange = () => { if (chat) chat.transports = wish(); };
 const submitted = (form, input, then) => $(form).onsubmit = () => {
   const text = $(input).value.trim();
   if (text && then(text)) { $(input).value = ''; $('text').focus(); }
@@ -200,6 +223,6 @@ const submitted = (form, input, then) => $(form).onsubmit = () => {
 submitted('hello', 'name', name => { me = name; $('hello').hidden = true; $('chat').hidden = false; connect(); return true; });
 submitted('new', 'room', room => location.hash = encodeURIComponent(room));
 submitted('say', 'text', text => send('say', text));
-onhashchange = join;
+onhashchange = () => chat?.readyState === 3 ? connect() : join();
 </script>
 )page";

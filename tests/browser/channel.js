@@ -510,6 +510,21 @@ on_each('a session that the server has forgotten', transports, async (world, kin
   await finish(world, channel);
 });
 
+on_each('a server that stops, and comes back', transports, async (world, kind) => {
+  const channel = open(world, {transports: [kind]});
+  await world.until(is_open(channel));
+  world.server.session.send('last words');
+  world.server.session.close(1001, 'the server is stopping');
+  world.faults.socket = world.faults.request = () => 'refuse';
+  await world.advance(20000);
+  delete world.faults.socket;
+  delete world.faults.request;
+  world.server.sessions.clear();
+  await world.until(() => world.server.made === 2 && channel.ws.readyState === 1);
+  assert.equal(channel.events.filter(each => each === 'lost').length, 1);
+  await finish(world, channel);
+});
+
 test('close in the lost handler', async world => {
   const channel = open(world);
   await world.until(is_open(channel));
@@ -628,7 +643,7 @@ on_each('a server that is busy: 503', transports, async (world, kind) => {
 test('503 is not asked about over every transport', async world => {
   const channel = open(world);
   world.server.busy = true;
-  await world.advance(400);
+  await world.advance(200);
   assert.equal(world.server.requests.length, 1);
   world.server.busy = false;
   await world.until(is_open(channel));

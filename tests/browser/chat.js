@@ -2,34 +2,17 @@
 // literally, a server that goes away and comes back, and its clean end. Usage: chat.js CHAT CHROMIUM SCREENSHOTS
 'use strict';
 const {chromium} = require('playwright-core');
-const {spawn} = require('child_process');
 const assert = require('assert');
 const path = require('path');
+const serve = require('./serve.js');
 
 const [chat, executablePath, shots] = process.argv.slice(2);
 const args = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
   '--disable-component-update', '--disable-sync'];
 const deadline = setTimeout(() => { console.error('the test takes too long'); process.exit(1); }, 150000);
 
-// Runs the server; gives how to reach it and how to end it.
-function serve(port) {
-  return new Promise((resolve, reject) => {
-    const child = spawn(chat, [String(port)], {stdio: ['ignore', 'pipe', 'inherit']});
-    const ended = new Promise(done => child.on('exit', (code, signal) => done(signal ?? code)));
-    process.on('exit', () => child.kill('SIGKILL'));
-    child.on('error', reject);
-    ended.then(code => reject(new Error('the server ended with ' + code)));
-    let said = '';
-    child.stdout.on('data', data => {
-      said += data;
-      const found = said.match(/listening on (http:\/\/localhost:(\d+))/);
-      if (found) resolve({url: found[1], port: Number(found[2]), stop: () => { child.kill('SIGINT'); return ended; }});
-    });
-  });
-}
-
 (async () => {
-  let server = await serve(0);
+  let server = await serve(chat, 0);
   const browser = await chromium.launch({executablePath, args, headless: true});
   const problems = []; // what a page complains about; that the server is away is no surprise
   async function enter(name, {room = '', ...look} = {}) {
@@ -41,7 +24,7 @@ function serve(port) {
     await page.goto(server.url + '/' + room);
     await page.getByLabel('Your name').fill(name); // it has the focus, too: see below
     await page.keyboard.press('Enter');
-    await page.getByText('Connected').waitFor();
+    await page.getByText('Connected', {exact: true}).waitFor();
     return page;
   }
   const say = async (page, text) => {
@@ -116,10 +99,11 @@ function serve(port) {
   await ada.getByText('Reconnecting').waitFor();
   await say(ada, 'kept until the server is back');
   await shot(ada, 'reconnecting');
-  server = await serve(server.port);
-  for (const page of [ada, bob, eve]) await page.getByText('Connected').waitFor();
+  server = await serve(chat, server.port);
+  for (const page of [ada, bob, eve]) await page.getByText('Connected', {exact: true}).waitFor();
   await people(ada, ['Ada', 'Bob']);
   await rooms(ada, ['books / tea?2', 'lobby1']);
+  await ada.getByText('The server had forgotten you. This is a new session.', {exact: true}).waitFor();
   await ada.getByLabel('Message', {exact: true}).press('Enter');
   await sees(bob, 'kept until the server is back');
   await eve.context().close();
@@ -133,12 +117,19 @@ function serve(port) {
   assert.equal(await log(dan).locator('.said').count(), 50);
   await shot(dan, 'phone-light');
   const codes = await dan.evaluate(bad => Promise.all(bad.map(text => new Promise(done => {
-    const socket = new WebSocket(location.origin.replace('http', 'ws') + '/chat');
-    socket.onopen = () => socket.send(Array.isArray(text) ? new Uint8Array(text) : text);
-    socket.onclose = event => done(event.code);
+    const other = new weir.Channel('/chat');
+    other.onopen = () => {
+      try {
+        other.send(Array.isArray(text) ? new Uint8Array(text) : text);
+      } catch (error) {
+        done(error.message);
+        other.close();
+      }
+    };
+    other.onclose = event => done(event.code);
   }))), ['x', '\t', 'say\thello', 'join\t\t', 'join\troom\t', 'join\troom\ta\tb', 'join\ta\nb\tc', 'join\t' + 'r'.repeat(61) + '\tn',
-    'x'.repeat(4001), [106, 111, 105, 110, 9, 255, 9, 97], '']);
-  assert.deepEqual(codes, [1008, 1008, 1008, 1008, 1008, 1008, 1008, 1008, 1009, 1008, 1000]);
+    'x'.repeat(8001), [106, 111, 105, 110, 9, 255, 9, 97], '']);
+  assert.deepEqual(codes, [1008, 1008, 1008, 1008, 1008, 1008, 1008, 1008, 'too long', 1008, 1000]);
   await say(dan, 'still here');
   await sees(ada, 'still here');
 

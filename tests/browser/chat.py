@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The chat example in Chromium: what tests/browser/chat.js does, with what that needs. Usage: chat.py EXAMPLES
+"""The chat example in Chromium: what tests/browser/chat.js does, with what that needs. Usage: chat.py EXAMPLES TESTS
 
 Screenshots go to the folder 'browser' beside EXAMPLES. playwright-core is taken from NODE_PATH or installed with npm
 into the folder 'npm' there; nothing is written outside. Exits with 77 when something that it needs is not there.
@@ -23,7 +23,7 @@ def find_chromium():
     return skip("there is no chromium (Debian: chromium)")
 
 
-def main():
+def main(script):
     examples = pathlib.Path(sys.argv[1]).resolve()
     chromium = find_chromium()
     if not shutil.which("node"):
@@ -31,9 +31,9 @@ def main():
     modules = node_modules("playwright-core", examples.parent / "npm")
     shots = examples.parent / "browser"
     shots.mkdir(exist_ok=True)
-    command = ["node", str(HERE / "chat.js"), str(examples / "chat"), chromium, str(shots)]
+    command = ["node", str(HERE / script), str(examples / "chat"), chromium, str(shots)]
     sys.exit(subprocess.run(command, env={**os.environ, "NODE_PATH": modules}, stdin=subprocess.DEVNULL).returncode)
 
 
 if __name__ == "__main__":
-    main()
+    main("chat.js")

@@ -18,8 +18,8 @@
 //   transport    what carries the session; '' while nothing does. readyState stays OPEN then, and what is sent waits.
 //   transports   those to be used, best first. Set it at any time: the session moves.
 //   `transport`  event: that has changed.
-//   `lost`       event: the server has forgotten the session. readyState is CONNECTING; a new session is on its way and `open` comes
-//                again. event.unsent has what was not acknowledged: it may have arrived or not, and is not sent again.
+//   `lost`       event: the server has forgotten the session, or stops (1001). readyState is CONNECTING; a new session is on its
+//                way and `open` comes again. event.unsent has what was not acknowledged: it may have arrived or not, and is not sent again.
 //   `error`      event: nothing has worked in one round through all transports (it goes on trying), or `close` follows. A channel
 //                ends by close(), by the server's word, or when a message cannot be sent at all (1009 too long, 1002, 1006).
 //
@@ -204,7 +204,7 @@
           }
           owe(carrier, line.length + (payload?.byteLength || 0));
         } else if (letter === 'h') owe(carrier, 0);
-        else if (letter === 'x') finish(count, rest, true);
+        else if (letter === 'x') count === 1001 ? forget() : finish(count, rest, true); // the server stops, and may be back
         else if (letter === 'e') refuse(carrier, count, rest);
         else lose(carrier);
       };
@@ -285,7 +285,7 @@
         } else {
           first = 0;
           again(backoff(failures++));
-          fire('error', {message: 'nothing works'});
+          fire('error', {message: 'none works'});
         }
       };
       const connect = () => { // or, where a transport is in use, tries a better one
@@ -319,7 +319,7 @@
         }
       };
       const compose = carrier => { // the body of a POST
-        let body = owing || queue[0] ? 'a' + received + '\n' : '', number = acked;
+        let body = owing ? 'a' + received + '\n' : '', number = acked;
         carrier.x_size = 0;
         for (const each of queue) {
           if (each.x_waits || carrier.x_size && carrier.x_size + each.x_size > batch) return body;
@@ -357,7 +357,7 @@
           x_data: text || blob ? data : new Uint8Array(data.buffer || data, data.byteOffset || 0, data.byteLength).slice(),
           x_size: 40 + (text ? size_of(escaped(data)) : size_of(data) * 4 / 3),
         };
-        if (each.x_size > limit) throw Error('message too long');
+        if (each.x_size > limit) throw Error('too long');
         queue.push(each);
         if (blob) data.arrayBuffer().then(bytes => {
           each.x_data = new Uint8Array(bytes);
@@ -367,8 +367,8 @@
         else flush();
       };
       channel.close = (code = 1000, reason = '') => {
-        if (code !== 1000 && !(code > 2999 && code < 5000)) throw Error('code: 1000 or 3000-4999');
-        if (size_of(reason) > 123) throw Error('reason: 123 bytes at most');
+        if (!(code === 1000 || code > 2999 && code < 5000)) throw Error('code: 1000, 3000-4999');
+        if (size_of(reason) > 123) throw Error('reason: over 123 bytes');
         if (state > open) return;
         state = closing;
         ending = 'x' + code + ' ' + reason;
