@@ -102,8 +102,10 @@ weir::task<> chat(weir::channel& guest) {
 int main(int argc, char** argv) {
     weir::server server;
     server.get("/", weir::response::html(page));
+    // [channel]
     server.get("/weir.js", weir::browser_script());
     server.channel("/chat", chat);
+    // [channel]
     return server.run({.port = argc > 1 ? std::atoi(argv[1]) : 8080,
                        .websocket = {.message_bytes = 8000, .queue_bytes = 1024 * 1024},
                        .log = weir::print_log});

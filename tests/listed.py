@@ -5,7 +5,8 @@ import re
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-LAYERS = ["core", "protocol", "coro", "io", "net", "transport", "server", "client", "hub", "interop", "load", "system", "conformance"]
+LAYERS = ["core", "protocol", "coro", "io", "net", "transport", "server", "client", "hub", "browser", "interop", "load", "system",
+          "conformance"]
 
 
 def listed_in(path, suffix):

@@ -28,6 +28,10 @@ def main():
             status = subprocess.run([node, str(HERE / "channel.js"), str(each)], stdin=subprocess.DEVNULL).returncode
             if status:
                 sys.exit(status)
+        module = pathlib.Path(folder, "weir.mjs")
+        module.write_text(minified.read_text(encoding="utf-8") + "\nexport const Channel=weir.Channel;\n", encoding="utf-8")
+        use = f"import('{module}').then(({{Channel}}) => process.exit(Channel === weir.Channel && Channel.OPEN === 1 ? 0 : 1))"
+        sys.exit(subprocess.run([node, "-e", use], stdin=subprocess.DEVNULL).returncode)
 
 
 if __name__ == "__main__":
