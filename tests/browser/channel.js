@@ -89,7 +89,7 @@ on_each('binaryType blob', transports, async (world, kind) => {
   echo(world.server);
   const channel = open(world, {transports: [kind]}), got = [];
   channel.ws.binaryType = 'blob';
-  channel.ws.onmessage = event => { got.push(event.data); };
+  channel.ws.onmessage = event => { got.push(event.data); assert.equal(event.origin, 'http://weir.test'); };
   await world.until(is_open(channel));
   channel.ws.send(Buffer.from('abc'));
   await world.until(() => got.length);
@@ -185,8 +185,7 @@ on_each('a close waits for what was sent, a Blob too', transports, async (world,
 
 for (const [name, missing, expected] of [
   ['without WebSocket', ['WebSocket'], 'event-stream'],
-  ['without WebSocket and streams', ['WebSocket', 'ReadableStream'], 'long-polling'],
-  ['with WebSocket only', ['fetch', 'ReadableStream'], 'websocket'],
+  ['with WebSocket only', ['fetch'], 'websocket'],
   ['without document, as a worker', ['document'], 'websocket']])
   test(name, async world => {
     echo(world.server);
@@ -728,6 +727,40 @@ on_each('acknowledged in time', ['websocket', 'event-stream'], async (world, kin
   await finish(world, channel);
 });
 
+on_each('acknowledged no more often than that', ['websocket', 'event-stream'], async (world, kind) => {
+  const channel = open(world, {transports: [kind]});
+  await world.until(is_open(channel));
+  await world.advance(2000);
+  const {session} = world.server, {acknowledge} = session;
+  let count = 0;
+  session.acknowledge = function(number) { ++count; acknowledge.call(this, number); };
+  for (let i = 0; i < 100; ++i) { session.send('x'); await world.advance(100); }
+  assert(count >= 9 && count <= 12, `${count} acknowledgements in 10 s`);
+  await finish(world, channel);
+});
+
+test('an acknowledgement that could not be sent is sent again', async world => {
+  const channel = open(world, {transports: ['event-stream']});
+  await world.until(is_open(channel));
+  let refused = 0;
+  world.faults.request = method => method === 'POST' && ++refused < 3 && 'refuse';
+  world.server.session.send('one');
+  await world.advance(4000);
+  assert.equal(world.server.session.acked, 1);
+  await finish(world, channel);
+});
+
+test('long polls that are answered at once by nothing are not repeated at once', async world => {
+  const channel = open(world, {transports: ['long-polling']});
+  await world.until(is_open(channel));
+  let count = 0;
+  world.faults.request = () => ({status: ++count && 200, text: ''});
+  await world.advance(60000);
+  assert(count > 3 && count < 40, `${count} requests in a minute`);
+  delete world.faults.request;
+  await finish(world, channel);
+});
+
 test('polling asks at its interval, and at once when the page is shown', async world => {
   const channel = open(world, {transports: ['polling'], interval: 5000});
   await world.until(is_open(channel));
@@ -752,7 +785,7 @@ test('a page that is shown again after a sleep connects anew; one that was there
   await world.advance(1000);
   assert.equal(world.sockets.length, 1);
   world.globals.document.hidden = true;
-  world.now += 10 * heartbeat; // timers have not run
+  world.now += 1.2 * heartbeat; // timers have not run
   world.sockets[0].fault = 'mute';
   world.server.session.send('while you were asleep');
   world.globals.document.hidden = false;

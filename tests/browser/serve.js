@@ -1,4 +1,4 @@
-// `await serve(program, port)` runs a server that says where it listens; gives {url, port, stop()}, which gives its exit code.
+// `await serve(program, port)` runs a server that says where it listens; gives {url, port, stop(), kill()}, which give its exit code.
 'use strict';
 const {spawn} = require('child_process');
 
@@ -12,6 +12,7 @@ module.exports = (program, port) => new Promise((resolve, reject) => {
   child.stdout.on('data', data => {
     said += data;
     const found = said.match(/listening on (http:\/\/localhost:(\d+))/);
-    if (found) resolve({url: found[1], port: Number(found[2]), stop: () => { child.kill('SIGINT'); return ended; }});
+    if (found) resolve({url: found[1], port: Number(found[2]), stop: () => { child.kill('SIGINT'); return ended; },
+      kill: () => { child.kill('SIGKILL'); return ended; }});
   });
 });

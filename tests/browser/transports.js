@@ -11,7 +11,7 @@ const serve = require('./serve.js');
 const [chat, executablePath, shots] = process.argv.slice(2);
 const args = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
   '--disable-component-update', '--disable-sync'];
-const deadline = setTimeout(() => { console.error('the test takes too long'); process.exit(1); }, 150000);
+const deadline = setTimeout(() => { console.error('the test takes too long'); process.exit(1); }, 280000);
 
 (async () => {
   let server = await serve(chat, 0);
@@ -99,16 +99,28 @@ const deadline = setTimeout(() => { console.error('the test takes too long'); pr
   }
   await agree();
 
-  assert.equal(await server.stop(), 0, 'SIGINT ends the server with 0'); // its memory is gone: all come back, and are told
-  for (const page of all) await page.getByText('Reconnecting').waitFor();
-  await shot(cyd, 'transports-reconnecting');
-  server = await serve(chat, server.port);
-  expected.length = 0;
-  for (const page of all) await page.getByText('Connected', {exact: true}).waitFor();
-  await ada.waitForFunction(() => document.querySelectorAll('#people li').length === 5);
-  for (const page of all) await page.getByText('The server had forgotten you.').waitFor();
-  await everybody_says('again');
+  await cyd.evaluate(() => dispatchEvent(new Event('visibilitychange'))); // a page that is shown looks for something better
+  await badge(cyd, 'event stream');
+  blocked.upgrades = true;
+  await cyd.evaluate(() => dispatchEvent(new Event('visibilitychange')));
+  await badge(cyd, 'WebSocket');
+  for (const page of [ada, bob]) await page.context().setOffline(true);
+  await everybody_says('while some are offline');
+  for (const page of [ada, bob]) await page.context().setOffline(false);
   await agree();
+
+  for (const end of ['stop', 'kill']) { // its memory is gone: all come back, and are told
+    assert.equal(await server[end](), {stop: 0, kill: 'SIGKILL'}[end]);
+    for (const page of all) await page.getByText('Reconnecting').waitFor();
+    await shot(cyd, 'transports-reconnecting');
+    server = await serve(chat, server.port);
+    expected.length = 0;
+    for (const page of all) await page.getByText('Connected', {exact: true}).waitFor();
+    for (const page of all) await page.getByText('The server had forgotten you.').waitFor();
+    await ada.waitForFunction(() => document.querySelectorAll('#people li').length === 5);
+    await everybody_says('again, after ' + end);
+    await agree();
+  }
   assert.deepEqual(problems, []);
   await shot(eve, 'transports-again');
 

@@ -251,7 +251,7 @@ class World {
     this.server = new Server(this);
     const world = this;
     this.globals = {
-      EventTarget, Event, URL, Blob, TextDecoder, AbortController, ReadableStream, btoa, atob, console, Uint8Array, ArrayBuffer,
+      EventTarget, Event, URL, Blob, TextDecoder, AbortController, btoa, atob, console, Uint8Array, ArrayBuffer,
       setTimeout: (what, wait) => world.set(what, wait, true), clearTimeout: id => world.clear(id),
       Date: {now: () => world.now}, Math: Object.assign(Object.create(Math), {random: () => world.random()}),
       location: {href: 'http://weir.test/page?x=1#y'}, document: {hidden: false},
@@ -345,7 +345,7 @@ class World {
       if (fault === 'hang') return;
       if (fault?.status) { // somebody on the way answers
         out.begin(fault.status, 'text/html');
-        out.write(fault.text || '<html>\nx y\n');
+        out.write(fault.text ?? '<html>\nx y\n');
         return out.end();
       }
       const arrive = () => {

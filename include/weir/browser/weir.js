@@ -30,7 +30,8 @@
 //
 // An `online` event makes a new connection, since the old one may be dead; a page that is shown again does so when nothing was heard for
 // a heartbeat. A page that is left closes the session with 1001. After `close` no timer or listener is left. Exceptions of
-// handlers are the page's and harm nothing. Works in Chrome and Edge from 80, Firefox from 74, Safari from 14.1, and in workers.
+// handlers are the page's and harm nothing. For Chrome and Edge from 80, Firefox from 74, Safari from 14.1, and workers: all have a fetch
+// that streams, so an event stream needs no EventSource, which could not tell why it was refused.
 //
 // A plain script; a module gets it by `import '/weir.js'`, or from weir::browser_module() by name. At any time at most one
 // carrier is in use (`current`), one is tried (`candidate`) and one POST is under way (`posting`); others are dead, and whatever
@@ -200,7 +201,7 @@
               if (channel.binaryType === 'blob') data = new Blob([data]);
             }
             received = count;
-            fire('message', {data});
+            fire('message', {data, origin: base.origin});
           }
           owe(carrier, line.length + (payload?.byteLength || 0));
         } else if (letter === 'h') owe(carrier, 0);
@@ -289,7 +290,7 @@
         }
       };
       const connect = () => { // or, where a transport is in use, tries a better one
-        const exist = [world.WebSocket, world.fetch && world.ReadableStream, world.fetch, world.fetch];
+        const exist = [world.WebSocket, world.fetch, world.fetch, world.fetch];
         list = transports.map(name => all.indexOf(name)).filter(kind => exist[kind]);
         if (!list.length) finish(1006, 'no transport');
         else if (current && world.document?.hidden) probe_later();
@@ -309,7 +310,7 @@
           socket.send('a' + received);
           told();
         }
-        for (let each; (each = queue[sent]) && !each.x_waits && socket.bufferedAmount < 1e6;) {
+        for (let each; (each = queue[sent]) && socket.bufferedAmount < 1e6;) {
           const head = each.x_letter + (acked + ++sent) + ' ';
           socket.send(each.x_letter === 't' ? head + each.x_data : new Blob([head, each.x_data]));
         }
