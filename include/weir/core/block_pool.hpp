@@ -48,7 +48,10 @@ public:
 
     // A block of at least `at_least` bytes, its content undefined. The most recently returned one of its class comes
     // first, because it is warm in the cache.
-    [[gnu::always_inline]] inline block take(std::size_t at_least) noexcept {
+    [[gnu::noinline]] block take(std::size_t at_least) noexcept { return take_here(at_least); }
+
+    // The same, inline: for what happens with every message, and a size that is constant.
+    [[gnu::always_inline]] inline block take_here(std::size_t at_least) noexcept {
         const std::size_t size = round_up(at_least);
         ++x_lent;
         if (size <= largest_bytes) {
@@ -64,7 +67,8 @@ public:
     }
 
     // Gives a block back. Giving the empty block does nothing.
-    [[gnu::always_inline]] inline void give(block unused) noexcept {
+    [[gnu::noinline]] void give(block unused) noexcept { give_here(unused); }
+    [[gnu::always_inline]] inline void give_here(block unused) noexcept {
         if (unused.size == 0) return;
         --x_lent;
 #if !defined(WEIR_DETAIL_ADDRESS_SANITIZER) // under it, a block that is still used after this must be noticed

@@ -71,7 +71,7 @@ public:
     bool has_block() const noexcept { return x_block.data; }
     [[gnu::always_inline]] inline void begin(std::size_t count) noexcept {
         assert(!x_block.data);
-        x_block = x_pool->take(count);
+        x_block = x_pool->take_here(count);
     }
 
     // Adds `count` bytes written where `prepare` pointed; at most as many as were prepared.

@@ -43,11 +43,11 @@ public:
             if (x_failure) return status::failed;
             if (!x_readable) return status::blocked;
         }
-        return x_full ? receive_much(into) : receive(x_backend.blocks().take(readiness_backend::lease_bytes), into);
+        return x_full ? receive_much(into) : receive(x_backend.blocks().take_here(readiness_backend::lease_bytes), into);
     }
 
     void release(lease&& unused) noexcept override {
-        x_backend.blocks().give(unused.backing);
+        x_backend.blocks().give_here(unused.backing);
         unused = {};
     }
 
