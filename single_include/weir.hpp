@@ -283,7 +283,10 @@ public:
 
     // A block of at least `at_least` bytes, its content undefined. The most recently returned one of its class comes
     // first, because it is warm in the cache.
-    [[gnu::always_inline]] inline block take(std::size_t at_least) noexcept {
+    [[gnu::noinline]] block take(std::size_t at_least) noexcept { return take_here(at_least); }
+
+    // The same, inline: for what happens with every message, and a size that is constant.
+    [[gnu::always_inline]] inline block take_here(std::size_t at_least) noexcept {
         const std::size_t size = round_up(at_least);
         ++x_lent;
         if (size <= largest_bytes) {
@@ -299,7 +302,8 @@ public:
     }
 
     // Gives a block back. Giving the empty block does nothing.
-    [[gnu::always_inline]] inline void give(block unused) noexcept {
+    [[gnu::noinline]] void give(block unused) noexcept { give_here(unused); }
+    [[gnu::always_inline]] inline void give_here(block unused) noexcept {
         if (unused.size == 0) return;
         --x_lent;
 #if !defined(WEIR_DETAIL_ADDRESS_SANITIZER) // under it, a block that is still used after this must be noticed
@@ -463,7 +467,7 @@ public:
     bool has_block() const noexcept { return x_block.data; }
     [[gnu::always_inline]] inline void begin(std::size_t count) noexcept {
         assert(!x_block.data);
-        x_block = x_pool->take(count);
+        x_block = x_pool->take_here(count);
     }
 
     // Adds `count` bytes written where `prepare` pointed; at most as many as were prepared.
@@ -8449,11 +8453,11 @@ public:
             if (x_failure) return status::failed;
             if (!x_readable) return status::blocked;
         }
-        return x_full ? receive_much(into) : receive(x_backend.blocks().take(readiness_backend::lease_bytes), into);
+        return x_full ? receive_much(into) : receive(x_backend.blocks().take_here(readiness_backend::lease_bytes), into);
     }
 
     void release(lease&& unused) noexcept override {
-        x_backend.blocks().give(unused.backing);
+        x_backend.blocks().give_here(unused.backing);
         unused = {};
     }
 
