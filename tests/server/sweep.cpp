@@ -5,6 +5,7 @@
 // that) without a leak or a use of what is gone.
 #include "serving.hpp"
 
+#include <weir/coro/in_context.hpp>
 #include <weir/coro/shield.hpp>
 
 #include <functional>
@@ -63,12 +64,32 @@ task<> browse(net::endpoint at, outcome& of) {
     (void)co_await peer.send("GET /page HTTP/1.1\r\nHost: here\r\n\r\n");
     const std::string page = co_await peer.read_response();
     of.answered = none.starts_with("HTTP/1.1 404 ") && page.ends_with("a page");
+    (void)co_await peer.send("POST /sum HTTP/1.1\r\nHost: here\r\nExpect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\n");
+    const std::string go_on = co_await peer.read_to("\r\n\r\n");
+    (void)co_await peer.send("3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n");
+    const std::string sum = co_await peer.read_to("0\r\n\r\n");
+    of.answered = of.answered && go_on.starts_with("HTTP/1.1 100 ") && contains(sum, "\r\n\r\n6\r\nbegin\n\r\n") &&
+                  contains(sum, "5 bytes");
     (void)co_await peer.send("bad\r\n");
     const std::string bad = co_await peer.read_all();
     of.answered = of.answered && bad.starts_with("HTTP/1.1 400 ");
 }
 
+task<> sum(exchange& http) { // a body by pieces, and an answer by pieces
+    std::size_t bytes = 0;
+    for (;;) {
+        const auto piece = co_await http.read();
+        if (!piece) co_return;
+        if (piece->empty()) break;
+        bytes += piece->size();
+    }
+    response_stream& out = http.stream("begin\n");
+    (void)co_await in_context(http.until_stop(), yield());
+    co_await out.write(std::to_string(bytes) + " bytes");
+}
+
 void add_routes(server& to) {
+    to.route("POST", "/sum", sum);
     to.websocket("/echo", echo);
     to.websocket("/secret", echo).admit([](const http::request_head&) -> task<std::optional<response>> {
         (void)co_await yield();
