@@ -1,4 +1,5 @@
 // A room: one encoding for all, the same order for all, and nobody who holds the others up.
+#include "../support/session_world.hpp"
 #include "../support/websocket_pair.hpp"
 
 #include <weir/coro/scope.hpp>
@@ -204,4 +205,35 @@ TEST_CASE("room: members in several rooms; rooms that come and go; members that 
     };
     world.run(talk());
     CHECK(heard == strings{"first", "second", "third"});
+}
+
+TEST_CASE("room: channels and WebSockets in one, with the same order for all; what is kept for channels is kept once") {
+    websocket_world world(over::memory);
+    room lobby;
+    auto one = world.pair();
+    strings heard;
+    auto talk = [&]() -> task<> {
+        tests::lone_session with, away({.queue_bytes = 1000, .overflow = overflow_policy::drop});
+        channel here(*with), absent(*away);
+        tests::played_carrier carrier(*with, 100);
+        carrier.attach();
+        {
+            room::seat a(lobby, one.first), b(lobby, here), c(lobby, absent);
+            CHECK(lobby.size() == 3);
+            CHECK(lobby.send("to all") == 3);
+            CHECK(lobby.send("not to the websocket", &one.first) == 2);
+            CHECK(lobby.send("not to the channel", &here) == 2);
+            CHECK(lobby.send(std::string(2000, 'x')) == 2); // one is full, as it is away
+            CHECK(lobby.send(as_bytes("binary")) == 3);
+            here.close();
+            CHECK(lobby.send("who is left") == 2);
+        }
+        CHECK(lobby.size() == 0);
+        co_await listen(one.second, heard, 5);
+        CHECK(carrier.got == strings{"1:to all", "2:not to the websocket", "3:" + std::string(2000, 'x'), "4:binary"});
+        const std::size_t each = sizeof(owned_message);
+        CHECK(absent.queued_bytes() == 5 * each + std::string("to allnot to the websocketnot to the channelbinarywho is left").size());
+    };
+    world.run(talk());
+    CHECK(heard == strings{"to all", "not to the channel", std::string(2000, 'x'), "binary binary", "who is left"});
 }
