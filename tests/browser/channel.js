@@ -559,6 +559,33 @@ on_each('messages that are not kept any more: 410', transports, async (world, ki
   await finish(world, channel);
 });
 
+test('a better transport to which the session is refused is just not better', async world => {
+  echo(world.server);
+  world.faults.socket = () => 'refuse';
+  const channel = open(world, {transports: ['websocket', 'long-polling']});
+  await world.until(is_open(channel));
+  world.server.refuses = transport => transport === 'websocket';
+  delete world.faults.socket;
+  await world.until(() => world.sockets.length > 3);
+  channel.ws.send('still here');
+  await world.until(() => channel.messages.length);
+  assert.deepEqual(channel.events, ['long-polling', 'open']);
+  await finish(world, channel);
+});
+
+test('what follows an end in the same answer is not heard', async world => {
+  for (const end of ['e404 gone', 'x1000', 'x1001']) {
+    const channel = open(world, {transports: ['polling']});
+    await world.until(is_open(channel));
+    world.faults.request = () => ({status: 200, text: end + '\nt1 stale\n'});
+    await world.until(() => channel.ws.readyState !== 1);
+    delete world.faults.request;
+    if (end !== 'x1000') await world.until(is_open(channel));
+    assert.deepEqual(channel.messages, []);
+    await finish(world, channel);
+  }
+});
+
 on_each('somebody else takes over: 409', transports, async (world, kind) => {
   echo(world.server);
   const channel = open(world, {transports: [kind]});

@@ -9,7 +9,7 @@ const serve = require('./serve.js');
 const [chat, executablePath, shots] = process.argv.slice(2);
 const args = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
   '--disable-component-update', '--disable-sync'];
-const deadline = setTimeout(() => { console.error('the test takes too long'); process.exit(1); }, 150000);
+const deadline = setTimeout(() => { console.error('the test takes too long'); process.exit(1); }, 280000);
 
 (async () => {
   let server = await serve(chat, 0);

@@ -10,7 +10,7 @@ const serve = require('./serve.js');
 const [chat, script] = process.argv.slice(2);
 vm.runInThisContext(fs.readFileSync(script, 'utf8'));
 const {Channel} = globalThis.weir;
-const deadline = setTimeout(() => { console.error('the test takes too long'); process.exit(1); }, 100000);
+const deadline = setTimeout(() => { console.error('the test takes too long'); process.exit(1); }, 180000);
 const turn = wait => new Promise(done => setTimeout(done, wait));
 const all = ['event-stream', 'long-polling', 'polling', ...globalThis.WebSocket ? ['websocket'] : []];
 

@@ -92,6 +92,7 @@ class Server {
     if (id === null) return {session: this.open(), fresh: true};
     const session = this.sessions.get(id);
     if (!session) return {error: 'e404 there is no such session'};
+    if (this.refuses?.(transport)) return {error: 'e410 messages after that are not kept any more'};
     if (!session.resume(+ack)) return {error: 'e410 messages after that are not kept any more'};
     return {session, fresh: false};
   }
