@@ -4076,6 +4076,66 @@ inline yield_awaiter yield() noexcept { return {}; }
 
 } // namespace weir::inline v0
 
+// ==== weir/protocol/ws/close_code.hpp ================================================================================
+
+// Why a connection was closed: the codes of RFC 6455, section 7.4, and of IANA's registry.
+//
+// A code from a peer may be any number; 3000-3999 are registered by libraries, 4000-4999 are free for applications.
+
+namespace weir::inline v0::ws {
+
+enum class close_code : std::uint16_t {
+    normal = 1000,
+    going_away = 1001,            // a server shuts down, a page is left
+    protocol_error = 1002,
+    unsupported_data = 1003,      // binary where only text is understood, or the reverse
+    no_status = 1005,             // never sent: the close frame held no code
+    abnormal = 1006,              // never sent: the connection ended without a close frame
+    invalid_payload = 1007,       // text that is not UTF-8
+    policy_violation = 1008,      // a refusal that no other code fits
+    message_too_big = 1009,
+    mandatory_extension = 1010,   // a client wanted an extension that the server did not choose
+    internal_error = 1011,
+    service_restart = 1012,
+    try_again_later = 1013,
+    bad_gateway = 1014,
+    tls_handshake_failed = 1015,  // never sent: TLS was not established
+};
+
+// Whether the code may stand in a close frame, in either direction.
+constexpr bool may_be_sent(close_code code) noexcept {
+    const auto number = static_cast<std::uint16_t>(code);
+    return (number >= 1000 && number <= 1003) || (number >= 1007 && number <= 1014) ||
+           (number >= 3000 && number <= 4999);
+}
+
+// A few words on what the code means. Static text.
+constexpr const char* describe(close_code code) noexcept {
+    switch (code) {
+    case close_code::normal: return "normal closure";
+    case close_code::going_away: return "going away";
+    case close_code::protocol_error: return "protocol error";
+    case close_code::unsupported_data: return "unsupported data";
+    case close_code::no_status: return "no status received";
+    case close_code::abnormal: return "abnormal closure";
+    case close_code::invalid_payload: return "invalid payload data";
+    case close_code::policy_violation: return "policy violation";
+    case close_code::message_too_big: return "message too big";
+    case close_code::mandatory_extension: return "mandatory extension missing";
+    case close_code::internal_error: return "internal error";
+    case close_code::service_restart: return "service restart";
+    case close_code::try_again_later: return "try again later";
+    case close_code::bad_gateway: return "bad gateway";
+    case close_code::tls_handshake_failed: return "TLS handshake failed";
+    }
+    const auto number = static_cast<std::uint16_t>(code);
+    if (number >= 3000 && number <= 3999) return "registered by a library";
+    if (number >= 4000 && number <= 4999) return "private to an application";
+    return "unknown close code";
+}
+
+} // namespace weir::inline v0::ws
+
 // ==== weir/protocol/channel/record.hpp ===============================================================================
 
 // The records that a channel's messages travel in: README.md beside this file describes them.
@@ -4164,6 +4224,15 @@ template <class = void>
     const bool is_message = made.what == kind::text || made.what == kind::binary;
     if (is_message && *made.number == 0) return wrong("messages are numbered from 1");
     return made;
+}
+
+// The code of a `closed` record; nothing if it is one that may not be sent.
+template <class = void>
+[[gnu::cold]] std::optional<ws::close_code> close_code_of(const record& closed) noexcept {
+    const std::uint64_t number = closed.number.value_or(1000);
+    const auto code = static_cast<ws::close_code>(number);
+    if (number > 4999 || !ws::may_be_sent(code)) return std::nullopt;
+    return code;
 }
 
 // The settings in the rest of an `opened` record; those that are not there, or make no sense, are zero.
@@ -6857,66 +6926,6 @@ template <class = void>
     if (error reason = detail::judge_subprotocol(request.fields, got)) return reason;
     if (error reason = detail::judge_extensions(request.fields, got)) return reason;
     return got.get("Sec-WebSocket-Protocol").value_or("");
-}
-
-} // namespace weir::inline v0::ws
-
-// ==== weir/protocol/ws/close_code.hpp ================================================================================
-
-// Why a connection was closed: the codes of RFC 6455, section 7.4, and of IANA's registry.
-//
-// A code from a peer may be any number; 3000-3999 are registered by libraries, 4000-4999 are free for applications.
-
-namespace weir::inline v0::ws {
-
-enum class close_code : std::uint16_t {
-    normal = 1000,
-    going_away = 1001,            // a server shuts down, a page is left
-    protocol_error = 1002,
-    unsupported_data = 1003,      // binary where only text is understood, or the reverse
-    no_status = 1005,             // never sent: the close frame held no code
-    abnormal = 1006,              // never sent: the connection ended without a close frame
-    invalid_payload = 1007,       // text that is not UTF-8
-    policy_violation = 1008,      // a refusal that no other code fits
-    message_too_big = 1009,
-    mandatory_extension = 1010,   // a client wanted an extension that the server did not choose
-    internal_error = 1011,
-    service_restart = 1012,
-    try_again_later = 1013,
-    bad_gateway = 1014,
-    tls_handshake_failed = 1015,  // never sent: TLS was not established
-};
-
-// Whether the code may stand in a close frame, in either direction.
-constexpr bool may_be_sent(close_code code) noexcept {
-    const auto number = static_cast<std::uint16_t>(code);
-    return (number >= 1000 && number <= 1003) || (number >= 1007 && number <= 1014) ||
-           (number >= 3000 && number <= 4999);
-}
-
-// A few words on what the code means. Static text.
-constexpr const char* describe(close_code code) noexcept {
-    switch (code) {
-    case close_code::normal: return "normal closure";
-    case close_code::going_away: return "going away";
-    case close_code::protocol_error: return "protocol error";
-    case close_code::unsupported_data: return "unsupported data";
-    case close_code::no_status: return "no status received";
-    case close_code::abnormal: return "abnormal closure";
-    case close_code::invalid_payload: return "invalid payload data";
-    case close_code::policy_violation: return "policy violation";
-    case close_code::message_too_big: return "message too big";
-    case close_code::mandatory_extension: return "mandatory extension missing";
-    case close_code::internal_error: return "internal error";
-    case close_code::service_restart: return "service restart";
-    case close_code::try_again_later: return "try again later";
-    case close_code::bad_gateway: return "bad gateway";
-    case close_code::tls_handshake_failed: return "TLS handshake failed";
-    }
-    const auto number = static_cast<std::uint16_t>(code);
-    if (number >= 3000 && number <= 3999) return "registered by a library";
-    if (number >= 4000 && number <= 4999) return "private to an application";
-    return "unknown close code";
 }
 
 } // namespace weir::inline v0::ws
@@ -14577,10 +14586,9 @@ private:
     }
 
     [[gnu::cold]] void close(const envelope::record& record) {
-        const std::uint64_t number = record.number.value_or(1000);
-        const auto code = static_cast<ws::close_code>(number);
-        if (number > 4999 || !ws::may_be_sent(code)) return refuse(400, "a close code that may not be sent");
-        x_session.close(close_cause::peer, code, record.rest);
+        const std::optional<ws::close_code> code = envelope::close_code_of(record);
+        if (!code) return refuse(400, "a close code that may not be sent");
+        x_session.close(close_cause::peer, *code, record.rest);
     }
 
     static constexpr std::size_t kept_bytes = 1024;
@@ -15011,22 +15019,24 @@ private:
     Function x_function;
 };
 
-// Serves a WebSocket connection; may care for the request or not.
-class websocket_handler {
+// Serves a connection, a websocket or a channel; may care for the request or not.
+template <class Connection>
+class connection_handler {
 public:
-    virtual ~websocket_handler() = default;
+    virtual ~connection_handler() = default;
 
     // `request` is null for a handler that does not care for it.
-    virtual task<> call(websocket& ws, const http::request_head* request) = 0;
+    virtual task<> call(Connection& client, const http::request_head* request) = 0;
 };
+using websocket_handler = connection_handler<websocket>;
 
-template <class Function>
-inline constexpr bool takes_request = std::is_invocable_r_v<task<>, Function&, websocket&, const http::request_head&>;
+template <class Connection, class Function>
+inline constexpr bool takes_request = std::is_invocable_r_v<task<>, Function&, Connection&, const http::request_head&>;
 
 // Says what is wrong with a handler, where it can be seen.
 template <class Function>
 constexpr bool check_websocket_handler() {
-    constexpr bool right = takes_request<Function> || std::is_invocable_r_v<task<>, Function&, websocket&>;
+    constexpr bool right = takes_request<websocket, Function> || std::is_invocable_r_v<task<>, Function&, websocket&>;
     constexpr bool called = std::is_invocable_v<Function&, websocket&> ||
                             std::is_invocable_v<Function&, websocket&, const http::request_head&>;
     constexpr bool by_value = !called && (std::is_invocable_v<Function&, websocket> ||
@@ -15039,17 +15049,17 @@ constexpr bool check_websocket_handler() {
     return right;
 }
 
-template <class Function>
-class websocket_handler_of final : public websocket_handler {
+template <class Connection, class Function>
+class connection_handler_of final : public connection_handler<Connection> {
 public:
-    explicit websocket_handler_of(Function function) : x_function(std::move(function)) {}
+    explicit connection_handler_of(Function function) : x_function(std::move(function)) {}
 
-    task<> call(websocket& ws, [[maybe_unused]] const http::request_head* request) override {
+    task<> call(Connection& client, [[maybe_unused]] const http::request_head* request) override {
         return call_guarded([&]() -> task<> {
-            if constexpr (takes_request<Function>)
-                return x_function(ws, *request);
+            if constexpr (takes_request<Connection, Function>)
+                return x_function(client, *request);
             else
-                return x_function(ws);
+                return x_function(client);
         });
     }
 
@@ -15514,11 +15524,11 @@ public:
         return x_slots[find_slot(id)];
     }
 
-    // Calls `what(session)` for each; it may not open or strike any.
+    // Calls `what(share)` for each; it may not open or strike any.
     template <class What>
     void for_each(What what) {
         for (const shared<session>& each : x_slots)
-            if (each) what(*each);
+            if (each) what(each);
     }
 
     // Strikes all off, without a word to those who have a share in them.
@@ -15670,37 +15680,6 @@ private:
 
 namespace weir::inline v0::detail {
 
-// Serves a session; may care for the request that opened it or not.
-class channel_handler {
-public:
-    virtual ~channel_handler() = default;
-
-    // `request` is null for a handler that does not care for it.
-    virtual task<> call(channel& client, const http::request_head* request) = 0;
-};
-
-template <class Function>
-inline constexpr bool takes_channel_and_request =
-    std::is_invocable_r_v<task<>, Function&, channel&, const http::request_head&>;
-
-template <class Function>
-class channel_handler_of final : public channel_handler {
-public:
-    explicit channel_handler_of(Function function) : x_function(std::move(function)) {}
-
-    task<> call(channel& client, [[maybe_unused]] const http::request_head* request) override {
-        return call_guarded([&]() -> task<> {
-            if constexpr (takes_channel_and_request<Function>)
-                return x_function(client, *request);
-            else
-                return x_function(client);
-        });
-    }
-
-private:
-    Function x_function;
-};
-
 // What became of a request for a session.
 template <class Tag = void>
 struct taken_up {
@@ -15716,7 +15695,7 @@ class channel_service final : public companion {
     using taken = taken_up<Tag>;
 
 public:
-    channel_service(const server_setup& of, std::string path, websocket_route& handshakes, owned<channel_handler> handler,
+    channel_service(const server_setup& of, std::string path, websocket_route& handshakes, owned<connection_handler<channel>> handler,
                     bool wants_request)
         : x_server(of), x_route(std::move(path), handshakes), x_handler(std::move(handler)), x_wants_request(wants_request) {}
 
@@ -15748,7 +15727,6 @@ public:
         return made;
     }
     shared<session> find(std::string_view id) const noexcept { return x_sessions.find(id); }
-    std::size_t sessions() const noexcept { return x_sessions.size(); }
     bool wants_request() const noexcept { return x_wants_request; }
 
     // The first record of a carrier that goes on.
@@ -15808,7 +15786,7 @@ private:
     void stop() noexcept override {
         x_stopping = true;
         std::vector<shared<session>> all; // closing one may strike it off
-        x_sessions.for_each([&](session& each) { all.push_back(x_sessions.find(each.id())); });
+        x_sessions.for_each([&](const shared<session>& each) { all.push_back(each); });
         for (const shared<session>& each : all)
             each->close(close_cause::local, ws::close_code::going_away, "the server is stopping");
     }
@@ -15819,7 +15797,7 @@ private:
 
     const server_setup& x_server;
     channel_route x_route;
-    owned<channel_handler> x_handler;
+    owned<connection_handler<channel>> x_handler;
     session_table<Tag> x_sessions;
     scope* x_tasks = nullptr; // null while the server does not run
     bool x_wants_request;
@@ -16756,10 +16734,9 @@ private:
             return to.acknowledge(*read->number) == errc{} || wrong(all, 400, "what is acknowledged was never sent");
         case envelope::kind::heartbeat: return true;
         case envelope::kind::closed: {
-            const std::uint64_t number = read->number.value_or(1000);
-            const auto code = static_cast<ws::close_code>(number);
-            if (number > 4999 || !ws::may_be_sent(code)) return wrong(all, 400, "a close code that may not be sent");
-            to.close(close_cause::peer, code, read->rest);
+            const std::optional<ws::close_code> code = envelope::close_code_of(*read);
+            if (!code) return wrong(all, 400, "a close code that may not be sent");
+            to.close(close_cause::peer, *code, read->rest);
             return all.closes = true;
         }
         default: return wrong(all, 400, "a record that only a server sends");
@@ -17837,8 +17814,8 @@ public:
     [[gnu::cold]] websocket_route& websocket(std::string_view path, Handler handler) {
         if constexpr (detail::check_websocket_handler<Handler>())
             return x_setup.table.add(make_owned<websocket_route>(
-                std::string(path), make_owned<detail::websocket_handler_of<Handler>>(std::move(handler)),
-                detail::takes_request<Handler>));
+                std::string(path), make_owned<detail::connection_handler_of<weir::websocket, Handler>>(std::move(handler)),
+                detail::takes_request<weir::websocket, Handler>));
     }
 
     // GET and HEAD requests for `path` are answered by `handler(request)`, which returns a `response` (or what makes
@@ -18094,7 +18071,7 @@ namespace weir::inline v0::detail {
 // Called by `server::channel`.
 template <class Handler>
 channel_route& add_channel(server& to, server_setup& setup, std::string_view path, Handler handler) {
-    constexpr bool wants_request = takes_channel_and_request<Handler>;
+    constexpr bool wants_request = takes_request<channel, Handler>;
     static_assert(wants_request || std::is_invocable_r_v<task<>, Handler&, channel&>, "a channel's handler takes the channel by "
         "reference and returns a task: weir::task<> handler(weir::channel& client), or handler(weir::channel& client, "
         "const weir::http::request_head& request)");
@@ -18102,8 +18079,9 @@ channel_route& add_channel(server& to, server_setup& setup, std::string_view pat
     channel_websocket<>& carriers = *websockets;
     websocket_route& handshakes =
         setup.table.add(make_owned<websocket_route>(std::string(path), std::move(websockets), wants_request));
-    owned<channel_service<>> made(new channel_service<>(setup, std::string(path), handshakes,
-                                                        make_owned<channel_handler_of<Handler>>(std::move(handler)), wants_request));
+    owned<connection_handler<channel>> serving = make_owned<connection_handler_of<channel, Handler>>(std::move(handler));
+    owned<channel_service<>> made(
+        new channel_service<>(setup, std::string(path), handshakes, std::move(serving), wants_request));
     channel_service<>& service = *made;
     carriers.serve(service);
     setup.beside.push_back(*made.release());

@@ -309,10 +309,9 @@ private:
             return to.acknowledge(*read->number) == errc{} || wrong(all, 400, "what is acknowledged was never sent");
         case envelope::kind::heartbeat: return true;
         case envelope::kind::closed: {
-            const std::uint64_t number = read->number.value_or(1000);
-            const auto code = static_cast<ws::close_code>(number);
-            if (number > 4999 || !ws::may_be_sent(code)) return wrong(all, 400, "a close code that may not be sent");
-            to.close(close_cause::peer, code, read->rest);
+            const std::optional<ws::close_code> code = envelope::close_code_of(*read);
+            if (!code) return wrong(all, 400, "a close code that may not be sent");
+            to.close(close_cause::peer, *code, read->rest);
             return all.closes = true;
         }
         default: return wrong(all, 400, "a record that only a server sends");

@@ -11,43 +11,13 @@
 #include <weir/server/carrier_request.hpp>
 #include <weir/server/channel_route.hpp>
 #include <weir/server/companion.hpp>
+#include <weir/server/handler.hpp>
 #include <weir/server/routes.hpp>
 #include <weir/server/session_table.hpp>
 #include <weir/server/supervised.hpp>
 #include <weir/transport/channel.hpp>
 
 namespace weir::inline v0::detail {
-
-// Serves a session; may care for the request that opened it or not.
-class channel_handler {
-public:
-    virtual ~channel_handler() = default;
-
-    // `request` is null for a handler that does not care for it.
-    virtual task<> call(channel& client, const http::request_head* request) = 0;
-};
-
-template <class Function>
-inline constexpr bool takes_channel_and_request =
-    std::is_invocable_r_v<task<>, Function&, channel&, const http::request_head&>;
-
-template <class Function>
-class channel_handler_of final : public channel_handler {
-public:
-    explicit channel_handler_of(Function function) : x_function(std::move(function)) {}
-
-    task<> call(channel& client, [[maybe_unused]] const http::request_head* request) override {
-        return call_guarded([&]() -> task<> {
-            if constexpr (takes_channel_and_request<Function>)
-                return x_function(client, *request);
-            else
-                return x_function(client);
-        });
-    }
-
-private:
-    Function x_function;
-};
 
 // What became of a request for a session.
 template <class Tag = void>
@@ -64,7 +34,7 @@ class channel_service final : public companion {
     using taken = taken_up<Tag>;
 
 public:
-    channel_service(const server_setup& of, std::string path, websocket_route& handshakes, owned<channel_handler> handler,
+    channel_service(const server_setup& of, std::string path, websocket_route& handshakes, owned<connection_handler<channel>> handler,
                     bool wants_request)
         : x_server(of), x_route(std::move(path), handshakes), x_handler(std::move(handler)), x_wants_request(wants_request) {}
 
@@ -96,7 +66,6 @@ public:
         return made;
     }
     shared<session> find(std::string_view id) const noexcept { return x_sessions.find(id); }
-    std::size_t sessions() const noexcept { return x_sessions.size(); }
     bool wants_request() const noexcept { return x_wants_request; }
 
     // The first record of a carrier that goes on.
@@ -156,7 +125,7 @@ private:
     void stop() noexcept override {
         x_stopping = true;
         std::vector<shared<session>> all; // closing one may strike it off
-        x_sessions.for_each([&](session& each) { all.push_back(x_sessions.find(each.id())); });
+        x_sessions.for_each([&](const shared<session>& each) { all.push_back(each); });
         for (const shared<session>& each : all)
             each->close(close_cause::local, ws::close_code::going_away, "the server is stopping");
     }
@@ -167,7 +136,7 @@ private:
 
     const server_setup& x_server;
     channel_route x_route;
-    owned<channel_handler> x_handler;
+    owned<connection_handler<channel>> x_handler;
     session_table<Tag> x_sessions;
     scope* x_tasks = nullptr; // null while the server does not run
     bool x_wants_request;

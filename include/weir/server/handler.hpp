@@ -95,22 +95,24 @@ private:
     Function x_function;
 };
 
-// Serves a WebSocket connection; may care for the request or not.
-class websocket_handler {
+// Serves a connection, a websocket or a channel; may care for the request or not.
+template <class Connection>
+class connection_handler {
 public:
-    virtual ~websocket_handler() = default;
+    virtual ~connection_handler() = default;
 
     // `request` is null for a handler that does not care for it.
-    virtual task<> call(websocket& ws, const http::request_head* request) = 0;
+    virtual task<> call(Connection& client, const http::request_head* request) = 0;
 };
+using websocket_handler = connection_handler<websocket>;
 
-template <class Function>
-inline constexpr bool takes_request = std::is_invocable_r_v<task<>, Function&, websocket&, const http::request_head&>;
+template <class Connection, class Function>
+inline constexpr bool takes_request = std::is_invocable_r_v<task<>, Function&, Connection&, const http::request_head&>;
 
 // Says what is wrong with a handler, where it can be seen.
 template <class Function>
 constexpr bool check_websocket_handler() {
-    constexpr bool right = takes_request<Function> || std::is_invocable_r_v<task<>, Function&, websocket&>;
+    constexpr bool right = takes_request<websocket, Function> || std::is_invocable_r_v<task<>, Function&, websocket&>;
     constexpr bool called = std::is_invocable_v<Function&, websocket&> ||
                             std::is_invocable_v<Function&, websocket&, const http::request_head&>;
     constexpr bool by_value = !called && (std::is_invocable_v<Function&, websocket> ||
@@ -123,17 +125,17 @@ constexpr bool check_websocket_handler() {
     return right;
 }
 
-template <class Function>
-class websocket_handler_of final : public websocket_handler {
+template <class Connection, class Function>
+class connection_handler_of final : public connection_handler<Connection> {
 public:
-    explicit websocket_handler_of(Function function) : x_function(std::move(function)) {}
+    explicit connection_handler_of(Function function) : x_function(std::move(function)) {}
 
-    task<> call(websocket& ws, [[maybe_unused]] const http::request_head* request) override {
+    task<> call(Connection& client, [[maybe_unused]] const http::request_head* request) override {
         return call_guarded([&]() -> task<> {
-            if constexpr (takes_request<Function>)
-                return x_function(ws, *request);
+            if constexpr (takes_request<Connection, Function>)
+                return x_function(client, *request);
             else
-                return x_function(ws);
+                return x_function(client);
         });
     }
 

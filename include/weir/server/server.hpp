@@ -49,8 +49,8 @@ public:
     [[gnu::cold]] websocket_route& websocket(std::string_view path, Handler handler) {
         if constexpr (detail::check_websocket_handler<Handler>())
             return x_setup.table.add(make_owned<websocket_route>(
-                std::string(path), make_owned<detail::websocket_handler_of<Handler>>(std::move(handler)),
-                detail::takes_request<Handler>));
+                std::string(path), make_owned<detail::connection_handler_of<weir::websocket, Handler>>(std::move(handler)),
+                detail::takes_request<weir::websocket, Handler>));
     }
 
     // GET and HEAD requests for `path` are answered by `handler(request)`, which returns a `response` (or what makes

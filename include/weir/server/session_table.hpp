@@ -55,11 +55,11 @@ public:
         return x_slots[find_slot(id)];
     }
 
-    // Calls `what(session)` for each; it may not open or strike any.
+    // Calls `what(share)` for each; it may not open or strike any.
     template <class What>
     void for_each(What what) {
         for (const shared<session>& each : x_slots)
-            if (each) what(*each);
+            if (each) what(each);
     }
 
     // Strikes all off, without a word to those who have a share in them.

@@ -172,10 +172,9 @@ private:
     }
 
     [[gnu::cold]] void close(const envelope::record& record) {
-        const std::uint64_t number = record.number.value_or(1000);
-        const auto code = static_cast<ws::close_code>(number);
-        if (number > 4999 || !ws::may_be_sent(code)) return refuse(400, "a close code that may not be sent");
-        x_session.close(close_cause::peer, code, record.rest);
+        const std::optional<ws::close_code> code = envelope::close_code_of(record);
+        if (!code) return refuse(400, "a close code that may not be sent");
+        x_session.close(close_cause::peer, *code, record.rest);
     }
 
     static constexpr std::size_t kept_bytes = 1024;

@@ -9,6 +9,7 @@
 #include <weir/core/base64.hpp>
 #include <weir/core/concat.hpp>
 #include <weir/core/result.hpp>
+#include <weir/protocol/ws/close_code.hpp>
 
 #include <cstdint>
 #include <optional>
@@ -94,6 +95,15 @@ template <class = void>
     const bool is_message = made.what == kind::text || made.what == kind::binary;
     if (is_message && *made.number == 0) return wrong("messages are numbered from 1");
     return made;
+}
+
+// The code of a `closed` record; nothing if it is one that may not be sent.
+template <class = void>
+[[gnu::cold]] std::optional<ws::close_code> close_code_of(const record& closed) noexcept {
+    const std::uint64_t number = closed.number.value_or(1000);
+    const auto code = static_cast<ws::close_code>(number);
+    if (number > 4999 || !ws::may_be_sent(code)) return std::nullopt;
+    return code;
 }
 
 // The settings in the rest of an `opened` record; those that are not there, or make no sense, are zero.
