@@ -648,6 +648,17 @@ on_each('a message over the limit is refused where it is sent', transports, asyn
   await finish(world, channel);
 });
 
+on_each('a message that is too long all the same ends it', transports, async (world, kind) => {
+  const channel = open(world, {transports: [kind]});
+  await world.until(is_open(channel));
+  world.server.limit = 3000; // as if somebody on the way had another one
+  channel.ws.send('x'.repeat(4000));
+  await world.until(() => channel.closed);
+  assert.equal(channel.closed.code, 1009);
+  assert.equal(channel.closed.wasClean, false);
+  await finish(world, channel);
+});
+
 on_each('a server that is busy: 503', transports, async (world, kind) => {
   const channel = open(world, {transports: [kind]});
   world.server.busy = true;

@@ -222,7 +222,7 @@ class Server {
         const head = typeof data === 'string' ? data : data.subarray(0, 20).toString('latin1');
         const [, letter, number] = /^([a-z])(\d*)( |$)/.exec(head) || [];
         const rest = data.slice(letter?.length + number?.length + 1);
-        if (data.length > this.limit) { over(); return refuse('e413 too long'); }
+        if (data.length > this.limit) { over(); return socket.close(1009, 'too long'); }
         if (letter === 't' || letter === 'b') {
           if ((letter === 't') !== (typeof data === 'string')) this.blame('the wrong kind of message');
           if (session.take(+number, rest) === 'gap') { over(); return refuse(`e409 message ${session.last + 1} is missing`); }

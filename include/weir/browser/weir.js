@@ -243,8 +243,9 @@
           heard_from(carrier);
         };
         socket.onclose = ({code, reason}) => {
+          const number = code === 1009 ? 413 : code - 4000;
           if (carrier.x_ended && code !== 1006) finish(code, reason, true);
-          else if (code > 4399 && !carrier.x_dead) refuse(carrier, code - 4000, reason);
+          else if (number > 399 && !carrier.x_dead) refuse(carrier, number, reason);
           else lose(carrier);
         };
       };
