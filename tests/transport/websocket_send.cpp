@@ -4,6 +4,7 @@
 #include <weir/coro/scope.hpp>
 #include <weir/coro/yield.hpp>
 
+#include <bit>
 #include <vector>
 
 using namespace weir;
@@ -298,6 +299,141 @@ TEST_CASE("large payloads straight from the caller's memory, whatever a write ta
         CHECK(to.queued_bytes() == large.size() - 1 + 4);
         co_return;
     }(direct));
+}
+
+namespace {
+
+constexpr auto key = std::bit_cast<ws::masking_key>(0x12345678u);
+
+std::string lettered(int number, std::size_t size) {
+    std::string text(size, ' ');
+    for (std::size_t i = 0; i < size; ++i) text[i] = static_cast<char>('a' + (i * 7 + static_cast<std::size_t>(number)) % 26);
+    return text;
+}
+
+// What an echo sends back out of the memory that it received into: whole in a lease, in several, in several frames, with
+// small ones and pings between them.
+struct large_talk {
+    std::vector<std::string> messages;
+    std::string bytes;
+
+    large_talk() {
+        for (int round = 0; round < 2; ++round) {
+            for (const std::size_t size : {16'384, 5, 20'000, 16'383, 17'000, 70'000, 30'000, 40'000, 16'400}) {
+                const std::string& text = messages.emplace_back(lettered(round + static_cast<int>(messages.size()), size));
+                if (size == 30'000) { // in three frames, with a ping before the last
+                    bytes += frame(from_client, opcode::text, text.substr(0, 10), false, key);
+                    bytes += frame(from_client, opcode::continuation, text.substr(10, 20'000), false, key);
+                    bytes += frame(from_client, opcode::ping, "ping");
+                    bytes += frame(from_client, opcode::continuation, text.substr(20'010), true, key);
+                } else {
+                    bytes += frame(from_client, opcode::text, text, true, key);
+                }
+            }
+        }
+    }
+};
+
+enum class echoing { whole, impatiently, by_pieces, the_first };
+
+task<> send_back(websocket& ws, echoing how) {
+    int count = 0;
+    if (how == echoing::by_pieces) {
+        while (auto piece = co_await ws.read_frame()) co_await ws.send_frame(piece->text(), piece->last);
+        co_return;
+    }
+    if (how == echoing::impatiently) {
+        for (;;) {
+            auto message = co_await ws.read().within(1ms);
+            if (!message && message.error() != errc::timed_out) co_return;
+            if (!message) continue;
+            ws.send(*message);
+            if (++count % 3 == 0) ws.send("and");
+            if (count % 4 == 0) co_await yield();
+        }
+    }
+    while (auto message = co_await ws.read()) {
+        co_await ws.send(*message);
+        if (how == echoing::the_first && ++count == 5) co_return;
+    }
+}
+
+task<> serve_large(websocket_world& world, echoing how, std::uint64_t step, const websocket_options& options) {
+    const large_talk talk;
+    std::string received;
+    scope work;
+    {
+        websocket ws = world.make(from_server, options);
+        work.spawn([](websocket_world& among, const std::string& bytes, std::size_t at_once) -> task<> {
+            std::string_view left = bytes;
+            while (!left.empty()) {
+                const bool sent = co_await among.peer().send(left.substr(0, at_once));
+                if (!sent) co_return;
+                left.remove_prefix(left.size() < at_once ? left.size() : at_once);
+            }
+            const std::string close = frame(from_client, opcode::close, "\x03\xe8");
+            (void)co_await among.peer().send(close);
+        }(world, talk.bytes, step));
+        work.spawn([](websocket_world& among, std::string& into) -> task<> {
+            into = co_await among.peer().receive_all();
+        }(world, received));
+        co_await send_back(ws, how);
+    }
+    co_await work.join();
+    parsed all = parse(received);
+    CHECK(all.whole);
+    CHECK(all.frames.back() == opcode::close);
+    if (how == echoing::impatiently) std::erase(all.messages, "and");
+    std::vector<std::string> wanted = talk.messages;
+    if (how == echoing::the_first) wanted.resize(5);
+    CHECK(all.messages == wanted);
+}
+
+} // namespace
+
+TEST_CASE("large payloads out of what was received, whatever a write takes") {
+    for (const echoing how : {echoing::whole, echoing::impatiently, echoing::by_pieces, echoing::the_first}) {
+        CAPTURE(static_cast<int>(how));
+        for (const std::size_t frame_bytes : {std::size_t{9000}, std::size_t{64 * 1024}}) {
+            CAPTURE(frame_bytes);
+            for (const std::size_t size : {1000, 16'387, 16'388, 16'389, 36'000, 65'536, 1'000'000}) {
+                CAPTURE(size);
+                websocket_world world(over::memory, {.pipe_bytes = size < 20'000 ? 40'000u : 300'000u, .write_bytes = size});
+                world.run(serve_large(world, how, 1'000'000, {.frame_bytes = frame_bytes}));
+            }
+            for (const std::uint64_t seed : {1, 2, 3, 4, 5, 6}) {
+                CAPTURE(seed);
+                websocket_world world(over::memory, {.pipe_bytes = seed % 2 ? 30'000u : 500'000u, .fragment = true, .seed = seed});
+                world.run(serve_large(world, how, seed % 3 ? 50'000 : 1'000'000, {.frame_bytes = frame_bytes}));
+            }
+        }
+        websocket_world world(over::sockets);
+        world.run(serve_large(world, how, 1'000'000, {}));
+    }
+}
+
+TEST_CASE("large payloads out of what was received leave together, when it is used up") {
+    websocket_world world(over::memory, {.pipe_bytes = 1'000'000});
+    websocket ws = world.make(from_server);
+    const std::string text = lettered(0, 16 * 1024), two = frame(from_client, opcode::text, text, true, key);
+    world.peer().send_now(two + two);
+    world.run([](websocket& on, websocket_world& among, std::size_t size) -> task<> {
+        auto first = co_await on.read();
+        REQUIRE(first);
+        on.send(*first);
+        CHECK(on.queued_bytes() == size);
+        auto second = co_await on.read();
+        REQUIRE(second);
+        on.send(*second);
+        CHECK(on.queued_bytes() == 2 * size);
+        CHECK(on.closed().bytes_out == 0);
+        CHECK(among.peer().receive_now().empty());
+        auto none = co_await on.read().within(1ms);
+        CHECK(!none);
+        CHECK(on.queued_bytes() == 0);
+        CHECK(on.closed().bytes_out == 2 * size);
+    }(ws, world, text.size() + 4));
+    CHECK(parse(world.peer().receive_now()).messages == std::vector<std::string>{text, text});
 }
 
 namespace {

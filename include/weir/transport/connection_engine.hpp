@@ -34,7 +34,7 @@ protected:
         for (ws::event next;;) {
             if (x_out.borrows() && x_inbox.view_is_assembled() && !x_inbox.found()) hold_assembled();
             const inbox::step found = x_inbox.advance(how, x_options->message_bytes, x_options->message_fragments, next);
-            if (x_out.borrows()) x_inbox.take_long_way();
+            if (x_out.borrows() && found != inbox::step::exhausted) x_inbox.take_long_way();
             switch (found) {
             case inbox::step::found: return true;
             case inbox::step::control: handle_control(next); break;

@@ -108,11 +108,12 @@ public:
         if (!x_borrowed) x_borrowed = ::new (x_data.pool().take(sizeof(borrowed)).data) borrowed;
         for (bool more = true; more; type = ws::opcode::continuation) {
             borrowed::frame& one = x_borrowed->frames[x_borrowed->count++];
-            one.payload = payload.first(payload.size() < frame_bytes ? payload.size() : frame_bytes);
-            payload = payload.subspan(one.payload.size());
+            one.data = payload.data();
+            one.size = payload.size() < frame_bytes ? payload.size() : frame_bytes;
+            payload = payload.subspan(one.size);
             more = !payload.empty();
-            one.header_bytes = ws::encode({one.payload.size(), type, 0, !more, false, {}}, one.header);
-            x_borrowed->bytes += one.header_bytes + one.payload.size();
+            one.header_bytes = ws::encode({one.size, type, 0, !more, false, {}}, one.header);
+            x_borrowed->bytes += one.header_bytes + one.size;
         }
         return true;
     }
@@ -205,15 +206,19 @@ private:
 
     struct borrowed {
         struct frame {
-            bytes_view payload;
+            const std::byte* data; // of the payload
+            std::size_t size;
             std::size_t header_bytes;
             std::byte header[ws::frame_header::max_bytes];
+
+            bytes_view payload() const noexcept { return {data, size}; }
+            bytes_view head() const noexcept { return {header, header_bytes}; }
         };
 
         block held;
         std::size_t bytes = 0; // of all frames
         std::size_t count = 0;
-        frame frames[frames_a_call];
+        frame frames[frames_a_call]; // as many as that
     };
     static_assert(sizeof(borrowed) <= block_pool::smallest_bytes);
 
@@ -250,12 +255,19 @@ private:
     // Control frames, what is borrowed, and the data lane: no frame of that has been begun.
     [[gnu::noinline]] std::size_t flush_borrowed(io::stream& to) noexcept {
         assert(!x_to_boundary);
+        const borrowed::frame* const frames = x_borrowed->frames;
+        if (x_borrowed->count == 1 && x_control.empty() && x_data.empty()) { // the most frequent
+            const bytes_view both[] = {frames->head(), frames->payload()};
+            const std::size_t written = to.write(both);
+            if (written < x_borrowed->bytes) queue_borrowed(written);
+            forget_borrowed();
+            return written;
+        }
         segments all;
         all.add(std::as_const(x_control).view(), lane::control);
         for (std::size_t i = 0; i < x_borrowed->count; ++i) {
-            const borrowed::frame& one = x_borrowed->frames[i];
-            all.add({one.header, one.header_bytes}, lane::caller);
-            all.add(one.payload, lane::caller);
+            all.add(frames[i].head(), lane::caller);
+            all.add(frames[i].payload(), lane::caller);
         }
         all.add(std::as_const(x_data).view(), lane::data);
         const std::size_t total = to.write({all.pieces, all.count});
@@ -274,10 +286,10 @@ private:
         x_data.begin(x_borrowed->bytes - written + behind.size());
         for (std::size_t i = 0; i < x_borrowed->count; ++i) {
             const borrowed::frame& one = x_borrowed->frames[i];
-            const std::size_t size = one.header_bytes + one.payload.size(), of_this = written < size ? written : size;
+            const std::size_t size = one.header_bytes + one.size, of_this = written < size ? written : size;
             const std::size_t of_header = of_this < one.header_bytes ? of_this : one.header_bytes;
-            append({one.header + of_header, one.header_bytes - of_header});
-            append(one.payload.subspan(of_this - of_header));
+            append(one.head().subspan(of_header));
+            append(one.payload().subspan(of_this - of_header));
             if (of_this > 0) x_to_boundary = x_data.size();
             written -= of_this;
         }
