@@ -54,8 +54,9 @@ TEST_CASE("messages go to the carrier that there is, and wait while there is non
         CHECK(client.queued_bytes() == 0);
         CHECK(of->acknowledge(5) == errc::messages_gone);
         CHECK(of->resume(5) == errc::messages_gone);
-        CHECK(of->resume(3) == errc::messages_gone);
         CHECK(!second.was_superseded);
+        CHECK(of->resume(3) == errc{}); // overtaken on its way by the acknowledgement of what comes after
+        CHECK(!of->has_next());
         co_return;
     });
 }

@@ -154,18 +154,21 @@ public:
     // The client comes back, and has everything up to `has`; without it, whatever was handed out. From now on what is sent
     // is kept until it is acknowledged, or not. `messages_gone` when what comes next is not there; nothing has changed then.
     errc resume(std::optional<std::uint64_t> has) noexcept {
-        const std::uint64_t from = has.value_or(x_log.handed_out());
+        std::uint64_t from = has.value_or(x_log.handed_out());
+        if (has && from < x_acknowledged) from = x_acknowledged; // said on another way meanwhile, and overtaken
         if (from > x_log.last() || from + 1 < x_log.oldest()) return errc::messages_gone;
         x_strict = has.has_value();
+        if (has) x_acknowledged = from;
         x_log.rewind(from);
-        return acknowledge(from);
+        forget_to(from);
+        return {};
     }
 
     // Everything up to `number` has arrived. `messages_gone` when so many were never sent.
     errc acknowledge(std::uint64_t number) noexcept {
         if (number > x_log.last()) return errc::messages_gone;
-        x_log.forget_to(number);
-        relieve();
+        if (number > x_acknowledged) x_acknowledged = number;
+        forget_to(number);
         return {};
     }
 
@@ -232,6 +235,10 @@ private:
         while (ready_item* each = waiters.pop_front()) static_cast<waiter*>(each)->wake(outcome);
     }
 
+    void forget_to(std::uint64_t number) noexcept {
+        x_log.forget_to(number);
+        relieve();
+    }
     void relieve() noexcept {
         if (!x_senders.empty() && pressure() <= x_options.high_water_bytes / 2) wake(x_senders, errc{});
     }
@@ -273,6 +280,7 @@ private:
     message_log<Tag> x_log;
     message_queue<Tag> x_received;
     std::uint64_t x_last_received = 0;
+    std::uint64_t x_acknowledged = 0; // by the client, in so many words
     ending x_ending;
     std::uint64_t x_bytes_in = 0;
     std::uint64_t x_bytes_out = 0;
