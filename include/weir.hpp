@@ -51,6 +51,7 @@
 #include <weir/coro/yield.hpp>
 
 // protocol: HTTP and WebSocket without I/O
+#include <weir/protocol/channel/lines.hpp>
 #include <weir/protocol/channel/record.hpp>
 #include <weir/protocol/http/accept_encoding.hpp>
 #include <weir/protocol/http/body.hpp>
@@ -58,6 +59,7 @@
 #include <weir/protocol/http/conditions.hpp>
 #include <weir/protocol/http/cors.hpp>
 #include <weir/protocol/http/date.hpp>
+#include <weir/protocol/http/event_stream.hpp>
 #include <weir/protocol/http/fields.hpp>
 #include <weir/protocol/http/head_parser.hpp>
 #include <weir/protocol/http/limits.hpp>
