@@ -163,6 +163,7 @@
 #include <weir/transport/websocket_carrier.hpp>
 #include <weir/transport/websocket_handle.hpp>
 #include <weir/transport/websocket_options.hpp>
+#include <weir/transport/websocket_records.hpp>
 
 // server: listening and routing
 #include <weir/server/address_counts.hpp>

@@ -332,7 +332,7 @@ TEST_CASE("who does not come back is given up: reads end, waits are cancelled, t
         CHECK(timed_out == 2);
         std::string last;
         for (std::string each = "x"; !each.empty(); each = co_await mute.next()) last = each;
-        CHECK(last == "data: x1008 nothing was heard of the client");
+        CHECK(last == "data: x1008 nothing was heard of the peer");
         bare.hang_up(); // that is seen, and the keep time begins
         (void)co_await weir::sleep(31s);
         CHECK(timed_out == 3);

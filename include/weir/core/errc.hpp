@@ -85,6 +85,8 @@ enum class errc {
     unknown_session,     // no such session, or not any more
     session_taken_over,  // another request or connection carries the session now
     messages_gone,       // what was missed is not kept any more
+    session_refused,     // a server that answers, but will not carry a session; the context has its status
+    session_lost,        // the server does not know our session any more; what it had not acknowledged may have arrived or not
 
     // names and addresses
     name_not_found = 500, // the name does not resolve
@@ -173,6 +175,8 @@ namespace detail {
     case errc::unknown_session: return "unknown session";
     case errc::session_taken_over: return "another connection has taken over the session";
     case errc::messages_gone: return "messages that are not kept any more";
+    case errc::session_refused: return "refused by the server";
+    case errc::session_lost: return "the server has lost the session";
     case errc::name_not_found: return "name not found";
     case errc::name_unavailable: return "name resolution failed for now";
     case errc::bad_address: return "malformed address";
@@ -190,6 +194,7 @@ namespace detail {
     case errc::timed_out: return condition::timeout;
     case errc::closed:
     case errc::end_of_stream:
+    case errc::session_lost:
     case errc::injected: return condition::disconnected;
     case errc::buffer_full:
     case errc::head_too_large:
@@ -214,6 +219,7 @@ namespace detail {
     case errc::send_out_of_order:
     case errc::check_failed:
     case errc::stalled: return condition::misuse;
+    case errc::session_refused:
     case errc::name_not_found:
     case errc::name_unavailable: return condition::unreachable;
     default: return condition::protocol;

@@ -223,7 +223,7 @@ private:
         from.handed_out();
         if (from.has_next()) return false;
         if (from.is_silent())
-            from.close(close_cause::timeout, ws::close_code::policy_violation, "nothing was heard of the client",
+            from.close(close_cause::timeout, ws::close_code::policy_violation, "nothing was heard of the peer",
                        make_error_code(errc::timed_out));
         if (from.is_open()) {
             if (events.empty()) events = "data: h\n\n";

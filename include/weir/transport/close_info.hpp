@@ -22,6 +22,7 @@ enum class close_cause : unsigned char {
     limit,          // a message, or the send queue, passed a limit
     reset,          // the connection broke
     end_of_stream,  // the peer ended the stream without a close frame
+    lost,           // the server of a channel has forgotten the session
 };
 
 inline std::string_view to_text(close_cause cause) noexcept {
@@ -34,6 +35,7 @@ inline std::string_view to_text(close_cause cause) noexcept {
     case close_cause::limit: return "a limit was passed";
     case close_cause::reset: return "the connection broke";
     case close_cause::end_of_stream: return "the peer vanished without a close frame";
+    case close_cause::lost: return "the server has lost the session";
     }
     return "?";
 }

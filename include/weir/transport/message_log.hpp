@@ -5,6 +5,7 @@
 // what it takes to keep it. Loop thread only.
 #pragma once
 
+#include <weir/core/sequence.hpp>
 #include <weir/core/shared.hpp>
 #include <weir/transport/message.hpp>
 
@@ -48,6 +49,13 @@ public:
     void hand_out() noexcept {
         assert(has_unsent());
         x_unsent_bytes -= cost(*x_kept[x_sent++]);
+    }
+
+    // Copies of all that are kept, the oldest first.
+    sequence<owned_message> kept() const {
+        sequence<owned_message> all;
+        for (std::size_t i = x_begin; i < x_kept.size(); ++i) all.push_back(*x_kept[i]);
+        return all;
     }
 
     // Everything up to `number`, which was sent, has arrived.

@@ -1,4 +1,5 @@
-// A conversation with a client that outlives the connections which carry it: the mechanics of every channel.
+// A conversation with a client that outlives the connections which carry it: the mechanics of every channel. The client's end
+// of it is one as well: there the client is the server, and the keep time is how long that may be out of reach.
 //
 // Both directions are numbered. What was sent is kept until it is known to have arrived, so that another carrier can go on
 // where the last one broke off; what is received twice is dropped. A session without a carrier, of whose client nothing is
@@ -11,6 +12,7 @@
 
 #include <weir/coro/waiter.hpp>
 #include <weir/core/result.hpp>
+#include <weir/core/sequence.hpp>
 #include <weir/transport/carrier.hpp>
 #include <weir/transport/ending.hpp>
 #include <weir/transport/message_log.hpp>
@@ -51,6 +53,7 @@ public:
     ~basic_session() { assert(!x_carrier && !x_reader && "a session was destroyed while it was in use"); }
 
     std::string_view id() const noexcept { return x_id; }
+    void named(std::string_view id) { x_id = id; } // by the server, in its first answer
     scheduler& runs_on() const noexcept { return x_scheduler; }
     const session_options& options() const noexcept { return x_options; }
     transport_kind transport() const noexcept { return x_transport; }
@@ -141,6 +144,7 @@ public:
         await_client();
     }
     bool carried_by(const carrier& which) const noexcept { return x_carrier == &which; }
+    bool is_carried() const noexcept { return x_carrier != nullptr; }
 
     // A sign of life.
     void heard() noexcept {
@@ -171,6 +175,13 @@ public:
         forget_to(number);
         return {};
     }
+
+    // Everything has arrived that was handed out.
+    void all_arrived() noexcept { (void)acknowledge(x_log.handed_out()); }
+
+    // The number of the last message that is known to have arrived, and those after it, the oldest first.
+    std::uint64_t acknowledged() const noexcept { return x_log.oldest() - 1; }
+    sequence<owned_message> unacknowledged() const { return x_log.kept(); }
 
     // Whether there is a message to be sent; which; and that it is on its way.
     bool has_next() const noexcept { return x_log.has_unsent(); }
@@ -255,7 +266,7 @@ private:
     }
 
     [[gnu::cold]] void keep_is_over() noexcept {
-        close(close_cause::timeout, ws::close_code::policy_violation, "nothing was heard of the client",
+        close(close_cause::timeout, ws::close_code::policy_violation, "nothing was heard of the peer",
               make_error_code(errc::timed_out));
         client_knows();
     }
