@@ -121,6 +121,39 @@ TEST_CASE("sends wait above the high water until it is half gone: what is unsent
     }
 }
 
+TEST_CASE("its age is told while it lasts, and stays what it was at its end") {
+    in_memory([]() -> task<> {
+        lone_session of;
+        channel client(*of);
+        (void)co_await weir::sleep(3s);
+        CHECK(client.closed().age == 3s);
+        client.close();
+        (void)co_await weir::sleep(3s);
+        CHECK(client.closed().age == 3s);
+    });
+}
+
+TEST_CASE("what is not known to have arrived can be asked for") {
+    in_memory([]() -> task<> {
+        lone_session of;
+        channel client(*of);
+        CHECK(of->resume(0) == errc{});
+        for (const char* each : {"one", "two", "three"}) client.send(std::string_view(each));
+        played_carrier by(*of, 2);
+        by.attach();
+        CHECK(of->is_carried());
+        CHECK(of->acknowledge(1) == errc{});
+        CHECK(of->acknowledged() == 1);
+        const sequence<owned_message> left = of->unacknowledged();
+        REQUIRE(left.size() == 2);
+        CHECK(left[0].data == "two");
+        CHECK(left[1].data == "three");
+        of->all_arrived();
+        CHECK(of->acknowledged() == 2); // the third was never handed out
+        co_return;
+    });
+}
+
 TEST_CASE("above the bound: closed or dropped; one message is always taken") {
     in_memory([]() -> task<> {
         {

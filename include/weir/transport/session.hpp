@@ -105,7 +105,7 @@ public:
     [[gnu::cold]] void close(close_cause cause, ws::close_code code, std::string_view reason, std::error_code why = {}) noexcept {
         if (!is_open()) return;
         x_ending.note(cause, code, reason, why);
-        x_closed = x_scheduler.now();
+        x_ending.note_end(x_scheduler.now());
         if (x_reader) wake_reader();
         wake(x_senders, errc::closed);
         wake(x_deliverers, errc::closed);
@@ -116,7 +116,7 @@ public:
             await_client();
     }
     [[gnu::cold]] close_info closed() const {
-        close_info all = x_ending.info(!is_open(), is_open() ? x_scheduler.now() : x_closed);
+        close_info all = x_ending.info(!is_open(), x_scheduler.now());
         all.bytes_in = x_bytes_in;
         all.bytes_out = x_bytes_out;
         return all;
@@ -300,7 +300,6 @@ private:
     list<ready_item> x_deliverers; // that wait for room among what is received
     context* x_context = nullptr;
     std::chrono::nanoseconds x_heard;
-    std::chrono::nanoseconds x_closed{0};
     own_timer<&basic_session::keep_is_over> x_keep;
     own_timer<&basic_session::out_of_patience> x_patience;
     unsigned x_streak = 0; // messages that were ready at once, since a reader last waited
