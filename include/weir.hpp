@@ -196,8 +196,17 @@
 #include <weir/server/websocket_route.hpp>
 
 // client: connecting
+#include <weir/client/channel_driver.hpp>
+#include <weir/client/client_channel.hpp>
 #include <weir/client/connect.hpp>
 #include <weir/client/connect_options.hpp>
+#include <weir/client/conversation.hpp>
+#include <weir/client/http_caller.hpp>
+#include <weir/client/http_lane.hpp>
+#include <weir/client/lane.hpp>
+#include <weir/client/open.hpp>
+#include <weir/client/open_options.hpp>
+#include <weir/client/websocket_lane.hpp>
 
 // hub: rooms and fan-out
 #include <weir/hub/room.hpp>

@@ -1,0 +1,286 @@
+// A client's channel opposite weir's own server, in memory and on virtual time: every transport, and what it does when they fail.
+#include "../server/serving.hpp"
+#include "meddler.hpp"
+
+#include <weir/client/open.hpp>
+#include <weir/server/channel.hpp>
+
+namespace {
+
+using texts = std::vector<std::string>;
+using weir::channel;
+using tests::meddler;
+using fate = meddler::fate;
+
+constexpr transport_kind kinds[] = {transport_kind::websocket, transport_kind::event_stream, transport_kind::long_polling,
+                                    transport_kind::polling};
+
+std::string http_url(net::endpoint at, std::string_view path = "/chat") { return "http://" + at.to_string() + std::string(path); }
+
+std::chrono::nanoseconds now() { return io::loop::current()->now(); }
+
+bool has(std::string_view text, std::string_view what) { return text.find(what) != text.npos; }
+bool upgrades(std::string_view text) { return has(text, "transport=websocket"); }
+
+std::string numbered(std::string_view what, int number) { return std::string(what) + " " + std::to_string(number); }
+
+// Sends `count` messages, one every `pause`, and gives what it has read meanwhile.
+template <class Channel>
+task<> speak(Channel& to, std::string what, int count, std::chrono::nanoseconds pause) {
+    for (int i = 1; i <= count && to.is_open(); ++i) {
+        co_await to.send(numbered(what, i));
+        (void)co_await weir::sleep(pause);
+    }
+}
+template <class Channel>
+task<> listen_to(Channel& from, texts& into, std::size_t count) {
+    while (into.size() < count) {
+        auto message = co_await from.read();
+        if (!message) break;
+        into.emplace_back(message->text());
+    }
+}
+void check_all(const texts& got, std::string_view what, std::size_t count) {
+    CHECK(got.size() == count);
+    for (std::size_t i = 0; i < got.size(); ++i) CHECK(got[i] == numbered(what, static_cast<int>(i) + 1));
+}
+
+// Both sides send `count` messages through whatever `meddle` does meanwhile; all arrive, once and in order.
+template <class Meddle>
+void converse(const open_options& options, int count, std::chrono::nanoseconds pause, Meddle meddle) {
+    server of;
+    texts at_server, at_client;
+    close_info end;
+    of.channel("/chat", [&](channel& client) -> task<> {
+        scope work;
+        work.spawn(speak<channel>, std::ref(client), std::string("down"), count, pause);
+        co_await listen_to(client, at_server, static_cast<std::size_t>(count));
+        co_await work.join();
+        auto last = co_await client.read();
+        CHECK(!last);
+        end = client.closed();
+    });
+    in_memory(of, [&](net::endpoint at) -> task<> {
+        meddler between(at);
+        auto chat = co_await weir::open(http_url(between.at), options);
+        REQUIRE_MESSAGE(chat, chat.error().message());
+        scope meddling;
+        meddling.spawn(meddle, std::ref(between));
+        const std::string id(chat->id());
+        {
+            scope work;
+            work.spawn(speak<client_channel>, std::ref(*chat), std::string("up"), count, pause);
+            co_await listen_to(*chat, at_client, static_cast<std::size_t>(count));
+            co_await work.join();
+        }
+        CHECK(chat->is_open());
+        CHECK(chat->id() == id);
+        while (chat->queued_bytes() > 0 && chat->is_open()) (void)co_await weir::sleep(100ms);
+        meddling.cancel();
+        co_await meddling.join();
+        between.verdict = nullptr;
+        between.open = true;
+        CHECK(co_await chat->close());
+        CHECK_MESSAGE(chat->closed().cause == close_cause::local, chat->closed().message());
+    });
+    check_all(at_server, "up", static_cast<std::size_t>(count));
+    check_all(at_client, "down", static_cast<std::size_t>(count));
+    CHECK(end.cause == close_cause::peer);
+    CHECK(end.code == ws::close_code::normal);
+}
+
+} // namespace
+
+TEST_CASE("client channel: text and binary there and back, on each transport, and an end in order") {
+    for (const transport_kind kind : kinds) {
+        CAPTURE(to_text(kind));
+        server of;
+        close_info end;
+        of.channel("/chat", [&](channel& client) -> task<> {
+            while (auto message = co_await client.read()) co_await client.send(*message);
+            end = client.closed();
+        });
+        in_memory(of, [&](net::endpoint at) -> task<> {
+            auto chat = co_await weir::open(http_url(at), {.transports = {&kind, 1}});
+            REQUIRE_MESSAGE(chat, chat.error().message());
+            CHECK(chat->is_open());
+            CHECK(chat->is_connected());
+            CHECK(chat->transport() == kind);
+            CHECK(chat->id().size() == 22);
+            const std::string_view said[] = {"hello", "", "a\\b\nc\r\n\\n", "gr\xC3\xBC\xC3\x9F"};
+            for (const std::string_view each : said) {
+                CHECK(co_await chat->send(each));
+                auto reply = co_await chat->read().within(10s);
+                REQUIRE_MESSAGE(reply, reply.error().message());
+                CHECK(reply->is_text());
+                CHECK(reply->text() == each);
+            }
+            const std::string bytes("\0\n\xFFt1", 5);
+            co_await chat->send(as_bytes(bytes));
+            auto reply = co_await chat->read().within(10s);
+            REQUIRE(reply);
+            CHECK(reply->is_binary());
+            CHECK(reply->text() == bytes);
+            const auto began = now();
+            CHECK(co_await chat->close(static_cast<ws::close_code>(4001), "enough"));
+            CHECK(now() - began < 1s);
+            CHECK(!chat->is_open());
+            CHECK(chat->closed().cause == close_cause::local);
+            CHECK(chat->unacknowledged().empty());
+            auto over = co_await chat->read();
+            CHECK(!over);
+            CHECK(over.error() == errc::closed);
+        });
+        CHECK(end.cause == close_cause::peer);
+        CHECK(static_cast<int>(end.code) == 4001);
+        CHECK(end.reason == "enough");
+    }
+}
+
+TEST_CASE("client channel: the server closes") {
+    for (const transport_kind kind : kinds) {
+        CAPTURE(to_text(kind));
+        server of;
+        of.channel("/chat", [&](channel& client) -> task<> {
+            client.send("last words");
+            client.close(static_cast<ws::close_code>(4002), "go away");
+            co_return;
+        });
+        in_memory(of, [&](net::endpoint at) -> task<> {
+            auto chat = co_await weir::open(http_url(at), {.transports = {&kind, 1}});
+            REQUIRE_MESSAGE(chat, chat.error().message());
+            auto words = co_await chat->read().within(10s);
+            REQUIRE(words);
+            CHECK(words->text() == "last words");
+            auto over = co_await chat->read().within(10s);
+            CHECK(!over);
+            CHECK(over.error() == errc::closed);
+            CHECK(chat->closed().cause == close_cause::peer);
+            CHECK(static_cast<int>(chat->closed().code) == 4002);
+            CHECK(chat->closed().reason == "go away");
+            CHECK(!co_await chat->send("too late"));
+        });
+    }
+}
+
+TEST_CASE("client channel: nothing is lost or doubled when connections break again and again") {
+    for (const transport_kind kind : kinds)
+        for (const auto every : {110ms, 730ms, 3100ms}) {
+            CAPTURE(to_text(kind));
+            CAPTURE(every.count());
+            int breaks = 0;
+            converse({.transports = {&kind, 1}, .interval = 300ms}, 40, 97ms, [&](meddler& between) -> task<> {
+                while (auto slept = co_await weir::sleep(every)) {
+                    if (++breaks <= 12) between.break_all();
+                }
+            });
+            CHECK(breaks > 0);
+        }
+}
+
+TEST_CASE("client channel: nothing is lost or doubled when answers are lost and requests are cut off") {
+    for (const transport_kind kind : kinds)
+        for (const fate what : {fate::cut, fate::lose_answer, fate::swallow}) {
+            CAPTURE(to_text(kind));
+            CAPTURE(static_cast<int>(what));
+            int count = 0;
+            converse({.transports = {&kind, 1}, .interval = 300ms}, 30, 150ms, [&](meddler& between) -> task<> {
+                between.verdict = [&](std::string_view) { return ++count % 3 == 2 ? what : fate::pass; };
+                (void)co_await weir::sleep(1h);
+            });
+            CHECK(count >= 3);
+        }
+}
+
+TEST_CASE("client channel: all transports, disturbed by chance") {
+    for (std::uint64_t seed = 1; seed <= 30; ++seed) {
+        CAPTURE(seed);
+        pseudo_random random(seed);
+        converse({.attempt = 1s, .probe = 3s, .interval = 300ms}, 30, 200ms, [&](meddler& between) -> task<> {
+            between.verdict = [&](std::string_view text) {
+                if (upgrades(text) && random.chance(0.5)) return fate::swallow;
+                return random.chance(0.05) ? static_cast<fate>(random.below(4)) : fate::pass;
+            };
+            while (auto slept = co_await weir::sleep(std::chrono::milliseconds(random.below(3000)))) {
+                if (random.chance(0.7)) between.break_all();
+                between.open = !random.chance(0.1);
+            }
+        });
+    }
+}
+
+TEST_CASE("client channel: falls back to what works in time, and moves up again when it can") {
+    server of;
+    of.channel("/chat", [](channel& client) -> task<> {
+        while (auto message = co_await client.read()) co_await client.send(*message);
+    });
+    in_memory(of, [&](net::endpoint at) -> task<> {
+        for (std::size_t works = 0; works < 4; ++works) { // the place of the best one that does
+            CAPTURE(works);
+            meddler between(at);
+            between.verdict = [&](std::string_view text) {
+                for (std::size_t i = 0; i < works; ++i)
+                    if (has(text, "transport=" + std::string(to_text(kinds[i])))) return fate::swallow;
+                return fate::pass;
+            };
+            const auto began = now();
+            auto chat = co_await weir::open(http_url(between.at));
+            REQUIRE_MESSAGE(chat, chat.error().message());
+            CHECK(chat->transport() == kinds[works]);
+            CHECK(now() - began >= works * 4s);
+            CHECK(now() - began < works * 4s + 100ms);
+            CHECK(co_await chat->send("one"));
+            auto one = co_await chat->read().within(3s);
+            REQUIRE(one);
+            CHECK(one->text() == "one");
+            between.verdict = nullptr;
+            (void)co_await weir::sleep(16s);
+            CHECK(chat->transport() == transport_kind::websocket);
+            CHECK(co_await chat->send("two"));
+            auto two = co_await chat->read().within(1s);
+            REQUIRE(two);
+            CHECK(two->text() == "two");
+            CHECK(now() - began < works * 4s + 18s);
+            co_await chat->close();
+        }
+    });
+}
+
+TEST_CASE("client channel: a server that offers less is taken at its word") {
+    for (const transport_kind kind : kinds) {
+        CAPTURE(to_text(kind));
+        server of;
+        of.channel("/chat", [](channel& client) -> task<> { (void)co_await client.read(); }).transports({&kind, 1});
+        in_memory(of, [&](net::endpoint at) -> task<> {
+            const auto began = now();
+            auto chat = co_await weir::open(http_url(at));
+            REQUIRE_MESSAGE(chat, chat.error().message());
+            CHECK(chat->transport() == kind);
+            CHECK(now() - began < 100ms);
+        });
+    }
+}
+
+TEST_CASE("client channel: a better transport that never works is tried ever less often, and disturbs nothing") {
+    server of;
+    of.channel("/chat", [](channel& client) -> task<> {
+        for (int i = 1; auto slept = co_await weir::sleep(500ms); ++i) client.send(numbered("down", i));
+    });
+    for (const transport_kind kind : {transport_kind::event_stream, transport_kind::long_polling, transport_kind::polling}) {
+        CAPTURE(to_text(kind));
+        const transport_kind two[] = {transport_kind::websocket, kind};
+        in_memory(of, [&](net::endpoint at) -> task<> {
+            meddler between(at);
+            between.verdict = [](std::string_view text) { return upgrades(text) ? fate::swallow : fate::pass; };
+            auto chat = co_await weir::open(http_url(between.at), {.transports = two});
+            REQUIRE(chat);
+            texts got;
+            (void)co_await listen_to(*chat, got, 20'000).within(600s);
+            CHECK(got.size() > 1150);
+            for (std::size_t i = 0; i < got.size(); ++i) REQUIRE(got[i] == numbered("down", static_cast<int>(i) + 1));
+            const int tried = between.count("transport=websocket");
+            CHECK(tried >= 5); // at 0, 19, 53, 117, 241, 485 s
+            CHECK(tried <= 7);
+        });
+    }
+}
