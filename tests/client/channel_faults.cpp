@@ -160,6 +160,32 @@ TEST_CASE("opening a channel: ends in its time, however long the server says not
     });
 }
 
+TEST_CASE("opening a channel: who insists waits for a server that is about to start, but not for ever") {
+    server of;
+    of.channel("/chat", [](channel& client) -> task<> { (void)co_await client.read(); });
+    in_memory(of, [&](net::endpoint at) -> task<> {
+        meddler between(at);
+        between.open = false;
+        const auto began = now();
+        auto none = co_await weir::open(http_url(between.at), {.timeout = 30s, .insist = true});
+        REQUIRE(!none);
+        CHECK(none.error() == errc::timed_out);
+        CHECK(now() - began >= 30s);
+        CHECK(now() - began < 31s);
+        scope starting;
+        starting.spawn([&]() -> task<> {
+            (void)co_await weir::sleep(20s);
+            between.open = true;
+        });
+        auto chat = co_await weir::open(http_url(between.at), {.timeout = 60s, .insist = true});
+        REQUIRE_MESSAGE(chat, chat.error().message());
+        CHECK(now() - began >= 50s);
+        CHECK(now() - began < 67s); // the longest wait is 16 s
+        CHECK(chat->transport() == transport_kind::websocket);
+        co_await starting.join();
+    });
+}
+
 TEST_CASE("client channel: each request has the fields and the query that were given") {
     for (const transport_kind kind : every_transport) {
         CAPTURE(to_text(kind));

@@ -143,7 +143,7 @@ TEST_CASE("client channel sweep: cancelled and destroyed after step 0, 1, 2, ...
                 };
                 loop.run(main());
                 if (ended) break;
-                if (steps > 150) steps += steps / 40;
+                if (steps > 100) steps += steps / 20;
                 REQUIRE(steps < 1'000'000);
             }
         }

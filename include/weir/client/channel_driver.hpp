@@ -39,7 +39,7 @@ private:
             } else if (!x_lane) {
                 co_await try_from(x_first, x_of.transports().size());
                 if (x_lane || x_of.is_over()) continue;
-                if (!x_of.is_named()) break;
+                if (!x_of.is_named() && !x_of.options().insist) break;
                 x_first = 0;
                 co_await pause(x_of.backoff(x_failures++));
             } else {

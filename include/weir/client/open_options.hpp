@@ -21,8 +21,12 @@ struct open_options {
     // Further fields of each request, such as Authorization, Cookie or Origin.
     std::span<const http::field> headers = {};
 
-    // How long opening may take in all. It ends earlier, with an error, when no transport has worked.
+    // How long opening may take in all.
     std::chrono::nanoseconds timeout = std::chrono::seconds(20);
+
+    // Whether opening goes on, in one round after the other, until `timeout`: for a server that is about to start, or to start
+    // again. Otherwise it ends with an error when no transport has worked.
+    bool insist = false;
 
     // How long one transport may take to begin, and a request that is not held to be answered. Twice as long after each round
     // through all transports that failed, up to eight times. Shorter falls back sooner where a proxy swallows WebSockets.
