@@ -107,6 +107,8 @@ TEST_CASE("opening a channel: what is wrong with the URL or the options is said 
     loop.run(fails("http://me:secret@h/", {},
                    "opening http://h/: a user in the URL; send an Authorization field: not supported here"));
     loop.run(fails("http://h/", {.headers = smuggled}, "opening http://h/: a field that may not stand in a request: malformed HTTP field"));
+    const http::field doubled[] = {{"Cookie", "a"}, {"content-length", "7"}};
+    loop.run(fails("http://h/", {.headers = doubled}, "opening http://h/: a field that may not stand in a request: malformed HTTP field"));
     loop.run(fails("http://h/", {.transports = {}}, "opening http://h/: a list of transports that is empty: not supported here"));
 }
 
@@ -352,6 +354,46 @@ TEST_CASE("client channel: an answer that makes no sense costs the transport, no
         CHECK(to.end.cause == close_cause::peer);
         CHECK(to.end.reason == "over");
         CHECK(to.took < 10s);
+    }
+}
+
+TEST_CASE("opening a channel: ids that could not stand in a request, and settings that make no sense") {
+    for (const char* first : {"oabc\r\nEvil: 1", "oa&b", "oa/../b", "o\xC3\xBC",
+                              "o12345678901234567890123456789012345678901234567890123456789012345", "r5", "t1 hello", "h", "q"}) {
+        CAPTURE(first);
+        server of;
+        of.websocket("/chat", [&](websocket& ws) -> task<> {
+            co_await ws.send(std::string_view(first));
+            (void)co_await ws.read();
+        });
+        in_memory(of, [&](net::endpoint at) -> task<> {
+            auto chat = co_await weir::open(http_url(at), {.transports = only_websocket});
+            REQUIRE(!chat);
+            CHECK((chat.error() == errc::bad_record || chat.error() == errc::session_lost));
+        });
+    }
+    for (const char* settings : {"", " heartbeat=0 limit=0", " heartbeat=9007199254740991 keep=9007199254740991 limit=9007199254740991",
+                                 " heartbeat=x limit", " heartbeat=1"}) {
+        CAPTURE(settings);
+        server of;
+        of.websocket("/chat", [&](websocket& ws) -> task<> {
+            co_await ws.send("o" + std::string(id) + settings);
+            while (auto record = co_await ws.read()) {
+                if (!record->text().starts_with("t1 ")) continue;
+                co_await ws.send("a1");
+                co_await ws.send("x1000");
+            }
+        });
+        in_memory(of, [&](net::endpoint at) -> task<> {
+            auto chat = co_await weir::open(http_url(at), {.transports = only_websocket});
+            REQUIRE_MESSAGE(chat, chat.error().message());
+            (void)co_await weir::sleep(20s);
+            CHECK(co_await chat->send("hello"));
+            auto over = co_await chat->read();
+            CHECK(!over);
+            CHECK(chat->closed().cause == close_cause::peer);
+            CHECK(chat->unacknowledged().empty());
+        });
     }
 }
 

@@ -24,7 +24,7 @@ public:
           x_session(on, x_settings, static_cast<session_owner<Tag>&>(*this), std::string()), x_bound(*this) {
         (void)x_session.resume(0); // from now on what is sent is kept until it is acknowledged
         for (const http::field& each : options.headers) {
-            x_valid = x_fields.add(each.name, each.value) && x_valid;
+            x_valid = x_valid && !is_ours(each.name) && x_fields.add(each.name, each.value);
             x_texts.push_back(each);
         }
         for (std::size_t i = 0; i < x_texts.size() && x_valid; ++i) x_texts[i] = x_fields[i];
@@ -52,12 +52,13 @@ public:
 
     bool is_named() const noexcept { return !x_session.id().empty(); }
 
-    // The server's first record. False where there has been one.
+    // The server's first record. False where there has been one, or the id is none: it is going to stand in our requests.
     bool opened(const envelope::record& as) {
-        if (is_named()) return false;
+        if (is_named() || as.id.size() > most_id_bytes || !id_characters.has_all(as.id)) return false;
         const envelope::settings said = envelope::parse_settings(as.rest);
         x_session.named(as.id);
-        if (said.heartbeat_ms) x_settings.heartbeat = std::chrono::milliseconds(said.heartbeat_ms);
+        if (said.heartbeat_ms >= least_heartbeat_ms && said.heartbeat_ms <= most_heartbeat_ms)
+            x_settings.heartbeat = std::chrono::milliseconds(said.heartbeat_ms);
         if (said.limit_bytes) x_limit = said.limit_bytes;
         x_batch = x_limit < most_batch_bytes ? x_limit : most_batch_bytes;
         return true;
@@ -161,6 +162,9 @@ public:
     }
 
 private:
+    static constexpr http::detail::character_set id_characters = http::detail::join(http::detail::letters_and_digits, "-_");
+    static constexpr std::size_t most_id_bytes = 64;
+    static constexpr std::uint64_t least_heartbeat_ms = 100, most_heartbeat_ms = 3'600'000; // what else is said is not heeded
     static constexpr std::uint64_t most_batch_bytes = 60'000;
     static constexpr std::size_t head_bytes = 40; // more than the letter, the number and the line's end
 
@@ -172,6 +176,13 @@ private:
         void expire() noexcept override { x_of.end(); }
         conversation& x_of;
     };
+
+    // Whether a field is one that a request has from us.
+    static bool is_ours(std::string_view name) noexcept {
+        for (const std::string_view each : {"Host", "Content-Length", "Content-Type", "Transfer-Encoding", "Connection", "Upgrade"})
+            if (http::equal_ignoring_case(name, each)) return true;
+        return false;
+    }
 
     static session_options settings_of(const open_options& from) noexcept {
         session_options made;

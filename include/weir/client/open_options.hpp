@@ -18,7 +18,8 @@ struct open_options {
     // The transports to be used, the preferred one first.
     std::span<const transport_kind> transports = every_transport;
 
-    // Further fields of each request, such as Authorization, Cookie or Origin.
+    // Further fields of each request, such as Authorization, Cookie or Origin; none of those that a request of
+    // a channel has anyway.
     std::span<const http::field> headers = {};
 
     // How long opening may take in all.
