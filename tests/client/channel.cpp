@@ -291,3 +291,26 @@ TEST_CASE("client channel: a better transport that never works is tried ever les
         });
     }
 }
+
+TEST_CASE("client channel: what a WebSocket has swallowed goes out again by polling") {
+    const transport_kind two[] = {transport_kind::websocket, transport_kind::polling};
+    server of;
+    of.channel("/chat", [](channel& client) -> task<> {
+        while (auto message = co_await client.read()) co_await client.send(*message);
+    });
+    in_memory(of, [&](net::endpoint at) -> task<> {
+        meddler between(at);
+        auto chat = co_await weir::open(http_url(between.at), {.transports = two});
+        REQUIRE(chat);
+        CHECK(chat->transport() == transport_kind::websocket);
+        between.verdict = [](std::string_view) { return fate::swallow; };
+        for (int i = 1; i <= 3; ++i) co_await chat->send(numbered("up", i));
+        (void)co_await weir::sleep(100ms);
+        between.verdict = [](std::string_view text) { return upgrades(text) ? fate::cut : fate::pass; };
+        between.break_all();
+        texts got;
+        (void)co_await listen_to(*chat, got, 3).within(10s);
+        check_all(got, "up", 3);
+        CHECK(chat->transport() == transport_kind::polling);
+    });
+}
