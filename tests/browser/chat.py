@@ -23,7 +23,7 @@ def find_chromium():
     return skip("there is no chromium (Debian: chromium)")
 
 
-def main(script):
+def main(script, program="chat"):
     examples = pathlib.Path(sys.argv[1]).resolve()
     chromium = find_chromium()
     if not shutil.which("node"):
@@ -31,7 +31,7 @@ def main(script):
     modules = node_modules("playwright-core", examples.parent / "npm")
     shots = examples.parent / "browser"
     shots.mkdir(exist_ok=True)
-    command = ["node", str(HERE / script), str(examples / "chat"), chromium, str(shots)]
+    command = ["node", str(HERE / script), str(examples / program), chromium, str(shots)]
     sys.exit(subprocess.run(command, env={**os.environ, "NODE_PATH": modules}, stdin=subprocess.DEVNULL).returncode)
 
 
