@@ -9,6 +9,7 @@ import subprocess
 class Report:
     def __init__(self):
         self.parts = []
+        self.drawings = {}  # files that stand beside the results, {name: text}
 
     def table(self, title, columns, rows, notes=()):
         cells = [columns] + [[_shown(each) for each in row] for row in rows]
@@ -36,6 +37,8 @@ class Report:
         head = ("# Results\n\nWritten by `tests/bench/run`; [README.md](../README.md) says what the figures mean.\n"
                 f"{machine()}\n\n![The chart](chart.svg)")
         file.write_text("\n\n".join([head, *parts.values()]) + "\n", encoding="utf-8")
+        for name, drawing in self.drawings.items():
+            (folder / name).write_text(drawing, encoding="utf-8")
         (folder / "chart.svg").write_text(svg([each for each in map(_chart_of, parts.values()) if each]), encoding="utf-8")
 
 
