@@ -12,6 +12,7 @@
 #include <weir/core/errc.hpp>
 #include <weir/core/error.hpp>
 #include <weir/core/exchanged.hpp>
+#include <weir/core/fifo.hpp>
 #include <weir/core/late.hpp>
 #include <weir/core/list.hpp>
 #include <weir/core/log.hpp>

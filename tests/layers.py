@@ -46,6 +46,9 @@ EXTRA = {  # single headers that may include more than others
     "coro/duration.hpp": ["chrono"],
     "coro/helper_threads.hpp": ["pthread.h"],
     "coro/stop.hpp": ["stop_token"],
+    "io/memory_link.hpp": ["vector"],  # leaves, or parts of one
+    "io/uring.hpp": ["vector"],
+    "io/uring_accepting.hpp": ["vector"],
 }
 
 # Headers of the C++ standard and of the compiler. All others are the operating system's or a library's.
@@ -61,7 +64,7 @@ ctime cwchar emmintrin.h tmmintrin.h smmintrin.h immintrin.h arm_neon.h
 # coro/helper_threads.hpp are there to do without some of them.
 HEAVY = set("""
 algorithm chrono condition_variable expected filesystem format fstream functional future iomanip ios iostream istream
-locale map memory ostream print ranges regex set sstream stop_token streambuf syncstream thread unordered_map unordered_set
+locale map memory ostream print ranges regex set sstream stop_token streambuf syncstream thread unordered_map unordered_set vector
 """.split())
 CLOCKS = {"chrono", "coroutine", "ctime", "random", "thread", "mutex", "shared_mutex", "condition_variable", "future",
           "stop_token", "semaphore", "latch", "barrier"}

@@ -5,6 +5,7 @@
 // its client goes away; what it had not delivered stays in the session. Loop thread only.
 #pragma once
 
+#include <weir/core/exchanged.hpp>
 #include <weir/core/utf8.hpp>
 #include <weir/coro/yield.hpp>
 #include <weir/server/channel_service.hpp>
@@ -293,7 +294,7 @@ private:
             const std::size_t end = all.rest.find('\n') == all.rest.npos ? all.rest.size() : all.rest.find('\n');
             std::string_view line = all.rest.substr(0, end);
             if (line.ends_with('\r')) line.remove_suffix(1);
-            if (!line.empty() && !take_line(to, line, all)) return !std::exchange(all.wants_room, false);
+            if (!line.empty() && !take_line(to, line, all)) return !exchanged(all.wants_room, false);
             all.rest.remove_prefix(end == all.rest.size() ? end : end + 1);
         }
         return true;

@@ -11,7 +11,6 @@
 
 #include <span>
 #include <string>
-#include <vector>
 
 namespace weir::inline v0 {
 

@@ -5,6 +5,7 @@
 // session is closed with 1001. Owned by the server. Loop thread only.
 #pragma once
 
+#include <weir/core/sequence.hpp>
 #include <weir/coro/scope.hpp>
 #include <weir/coro/this_context.hpp>
 #include <weir/io/loop.hpp>
@@ -124,7 +125,7 @@ private:
     }
     void stop() noexcept override {
         x_stopping = true;
-        std::vector<shared<session>> all; // closing one may strike it off
+        sequence<shared<session>> all; // closing one may strike it off
         x_sessions.for_each([&](const shared<session>& each) { all.push_back(each); });
         for (const shared<session>& each : all)
             each->close(close_cause::local, ws::close_code::going_away, "the server is stopping");

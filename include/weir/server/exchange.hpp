@@ -13,6 +13,7 @@
 // the answer had begun the connection is reset. Loop thread only.
 #pragma once
 
+#include <weir/core/exchanged.hpp>
 #include <weir/coro/this_context.hpp>
 #include <weir/net/peer_endpoint.hpp>
 #include <weir/protocol/http/cors.hpp>
@@ -173,7 +174,7 @@ public:
         x_expects = framing.kind != http::body_kind::none && on.request.version_minor > 0 && on.rest.empty() &&
                     on.request.fields.has_token("Expect", "100-continue");
         x_body.append(on.rest);
-        on.stream.release(std::exchange(on.lease, {}));
+        on.stream.release(exchanged(on.lease, {}));
         on.rest = {};
         on.stream.observe(this);
         if (work.canceled())
@@ -314,7 +315,7 @@ private:
 
     bool look_for_reader() noexcept {
         if (x_failure || find()) return true;
-        if (std::exchange(x_expects, false) && !x_answered) {
+        if (exchanged(x_expects, false) && !x_answered) {
             x_out.append(as_bytes(std::string_view("HTTP/1.1 100 Continue\r\n\r\n")));
             x_out.flush();
         }
@@ -342,7 +343,7 @@ private:
         if (!find()) return x_failure ? x_failure : error(outcome == errc{} ? errc::canceled : outcome);
         if (x_found.what == http::body_event::failed) return body_failed(x_body.error());
         if (x_found.what == http::body_event::done) return bytes_view();
-        return std::exchange(x_found, {}).bytes;
+        return exchanged(x_found, {}).bytes;
     }
 
     error body_failed(error why) noexcept {

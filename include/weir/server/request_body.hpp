@@ -5,6 +5,7 @@
 #pragma once
 
 #include <weir/core/buffer.hpp>
+#include <weir/core/exchanged.hpp>
 #include <weir/protocol/http/body.hpp>
 
 namespace weir::inline v0::detail {
@@ -31,7 +32,7 @@ public:
             x_used = x_reading.size() - input.size();
             if (found.what != http::body_event::need_more) return found;
             if (x_arriving.empty()) {
-                if (!std::exchange(x_ends, false)) return found;
+                if (!exchanged(x_ends, false)) return found;
                 x_decoder.end_of_stream();
                 continue;
             }

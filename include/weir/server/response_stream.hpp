@@ -9,6 +9,7 @@
 #pragma once
 
 #include <weir/core/buffer.hpp>
+#include <weir/core/exchanged.hpp>
 #include <weir/coro/awaitable.hpp>
 #include <weir/coro/waiter.hpp>
 #include <weir/io/stream.hpp>
@@ -148,7 +149,7 @@ private:
 
     // The client is gone; it may have ended its own direction only, and still be there for what is queued.
     void leave() noexcept {
-        if (std::exchange(x_gone, true)) return;
+        if (exchanged(x_gone, true)) return;
         wake_all();
         x_held.cancel();
         x_work.cancel();

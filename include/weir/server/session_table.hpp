@@ -6,11 +6,11 @@
 
 #include <weir/core/base64.hpp>
 #include <weir/core/entropy.hpp>
+#include <weir/core/sequence.hpp>
 #include <weir/core/shared.hpp>
 #include <weir/transport/session.hpp>
 
 #include <cstring>
-#include <vector>
 
 namespace weir::inline v0::detail {
 
@@ -64,7 +64,7 @@ public:
 
     // Strikes all off, without a word to those who have a share in them.
     [[gnu::cold]] void clear() noexcept {
-        std::vector<shared<session>> gone;
+        sequence<shared<session>> gone;
         gone.swap(x_slots);
         x_size = 0;
         for (const shared<session>& each : gone)
@@ -103,7 +103,7 @@ private:
     }
 
     [[gnu::cold]] void resize(std::size_t size) {
-        std::vector<shared<session>> old(size);
+        sequence<shared<session>> old(size);
         old.swap(x_slots);
         for (shared<session>& each : old)
             if (each) {
@@ -112,7 +112,7 @@ private:
             }
     }
 
-    std::vector<shared<session>> x_slots;
+    sequence<shared<session>> x_slots;
     std::size_t x_size = 0;
 };
 

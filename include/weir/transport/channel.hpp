@@ -11,6 +11,7 @@
 // One coroutine may read at a time, any number may send, at any time. Loop thread only.
 #pragma once
 
+#include <weir/core/exchanged.hpp>
 #include <weir/core/utf8.hpp>
 #include <weir/coro/bounded.hpp>
 #include <weir/transport/send_status.hpp>
@@ -47,7 +48,7 @@ public:
         }
         result<message> await_resume() {
             if (x_end == end::busy) return errc::busy;
-            if (std::exchange(x_end, end::at_once) == end::waiting) {
+            if (exchanged(x_end, end::at_once) == end::waiting) {
                 x_from.end_wait();
                 if (x_waiter.outcome() != errc{}) return x_waiter.outcome();
             }

@@ -5,6 +5,7 @@
 // what it takes to keep it. Loop thread only.
 #pragma once
 
+#include <weir/core/fifo.hpp>
 #include <weir/core/sequence.hpp>
 #include <weir/core/shared.hpp>
 #include <weir/transport/message.hpp>
@@ -12,7 +13,6 @@
 #include <cassert>
 #include <cstdint>
 #include <utility>
-#include <vector>
 
 namespace weir::inline v0::detail {
 
@@ -31,12 +31,12 @@ public:
     void push(kept_message sent) {
         x_unsent_bytes += cost(*sent);
         x_bytes += cost(*sent);
-        x_kept.push_back(std::move(sent));
+        x_kept.push(std::move(sent));
     }
 
     // The number of the newest message; of the newest that was handed out; of the oldest that is kept.
-    std::uint64_t last() const noexcept { return x_forgotten + x_kept.size() - x_begin; }
-    std::uint64_t handed_out() const noexcept { return x_forgotten + x_sent - x_begin; }
+    std::uint64_t last() const noexcept { return x_forgotten + x_kept.size(); }
+    std::uint64_t handed_out() const noexcept { return x_forgotten + x_sent; }
     std::uint64_t oldest() const noexcept { return x_forgotten + 1; }
 
     bool has_unsent() const noexcept { return x_sent < x_kept.size(); }
@@ -54,50 +54,38 @@ public:
     // Copies of all that are kept, the oldest first.
     sequence<owned_message> kept() const {
         sequence<owned_message> all;
-        for (std::size_t i = x_begin; i < x_kept.size(); ++i) all.push_back(*x_kept[i]);
+        for (std::size_t i = 0; i < x_kept.size(); ++i) all.push_back(*x_kept[i]);
         return all;
     }
 
     // Everything up to `number`, which was sent, has arrived.
     void forget_to(std::uint64_t number) noexcept {
-        while (x_forgotten < number && x_begin < x_kept.size()) forget_one();
-        tidy();
+        while (x_forgotten < number && !x_kept.empty()) forget_one();
     }
 
     // Forgets the oldest that were handed out, until those that were take no more than `most_bytes`.
     void forget_above(std::size_t most_bytes) noexcept {
-        while (x_begin < x_sent && x_bytes - x_unsent_bytes > most_bytes) forget_one();
-        tidy();
+        while (x_sent && x_bytes - x_unsent_bytes > most_bytes) forget_one();
     }
 
     // What comes after `number`, which must not be forgotten, is to be handed out again.
     void rewind(std::uint64_t number) noexcept {
         assert(number >= x_forgotten && number <= last());
-        x_sent = x_begin + static_cast<std::size_t>(number - x_forgotten);
+        x_sent = static_cast<std::size_t>(number - x_forgotten);
         x_unsent_bytes = 0;
         for (std::size_t i = x_sent; i < x_kept.size(); ++i) x_unsent_bytes += cost(*x_kept[i]);
     }
 
 private:
-    static constexpr std::size_t kept_capacity = 16; // memory for more is not kept while nothing is
-
     void forget_one() noexcept {
-        x_bytes -= cost(*x_kept[x_begin]);
-        if (x_begin == x_sent) hand_out();
-        x_kept[x_begin++] = nullptr;
+        if (x_sent == 0) hand_out();
+        x_bytes -= cost(*x_kept.pop());
+        --x_sent;
         ++x_forgotten;
     }
 
-    void tidy() noexcept {
-        if (x_begin * 2 < x_kept.size()) return;
-        x_kept.erase(x_kept.begin(), x_kept.begin() + static_cast<std::ptrdiff_t>(x_begin));
-        x_sent -= std::exchange(x_begin, 0);
-        if (x_kept.empty() && x_kept.capacity() > kept_capacity) std::vector<kept_message>().swap(x_kept);
-    }
-
-    std::vector<kept_message> x_kept; // from x_begin on
-    std::size_t x_begin = 0;
-    std::size_t x_sent = 0;        // where in x_kept the unsent ones begin
+    fifo<kept_message> x_kept;
+    std::size_t x_sent = 0;        // how many of them were handed out
     std::uint64_t x_forgotten = 0; // the number of the last message that is not kept any more
     std::size_t x_bytes = 0;
     std::size_t x_unsent_bytes = 0;

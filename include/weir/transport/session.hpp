@@ -10,6 +10,7 @@
 // carriers. Loop thread only. Nobody is resumed inside a call.
 #pragma once
 
+#include <weir/core/exchanged.hpp>
 #include <weir/coro/waiter.hpp>
 #include <weir/core/result.hpp>
 #include <weir/core/sequence.hpp>
@@ -132,7 +133,7 @@ public:
 
     // Takes over from the carrier that there is. The client's request said what it has: see `resume`, which comes before.
     void attach(carrier& by, transport_kind kind) noexcept {
-        carrier* const before = std::exchange(x_carrier, &by);
+        carrier* const before = exchanged(x_carrier, &by);
         x_transport = kind;
         heard();
         x_keep.disarm();
@@ -215,7 +216,7 @@ public:
     // The client knows that the session has closed.
     void client_knows() noexcept {
         x_keep.disarm();
-        if (session_owner<Tag>* const owner = std::exchange(x_owner, nullptr)) owner->strike(*this);
+        if (session_owner<Tag>* const owner = exchanged(x_owner, nullptr)) owner->strike(*this);
     }
 
     // The owner goes: nobody is told any more.
@@ -280,7 +281,7 @@ private:
             x_scheduler.arm(x_patience, x_options.close_timeout);
     }
     [[gnu::cold]] void out_of_patience() noexcept {
-        if (x_context && !x_told) std::exchange(x_context, nullptr)->cancel();
+        if (x_context && !x_told) exchanged(x_context, nullptr)->cancel();
     }
 
     scheduler& x_scheduler;
