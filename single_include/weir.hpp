@@ -79,7 +79,6 @@
 #include <type_traits>
 #include <unistd.h>
 #include <utility>
-#include <vector>
 
 // ==== weir/core/version.hpp ==========================================================================================
 
@@ -976,6 +975,84 @@ template <class Stream, std::same_as<error> Error>
 auto operator<<(Stream& to, const Error& printed) -> decltype(to << printed.message()) {
     return to << printed.message();
 }
+
+} // namespace weir::inline v0
+
+// ==== weir/core/fifo.hpp =============================================================================================
+
+// Elements that come at the back and go at the front, as many as there are.
+//
+// A ring in memory that doubles when it is full. Memory for more than a few is given back when the last element goes. Elements
+// are moved when the ring grows, and their moves may not throw; what adds one invalidates pointers, and so does what takes one.
+
+namespace weir::inline v0 {
+
+template <class T>
+class fifo {
+public:
+    fifo() noexcept = default;
+    fifo(const fifo&) = delete;
+    fifo& operator=(const fifo&) = delete;
+    ~fifo() {
+        while (x_size) drop();
+        ::operator delete(x_ring);
+    }
+
+    bool empty() const noexcept { return x_size == 0; }
+    std::size_t size() const noexcept { return x_size; }
+
+    // Counted from the front.
+    T& operator[](std::size_t index) noexcept { return assert(index < x_size), x_ring[at(index)]; }
+    const T& operator[](std::size_t index) const noexcept { return assert(index < x_size), x_ring[at(index)]; }
+
+    void push(T element) {
+        if (x_size == x_room) grow();
+        ::new (static_cast<void*>(x_ring + at(x_size))) T(std::move(element));
+        ++x_size;
+    }
+
+    // The one in front, which must be there.
+    T pop() noexcept {
+        T front = std::move((*this)[0]);
+        drop();
+        if (x_size == 0 && x_room > kept_room) {
+            ::operator delete(exchanged(x_ring, nullptr));
+            x_room = 0;
+        }
+        return front;
+    }
+
+private:
+    static constexpr std::size_t first_room = 4, kept_room = 16;
+
+    std::size_t at(std::size_t index) const noexcept { return (x_first + index) & (x_room - 1); }
+
+    void drop() noexcept {
+        x_ring[x_first].~T();
+        x_first = at(1);
+        --x_size;
+    }
+
+    void grow() {
+        static_assert(noexcept(T(std::declval<T>())), "elements are moved when the room grows");
+        static_assert(alignof(T) <= __STDCPP_DEFAULT_NEW_ALIGNMENT__);
+        const std::size_t room = x_room ? 2 * x_room : first_room;
+        T* const ring = static_cast<T*>(::operator new(room * sizeof(T)));
+        for (std::size_t i = 0; i < x_size; ++i) {
+            T& from = x_ring[at(i)];
+            ::new (static_cast<void*>(ring + i)) T(std::move(from));
+            from.~T();
+        }
+        ::operator delete(exchanged(x_ring, ring));
+        x_room = room;
+        x_first = 0;
+    }
+
+    T* x_ring = nullptr;
+    std::size_t x_room = 0; // 0 or a power of two
+    std::size_t x_first = 0;
+    std::size_t x_size = 0;
+};
 
 } // namespace weir::inline v0
 
@@ -11407,12 +11484,12 @@ public:
     void push(kept_message sent) {
         x_unsent_bytes += cost(*sent);
         x_bytes += cost(*sent);
-        x_kept.push_back(std::move(sent));
+        x_kept.push(std::move(sent));
     }
 
     // The number of the newest message; of the newest that was handed out; of the oldest that is kept.
-    std::uint64_t last() const noexcept { return x_forgotten + x_kept.size() - x_begin; }
-    std::uint64_t handed_out() const noexcept { return x_forgotten + x_sent - x_begin; }
+    std::uint64_t last() const noexcept { return x_forgotten + x_kept.size(); }
+    std::uint64_t handed_out() const noexcept { return x_forgotten + x_sent; }
     std::uint64_t oldest() const noexcept { return x_forgotten + 1; }
 
     bool has_unsent() const noexcept { return x_sent < x_kept.size(); }
@@ -11430,50 +11507,38 @@ public:
     // Copies of all that are kept, the oldest first.
     sequence<owned_message> kept() const {
         sequence<owned_message> all;
-        for (std::size_t i = x_begin; i < x_kept.size(); ++i) all.push_back(*x_kept[i]);
+        for (std::size_t i = 0; i < x_kept.size(); ++i) all.push_back(*x_kept[i]);
         return all;
     }
 
     // Everything up to `number`, which was sent, has arrived.
     void forget_to(std::uint64_t number) noexcept {
-        while (x_forgotten < number && x_begin < x_kept.size()) forget_one();
-        tidy();
+        while (x_forgotten < number && !x_kept.empty()) forget_one();
     }
 
     // Forgets the oldest that were handed out, until those that were take no more than `most_bytes`.
     void forget_above(std::size_t most_bytes) noexcept {
-        while (x_begin < x_sent && x_bytes - x_unsent_bytes > most_bytes) forget_one();
-        tidy();
+        while (x_sent && x_bytes - x_unsent_bytes > most_bytes) forget_one();
     }
 
     // What comes after `number`, which must not be forgotten, is to be handed out again.
     void rewind(std::uint64_t number) noexcept {
         assert(number >= x_forgotten && number <= last());
-        x_sent = x_begin + static_cast<std::size_t>(number - x_forgotten);
+        x_sent = static_cast<std::size_t>(number - x_forgotten);
         x_unsent_bytes = 0;
         for (std::size_t i = x_sent; i < x_kept.size(); ++i) x_unsent_bytes += cost(*x_kept[i]);
     }
 
 private:
-    static constexpr std::size_t kept_capacity = 16; // memory for more is not kept while nothing is
-
     void forget_one() noexcept {
-        x_bytes -= cost(*x_kept[x_begin]);
-        if (x_begin == x_sent) hand_out();
-        x_kept[x_begin++] = nullptr;
+        if (x_sent == 0) hand_out();
+        x_bytes -= cost(*x_kept.pop());
+        --x_sent;
         ++x_forgotten;
     }
 
-    void tidy() noexcept {
-        if (x_begin * 2 < x_kept.size()) return;
-        x_kept.erase(x_kept.begin(), x_kept.begin() + static_cast<std::ptrdiff_t>(x_begin));
-        x_sent -= std::exchange(x_begin, 0);
-        if (x_kept.empty() && x_kept.capacity() > kept_capacity) std::vector<kept_message>().swap(x_kept);
-    }
-
-    std::vector<kept_message> x_kept; // from x_begin on
-    std::size_t x_begin = 0;
-    std::size_t x_sent = 0;        // where in x_kept the unsent ones begin
+    fifo<kept_message> x_kept;
+    std::size_t x_sent = 0;        // how many of them were handed out
     std::uint64_t x_forgotten = 0; // the number of the last message that is not kept any more
     std::size_t x_bytes = 0;
     std::size_t x_unsent_bytes = 0;
@@ -11495,10 +11560,10 @@ class message_queue {
 public:
     void push(owned_message received) {
         x_bytes += cost(received);
-        x_queue.push_back(std::move(received));
+        x_queue.push(std::move(received));
     }
 
-    bool empty() const noexcept { return x_next == x_queue.size(); }
+    bool empty() const noexcept { return x_queue.empty(); }
 
     // Whether `more` bytes fit as well. One message always does when there is no other.
     bool fits(std::size_t more, std::size_t most_bytes) const noexcept {
@@ -11507,15 +11572,8 @@ public:
 
     // The oldest, which must be there. Valid until the next call of this or `release`.
     message pop() noexcept {
-        x_popped = std::move(x_queue[x_next++]);
+        x_popped = x_queue.pop();
         x_bytes -= cost(x_popped);
-        if (empty()) {
-            x_queue.clear();
-            x_next = 0;
-            if (x_queue.capacity() > kept_capacity) std::vector<owned_message>().swap(x_queue);
-        } else if (x_next * 2 >= x_queue.size()) {
-            x_queue.erase(x_queue.begin(), x_queue.begin() + static_cast<std::ptrdiff_t>(std::exchange(x_next, 0)));
-        }
         return message(x_popped);
     }
 
@@ -11525,13 +11583,11 @@ public:
     }
 
 private:
-    static constexpr std::size_t kept_capacity = 16; // memory for more is not kept while nothing is there
     static constexpr std::size_t kept_bytes = 256;
 
     static std::size_t cost(const owned_message& of) noexcept { return of.data.size() + sizeof(owned_message); }
 
-    std::vector<owned_message> x_queue; // from x_next on
-    std::size_t x_next = 0;
+    fifo<owned_message> x_queue;
     std::size_t x_bytes = 0; // of what is queued
     owned_message x_popped;
 };
@@ -11801,7 +11857,7 @@ public:
 
     // Takes over from the carrier that there is. The client's request said what it has: see `resume`, which comes before.
     void attach(carrier& by, transport_kind kind) noexcept {
-        carrier* const before = std::exchange(x_carrier, &by);
+        carrier* const before = exchanged(x_carrier, &by);
         x_transport = kind;
         heard();
         x_keep.disarm();
@@ -11884,7 +11940,7 @@ public:
     // The client knows that the session has closed.
     void client_knows() noexcept {
         x_keep.disarm();
-        if (session_owner<Tag>* const owner = std::exchange(x_owner, nullptr)) owner->strike(*this);
+        if (session_owner<Tag>* const owner = exchanged(x_owner, nullptr)) owner->strike(*this);
     }
 
     // The owner goes: nobody is told any more.
@@ -11949,7 +12005,7 @@ private:
             x_scheduler.arm(x_patience, x_options.close_timeout);
     }
     [[gnu::cold]] void out_of_patience() noexcept {
-        if (x_context && !x_told) std::exchange(x_context, nullptr)->cancel();
+        if (x_context && !x_told) exchanged(x_context, nullptr)->cancel();
     }
 
     scheduler& x_scheduler;
@@ -12024,7 +12080,7 @@ public:
         }
         result<message> await_resume() {
             if (x_end == end::busy) return errc::busy;
-            if (std::exchange(x_end, end::at_once) == end::waiting) {
+            if (exchanged(x_end, end::at_once) == end::waiting) {
                 x_from.end_wait();
                 if (x_waiter.outcome() != errc{}) return x_waiter.outcome();
             }
@@ -15801,7 +15857,7 @@ public:
 
     // Strikes all off, without a word to those who have a share in them.
     [[gnu::cold]] void clear() noexcept {
-        std::vector<shared<session>> gone;
+        sequence<shared<session>> gone;
         gone.swap(x_slots);
         x_size = 0;
         for (const shared<session>& each : gone)
@@ -15840,7 +15896,7 @@ private:
     }
 
     [[gnu::cold]] void resize(std::size_t size) {
-        std::vector<shared<session>> old(size);
+        sequence<shared<session>> old(size);
         old.swap(x_slots);
         for (shared<session>& each : old)
             if (each) {
@@ -15849,7 +15905,7 @@ private:
             }
     }
 
-    std::vector<shared<session>> x_slots;
+    sequence<shared<session>> x_slots;
     std::size_t x_size = 0;
 };
 
@@ -16053,7 +16109,7 @@ private:
     }
     void stop() noexcept override {
         x_stopping = true;
-        std::vector<shared<session>> all; // closing one may strike it off
+        sequence<shared<session>> all; // closing one may strike it off
         x_sessions.for_each([&](const shared<session>& each) { all.push_back(each); });
         for (const shared<session>& each : all)
             each->close(close_cause::local, ws::close_code::going_away, "the server is stopping");
@@ -16105,7 +16161,7 @@ public:
             x_used = x_reading.size() - input.size();
             if (found.what != http::body_event::need_more) return found;
             if (x_arriving.empty()) {
-                if (!std::exchange(x_ends, false)) return found;
+                if (!exchanged(x_ends, false)) return found;
                 x_decoder.end_of_stream();
                 continue;
             }
@@ -16284,7 +16340,7 @@ private:
 
     // The client is gone; it may have ended its own direction only, and still be there for what is queued.
     void leave() noexcept {
-        if (std::exchange(x_gone, true)) return;
+        if (exchanged(x_gone, true)) return;
         wake_all();
         x_held.cancel();
         x_work.cancel();
@@ -16482,7 +16538,7 @@ public:
         x_expects = framing.kind != http::body_kind::none && on.request.version_minor > 0 && on.rest.empty() &&
                     on.request.fields.has_token("Expect", "100-continue");
         x_body.append(on.rest);
-        on.stream.release(std::exchange(on.lease, {}));
+        on.stream.release(exchanged(on.lease, {}));
         on.rest = {};
         on.stream.observe(this);
         if (work.canceled())
@@ -16623,7 +16679,7 @@ private:
 
     bool look_for_reader() noexcept {
         if (x_failure || find()) return true;
-        if (std::exchange(x_expects, false) && !x_answered) {
+        if (exchanged(x_expects, false) && !x_answered) {
             x_out.append(as_bytes(std::string_view("HTTP/1.1 100 Continue\r\n\r\n")));
             x_out.flush();
         }
@@ -16651,7 +16707,7 @@ private:
         if (!find()) return x_failure ? x_failure : error(outcome == errc{} ? errc::canceled : outcome);
         if (x_found.what == http::body_event::failed) return body_failed(x_body.error());
         if (x_found.what == http::body_event::done) return bytes_view();
-        return std::exchange(x_found, {}).bytes;
+        return exchanged(x_found, {}).bytes;
     }
 
     error body_failed(error why) noexcept {
@@ -16986,7 +17042,7 @@ private:
             const std::size_t end = all.rest.find('\n') == all.rest.npos ? all.rest.size() : all.rest.find('\n');
             std::string_view line = all.rest.substr(0, end);
             if (line.ends_with('\r')) line.remove_suffix(1);
-            if (!line.empty() && !take_line(to, line, all)) return !std::exchange(all.wants_room, false);
+            if (!line.empty() && !take_line(to, line, all)) return !exchanged(all.wants_room, false);
             all.rest.remove_prefix(end == all.rest.size() ? end : end + 1);
         }
         return true;
@@ -20055,6 +20111,7 @@ inline response browser_module() {
 
 #if defined(WEIR_WITH_MEMORY) || defined(WEIR_WITH_SIMULATION)
 #include <semaphore.h>
+#include <vector>
 
 // ==== weir/core/pseudo_random.hpp ====================================================================================
 
@@ -22282,6 +22339,7 @@ inline constexpr permessage_deflate_type permessage_deflate{};
 #include <liburing.h>
 #include <poll.h>
 #include <sys/utsname.h>
+#include <vector>
 
 // ==== weir/io/uring_buffers.hpp ======================================================================================
 
