@@ -1,4 +1,4 @@
-// HTTP beside WebSocket: notes that are kept, listed and watched, and the files of a folder.
+// HTTP beside WebSocket: notes that are kept, listed, watched and edited live, and the files of a folder.
 // Arguments: the port, and the folder. Try:
 //
 //     curl -X PUT --data 'buy milk' localhost:8080/notes/shopping
@@ -57,6 +57,20 @@ weir::task<> watch(weir::exchange& http) { // how many notes there are, each tim
 }
 // [stream]
 
+// [upgrade]
+weir::task<> edit_note(weir::exchange& http) { // as a WebSocket, where there is such a note
+    const std::string name(http.parameter("name"));
+    if (!notes.contains(name)) co_return http.respond({weir::http::status::not_found, "There is no such note.\n"});
+    auto ws = co_await http.upgrade();
+    if (!ws) co_return; // no handshake, or a page of another host: the client is told so
+    co_await ws->send(notes[name]);
+    while (auto text = co_await ws->read()) {
+        notes[name] = text->text();
+        changed.set();
+    }
+}
+// [upgrade]
+
 int main(int argc, char** argv) {
     // [routes]
     weir::server server;
@@ -65,6 +79,7 @@ int main(int argc, char** argv) {
     server.route("GET", "/notes/{name}", get_note);
     server.route("PUT", "/notes/{name}", put_note);
     server.route("DELETE", "/notes/{name}", remove_note);
+    server.route("GET", "/notes/{name}/live", edit_note);
     server.route("GET", "/watch", watch);
     server.files("/files", argc > 2 ? argv[2] : ".");
 

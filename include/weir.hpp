@@ -169,6 +169,7 @@
 // server: listening and routing
 #include <weir/server/address_counts.hpp>
 #include <weir/server/admission.hpp>
+#include <weir/server/body_reading.hpp>
 #include <weir/server/carrier_request.hpp>
 #include <weir/server/channel.hpp>
 #include <weir/server/channel_requests.hpp>
@@ -177,13 +178,16 @@
 #include <weir/server/channel_websocket.hpp>
 #include <weir/server/companion.hpp>
 #include <weir/server/exchange.hpp>
+#include <weir/server/exchange_upgrade.hpp>
 #include <weir/server/farewell.hpp>
 #include <weir/server/files.hpp>
 #include <weir/server/handler.hpp>
 #include <weir/server/http_connection.hpp>
 #include <weir/server/http_phase.hpp>
 #include <weir/server/http_route.hpp>
+#include <weir/server/open_websockets.hpp>
 #include <weir/server/options.hpp>
+#include <weir/server/path_parameters.hpp>
 #include <weir/server/plain_routes.hpp>
 #include <weir/server/request_body.hpp>
 #include <weir/server/response.hpp>
@@ -194,6 +198,8 @@
 #include <weir/server/session_table.hpp>
 #include <weir/server/stop_switch.hpp>
 #include <weir/server/supervised.hpp>
+#include <weir/server/upgrade.hpp>
+#include <weir/server/upgrade_options.hpp>
 #include <weir/server/websocket_route.hpp>
 
 // client: connecting

@@ -187,3 +187,30 @@ TEST_CASE("answers that a client does not take") {
                     CHECK(message.find(each.says) != message.npos);
                 });
 }
+
+TEST_CASE("a plain route that becomes a WebSocket: compressed as the server does it, or as its handler wants it") {
+    server of;
+    std::string seen;
+    const auto serve = [&seen](exchange& http, upgrade_options how) -> task<> {
+        auto ws = co_await http.upgrade(how);
+        if (!ws) co_return;
+        seen = ws->extensions();
+        co_await echo(*ws);
+        seen += ws->closed().bytes_in < text.size() ? " compressed" : " as it was";
+    };
+    websocket_options own;
+    of.route("GET", "/server", [&serve](exchange& http) { return serve(http, {}); });
+    of.route("GET", "/none", [&serve, &own](exchange& http) { return serve(http, {.websocket = &own}); });
+    in_memory(of, [&](net::endpoint at) -> task<> {
+        for (const std::string_view path : {"/server", "/none"}) {
+            auto ws = co_await weir::connect(url_of(at, path), asking_for(permessage_deflate));
+            REQUIRE(ws);
+            ws->send(std::string_view(text));
+            auto got = co_await ws->read();
+            REQUIRE(got);
+            CHECK(got->text() == text);
+            co_await ws->close();
+            CHECK(seen == (path == "/none" ? " as it was" : std::string(ws->extensions()) + " compressed"));
+        }
+    }, serving_with(permessage_deflate));
+}

@@ -14,7 +14,7 @@ namespace {
 
 struct outcome {
     bool ended = false;
-    bool echoed = false;
+    int echoed = 0; // of two
     bool refused = false;
     bool answered = false;
     std::vector<std::string> errors;
@@ -26,8 +26,8 @@ void check_error(const error& why, outcome& of) {
     of.errors.push_back(why.message());
 }
 
-task<> talk(net::endpoint at, outcome& of) {
-    auto ws = co_await weir::connect(url_of(at), {.timeout = 3s});
+task<> talk(net::endpoint at, std::string_view path, outcome& of) {
+    auto ws = co_await weir::connect(url_of(at, path), {.timeout = 3s});
     if (!ws) {
         CHECK(ws.error().message().starts_with("opening ws://127.0.0.1:"));
         check_error(ws.error(), of);
@@ -40,7 +40,7 @@ task<> talk(net::endpoint at, outcome& of) {
         whole += message->text() == (whole ? std::string(3000, 'x') : "hello");
         if (whole == 2) ws->close();
     }
-    of.echoed = whole == 2;
+    of.echoed += whole == 2;
     const send_status closed = co_await ws->close();
     if (closed) CHECK(ws->closed().cause != close_cause::open);
 }
@@ -88,8 +88,14 @@ task<> sum(exchange& http) { // a body by pieces, and an answer by pieces
     co_await out.write(std::to_string(bytes) + " bytes");
 }
 
+task<> upgraded(exchange& http) {
+    auto ws = co_await http.upgrade();
+    if (ws) co_await echo(*ws);
+}
+
 void add_routes(server& to) {
     to.route("POST", "/sum", sum);
+    to.route("GET", "/upgraded/{name}", upgraded);
     to.websocket("/echo", echo);
     to.websocket("/secret", echo).admit([](const http::request_head&) -> task<std::optional<response>> {
         (void)co_await yield();
@@ -122,7 +128,8 @@ task<> everything(server& of, outcome& to) {
     serving.spawn(serve_into(of, served));
     {
         scope clients;
-        clients.spawn(talk(of.local_endpoint(), to));
+        clients.spawn(talk(of.local_endpoint(), "/echo", to));
+        clients.spawn(talk(of.local_endpoint(), "/upgraded/here", to));
         clients.spawn(knock(of.local_endpoint(), to));
         clients.spawn(browse(of.local_endpoint(), to));
         co_await clients.join();
@@ -136,7 +143,7 @@ task<> everything(server& of, outcome& to) {
 
 void check_undisturbed(const outcome& of) {
     CHECK(of.ended);
-    CHECK(of.echoed);
+    CHECK(of.echoed == 2);
     CHECK(of.refused);
     CHECK(of.answered);
     CHECK(of.errors.empty());

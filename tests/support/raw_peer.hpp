@@ -53,7 +53,8 @@ public:
     weir::task<std::string> read_response(bool body = true) {
         std::string got = co_await read_to("\r\n\r\n");
         const std::size_t at = got.find("Content-Length: ");
-        std::size_t left = at == got.npos || !body ? 0 : std::stoul(got.substr(at + 16));
+        const bool whole = got.ends_with("\r\n\r\n"); // or cut off, in the middle of that field perhaps
+        std::size_t left = at == got.npos || !body || !whole ? 0 : std::stoul(got.substr(at + 16));
         while (left > 0 && !x_over) {
             if (x_source.rest().empty()) {
                 const weir::result<bool> more = co_await x_source.more().within(std::chrono::seconds(60));

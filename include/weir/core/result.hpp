@@ -139,6 +139,36 @@ private:
     weir::error x_error;
 };
 
+// Refers to a T that belongs to somebody else, or has the reason why there is none.
+template <class T>
+class [[nodiscard]] result<T&> {
+public:
+    using value_type = T&;
+
+    result(T& value) noexcept : x_value(&value) {}
+    result(weir::error reason) noexcept : x_error(std::move(reason)) {}
+    result(errc code) noexcept : x_error(code) {}
+
+    bool has_value() const noexcept { return x_value != nullptr; }
+    explicit operator bool() const noexcept { return has_value(); }
+
+    T& operator*() const noexcept { return assert(x_value), *x_value; }
+    T* operator->() const noexcept { return assert(x_value), x_value; }
+
+    const weir::error& error() const& noexcept { return assert(!x_value), x_error; }
+    weir::error&& error() && noexcept { return assert(!x_value), std::move(x_error); }
+
+    // What is referred to, or `std::system_error` thrown.
+    T& value() const {
+        if (!x_value) detail::throw_error(x_error);
+        return *x_value;
+    }
+
+private:
+    T* x_value = nullptr;
+    weir::error x_error;
+};
+
 // A result may be an error: test it, and print `*result`, or else `result.error()`.
 template <class Stream, class T>
 void operator<<(Stream& to, const result<T>& print_the_value_or_the_error_of_it) = delete;

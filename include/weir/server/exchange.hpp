@@ -6,7 +6,7 @@
 //         http.respond({weir::http::status::created, std::string(http.parameter("room"))});
 //     }
 //
-// A handler answers by `respond` or by `stream`, once. Valid until its task has ended. The task is cancelled when the client
+// A handler answers by `respond`, by `stream` or by `upgrade`, once. Valid until its task has ended. The task is cancelled when the client
 // is gone: when the end of its stream, or a reset, is seen while the handler waits. For that the connection is read meanwhile:
 // up to 64 KiB of what a client sends are kept, the next requests among it. A handler that returns without an answer gives
 // 413, 408 or 400 when `read` or `body` has failed, and else 500 and a note in the log. One that throws gives 500, and where
@@ -17,8 +17,10 @@
 #include <weir/coro/this_context.hpp>
 #include <weir/net/peer_endpoint.hpp>
 #include <weir/protocol/http/cors.hpp>
-#include <weir/protocol/http/path_pattern.hpp>
 #include <weir/protocol/http/query.hpp>
+#include <weir/server/body_reading.hpp>
+#include <weir/server/exchange_upgrade.hpp>
+#include <weir/server/path_parameters.hpp>
 #include <weir/server/request_body.hpp>
 #include <weir/server/response.hpp>
 #include <weir/server/response_stream.hpp>
@@ -33,7 +35,9 @@ public:
 
     exchange(const exchange&) = delete;
     exchange& operator=(const exchange&) = delete;
-    ~exchange() { x_on.stream.observe(nullptr); }
+    ~exchange() {
+        if (!x_socket) x_on.stream.observe(nullptr);
+    }
 
     // --- the request ---
 
@@ -42,15 +46,7 @@ public:
     // What the path has where the route's pattern has `{name}`, decoded; empty if there is no such parameter.
     template <class = void>
     std::string_view parameter(std::string_view name) const noexcept {
-        std::string_view pattern = x_pattern, path = x_on.request.path(), decoded = x_parameters;
-        http::detail::matched_segment each;
-        while (!pattern.empty() && http::detail::next_segment(pattern, path, each)) {
-            if (each.kind == http::detail::segment_kind::literal) continue;
-            const std::string_view value = decoded.substr(0, http::percent_decoded_bytes(each.text));
-            if (each.name == name) return value;
-            decoded.remove_prefix(value.size());
-        }
-        return {};
+        return x_parameters.get(x_pattern, x_on.request.path(), name);
     }
 
     // The first parameter of that name in the query, decoded; nothing if there is none.
@@ -65,31 +61,7 @@ public:
     // `errc::timed_out` when the client does not send 64 KiB, or the rest, within `handshake_timeout` of waiting, or with what is
     // wrong with its chunks. A client that waits for it is told to go on (100). One read at a time; what a read that was
     // cancelled or timed out has not taken is there for the next.
-    class [[nodiscard]] reading : public awaitable<reading> {
-    public:
-        explicit reading(exchange& from) noexcept : x_from(&from) {}
-        reading(reading&& other) noexcept : x_from(other.x_from) {}
-        ~reading() { leave(); }
-
-        bool await_ready() noexcept { return x_from->x_reader || x_from->look_for_reader(); }
-        bool suspend(std::coroutine_handle<> who, context* in) noexcept {
-            if (x_waiter.suspend(who, in)) x_from->begin_wait(x_waiter);
-            return true;
-        }
-        result<bytes_view> await_resume() noexcept {
-            if (x_from->x_reader && x_from->x_reader != &x_waiter) return errc::busy;
-            leave();
-            return x_from->take_found(x_waiter.outcome());
-        }
-
-    private:
-        void leave() noexcept {
-            if (x_from->x_reader == &x_waiter) x_from->end_wait();
-        }
-
-        exchange* x_from;
-        waiter x_waiter;
-    };
+    using reading = detail::body_reading<exchange>;
     reading read() noexcept { return reading(*this); }
 
     // The whole body, kept until the task has ended; as `read`, and `errc::body_too_large` when it is larger than `most_bytes`.
@@ -113,6 +85,7 @@ public:
     void respond(response made) {
         assert(!x_answered && "an exchange is answered once");
         tidy(made);
+        detail::complete_refusal(made, x_refusal);
         http::response_options how;
         how.content_type = made.content_type;
         how.extra = &made.fields;
@@ -153,6 +126,30 @@ public:
         return x_out;
     }
 
+    // Makes the connection a WebSocket, where the request is a handshake: one as of a WebSocket route, with the settings of
+    // `how`. It is the exchange's and lives until the handler has ended, and is closed then; the time limits of the exchange are
+    // over. Never waits. A request that is no handshake gives `errc::not_an_upgrade` or the like, that of a page that may not
+    // connect `errc::origin_refused`: the handler may answer it, and if it does not the client is told by 426, 403 or the like.
+    // `errc::bad_field` for a header that cannot be sent, `errc::closed` when the server is stopping, the client is gone, or
+    // there is an answer already.
+    //
+    //     auto ws = co_await http.upgrade();
+    //     if (ws) co_await echo(*ws); // task<> echo(weir::websocket&)
+    template <class Socket = websocket>
+    task<result<Socket&>> upgrade(upgrade_options how = {}) {
+        if (x_answered || x_out.x_gone) co_return errc::closed;
+        x_refusal = detail::judge_upgrade<Socket>(x_on, how);
+        if (x_refusal) co_return error(x_refusal.reason, std::string(x_refusal.sentence));
+        detail::upgrade to;
+        const auto head = detail::accept_upgrade<Socket>(x_on, how, to);
+        if (!head) co_return head.error();
+        to.lease = take_rest();
+        to.rest = to.lease.bytes;
+        x_socket = detail::take_over<Socket>(x_on, how.websocket, to, *head, x_out.x_work);
+        x_answered = true;
+        co_return x_socket->ws;
+    }
+
     // Whether the client is there, as far as is known, and has not got its answer.
     bool is_open() const noexcept { return !x_out.x_gone && (!x_answered || x_out.is_open()); }
     bool answered() const noexcept { return x_answered; }
@@ -187,14 +184,7 @@ public:
     // Decodes the parameters of the path. False if they are not encoded as they should be.
     template <class = void>
     bool decode_parameters() {
-        std::string_view pattern = x_pattern, path = x_on.request.path();
-        http::detail::matched_segment each;
-        while (!pattern.empty() && http::detail::next_segment(pattern, path, each)) {
-            if (each.kind == http::detail::segment_kind::literal) continue;
-            if (!http::is_percent_encoded(each.text)) return false;
-            http::append_percent_decoded(x_parameters, each.text);
-        }
-        return true;
+        return x_parameters.decode(x_pattern, x_on.request.path());
     }
 
     // Has the answer say what pages of other origins may do with it. Null: nothing.
@@ -214,8 +204,13 @@ public:
         using outcome = detail::supervised::outcome;
         if (how == outcome::threw) note(log_level::error, concat({"a handler threw: ", thrown}));
         if (how == outcome::given_up) note(log_level::error, "gave up a handler that went on when cancelled");
+        if (x_socket) return;
         if (!x_answered) {
             if (x_out.x_gone && how == outcome::ended) return;
+            if (x_refusal && how == outcome::ended) {
+                note(log_level::warning, x_refusal.sentence);
+                return respond(response(x_refusal.status, concat({x_refusal.sentence, "\n"})));
+            }
             if (x_failure && how == outcome::ended)
                 return respond(response(http::status_for(x_failure), concat({x_failure.message(), "\n"})));
             if (how == outcome::ended) note(log_level::error, "a handler has not answered");
@@ -233,19 +228,20 @@ public:
     }
     void drop(bytes_view piece) noexcept { x_dropped += piece.size(); }
 
-    // Hands the connection back.
+    // The WebSocket that the connection has become; null if it has not.
+    websocket* socket() const noexcept { return x_socket ? &x_socket->ws : nullptr; }
+
+    // Hands the connection back, if it has not become a WebSocket.
     template <class = void>
     void hand_back() {
+        if (x_socket) return;
         x_out.flush();
         x_on.stream.observe(nullptr);
         x_on.text.assign(as_text(std::as_const(x_out.x_queue).view()));
         x_on.answered = x_answered && !x_out.x_broken;
         x_on.again = x_keeps && x_on.answered && find() && x_found.what == http::body_event::done;
-        const std::size_t left = x_on.again ? x_body.kept_bytes() : 0;
-        if (left == 0) return;
-        const block room = x_pool.take(left);
-        x_body.take_rest(room.data);
-        x_on.lease = {{room.data, left}, room};
+        if (!x_on.again) return;
+        x_on.lease = take_rest();
         x_on.rest = x_on.lease.bytes;
     }
 
@@ -256,6 +252,8 @@ public:
     }
 
 private:
+    friend reading;
+
     static constexpr std::size_t most_ahead_bytes = 64 * 1024;
     static constexpr std::size_t most_dropped_bytes = 64 * 1024;
     static constexpr std::size_t patient_bytes = 64 * 1024;
@@ -264,6 +262,16 @@ private:
     void tidy(response& made) const {
         if (x_cors) x_cors->add_to(made.fields, x_on.request);
         if (const std::string wrong = detail::tidy(made); !wrong.empty()) note(log_level::error, wrong);
+    }
+
+    // What has come behind the request, which must have been taken.
+    template <class = void>
+    io::lease take_rest() {
+        const std::size_t left = find() ? x_body.kept_bytes() : 0;
+        if (left == 0) return {};
+        const block room = x_pool.take(left);
+        x_body.take_rest(room.data);
+        return {{room.data, left}, room};
     }
 
     bool head_only() const noexcept { return x_on.request.method == "HEAD"; }
@@ -365,9 +373,9 @@ private:
     block_pool& x_pool;
     std::string_view x_pattern;
     const http::cors_policy* x_cors = nullptr;
-    std::string x_parameters; // decoded values, one behind the other
-    std::string x_query;      // decoded names and values, likewise
-    std::string x_text;       // of the body
+    detail::path_parameters x_parameters;
+    std::string x_query; // decoded names and values, one behind the other
+    std::string x_text;  // of the body
     bool x_watches;
     bool x_expects = false; // the client waits for a 100
     bool x_ended = false;   // it has ended its stream
@@ -385,6 +393,8 @@ private:
     std::chrono::nanoseconds x_waits_since{0};
     std::size_t x_patient_for = 0; // bytes that are to come until the timer fires
     response_stream x_out;
+    ws::handshake_refusal x_refusal;          // of an upgrade
+    owned<detail::held_websocket> x_socket;   // that the connection has become
 };
 
 } // namespace weir::inline v0

@@ -3,6 +3,7 @@
 // The latter is behind a virtual call: a server without plain routes has nothing of it in its program.
 #pragma once
 
+#include <weir/core/owned.hpp>
 #include <weir/coro/task.hpp>
 #include <weir/io/stream.hpp>
 #include <weir/protocol/http/request_head.hpp>
@@ -10,12 +11,15 @@
 namespace weir::inline v0::detail {
 
 struct server_setup;
+class open_websockets;
 
 // A request, and the connection that it came on. Lives as long as the HTTP side does.
 struct http_connection {
     const server_setup& server;
     io::stream& stream;
-    context& waiting; // of those who wait for a request: cancelled when the server stops
+    owned<io::stream>& owner; // empty once a WebSocket has taken the stream over
+    open_websockets& sockets; // of the server
+    context& waiting;         // of those who wait for a request: cancelled when the server stops
     http::request_head request;
     io::lease lease;
     mutable_bytes rest; // what of the lease, behind the request's head, has not been used

@@ -18,28 +18,19 @@
 #include <weir/protocol/http/body_framing.hpp>
 #include <weir/protocol/http/head_parser.hpp>
 #include <weir/protocol/http/writer.hpp>
-#include <weir/protocol/ws/message_codec.hpp>
-#include <weir/protocol/ws/server_handshake.hpp>
 #include <weir/server/routes.hpp>
+#include <weir/server/upgrade.hpp>
 
 namespace weir::inline v0::detail {
-
-// What the HTTP side of a connection leaves to the WebSocket side.
-struct upgrade {
-    websocket_route* route = nullptr; // null: there was no handshake, or it was refused
-    owned<http::request_head> request;
-    std::string subprotocol;
-    owned<ws::message_codec> codec; // null: messages are not compressed
-    io::lease lease; // of the stream, with what came behind the handshake in `rest`
-    mutable_bytes rest;
-};
 
 class http_phase {
 public:
     // Waits for requests take place in `waiting`, which is cancelled when the server stops. Everything that is given
-    // must live until the task has ended.
-    [[gnu::cold]] static task<> run(const server_setup& of, io::stream& stream, context& waiting, upgrade& to) {
-        http_phase self(of, stream, waiting, to);
+    // must live until the task has ended. The stream has no owner after it when the handler of a plain request has made it a
+    // WebSocket's.
+    [[gnu::cold]] static task<> run(const server_setup& of, owned<io::stream>& stream, open_websockets& sockets, context& waiting,
+                                    upgrade& to) {
+        http_phase self(of, stream, sockets, waiting, to);
         std::chrono::nanoseconds patience = of.options.handshake_timeout;
         for (;;) {
             self.begin(patience);
@@ -60,7 +51,7 @@ public:
             }
             while (!self.write()) {
                 const result<> told = co_await self.x_signal.writable().within(self.left());
-                if (!told) stream.reset();
+                if (!told) stream->reset();
             }
             if (!self.x_step.again) break;
             patience = of.options.keep_alive_timeout;
@@ -95,10 +86,12 @@ private:
         bool upgraded = false; // what is written accepts the handshake
     };
 
-    http_phase(const server_setup& of, io::stream& stream, context& waiting, upgrade& to) noexcept
-        : x_server(of), x_stream(stream), x_waiting(waiting), x_signal(stream), x_parser(of.options.head),
-          x_on{of, stream, waiting, {}, {}, {}, {}}, x_to(to) {}
-    [[gnu::cold]] ~http_phase() { x_stream.release(std::move(x_on.lease)); }
+    http_phase(const server_setup& of, owned<io::stream>& stream, open_websockets& sockets, context& waiting, upgrade& to) noexcept
+        : x_server(of), x_stream(*stream), x_waiting(waiting), x_signal(*stream), x_parser(of.options.head),
+          x_on{of, *stream, stream, sockets, waiting, {}, {}, {}, {}}, x_to(to) {}
+    [[gnu::cold]] ~http_phase() {
+        if (x_on.owner) x_stream.release(std::move(x_on.lease));
+    }
 
     // --- reading and writing: each does what can be done now ---
 
@@ -208,8 +201,9 @@ private:
         if (!x_step.is_plain) respond(response(http::status::not_found, "There is nothing at this path.\n"));
     }
 
-    // A plain request is answered, or its client is gone.
+    // A plain request is answered, or its client is gone, or the stream is a WebSocket's.
     void served() noexcept {
+        if (!x_on.owner) return void(x_step = {});
         x_signal.attach(x_stream);
         x_step.again = x_on.again;
         x_step.answered = x_on.answered;
@@ -246,13 +240,9 @@ private:
 
     [[gnu::cold]] void accept() {
         if (x_waiting.canceled()) return refuse(http::status::service_unavailable, "The server is stopping.");
-        const std::string_view subprotocol = ws::choose_subprotocol(x_on.request, x_step.route->supported());
-        const compression_choice& compressed = x_server.websocket->compression;
-        if (compressed.method()) x_to.codec = compressed.method()->accept(x_on.request.fields, compressed.options());
         const result<http::response_head> accepted =
-            ws::make_response(x_on.request, subprotocol, {}, x_to.codec ? x_to.codec->agreed() : std::string_view());
+            accept_handshake(x_on.request, x_step.route->supported(), x_server.websocket->compression, {}, x_to);
         if (!accepted || !http::append_head(x_on.text, *accepted)) return;
-        x_to.subprotocol = subprotocol;
         x_step.upgraded = true;
     }
 

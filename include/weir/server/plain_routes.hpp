@@ -77,6 +77,11 @@ private:
         else
             how = co_await supervised(work, found.route->handler().call(http), on.server.options.cancel_grace, thrown);
         http.conclude(how, thrown);
+        if (websocket* const ws = http.socket()) {
+            ws->guard(nullptr);
+            const bool in_order = how == supervised::outcome::ended;
+            co_await open_websockets::say_goodbye(*ws, in_order ? ws::close_code::normal : ws::close_code::internal_error);
+        }
         while (http.has_rest()) {
             const result<bytes_view> piece = co_await http.read();
             if (!piece) break;

@@ -9,14 +9,13 @@
 
 #include <weir/core/exchanged.hpp>
 #include <weir/coro/scope.hpp>
-#include <weir/coro/shield.hpp>
 #include <weir/coro/this_context.hpp>
 #include <weir/net/listener.hpp>
 #include <weir/server/admission.hpp>
 #include <weir/server/http_phase.hpp>
+#include <weir/server/open_websockets.hpp>
 #include <weir/server/stop_switch.hpp>
 #include <weir/server/supervised.hpp>
-#include <weir/transport/websocket.hpp>
 
 namespace weir::inline v0::detail {
 
@@ -25,8 +24,7 @@ public:
     // On a loop's thread. `open` is where the number of WebSocket connections stands.
     [[gnu::cold]] service(const server_setup& of, stop_switch& stops, net::listener listening, std::size_t& open)
         : x_server(of), x_stops(stops), x_listener(std::move(listening)), x_loop(*io::loop::current()),
-          x_open_count(open), x_waiting(x_loop), x_admission(of, x_loop, x_loop.random()) {
-        x_open_count = 0;
+          x_open(open), x_waiting(x_loop), x_admission(of, x_loop, x_loop.random()) {
         x_listener.on_trouble(accepting_pauses, this);
         x_stops.attach(x_loop, *this);
         for (companion* each = of.beside.front(); each; each = of.beside.after(*each)) each->begin(x_clients);
@@ -69,32 +67,14 @@ public:
     }
 
 private:
-    // A WebSocket connection whose handler runs or which is being closed.
-    class open_connection : public list_node<open_connection> {
-    public:
-        open_connection(service& of, websocket& ws) noexcept : x_service(of), x_ws(ws) {
-            of.x_open.push_back(*this);
-            ++of.x_open_count;
-        }
-        ~open_connection() { --x_service.x_open_count; }
-        websocket& ws() const noexcept { return x_ws; }
-
-    private:
-        service& x_service;
-        websocket& x_ws;
-    };
-
     // The HTTP side of a connection. Its frame is gone before the WebSocket side begins, which may last for days.
     [[gnu::cold]] task<> serve(owned<io::stream> stream, admission::place here) {
         std::string thrown;
         upgrade to;
-        const bool talked = co_await caught(http_phase::run(x_server, *stream, x_waiting, to), thrown);
+        const bool talked = co_await caught(http_phase::run(x_server, stream, x_open, x_waiting, to), thrown);
         if (!talked) x_server.note(log_level::error, "a connection was given up: " + thrown);
         if (!talked || !to.route) co_return;
-        websocket ws(ws::role::server, std::move(stream), std::move(to.lease), to.rest,
-                     {x_loop, x_loop.blocks(), x_loop.random()}, x_server.websocket);
-        ws.agreed(to.subprotocol, to.request->target);
-        ws.compress(std::move(to.codec));
+        websocket ws = make_websocket(std::move(stream), to, to.request->target, x_loop, x_server.websocket);
         if (!to.route->wants_request()) to.request.reset();
         x_clients.spawn(converse(std::move(ws), *to.route, std::move(to.request), std::move(here)));
     }
@@ -102,8 +82,7 @@ private:
     // The WebSocket side. `request`: null for a handler that does not care for it.
     [[gnu::cold]] task<> converse(websocket ws, websocket_route& route, owned<const http::request_head> request,
                     [[maybe_unused]] admission::place here) {
-        const open_connection entry(*this, ws);
-        if (x_stopping) close(ws);
+        const open_websockets::entry entry(x_open, ws);
         context own(*co_await this_context());
         ws.guard(&own);
         std::string thrown;
@@ -111,11 +90,8 @@ private:
             co_await supervised(own, route.handler().call(ws, request.get()), x_server.options.cancel_grace, thrown);
         const ws::close_code code = end == supervised::outcome::ended ? ws::close_code::normal : failed(end, thrown, ws);
         ws.guard(nullptr);
-        co_await say_goodbye(ws, code);
+        co_await open_websockets::say_goodbye(ws, code);
     }
-
-    // A coroutine of its own, since what it needs is needed at the end only.
-    [[gnu::cold]] static task<> say_goodbye(websocket& ws, ws::close_code code) { co_await shield(ws.close(code)); }
 
     // Says how a handler has failed.
     [[gnu::cold]] ws::close_code failed(supervised::outcome end, std::string_view thrown, const websocket& ws) {
@@ -125,8 +101,6 @@ private:
         return ws::close_code::internal_error;
     }
 
-    [[gnu::cold]] static void close(websocket& ws) noexcept { ws.close(ws::close_code::going_away, "the server is stopping"); }
-
     // The first step; once it is done, a new time until the next one.
     [[gnu::cold]] void begin_stop() noexcept {
         x_loop.arm(*this, x_stops.requested() ? x_stops.grace() : x_server.options.stop_grace);
@@ -134,7 +108,7 @@ private:
         x_listener.close();
         for (companion* each = x_server.beside.front(); each; each = x_server.beside.after(*each)) each->stop();
         x_waiting.cancel();
-        for (open_connection* each = x_open.front(); each; each = x_open.after(*each)) close(each->ws());
+        x_open.close();
     }
 
     [[gnu::cold]] void break_off() noexcept {
@@ -142,11 +116,11 @@ private:
         x_loop.arm(*this, x_server.options.cancel_grace);
         x_clients.cancel();
         x_tasks.cancel();
-        for (open_connection* each = x_open.front(); each; each = x_open.after(*each)) each->ws().reset();
+        x_open.reset();
     }
 
     [[gnu::cold]] void give_up() noexcept {
-        give_up(x_clients, "handler", x_open.front() ? x_open.front()->ws().where() : std::string());
+        give_up(x_clients, "handler", x_open.where());
         give_up(x_tasks, "task", {});
     }
     [[gnu::cold]] void give_up(scope& those, std::string_view what, std::string_view where) noexcept {
@@ -172,8 +146,7 @@ private:
     stop_switch& x_stops;
     net::listener x_listener;
     io::loop& x_loop;
-    list<open_connection> x_open;
-    std::size_t& x_open_count;
+    open_websockets x_open;
     context x_waiting; // of those who wait for a request, and need not be waited for
     admission x_admission;
     bool x_stopping = false;

@@ -67,12 +67,7 @@ public:
 
     // Whether a page of the request's Origin may connect.
     bool welcomes(const http::request_head& request) const noexcept {
-        if (x_any_origin || ws::same_origin(request)) return true;
-        if (request.fields.count("Origin") != 1) return false;
-        const std::string_view origin = *request.fields.get("Origin");
-        for (const std::string& each : x_origins)
-            if (http::equal_ignoring_case(origin, each)) return true;
-        return false;
+        return x_any_origin || ws::same_origin(request) || ws::origin_among(request, x_origins);
     }
 
     // What `admit` was given; null where it was not.

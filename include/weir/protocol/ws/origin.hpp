@@ -34,4 +34,15 @@ constexpr std::string_view without_default_port(std::string_view authority, bool
                                      detail::without_default_port(*host, secure));
 }
 
+// Whether the request has one Origin, and that is one of `allowed`, a list of texts: "https://example.com". Without regard to
+// case, and letter for letter otherwise.
+template <class List>
+[[gnu::cold]] bool origin_among(const http::request_head& request, const List& allowed) noexcept {
+    if (request.fields.count("Origin") != 1) return false;
+    const std::string_view origin = *request.fields.get("Origin");
+    for (const std::string_view each : allowed)
+        if (http::equal_ignoring_case(origin, each)) return true;
+    return false;
+}
+
 } // namespace weir::inline v0::ws
