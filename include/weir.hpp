@@ -147,6 +147,7 @@
 #include <weir/transport/ending.hpp>
 #include <weir/transport/inbox.hpp>
 #include <weir/transport/keepalive.hpp>
+#include <weir/transport/kept_message.hpp>
 #include <weir/transport/message.hpp>
 #include <weir/transport/message_log.hpp>
 #include <weir/transport/message_queue.hpp>
@@ -156,6 +157,7 @@
 #include <weir/transport/remote_port.hpp>
 #include <weir/transport/send_status.hpp>
 #include <weir/transport/session.hpp>
+#include <weir/transport/session_budget.hpp>
 #include <weir/transport/session_options.hpp>
 #include <weir/transport/session_room.hpp>
 #include <weir/transport/transport_kind.hpp>

@@ -4,6 +4,8 @@
 #include <weir/coro/shield.hpp>
 #include <weir/coro/yield.hpp>
 
+#include <thread>
+
 TEST_CASE("polling: opened, sent, fetched, closed; no answer is kept by anybody") {
     auto work = [](net::endpoint at) -> task<> {
         const answer opened = co_await get(at, "/chat");
@@ -26,7 +28,7 @@ TEST_CASE("polling: opened, sent, fetched, closed; no answer is kept by anybody"
         CHECK(all.body == "t2 two\nb3 AAEC\nt4 a\\nb\\\\\n");
         const answer again = co_await get(at, at_session + "&ack=3"); // not all of it had arrived
         CHECK(again.body == "t4 a\\nb\\\\\n");
-        const answer doubled = co_await post(at, at_session, "t4 a\nt5 five\n");
+        const answer doubled = co_await post(at, at_session + "&ack=0&transport=websocket", "t4 a\nt5 five\n");
         CHECK(doubled.body == "a5\n");
         const answer last = co_await get(at, at_session + "&ack=4");
         CHECK(last.body == "t5 five\n");
@@ -187,7 +189,7 @@ TEST_CASE("WebSocket: the same records, opened and taken up; what is wrong is to
         const std::string one = co_await next_record(*ws);
         CHECK(one == "t1 one");
         ws->reset();
-        auto back = co_await open_websocket(at, at_session + "&ack=0");
+        auto back = co_await open_websocket(at, at_session + "&ack=0&transport=websocket");
         const std::string resumed = co_await next_record(*back), again = co_await next_record(*back);
         CHECK(resumed == "r1");
         CHECK(again == "t1 one");
@@ -202,8 +204,10 @@ TEST_CASE("WebSocket: the same records, opened and taken up; what is wrong is to
         CHECK(over.empty());
         CHECK(static_cast<int>(late->closed().code) == 4404);
         auto odd = co_await open_websocket(at, "/chat?ack=x");
-        const std::string wrong = co_await next_record(*odd);
+        const std::string wrong = co_await next_record(*odd), odd_over = co_await next_record(*odd);
         CHECK(wrong == "e400 'ack' is the number of a message");
+        CHECK(odd_over.empty());
+        CHECK(static_cast<int>(odd->closed().code) == 4400);
     };
     server of;
     of.channel("/chat", echo_channel);
@@ -453,6 +457,77 @@ TEST_CASE("a client that is away: sends wait, and above the bound the session is
         (void)co_await weir::sleep(1s);
         const answer all = co_await get(at, flooded + "&ack=0");
         CHECK(all.body.ends_with("\nx1008 more is queued for the client than it may be\n"));
+    });
+}
+
+TEST_CASE("a bound over all sessions: silent ones are given up, the oldest first; without such, new ones are refused") {
+    server of;
+    std::string ends;
+    of.channel("/chat", [&ends](channel& client) -> task<> {
+        co_await client.send(std::string(1000, 'x'));
+        while (auto got = co_await client.read()) co_await client.send(*got);
+        if (client.closed().error == errc::buffer_full) ends += "full ";
+    }).bytes(100'000);
+    in_memory(of, [&](net::endpoint at) -> task<> {
+        std::vector<std::string> silent;
+        for (int i = 0; i < 120; ++i) {
+            const std::string one = co_await open_session(at, "?ack=0");
+            silent.push_back(one);
+            (void)co_await weir::sleep(10ms);
+        }
+        const answer oldest = co_await get(at, silent.front() + "&ack=0");
+        CHECK(oldest.status == 404);
+        const answer newest = co_await get(at, silent.back() + "&ack=0");
+        CHECK(newest.body == "t1 " + std::string(1000, 'x') + "\n");
+        CHECK(ends.size() > 20 * 5);
+        CHECK(ends.size() < 35 * 5);
+
+        std::vector<std::unique_ptr<websocket>> there; // that do not acknowledge
+        for (int i = 0; i < 200; ++i) {
+            auto ws = co_await open_websocket(at, "/chat?ack=0");
+            const std::string first = co_await next_record(*ws);
+            there.push_back(std::move(ws));
+            if (first == "e503 the sessions that there are take up the memory of all") break;
+            CHECK(first.starts_with("o"));
+        }
+        CHECK(there.size() > 70);
+        CHECK(there.size() < 100);
+        const answer refused = co_await get(at, "/chat");
+        CHECK(refused.status == 503);
+        CHECK(refused.has("Retry-After: 5\r\n"));
+        for (int i = 0; i < 40; ++i) there[static_cast<std::size_t>(i)]->send("a1");
+        (void)co_await weir::sleep(10ms);
+        (void)co_await open_session(at);
+        there.clear();
+    });
+}
+
+TEST_CASE("posting to a channel from other threads") {
+    server of;
+    of.channel("/chat", [](channel& client) -> task<> {
+        std::vector<std::thread> posters;
+        for (int who = 0; who < 3; ++who)
+            posters.emplace_back([who, to = client.handle()] {
+                for (int i = 0; i < 200; ++i)
+                    while (!to.post(std::string(1, static_cast<char>('a' + who)) + std::to_string(i)) && to.connected())
+                        std::this_thread::yield();
+            });
+        while (auto got = co_await client.read()) {}
+        for (std::thread& each : posters) each.join();
+    });
+    over_sockets(of, [](net::endpoint at) -> task<> {
+        auto ws = co_await open_websocket(at, "/chat");
+        const std::string opened = co_await next_record(*ws);
+        CHECK(opened.starts_with("o"));
+        int next[3] = {};
+        for (int i = 1; i <= 600; ++i) {
+            const std::string record = co_await next_record(*ws);
+            const std::string begin = "t" + std::to_string(i) + " ";
+            REQUIRE(record.starts_with(begin));
+            CHECK(record.substr(begin.size() + 1) == std::to_string(next[record[begin.size()] - 'a']++));
+        }
+        ws->send("x");
+        co_await ws->close();
     });
 }
 

@@ -14,10 +14,10 @@ namespace tests {
 // Has one session listed, until it is struck off.
 class lone_session final : private weir::detail::session_owner<> {
 public:
-    explicit lone_session(const weir::session_options& options = {})
+    explicit lone_session(const weir::session_options& options = {}, weir::detail::session::budget* within = nullptr)
         : x_options(options), x_held(weir::shared<weir::detail::session>::make(
                                   *weir::scheduler::current(), x_options, static_cast<weir::detail::session_owner<>&>(*this),
-                                  std::string("id"))) {}
+                                  std::string("id"), within)) {}
     ~lone_session() { x_held->disown(); }
 
     weir::detail::session& operator*() const { return *x_held; }

@@ -1,6 +1,7 @@
 // The mechanics of sessions, with carriers that a test plays, on virtual time.
 #include "../support/session_world.hpp"
 
+#include <weir/core/pseudo_random.hpp>
 #include <weir/coro/in_context.hpp>
 #include <weir/coro/scope.hpp>
 #include <weir/coro/this_context.hpp>
@@ -8,6 +9,8 @@
 #include <weir/io/sleep.hpp>
 #include <weir/transport/session_room.hpp>
 #include <weir/transport/waiting_carrier.hpp>
+
+#include <memory>
 
 using namespace weir;
 using namespace std::chrono_literals;
@@ -391,5 +394,170 @@ TEST_CASE("a carrier to wait in: news, the end, and another one that takes over"
         CHECK(last.has_news());
         auto told = co_await last.news();
         CHECK(told);
+    });
+}
+
+TEST_CASE("a bound for several: who was away for longest is given up, what many get counts once, what comes in counts") {
+    in_memory([]() -> task<> {
+        detail::session::budget all;
+        all.limit(10'000);
+        {
+            lone_session first({}, &all), second({}, &all), third({.overflow = overflow_policy::drop}, &all);
+            channel one(*first), two(*second), three(*third);
+            const std::string payload(3000, 'x');
+            for (channel* each : {&one, &two, &three}) CHECK(each->try_send(message(as_bytes(payload), true)));
+            CHECK(all.bytes() > 9000);
+            CHECK(all.bytes() < 9400);
+            first->heard(); // and so the second one's client has been away for longest
+            CHECK(three.try_send(message(as_bytes(payload), true)));
+            CHECK(one.is_open());
+            CHECK(three.is_open());
+            CHECK_FALSE(two.is_open());
+            CHECK_FALSE(second.listed());
+            CHECK(two.closed().cause == close_cause::limit);
+            CHECK(two.closed().error == errc::buffer_full);
+            CHECK(two.queued_bytes() == 0);
+            CHECK_FALSE(two.try_send(message(as_bytes(payload), true)));
+            CHECK(all.bytes() < 9400);
+            CHECK_FALSE(all.is_used_up()); // somebody is away
+
+            played_carrier of_first(*first), of_third(*third);
+            of_first.attach();
+            of_third.attach();
+            CHECK(all.is_used_up());
+            CHECK_FALSE(three.try_send(message(as_bytes(payload), true))); // nobody to give up: dropped
+            CHECK(three.is_open());
+            CHECK(first->receive({}, std::string(payload), true) == detail::reception::no_room);
+            CHECK(first->receive({}, std::string(100, 'y'), true) == detail::reception::taken);
+            CHECK_FALSE(one.try_send(message(as_bytes(payload), true))); // closed
+            CHECK(one.closed().reason == "more is queued for all clients together than it may be");
+            auto got = co_await one.read();
+            CHECK(got);
+            got = co_await one.read();
+            CHECK(got.error() == errc::buffer_full);
+            CHECK(first->resume(1) == errc{}); // what has arrived takes nothing any more
+            CHECK(third->resume(2) == errc{});
+            CHECK(all.bytes() == 0);
+
+            const detail::kept_message many = detail::keep_message(as_bytes(std::string(8000, 'z')), true);
+            lone_session fourth({}, &all);
+            channel four(*fourth);
+            CHECK(three.try_send_kept(many));
+            const std::size_t once = all.bytes();
+            CHECK(four.try_send_kept(many));
+            CHECK(all.bytes() - once < 50);
+            CHECK_FALSE(four.try_send(message(as_bytes(std::string(11'000, 'z')), true))); // more than there ever is
+            CHECK_FALSE(four.is_open());
+            CHECK(three.is_open());
+        }
+        CHECK(all.bytes() == 0);
+        co_return;
+    });
+}
+
+TEST_CASE("a bound for several: a handler that reads gets what comes in all the same") {
+    in_memory([]() -> task<> {
+        detail::session::budget all;
+        all.limit(1000);
+        lone_session of({}, &all);
+        channel client(*of);
+        played_carrier by(*of);
+        by.attach();
+        CHECK(client.try_send(message(as_bytes(std::string(900, 'x')), true)));
+        CHECK(of->receive({}, std::string(500, 'y'), true) == detail::reception::no_room);
+        int rounds = 0;
+        scope both;
+        both.spawn([](detail::session& to, int& tries) -> task<> {
+            for (int i = 0; i < 3; ++i)
+                while (to.receive({}, std::string(500, static_cast<char>('a' + i)), true) == detail::reception::no_room) {
+                    ++tries;
+                    const result<> told = co_await detail::room_for_more(to);
+                    CHECK(told);
+                }
+        }, std::ref(*of), std::ref(rounds));
+        for (int i = 0; i < 3; ++i) {
+            auto got = co_await client.read();
+            REQUIRE(got);
+            CHECK(got->text() == std::string(500, static_cast<char>('a' + i)));
+        }
+        co_await both.join();
+        CHECK(rounds >= 1);
+        CHECK(rounds < 10);
+        by.take();
+        CHECK(of->resume(1) == errc{});
+        CHECK(all.bytes() == 0);
+    });
+}
+
+TEST_CASE("a bound for several holds whatever is done, and nothing is counted when nothing is left") {
+    in_memory([]() -> task<> {
+        pseudo_random chance(7);
+        detail::session::budget all;
+        all.limit(20'000);
+        {
+            std::vector<std::unique_ptr<lone_session>> sessions;
+            for (int step = 0; step < 20'000; ++step) {
+                if (sessions.size() < 10) sessions.push_back(std::make_unique<lone_session>(session_options{.queue_bytes = 8000}, &all));
+                const std::size_t which = chance.next() % sessions.size();
+                detail::session& of = **sessions[which];
+                const std::string payload(chance.next() % 3000, 'x');
+                switch (chance.next() % 8) {
+                case 0: of.heard(); break;
+                case 1: of.all_arrived(); break;
+                case 2: (void)of.receive({}, std::string(payload), true); break;
+                case 3:
+                    if (of.readable()) (void)of.take();
+                    break;
+                case 4: {
+                    const detail::kept_message kept = detail::keep_message(as_bytes(payload), false);
+                    for (const auto& each : sessions) (void)(*each)->send(kept);
+                    break;
+                }
+                case 5:
+                    while (of.has_next()) of.hand_out();
+                    of.handed_out();
+                    break;
+                default: (void)of.send(detail::keep_message(as_bytes(payload), true));
+                }
+                REQUIRE(all.bytes() <= 20'000);
+                if (!of.is_open() && chance.next() % 4 == 0) sessions.erase(sessions.begin() + static_cast<std::ptrdiff_t>(which));
+            }
+        }
+        CHECK(all.bytes() == 0);
+        co_return;
+    });
+}
+
+TEST_CASE("posting from elsewhere: bounded, in order, before a close, and false after it") {
+    in_memory([]() -> task<> {
+        lone_session of({.queue_bytes = 10'000});
+        channel client(*of);
+        const channel_handle handle = client.handle();
+        const channel_handle copy = handle;
+        CHECK(handle.connected());
+        CHECK(handle.post("one"));
+        CHECK(copy.post(as_bytes(std::string_view("two"))));
+        CHECK(client.queued_bytes() == 0); // not in the call
+        (void)co_await yield();
+        (void)co_await yield();
+        played_carrier by(*of, 1000);
+        by.attach();
+        CHECK(by.got == texts{"1:one", "2:two"});
+        int posted = 0;
+        while (posted < 1000 && handle.post(std::string_view(std::string(1000, 'x')))) ++posted;
+        CHECK(posted > 5);
+        CHECK(posted <= 10);
+        client.close(ws::close_code::normal, "bye");
+        CHECK(by.got.size() == static_cast<std::size_t>(2 + posted));
+        CHECK_FALSE(handle.post("too late"));
+        CHECK_FALSE(copy.connected());
+        CHECK_FALSE(client.handle().post("too late"));
+        lone_session given_up;
+        channel other(*given_up);
+        const channel_handle to_other = other.handle();
+        CHECK(to_other.post("never sent"));
+        given_up->give_up();
+        CHECK_FALSE(to_other.connected());
+        CHECK(other.queued_bytes() == 0);
     });
 }

@@ -13,7 +13,7 @@
 #pragma once
 
 #include <weir/core/list.hpp>
-#include <weir/core/shared.hpp>
+#include <weir/transport/kept_message.hpp>
 #include <weir/transport/websocket.hpp>
 
 #include <string>
@@ -27,7 +27,7 @@ class room {
     struct telling {
         bytes_view payload;
         bool is_text;
-        shared<const owned_message> kept;
+        detail::kept_message kept;
     };
 
 public:
@@ -78,7 +78,7 @@ public:
         template <class Member>
         static bool tell(void* member, telling& what) {
             if (!what.kept)
-                what.kept = shared<const owned_message>::make(owned_message{std::string(as_text(what.payload)), what.is_text});
+                what.kept = detail::kept_message::make(owned_message{std::string(as_text(what.payload)), what.is_text});
             return static_cast<Member*>(member)->try_send_kept(what.kept);
         }
 

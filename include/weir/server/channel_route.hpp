@@ -34,6 +34,16 @@ public:
         return *this;
     }
 
+    // How many bytes the messages of all its sessions may take together, sent ones that are kept for clients and received ones
+    // that handlers have not read; 256 MiB by default. What a room sends counts once. When a message does not fit, sessions
+    // whose clients are away are given up, the one that has been away for longest first: their handlers are told
+    // (`errc::buffer_full`), and their clients get 404. Where nobody is away, `overflow` of the options decides about the session
+    // that the message is for, clients that send have to wait, and once seven eighths are taken new sessions are answered 503.
+    channel_route& bytes(std::size_t most) noexcept {
+        x_most_bytes = most;
+        return *this;
+    }
+
     // The transports that are offered; all by default.
     channel_route& transports(std::span<const transport_kind> offered) noexcept {
         x_offered = 0;
@@ -67,6 +77,7 @@ public:
 
     const session_options& options() const noexcept { return x_options; }
     std::size_t most_sessions() const noexcept { return x_most; }
+    std::size_t most_bytes() const noexcept { return x_most_bytes; }
     bool offers(transport_kind kind) const noexcept { return (x_offered & bit(kind)) != 0; }
     detail::request_handler* check() const noexcept { return x_handshakes.check(); }
     bool takes_any_origin() const noexcept { return x_any_origin; }
@@ -86,6 +97,7 @@ private:
     websocket_route& x_handshakes; // whose origins and check hold for plain requests too
     session_options x_options;
     std::size_t x_most = 65536;
+    std::size_t x_most_bytes = 256 * 1024 * 1024;
     unsigned x_offered = 15;
     bool x_any_origin = false;
 };

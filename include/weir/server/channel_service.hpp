@@ -54,6 +54,7 @@ public:
         taken made;
         if (asked.session.empty()) {
             if (x_sessions.size() >= x_route.most_sessions()) return refuse(503, "there are as many sessions as there may be");
+            if (x_sessions.budget().is_used_up()) return refuse(503, "the sessions that there are take up the memory of all");
             made.held = x_sessions.open(*io::loop::current(), io::loop::current()->random(), x_route.options());
             made.is_new = true;
             owned<const http::request_head> kept;
@@ -122,6 +123,7 @@ private:
     void begin(scope& tasks) noexcept override {
         x_tasks = &tasks;
         x_stopping = false;
+        x_sessions.budget().limit(x_route.most_bytes());
     }
     void stop() noexcept override {
         x_stopping = true;

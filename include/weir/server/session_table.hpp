@@ -39,11 +39,14 @@ public:
 
     std::size_t size() const noexcept { return x_size; }
 
+    // What all of them may have in memory together.
+    typename session::budget& budget() noexcept { return x_budget; }
+
     // A new session. `options` must outlive it.
     [[gnu::cold]] shared<session> open(scheduler& on, entropy& random, const session_options& options) {
         if ((x_size + 1) * 2 > x_slots.size()) resize(x_slots.empty() ? smallest : x_slots.size() * 2);
         shared<session> made =
-            shared<session>::make(on, options, static_cast<session_owner<Tag>&>(*this), make_session_id<Tag>(random));
+            shared<session>::make(on, options, static_cast<session_owner<Tag>&>(*this), make_session_id<Tag>(random), &x_budget);
         x_slots[find_slot(made->id())] = made;
         ++x_size;
         return made;
@@ -112,6 +115,7 @@ private:
             }
     }
 
+    typename session::budget x_budget; // the sessions use it
     sequence<shared<session>> x_slots;
     std::size_t x_size = 0;
 };

@@ -8,7 +8,7 @@
 //
 // The channel lives as long as its handler, and does not end when a connection does: a client that comes back within the
 // keep time, in the same way or another one, gets what it missed, once and in order. The interface is that of a WebSocket.
-// One coroutine may read at a time, any number may send, at any time. Loop thread only.
+// One coroutine may read at a time, any number may send, at any time. Loop thread only; `handle()` is for other threads.
 #pragma once
 
 #include <weir/core/exchanged.hpp>
@@ -16,8 +16,12 @@
 #include <weir/coro/bounded.hpp>
 #include <weir/transport/send_status.hpp>
 #include <weir/transport/session.hpp>
+#include <weir/transport/websocket_handle.hpp>
 
 namespace weir::inline v0 {
+
+// For other threads, weak and copyable. It is that of a WebSocket, so both kinds go into one container.
+using channel_handle = websocket_handle;
 
 // The interface of `channel`, below.
 template <class Tag = void>
@@ -123,6 +127,9 @@ public:
 
     // Whether messages may still be sent.
     bool is_open() const noexcept { return x_session.is_open(); }
+
+    // For other threads: `post` queues a message for the loop to send, within the bound of `queue_bytes`.
+    channel_handle handle() const { return channel_handle(x_session.port()); }
 
     // What carries it, or carried it last. Changes when the client moves on to something better, or has to make do.
     transport_kind transport() const noexcept { return x_session.transport(); }

@@ -1,22 +1,19 @@
 // The messages that a session has sent and that may have to be sent again, numbered from 1.
 //
 // In front stand those that were handed to a carrier and are not known to have arrived, behind them those that were not
-// handed out yet. A message that goes to many sessions is in memory once. What counts against bounds is the payload and
-// what it takes to keep it. Loop thread only.
+// handed out yet. A message that goes to many sessions is in memory once. What counts against the bounds of a session is the
+// payload and what it takes to keep it. Loop thread only.
 #pragma once
 
 #include <weir/core/fifo.hpp>
 #include <weir/core/sequence.hpp>
-#include <weir/core/shared.hpp>
-#include <weir/transport/message.hpp>
+#include <weir/transport/kept_message.hpp>
 
 #include <cassert>
 #include <cstdint>
 #include <utility>
 
 namespace weir::inline v0::detail {
-
-using kept_message = shared<const owned_message>;
 
 template <class = void>
 kept_message keep_message(bytes_view payload, bool is_text) {
@@ -26,11 +23,26 @@ kept_message keep_message(bytes_view payload, bool is_text) {
 template <class = void>
 class message_log {
 public:
+    // What it holds is counted in `tally`, where there is one.
+    explicit message_log(byte_tally tally = {}) noexcept : x_tally(std::move(tally)) {}
+    message_log(const message_log&) = delete;
+    message_log& operator=(const message_log&) = delete;
+    ~message_log() { forget_all(); }
+
+    // How much more the tally would say if that was pushed.
+    static std::size_t tally_cost(const kept_record& of) noexcept {
+        return place_bytes + (of.is_counted() ? 0 : of.bytes());
+    }
+
     static std::size_t cost(const owned_message& of) noexcept { return of.data.size() + sizeof(owned_message); }
 
     void push(kept_message sent) {
         x_unsent_bytes += cost(*sent);
         x_bytes += cost(*sent);
+        if (x_tally) {
+            sent->count_in(x_tally);
+            *x_tally += place_bytes;
+        }
         x_kept.push(std::move(sent));
     }
 
@@ -63,6 +75,9 @@ public:
         while (x_forgotten < number && !x_kept.empty()) forget_one();
     }
 
+    // Whether they have arrived or not.
+    void forget_all() noexcept { forget_to(last()); }
+
     // Forgets the oldest that were handed out, until those that were take no more than `most_bytes`.
     void forget_above(std::size_t most_bytes) noexcept {
         while (x_sent && x_bytes - x_unsent_bytes > most_bytes) forget_one();
@@ -77,13 +92,17 @@ public:
     }
 
 private:
+    static constexpr std::size_t place_bytes = sizeof(kept_message);
+
     void forget_one() noexcept {
         if (x_sent == 0) hand_out();
+        if (x_tally) *x_tally -= place_bytes;
         x_bytes -= cost(*x_kept.pop());
         --x_sent;
         ++x_forgotten;
     }
 
+    byte_tally x_tally;
     fifo<kept_message> x_kept;
     std::size_t x_sent = 0;        // how many of them were handed out
     std::uint64_t x_forgotten = 0; // the number of the last message that is not kept any more

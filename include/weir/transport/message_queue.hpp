@@ -5,7 +5,7 @@
 #pragma once
 
 #include <weir/core/fifo.hpp>
-#include <weir/transport/message.hpp>
+#include <weir/transport/kept_message.hpp>
 
 #include <cstddef>
 #include <utility>
@@ -15,8 +15,16 @@ namespace weir::inline v0::detail {
 template <class = void>
 class message_queue {
 public:
+    // What it holds is counted in `tally`, where there is one.
+    explicit message_queue(byte_tally tally = {}) noexcept : x_tally(std::move(tally)) {}
+    message_queue(const message_queue&) = delete;
+    message_queue& operator=(const message_queue&) = delete;
+    ~message_queue() { count(0); }
+
+    static std::size_t cost(const owned_message& of) noexcept { return of.data.size() + sizeof(owned_message); }
+
     void push(owned_message received) {
-        x_bytes += cost(received);
+        count(x_bytes + cost(received));
         x_queue.push(std::move(received));
     }
 
@@ -30,7 +38,7 @@ public:
     // The oldest, which must be there. Valid until the next call of this or `release`.
     message pop() noexcept {
         x_popped = x_queue.pop();
-        x_bytes -= cost(x_popped);
+        count(x_bytes - cost(x_popped));
         return message(x_popped);
     }
 
@@ -42,8 +50,12 @@ public:
 private:
     static constexpr std::size_t kept_bytes = 256;
 
-    static std::size_t cost(const owned_message& of) noexcept { return of.data.size() + sizeof(owned_message); }
+    void count(std::size_t bytes) noexcept {
+        if (x_tally) *x_tally += bytes - x_bytes;
+        x_bytes = bytes;
+    }
 
+    byte_tally x_tally;
     fifo<owned_message> x_queue;
     std::size_t x_bytes = 0; // of what is queued
     owned_message x_popped;

@@ -18,6 +18,8 @@
 #include <weir/transport/ending.hpp>
 #include <weir/transport/message_log.hpp>
 #include <weir/transport/message_queue.hpp>
+#include <weir/transport/remote_port.hpp>
+#include <weir/transport/session_budget.hpp>
 #include <weir/transport/session_options.hpp>
 #include <weir/transport/transport_kind.hpp>
 
@@ -42,16 +44,24 @@ protected:
 enum class reception : unsigned char { taken, known, gap, no_room, closed };
 
 template <class Tag>
-class basic_session {
+class basic_session : public list_node<basic_session<Tag>>, private remote_target {
 public:
-    basic_session(scheduler& runs_on, const session_options& options, session_owner<Tag>& owner, std::string id)
-        : x_scheduler(runs_on), x_options(options), x_owner(&owner), x_id(std::move(id)), x_ending(runs_on.now()),
-          x_heard(runs_on.now()), x_keep(*this), x_patience(*this) {
+    using budget = session_budget<basic_session>;
+
+    // `within`: what it may use together with others, which must outlive the owner's interest in it; null for its own bounds only.
+    basic_session(scheduler& runs_on, const session_options& options, session_owner<Tag>& owner, std::string id,
+                  budget* within = nullptr)
+        : x_scheduler(runs_on), x_options(options), x_owner(&owner), x_budget(within), x_id(std::move(id)),
+          x_log(within ? within->tally() : byte_tally()), x_received(within ? within->tally() : byte_tally()),
+          x_ending(runs_on.now()), x_heard(runs_on.now()), x_keep(*this), x_patience(*this) {
         await_client();
     }
     basic_session(const basic_session&) = delete;
     basic_session& operator=(const basic_session&) = delete;
-    ~basic_session() { assert(!x_carrier && !x_reader && "a session was destroyed while it was in use"); }
+    ~basic_session() {
+        assert(!x_carrier && !x_reader && "a session was destroyed while it was in use");
+        if (x_port) x_port->forget();
+    }
 
     std::string_view id() const noexcept { return x_id; }
     void named(std::string_view id) { x_id = id; } // by the server, in its first answer
@@ -63,11 +73,15 @@ public:
 
     bool is_open() const noexcept { return x_ending.cause() == close_cause::open; }
 
-    // Queues a message. `closed`, or `buffer_full` above the bound, with the session closed if the policy says so.
+    // Queues a message. `closed`, or `buffer_full` above a bound, with the session closed if the policy says so.
     errc send(kept_message sent) {
         if (!is_open()) return errc::closed;
         const std::size_t queued = pressure(), more = message_log<Tag>::cost(*sent);
-        if (queued && (queued > x_options.queue_bytes || more > x_options.queue_bytes - queued)) return overflow();
+        if (queued && (queued > x_options.queue_bytes || more > x_options.queue_bytes - queued))
+            return overflow("more is queued for the client than it may be");
+        if (x_budget && !x_budget->make_room(message_log<Tag>::tally_cost(*sent), nullptr))
+            return overflow("more is queued for all clients together than it may be");
+        if (!is_open()) return errc::buffer_full; // its own client was away for longest
         x_bytes_out += sent->data.size();
         x_log.push(std::move(sent));
         if (x_carrier) x_carrier->wake();
@@ -87,6 +101,7 @@ public:
         x_reader = &reader;
         x_received.release();
         if (reader.suspend(who, in) && has_news()) wake_reader();
+        wake(x_deliverers, errc{}); // whoever waits there has something to read
         return true;
     }
     void end_wait() noexcept { x_reader = nullptr; }
@@ -104,9 +119,11 @@ public:
 
     // Ends the session: what was sent before still goes to the client, then the code and reason. Only the first time.
     [[gnu::cold]] void close(close_cause cause, ws::close_code code, std::string_view reason, std::error_code why = {}) noexcept {
+        if (x_port) x_port->deliver(); // what was posted before is sent before
         if (!is_open()) return;
         x_ending.note(cause, code, reason, why);
         x_ending.note_end(x_scheduler.now());
+        if (x_port) x_port->forget();
         if (x_reader) wake_reader();
         wake(x_senders, errc::closed);
         wake(x_deliverers, errc::closed);
@@ -123,6 +140,13 @@ public:
         return all;
     }
 
+    // The way in from other threads; null when nothing can be sent any more.
+    shared<remote_port> port() {
+        if (!x_port && is_open())
+            x_port = shared<remote_port>::make(x_scheduler, static_cast<remote_target&>(*this), x_options.queue_bytes);
+        return x_port;
+    }
+
     // The context that is cancelled when the client is gone while nobody reads; null for none.
     void guard(context* handler) noexcept {
         x_context = handler;
@@ -137,6 +161,7 @@ public:
         x_transport = kind;
         heard();
         x_keep.disarm();
+        list_node<basic_session>::unlink();
         if (before) before->superseded();
     }
     void detach(carrier& which) noexcept {
@@ -205,6 +230,9 @@ public:
         if (number && *number <= x_last_received) return reception::known;
         if (number && *number != x_last_received + 1) return reception::gap;
         if (!x_received.fits(payload.size(), x_options.read_ahead_bytes)) return reception::no_room;
+        if (x_budget && !(x_reader && x_received.empty()) && // then it does not stay
+            !x_budget->make_room(payload.size() + sizeof(owned_message), this))
+            return reception::no_room;
         ++x_last_received;
         x_bytes_in += payload.size();
         x_received.push(owned_message{std::move(payload), is_text});
@@ -213,14 +241,28 @@ public:
     }
     void wait_for_room(waiter& deliverer) noexcept { x_deliverers.push_back(deliverer); }
 
+    // Closes it for good, although its client may come back, since others need the memory. It may be destroyed in this call.
+    [[gnu::cold]] void give_up() noexcept {
+        if (x_port) x_port->forget();
+        close(close_cause::limit, ws::close_code::policy_violation, "the client was away for longest when memory was needed",
+              make_error_code(errc::buffer_full));
+        x_log.forget_all();
+        client_knows();
+    }
+
     // The client knows that the session has closed.
     void client_knows() noexcept {
         x_keep.disarm();
+        list_node<basic_session>::unlink();
         if (session_owner<Tag>* const owner = exchanged(x_owner, nullptr)) owner->strike(*this);
     }
 
     // The owner goes: nobody is told any more.
-    void disown() noexcept { x_owner = nullptr; }
+    void disown() noexcept {
+        x_owner = nullptr;
+        x_budget = nullptr;
+        list_node<basic_session>::unlink();
+    }
 
 private:
     static constexpr unsigned messages_in_a_row = 64;
@@ -255,15 +297,16 @@ private:
         if (!x_senders.empty() && pressure() <= x_options.high_water_bytes / 2) wake(x_senders, errc{});
     }
 
-    [[gnu::cold]] errc overflow() noexcept {
+    [[gnu::cold]] errc overflow(std::string_view why) noexcept {
         if (x_options.overflow == overflow_policy::close)
-            close(close_cause::limit, ws::close_code::policy_violation, "more is queued for the client than it may be",
-                  make_error_code(errc::buffer_full));
+            close(close_cause::limit, ws::close_code::policy_violation, why, make_error_code(errc::buffer_full));
         return errc::buffer_full;
     }
 
     void await_client() noexcept {
-        if (x_owner) x_scheduler.arm(x_keep, x_options.keep);
+        if (!x_owner) return;
+        x_scheduler.arm(x_keep, x_options.keep);
+        if (x_budget) x_budget->note_absence(*this);
     }
 
     [[gnu::cold]] void keep_is_over() noexcept {
@@ -284,9 +327,14 @@ private:
         if (x_context && !x_told) exchanged(x_context, nullptr)->cancel();
     }
 
+    void send_posted(const owned_message& posted) noexcept override {
+        (void)send(kept_message::make(owned_message(posted)));
+    }
+
     scheduler& x_scheduler;
     const session_options& x_options;
     session_owner<Tag>* x_owner; // null once it is struck off
+    budget* x_budget;            // null for none
     std::string x_id;
     carrier* x_carrier = nullptr;
     message_log<Tag> x_log;
@@ -300,6 +348,7 @@ private:
     list<ready_item> x_senders;    // that wait until less is queued
     list<ready_item> x_deliverers; // that wait for room among what is received
     context* x_context = nullptr;
+    shared<remote_port> x_port; // once it was asked for
     std::chrono::nanoseconds x_heard;
     own_timer<&basic_session::keep_is_over> x_keep;
     own_timer<&basic_session::out_of_patience> x_patience;
