@@ -7,6 +7,12 @@
 #include <fstream>
 #include <iterator>
 
+#define LLVMFuzzerTestOneInput envelope_
+#include "envelope.cpp"
+#undef LLVMFuzzerTestOneInput
+#define LLVMFuzzerTestOneInput event_stream
+#include "event_stream.cpp"
+#undef LLVMFuzzerTestOneInput
 #define LLVMFuzzerTestOneInput extension
 #include "extension.cpp"
 #undef LLVMFuzzerTestOneInput
@@ -54,6 +60,8 @@ struct target {
 };
 
 constexpr target targets[] = {
+    {"envelope", envelope_},
+    {"event_stream", event_stream},
     {"extension", extension},
     {"frame_header", frame_header},
     {"handshake", handshake},
