@@ -170,6 +170,37 @@ TEST_CASE("client channel: the server closes") {
     }
 }
 
+TEST_CASE("client channel: what a handler says last arrives, whatever becomes of the connection that it is said on") {
+    for (const transport_kind kind : kinds) {
+        CAPTURE(to_text(kind));
+        server of;
+        of.channel("/chat", [&](channel& client) -> task<> {
+            (void)co_await client.read();
+            client.send("last words");
+        });
+        in_memory(of, [&](net::endpoint at) -> task<> {
+            meddler between(at);
+            auto chat = co_await weir::open(http_url(between.at), {.transports = {&kind, 1}, .interval = 5s});
+            REQUIRE_MESSAGE(chat, chat.error().message());
+            const bool over_http = kind == transport_kind::long_polling || kind == transport_kind::polling;
+            between.mute = !over_http; // nothing of the server's gets through
+            co_await chat->send("go");
+            (void)co_await weir::sleep(100ms);
+            co_await chat->send("more"); // the answer to a POST says that it is over as well
+            (void)co_await weir::sleep(100ms);
+            between.break_all();
+            between.mute = false;
+            auto words = co_await chat->read().within(20s);
+            REQUIRE_MESSAGE(words, words.error().message());
+            CHECK(words->text() == "last words");
+            auto over = co_await chat->read().within(20s);
+            CHECK(!over);
+            CHECK(over.error() == errc::closed);
+            CHECK_MESSAGE(chat->closed().cause == close_cause::peer, chat->closed().message());
+        });
+    }
+}
+
 TEST_CASE("client channel: nothing is lost or doubled when connections break again and again") {
     for (const transport_kind kind : kinds)
         for (const auto every : {110ms, 730ms, 3100ms}) {

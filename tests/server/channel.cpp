@@ -284,10 +284,15 @@ TEST_CASE("the end of the handler: x1000, x1011 when it throws, again and again 
     auto work = [&](net::endpoint at) -> task<> {
         const std::string returned = co_await open_session(at, {}, "/return");
         for (int i = 0; i < 2; ++i) {
+            const answer early = co_await post(at, returned, "t1 x");
+            CHECK(early.status == 410);
+            CHECK(early.body == "a0\n"); // the end comes behind the message
             const answer said = co_await get(at, returned + "&ack=0");
             CHECK(said.status == 200);
             CHECK(said.body == "t1 bye\nx1000\n");
         }
+        const answer end = co_await get(at, returned + "&ack=1");
+        CHECK(end.body == "x1000\n");
         const answer sent = co_await post(at, returned, "t1 x");
         CHECK(sent.status == 410);
         CHECK(sent.body == "a0\nx1000\n");

@@ -196,7 +196,7 @@ private:
             if (!written) co_return;
             events = std::string();
         }
-        if (!here.is_superseded() && !from.is_open()) from.client_knows();
+        if (!here.is_superseded() && !from.is_open() && from.queued_bytes() == 0) from.client_knows();
     }
 
     response_stream& begin_stream(exchange& http) const {
@@ -281,8 +281,10 @@ private:
             text += '\n';
         } else if (!to.is_open()) {
             if (!all.closes) status = 410;
-            append_closed(text, to);
-            text += '\n';
+            if (all.closes || to.queued_bytes() == 0) { // it comes behind all messages, and those a GET fetches
+                append_closed(text, to);
+                text += '\n';
+            }
         }
         answer(http, status, std::move(text));
         if (all.closes) to.client_knows();

@@ -30,12 +30,15 @@ public:
                 if (!told && told.error() == errc::canceled) co_return;
             }
         }
+        const close_info end = this->x_ws.closed();
+        if (x_said_end && end.cause == close_cause::local && !end.error) this->x_session.client_knows(); // it has answered
     }
 
 private:
     [[gnu::cold]] void say_closed() override {
         this->say_end();
-        this->x_session.client_knows();
+        x_said_end = true;
+        if (this->x_session.closed().cause == close_cause::peer) this->x_session.client_knows();
     }
 
     // The session goes on, without us.
@@ -49,6 +52,8 @@ private:
     void superseded() noexcept override { refuse(409, "another connection has taken over this session"); }
 
     [[gnu::cold]] void take_from_server(const envelope::record&) override { refuse(400, "a record that only a server sends"); }
+
+    bool x_said_end = false;
 };
 
 } // namespace weir::inline v0::detail
