@@ -323,6 +323,46 @@ TEST_CASE("client channel: a better transport that never works is tried ever les
     }
 }
 
+TEST_CASE("client channel: while something better is tried, a held request is answered and not made again") {
+    const transport_kind two[] = {transport_kind::websocket, transport_kind::long_polling};
+    server of;
+    channel* there = nullptr;
+    of.channel("/chat", [&](channel& client) -> task<> {
+        there = &client;
+        (void)co_await client.read();
+        there = nullptr;
+    });
+    in_memory(of, [&](net::endpoint at) -> task<> {
+        meddler between(at);
+        event probed;
+        between.verdict = [&](std::string_view text) {
+            if (!upgrades(text)) return fate::pass;
+            probed.set();
+            return fate::swallow;
+        };
+        auto chat = co_await weir::open(http_url(between.at), {.transports = two});
+        REQUIRE_MESSAGE(chat, chat.error().message());
+        CHECK(chat->transport() == transport_kind::long_polling);
+        probed.reset();
+        REQUIRE(co_await probed.wait().within(20s));
+        const auto fetches = [&] { return between.count("transport=long-polling"); };
+        const int before = fetches();
+        there->send("one"); // while the server has not answered the handshake, and is not going to
+        auto one = co_await chat->read().within(100ms);
+        REQUIRE(one);
+        CHECK(one->text() == "one");
+        (void)co_await weir::sleep(3500ms);
+        CHECK(fetches() == before); // it would take the session from a WebSocket that the server has answered
+        (void)co_await weir::sleep(1s);
+        CHECK(fetches() == before + 1);
+        there->send("two");
+        auto two_of_two = co_await chat->read().within(100ms);
+        REQUIRE(two_of_two);
+        CHECK(two_of_two->text() == "two");
+        for (const std::string& each : between.answers) CHECK(each == "HTTP/1.1 200 OK");
+    });
+}
+
 TEST_CASE("client channel: what a WebSocket has swallowed goes out again by polling") {
     const transport_kind two[] = {transport_kind::websocket, transport_kind::polling};
     server of;

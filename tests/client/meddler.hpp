@@ -45,6 +45,7 @@ public:
     weir::net::endpoint server;        // to whom it passes connections on
     judge verdict;                     // null: all passes
     std::vector<std::string> requests; // the first lines of all
+    std::vector<std::string> answers;  // likewise
     bool open = true;                  // connections that are made now are passed on, and not broken off
     bool mute = false;                 // nothing of what the server sends is passed on
 
@@ -87,6 +88,8 @@ private:
         for (;;) {
             const weir::result<bool> more = co_await far.source.more();
             if (!more || !*more || loses) co_return 0;
+            const std::string_view text = weir::as_text(far.source.rest());
+            if (text.starts_with("HTTP/1.1 ")) answers.emplace_back(text.substr(0, text.find('\r')));
             if (mute) continue;
             const weir::result<> written = co_await client.source.write(far.source.rest());
             if (!written) co_return 0;
