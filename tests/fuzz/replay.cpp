@@ -7,6 +7,9 @@
 #include <fstream>
 #include <iterator>
 
+#define LLVMFuzzerTestOneInput channel_pair
+#include "channel_pair.cpp"
+#undef LLVMFuzzerTestOneInput
 #define LLVMFuzzerTestOneInput envelope_
 #include "envelope.cpp"
 #undef LLVMFuzzerTestOneInput
@@ -60,6 +63,7 @@ struct target {
 };
 
 constexpr target targets[] = {
+    {"channel_pair", channel_pair},
     {"envelope", envelope_},
     {"event_stream", event_stream},
     {"extension", extension},
