@@ -7,6 +7,9 @@
 #include <fstream>
 #include <iterator>
 
+#define LLVMFuzzerTestOneInput channel_
+#include "channel.cpp"
+#undef LLVMFuzzerTestOneInput
 #define LLVMFuzzerTestOneInput channel_pair
 #include "channel_pair.cpp"
 #undef LLVMFuzzerTestOneInput
@@ -63,6 +66,7 @@ struct target {
 };
 
 constexpr target targets[] = {
+    {"channel", channel_},
     {"channel_pair", channel_pair},
     {"envelope", envelope_},
     {"event_stream", event_stream},
