@@ -1433,6 +1433,36 @@ private:
     weir::error x_error;
 };
 
+// Refers to a T that belongs to somebody else, or has the reason why there is none.
+template <class T>
+class [[nodiscard]] result<T&> {
+public:
+    using value_type = T&;
+
+    result(T& value) noexcept : x_value(&value) {}
+    result(weir::error reason) noexcept : x_error(std::move(reason)) {}
+    result(errc code) noexcept : x_error(code) {}
+
+    bool has_value() const noexcept { return x_value != nullptr; }
+    explicit operator bool() const noexcept { return has_value(); }
+
+    T& operator*() const noexcept { return assert(x_value), *x_value; }
+    T* operator->() const noexcept { return assert(x_value), x_value; }
+
+    const weir::error& error() const& noexcept { return assert(!x_value), x_error; }
+    weir::error&& error() && noexcept { return assert(!x_value), std::move(x_error); }
+
+    // What is referred to, or `std::system_error` thrown.
+    T& value() const {
+        if (!x_value) detail::throw_error(x_error);
+        return *x_value;
+    }
+
+private:
+    T* x_value = nullptr;
+    weir::error x_error;
+};
+
 // A result may be an error: test it, and print `*result`, or else `result.error()`.
 template <class Stream, class T>
 void operator<<(Stream& to, const result<T>& print_the_value_or_the_error_of_it) = delete;
@@ -8168,6 +8198,17 @@ constexpr std::string_view without_default_port(std::string_view authority, bool
                                      detail::without_default_port(*host, secure));
 }
 
+// Whether the request has one Origin, and that is one of `allowed`, a list of texts: "https://example.com". Without regard to
+// case, and letter for letter otherwise.
+template <class List>
+[[gnu::cold]] bool origin_among(const http::request_head& request, const List& allowed) noexcept {
+    if (request.fields.count("Origin") != 1) return false;
+    const std::string_view origin = *request.fields.get("Origin");
+    for (const std::string_view each : allowed)
+        if (http::equal_ignoring_case(origin, each)) return true;
+    return false;
+}
+
 } // namespace weir::inline v0::ws
 
 // ==== weir/protocol/ws/server_handshake.hpp ==========================================================================
@@ -11459,17 +11500,52 @@ struct piece {
 
 } // namespace weir::inline v0
 
+// ==== weir/transport/kept_message.hpp ================================================================================
+
+// A message that is kept for those it was sent to, once for all of them, and is counted once.
+//
+// Loop thread only.
+
+namespace weir::inline v0::detail {
+
+// How many bytes those have in memory who share it.
+using byte_tally = shared<std::size_t>;
+
+// Its bytes stand in the tally of whoever counted it first, as long as it is there.
+class kept_record : public owned_message {
+public:
+    explicit kept_record(owned_message of) noexcept : owned_message(std::move(of)) {}
+    kept_record(const kept_record&) = delete;
+    kept_record& operator=(const kept_record&) = delete;
+    ~kept_record() {
+        if (x_tally) *x_tally -= bytes();
+    }
+
+    std::size_t bytes() const noexcept { return data.size() + sizeof(kept_record); }
+    bool is_counted() const noexcept { return static_cast<bool>(x_tally); }
+    void count_in(const byte_tally& tally) const noexcept {
+        if (is_counted()) return;
+        x_tally = tally;
+        *tally += bytes();
+    }
+
+private:
+    mutable byte_tally x_tally;
+};
+
+using kept_message = shared<const kept_record>;
+
+} // namespace weir::inline v0::detail
+
 // ==== weir/transport/message_log.hpp =================================================================================
 
 // The messages that a session has sent and that may have to be sent again, numbered from 1.
 //
 // In front stand those that were handed to a carrier and are not known to have arrived, behind them those that were not
-// handed out yet. A message that goes to many sessions is in memory once. What counts against bounds is the payload and
-// what it takes to keep it. Loop thread only.
+// handed out yet. A message that goes to many sessions is in memory once. What counts against the bounds of a session is the
+// payload and what it takes to keep it. Loop thread only.
 
 namespace weir::inline v0::detail {
-
-using kept_message = shared<const owned_message>;
 
 template <class = void>
 kept_message keep_message(bytes_view payload, bool is_text) {
@@ -11479,11 +11555,26 @@ kept_message keep_message(bytes_view payload, bool is_text) {
 template <class = void>
 class message_log {
 public:
+    // What it holds is counted in `tally`, where there is one.
+    explicit message_log(byte_tally tally = {}) noexcept : x_tally(std::move(tally)) {}
+    message_log(const message_log&) = delete;
+    message_log& operator=(const message_log&) = delete;
+    ~message_log() { forget_all(); }
+
+    // How much more the tally would say if that was pushed.
+    static std::size_t tally_cost(const kept_record& of) noexcept {
+        return place_bytes + (of.is_counted() ? 0 : of.bytes());
+    }
+
     static std::size_t cost(const owned_message& of) noexcept { return of.data.size() + sizeof(owned_message); }
 
     void push(kept_message sent) {
         x_unsent_bytes += cost(*sent);
         x_bytes += cost(*sent);
+        if (x_tally) {
+            sent->count_in(x_tally);
+            *x_tally += place_bytes;
+        }
         x_kept.push(std::move(sent));
     }
 
@@ -11516,6 +11607,9 @@ public:
         while (x_forgotten < number && !x_kept.empty()) forget_one();
     }
 
+    // Whether they have arrived or not.
+    void forget_all() noexcept { forget_to(last()); }
+
     // Forgets the oldest that were handed out, until those that were take no more than `most_bytes`.
     void forget_above(std::size_t most_bytes) noexcept {
         while (x_sent && x_bytes - x_unsent_bytes > most_bytes) forget_one();
@@ -11530,13 +11624,17 @@ public:
     }
 
 private:
+    static constexpr std::size_t place_bytes = sizeof(kept_message);
+
     void forget_one() noexcept {
         if (x_sent == 0) hand_out();
+        if (x_tally) *x_tally -= place_bytes;
         x_bytes -= cost(*x_kept.pop());
         --x_sent;
         ++x_forgotten;
     }
 
+    byte_tally x_tally;
     fifo<kept_message> x_kept;
     std::size_t x_sent = 0;        // how many of them were handed out
     std::uint64_t x_forgotten = 0; // the number of the last message that is not kept any more
@@ -11558,8 +11656,16 @@ namespace weir::inline v0::detail {
 template <class = void>
 class message_queue {
 public:
+    // What it holds is counted in `tally`, where there is one.
+    explicit message_queue(byte_tally tally = {}) noexcept : x_tally(std::move(tally)) {}
+    message_queue(const message_queue&) = delete;
+    message_queue& operator=(const message_queue&) = delete;
+    ~message_queue() { count(0); }
+
+    static std::size_t cost(const owned_message& of) noexcept { return of.data.size() + sizeof(owned_message); }
+
     void push(owned_message received) {
-        x_bytes += cost(received);
+        count(x_bytes + cost(received));
         x_queue.push(std::move(received));
     }
 
@@ -11573,7 +11679,7 @@ public:
     // The oldest, which must be there. Valid until the next call of this or `release`.
     message pop() noexcept {
         x_popped = x_queue.pop();
-        x_bytes -= cost(x_popped);
+        count(x_bytes - cost(x_popped));
         return message(x_popped);
     }
 
@@ -11585,11 +11691,148 @@ public:
 private:
     static constexpr std::size_t kept_bytes = 256;
 
-    static std::size_t cost(const owned_message& of) noexcept { return of.data.size() + sizeof(owned_message); }
+    void count(std::size_t bytes) noexcept {
+        if (x_tally) *x_tally += bytes - x_bytes;
+        x_bytes = bytes;
+    }
 
+    byte_tally x_tally;
     fifo<owned_message> x_queue;
     std::size_t x_bytes = 0; // of what is queued
     owned_message x_popped;
+};
+
+} // namespace weir::inline v0::detail
+
+// ==== weir/transport/remote_port.hpp =================================================================================
+
+// A way into a connection from other threads.
+//
+// Shared by the connection and its handles, and alive as long as any of them. What is posted is copied, kept up to a bound, and
+// sent on the loop's thread in the order of posting. The lock is held for the time of a copy.
+
+namespace weir::inline v0::detail {
+
+// Who sends what was posted; on the loop's thread.
+class remote_target {
+public:
+    virtual void send_posted(const owned_message& posted) noexcept = 0;
+
+protected:
+    ~remote_target() = default;
+};
+
+class remote_port final : private remote_item {
+public:
+    remote_port(scheduler& runs_on, remote_target& target, std::size_t bound_bytes) noexcept
+        : x_scheduler(runs_on), x_target(&target), x_bound(bound_bytes) {}
+
+    // Queues a message. False when the connection is gone, or when more than the bound would wait. From any thread.
+    bool post(std::string_view payload, bool is_text) {
+        const std::lock_guard<std::mutex> lock(x_mutex);
+        if (!x_target || (x_bytes && x_bytes + cost(payload) > x_bound)) return false;
+        x_queue.push_back({std::string(payload), is_text});
+        x_bytes += cost(payload);
+        if (!exchanged(x_posted, true)) x_scheduler.post_remote(*this);
+        return true;
+    }
+
+    // Whether the connection is still there. From any thread; it may be gone the moment after.
+    bool connected() const {
+        const std::lock_guard<std::mutex> lock(x_mutex);
+        return x_target != nullptr;
+    }
+
+    // The connection goes: from now on nothing is accepted, and what waits is dropped. On the loop's thread.
+    void forget() noexcept {
+        {
+            const std::lock_guard<std::mutex> lock(x_mutex);
+            x_target = nullptr;
+            x_queue.clear();
+        }
+        x_scheduler.revoke(*this);
+    }
+
+    // Sends what waits. On the loop's thread.
+    void deliver() noexcept {
+        sequence<owned_message> queue;
+        {
+            const std::lock_guard<std::mutex> lock(x_mutex);
+            x_bytes = 0;
+            queue.swap(x_queue);
+        }
+        for (const owned_message& each : queue)
+            if (x_target) x_target->send_posted(each); // only this thread changes x_target
+    }
+
+private:
+    // Empty messages take memory as well.
+    static std::size_t cost(std::string_view payload) noexcept { return payload.size() + sizeof(owned_message); }
+
+    void run() noexcept override {
+        {
+            const std::lock_guard<std::mutex> lock(x_mutex);
+            x_posted = false;
+        }
+        deliver();
+    }
+
+    scheduler& x_scheduler;
+    mutable std::mutex x_mutex;
+    remote_target* x_target;
+    sequence<owned_message> x_queue;
+    std::size_t x_bytes = 0;
+    std::size_t x_bound;
+    bool x_posted = false;
+};
+
+} // namespace weir::inline v0::detail
+
+// ==== weir/transport/session_budget.hpp ==============================================================================
+
+// What all sessions of an owner may have in memory together, and whose session is given up when that is not enough: that whose
+// client has been away for longest.
+//
+// Every message is counted once, when it comes and when it goes, and every place that it has in the queue of a session. Loop
+// thread only.
+
+namespace weir::inline v0::detail {
+
+// `Session`: a node of a list of its own.
+template <class Session>
+class session_budget {
+public:
+    // At first there is no bound to speak of.
+    void limit(std::size_t most_bytes) noexcept { x_most = most_bytes; }
+
+    const byte_tally& tally() const noexcept { return x_tally; }
+    std::size_t bytes() const noexcept { return *x_tally; }
+
+    // Nothing is heard of its client, from now on or any more.
+    void note_absence(Session& of) noexcept {
+        of.list_node<Session>::unlink();
+        x_away.push_back(of);
+    }
+
+    // Sees to it that so many more bytes fit, by giving up sessions whose clients are away, but not `spared`. False where that
+    // would not help.
+    bool make_room(std::size_t more, const Session* spared) noexcept {
+        if (more > x_most) return false;
+        while (bytes() > x_most - more) {
+            Session* const oldest = x_away.front();
+            if (!oldest || oldest == spared) return false;
+            oldest->give_up();
+        }
+        return true;
+    }
+
+    // Whether hardly anything is left, and nobody is away who could be given up.
+    bool is_used_up() const noexcept { return x_away.empty() && bytes() > x_most - x_most / 8; }
+
+private:
+    byte_tally x_tally = byte_tally::make(std::size_t(0));
+    std::size_t x_most = SIZE_MAX;
+    list<Session> x_away; // since when, the longest first
 };
 
 } // namespace weir::inline v0::detail
@@ -11766,16 +12009,24 @@ protected:
 enum class reception : unsigned char { taken, known, gap, no_room, closed };
 
 template <class Tag>
-class basic_session {
+class basic_session : public list_node<basic_session<Tag>>, private remote_target {
 public:
-    basic_session(scheduler& runs_on, const session_options& options, session_owner<Tag>& owner, std::string id)
-        : x_scheduler(runs_on), x_options(options), x_owner(&owner), x_id(std::move(id)), x_ending(runs_on.now()),
-          x_heard(runs_on.now()), x_keep(*this), x_patience(*this) {
+    using budget = session_budget<basic_session>;
+
+    // `within`: what it may use together with others, which must outlive the owner's interest in it; null for its own bounds only.
+    basic_session(scheduler& runs_on, const session_options& options, session_owner<Tag>& owner, std::string id,
+                  budget* within = nullptr)
+        : x_scheduler(runs_on), x_options(options), x_owner(&owner), x_budget(within), x_id(std::move(id)),
+          x_log(within ? within->tally() : byte_tally()), x_received(within ? within->tally() : byte_tally()),
+          x_ending(runs_on.now()), x_heard(runs_on.now()), x_keep(*this), x_patience(*this) {
         await_client();
     }
     basic_session(const basic_session&) = delete;
     basic_session& operator=(const basic_session&) = delete;
-    ~basic_session() { assert(!x_carrier && !x_reader && "a session was destroyed while it was in use"); }
+    ~basic_session() {
+        assert(!x_carrier && !x_reader && "a session was destroyed while it was in use");
+        if (x_port) x_port->forget();
+    }
 
     std::string_view id() const noexcept { return x_id; }
     void named(std::string_view id) { x_id = id; } // by the server, in its first answer
@@ -11787,11 +12038,15 @@ public:
 
     bool is_open() const noexcept { return x_ending.cause() == close_cause::open; }
 
-    // Queues a message. `closed`, or `buffer_full` above the bound, with the session closed if the policy says so.
+    // Queues a message. `closed`, or `buffer_full` above a bound, with the session closed if the policy says so.
     errc send(kept_message sent) {
         if (!is_open()) return errc::closed;
         const std::size_t queued = pressure(), more = message_log<Tag>::cost(*sent);
-        if (queued && (queued > x_options.queue_bytes || more > x_options.queue_bytes - queued)) return overflow();
+        if (queued && (queued > x_options.queue_bytes || more > x_options.queue_bytes - queued))
+            return overflow("more is queued for the client than it may be");
+        if (x_budget && !x_budget->make_room(message_log<Tag>::tally_cost(*sent), nullptr))
+            return overflow("more is queued for all clients together than it may be");
+        if (!is_open()) return errc::buffer_full; // its own client was away for longest
         x_bytes_out += sent->data.size();
         x_log.push(std::move(sent));
         if (x_carrier) x_carrier->wake();
@@ -11811,6 +12066,7 @@ public:
         x_reader = &reader;
         x_received.release();
         if (reader.suspend(who, in) && has_news()) wake_reader();
+        wake(x_deliverers, errc{}); // whoever waits there has something to read
         return true;
     }
     void end_wait() noexcept { x_reader = nullptr; }
@@ -11828,9 +12084,11 @@ public:
 
     // Ends the session: what was sent before still goes to the client, then the code and reason. Only the first time.
     [[gnu::cold]] void close(close_cause cause, ws::close_code code, std::string_view reason, std::error_code why = {}) noexcept {
+        if (x_port) x_port->deliver(); // what was posted before is sent before
         if (!is_open()) return;
         x_ending.note(cause, code, reason, why);
         x_ending.note_end(x_scheduler.now());
+        if (x_port) x_port->forget();
         if (x_reader) wake_reader();
         wake(x_senders, errc::closed);
         wake(x_deliverers, errc::closed);
@@ -11847,6 +12105,13 @@ public:
         return all;
     }
 
+    // The way in from other threads; null when nothing can be sent any more.
+    shared<remote_port> port() {
+        if (!x_port && is_open())
+            x_port = shared<remote_port>::make(x_scheduler, static_cast<remote_target&>(*this), x_options.queue_bytes);
+        return x_port;
+    }
+
     // The context that is cancelled when the client is gone while nobody reads; null for none.
     void guard(context* handler) noexcept {
         x_context = handler;
@@ -11861,6 +12126,7 @@ public:
         x_transport = kind;
         heard();
         x_keep.disarm();
+        list_node<basic_session>::unlink();
         if (before) before->superseded();
     }
     void detach(carrier& which) noexcept {
@@ -11929,6 +12195,9 @@ public:
         if (number && *number <= x_last_received) return reception::known;
         if (number && *number != x_last_received + 1) return reception::gap;
         if (!x_received.fits(payload.size(), x_options.read_ahead_bytes)) return reception::no_room;
+        if (x_budget && !(x_reader && x_received.empty()) && // then it does not stay
+            !x_budget->make_room(payload.size() + sizeof(owned_message), this))
+            return reception::no_room;
         ++x_last_received;
         x_bytes_in += payload.size();
         x_received.push(owned_message{std::move(payload), is_text});
@@ -11937,14 +12206,28 @@ public:
     }
     void wait_for_room(waiter& deliverer) noexcept { x_deliverers.push_back(deliverer); }
 
+    // Closes it for good, although its client may come back, since others need the memory. It may be destroyed in this call.
+    [[gnu::cold]] void give_up() noexcept {
+        if (x_port) x_port->forget();
+        close(close_cause::limit, ws::close_code::policy_violation, "the client was away for longest when memory was needed",
+              make_error_code(errc::buffer_full));
+        x_log.forget_all();
+        client_knows();
+    }
+
     // The client knows that the session has closed.
     void client_knows() noexcept {
         x_keep.disarm();
+        list_node<basic_session>::unlink();
         if (session_owner<Tag>* const owner = exchanged(x_owner, nullptr)) owner->strike(*this);
     }
 
     // The owner goes: nobody is told any more.
-    void disown() noexcept { x_owner = nullptr; }
+    void disown() noexcept {
+        x_owner = nullptr;
+        x_budget = nullptr;
+        list_node<basic_session>::unlink();
+    }
 
 private:
     static constexpr unsigned messages_in_a_row = 64;
@@ -11979,15 +12262,16 @@ private:
         if (!x_senders.empty() && pressure() <= x_options.high_water_bytes / 2) wake(x_senders, errc{});
     }
 
-    [[gnu::cold]] errc overflow() noexcept {
+    [[gnu::cold]] errc overflow(std::string_view why) noexcept {
         if (x_options.overflow == overflow_policy::close)
-            close(close_cause::limit, ws::close_code::policy_violation, "more is queued for the client than it may be",
-                  make_error_code(errc::buffer_full));
+            close(close_cause::limit, ws::close_code::policy_violation, why, make_error_code(errc::buffer_full));
         return errc::buffer_full;
     }
 
     void await_client() noexcept {
-        if (x_owner) x_scheduler.arm(x_keep, x_options.keep);
+        if (!x_owner) return;
+        x_scheduler.arm(x_keep, x_options.keep);
+        if (x_budget) x_budget->note_absence(*this);
     }
 
     [[gnu::cold]] void keep_is_over() noexcept {
@@ -12008,9 +12292,14 @@ private:
         if (x_context && !x_told) exchanged(x_context, nullptr)->cancel();
     }
 
+    void send_posted(const owned_message& posted) noexcept override {
+        (void)send(kept_message::make(owned_message(posted)));
+    }
+
     scheduler& x_scheduler;
     const session_options& x_options;
     session_owner<Tag>* x_owner; // null once it is struck off
+    budget* x_budget;            // null for none
     std::string x_id;
     carrier* x_carrier = nullptr;
     message_log<Tag> x_log;
@@ -12024,6 +12313,7 @@ private:
     list<ready_item> x_senders;    // that wait until less is queued
     list<ready_item> x_deliverers; // that wait for room among what is received
     context* x_context = nullptr;
+    shared<remote_port> x_port; // once it was asked for
     std::chrono::nanoseconds x_heard;
     own_timer<&basic_session::keep_is_over> x_keep;
     own_timer<&basic_session::out_of_patience> x_patience;
@@ -12034,6 +12324,34 @@ private:
 };
 
 } // namespace weir::inline v0::detail
+
+// ==== weir/transport/websocket_handle.hpp ============================================================================
+
+// A weak, copyable handle to a connection, for other threads.
+
+namespace weir::inline v0 {
+
+// Made by `websocket::handle()` on the loop's thread; copied and used on any. Keeps nothing open.
+class websocket_handle {
+public:
+    websocket_handle() noexcept = default;
+    explicit websocket_handle(shared<detail::remote_port> port) noexcept : x_port(std::move(port)) {}
+
+    // Has the loop send a copy of the message, in the order of the posts. True when it is queued; false when the
+    // connection is closing or gone, or when more than its `queue_bytes` wait to be taken over by the loop. That a message was
+    // queued does not promise that it arrives.
+    bool post(std::string_view text) const { return x_port && x_port->post(text, true); }
+    bool post(bytes_view binary) const { return x_port && x_port->post(as_text(binary), false); }
+    bool post(const message& any) const { return x_port && x_port->post(any.text(), any.is_text()); }
+
+    // Whether the connection was still open just now.
+    bool connected() const { return x_port && x_port->connected(); }
+
+private:
+    shared<detail::remote_port> x_port;
+};
+
+} // namespace weir::inline v0
 
 // ==== weir/transport/channel.hpp =====================================================================================
 
@@ -12047,9 +12365,12 @@ private:
 //
 // The channel lives as long as its handler, and does not end when a connection does: a client that comes back within the
 // keep time, in the same way or another one, gets what it missed, once and in order. The interface is that of a WebSocket.
-// One coroutine may read at a time, any number may send, at any time. Loop thread only.
+// One coroutine may read at a time, any number may send, at any time. Loop thread only; `handle()` is for other threads.
 
 namespace weir::inline v0 {
+
+// For other threads, weak and copyable. It is that of a WebSocket, so both kinds go into one container.
+using channel_handle = websocket_handle;
 
 // The interface of `channel`, below.
 template <class Tag = void>
@@ -12155,6 +12476,9 @@ public:
 
     // Whether messages may still be sent.
     bool is_open() const noexcept { return x_session.is_open(); }
+
+    // For other threads: `post` queues a message for the loop to send, within the bound of `queue_bytes`.
+    channel_handle handle() const { return channel_handle(x_session.port()); }
 
     // What carries it, or carried it last. Changes when the client moves on to something better, or has to make do.
     transport_kind transport() const noexcept { return x_session.transport(); }
@@ -13447,90 +13771,6 @@ private:
 
 } // namespace weir::inline v0::detail
 
-// ==== weir/transport/remote_port.hpp =================================================================================
-
-// A way into a connection from other threads.
-//
-// Shared by the connection and its handles, and alive as long as any of them. What is posted is copied, kept up to a bound, and
-// sent on the loop's thread in the order of posting. The lock is held for the time of a copy.
-
-namespace weir::inline v0::detail {
-
-// Who sends what was posted; on the loop's thread.
-class remote_target {
-public:
-    virtual void send_posted(const owned_message& posted) noexcept = 0;
-
-protected:
-    ~remote_target() = default;
-};
-
-class remote_port final : private remote_item {
-public:
-    remote_port(scheduler& runs_on, remote_target& target, std::size_t bound_bytes) noexcept
-        : x_scheduler(runs_on), x_target(&target), x_bound(bound_bytes) {}
-
-    // Queues a message. False when the connection is gone, or when more than the bound would wait. From any thread.
-    bool post(std::string_view payload, bool is_text) {
-        const std::lock_guard<std::mutex> lock(x_mutex);
-        if (!x_target || (x_bytes && x_bytes + cost(payload) > x_bound)) return false;
-        x_queue.push_back({std::string(payload), is_text});
-        x_bytes += cost(payload);
-        if (!exchanged(x_posted, true)) x_scheduler.post_remote(*this);
-        return true;
-    }
-
-    // Whether the connection is still there. From any thread; it may be gone the moment after.
-    bool connected() const {
-        const std::lock_guard<std::mutex> lock(x_mutex);
-        return x_target != nullptr;
-    }
-
-    // The connection goes: from now on nothing is accepted, and what waits is dropped. On the loop's thread.
-    void forget() noexcept {
-        {
-            const std::lock_guard<std::mutex> lock(x_mutex);
-            x_target = nullptr;
-            x_queue.clear();
-        }
-        x_scheduler.revoke(*this);
-    }
-
-    // Sends what waits. On the loop's thread.
-    void deliver() noexcept {
-        sequence<owned_message> queue;
-        {
-            const std::lock_guard<std::mutex> lock(x_mutex);
-            x_bytes = 0;
-            queue.swap(x_queue);
-        }
-        for (const owned_message& each : queue)
-            if (x_target) x_target->send_posted(each); // only this thread changes x_target
-    }
-
-private:
-    // Empty messages take memory as well.
-    static std::size_t cost(std::string_view payload) noexcept { return payload.size() + sizeof(owned_message); }
-
-    void run() noexcept override {
-        {
-            const std::lock_guard<std::mutex> lock(x_mutex);
-            x_posted = false;
-        }
-        deliver();
-    }
-
-    scheduler& x_scheduler;
-    mutable std::mutex x_mutex;
-    remote_target* x_target;
-    sequence<owned_message> x_queue;
-    std::size_t x_bytes = 0;
-    std::size_t x_bound;
-    bool x_posted = false;
-};
-
-} // namespace weir::inline v0::detail
-
 // ==== weir/transport/connection_state.hpp ============================================================================
 
 // The state of a WebSocket connection and its way to the end: what each cause does.
@@ -14441,34 +14681,6 @@ using waiting_carrier = basic_waiting_carrier<>;
 
 } // namespace weir::inline v0::detail
 
-// ==== weir/transport/websocket_handle.hpp ============================================================================
-
-// A weak, copyable handle to a connection, for other threads.
-
-namespace weir::inline v0 {
-
-// Made by `websocket::handle()` on the loop's thread; copied and used on any. Keeps nothing open.
-class websocket_handle {
-public:
-    websocket_handle() noexcept = default;
-    explicit websocket_handle(shared<detail::remote_port> port) noexcept : x_port(std::move(port)) {}
-
-    // Has the loop send a copy of the message, in the order of the posts. True when it is queued; false when the
-    // connection is closing or gone, or when more than its `queue_bytes` wait to be taken over by the loop. That a message was
-    // queued does not promise that it arrives.
-    bool post(std::string_view text) const { return x_port && x_port->post(text, true); }
-    bool post(bytes_view binary) const { return x_port && x_port->post(as_text(binary), false); }
-    bool post(const message& any) const { return x_port && x_port->post(any.text(), any.is_text()); }
-
-    // Whether the connection was still open just now.
-    bool connected() const { return x_port && x_port->connected(); }
-
-private:
-    shared<detail::remote_port> x_port;
-};
-
-} // namespace weir::inline v0
-
 // ==== weir/transport/websocket.hpp ===================================================================================
 
 // A WebSocket connection, client or server, over any stream.
@@ -14908,12 +15120,15 @@ public:
                 if (!told && told.error() == errc::canceled) co_return;
             }
         }
+        const close_info end = this->x_ws.closed();
+        if (x_said_end && end.cause == close_cause::local && !end.error) this->x_session.client_knows(); // it has answered
     }
 
 private:
     [[gnu::cold]] void say_closed() override {
         this->say_end();
-        this->x_session.client_knows();
+        x_said_end = true;
+        if (this->x_session.closed().cause == close_cause::peer) this->x_session.client_knows();
     }
 
     // The session goes on, without us.
@@ -14927,6 +15142,8 @@ private:
     void superseded() noexcept override { refuse(409, "another connection has taken over this session"); }
 
     [[gnu::cold]] void take_from_server(const envelope::record&) override { refuse(400, "a record that only a server sends"); }
+
+    bool x_said_end = false;
 };
 
 } // namespace weir::inline v0::detail
@@ -15105,12 +15322,15 @@ public:
 namespace weir::inline v0::detail {
 
 struct server_setup;
+class open_websockets;
 
 // A request, and the connection that it came on. Lives as long as the HTTP side does.
 struct http_connection {
     const server_setup& server;
     io::stream& stream;
-    context& waiting; // of those who wait for a request: cancelled when the server stops
+    owned<io::stream>& owner; // empty once a WebSocket has taken the stream over
+    open_websockets& sockets; // of the server
+    context& waiting;         // of those who wait for a request: cancelled when the server stops
     http::request_head request;
     io::lease lease;
     mutable_bytes rest; // what of the lease, behind the request's head, has not been used
@@ -15455,12 +15675,7 @@ public:
 
     // Whether a page of the request's Origin may connect.
     bool welcomes(const http::request_head& request) const noexcept {
-        if (x_any_origin || ws::same_origin(request)) return true;
-        if (request.fields.count("Origin") != 1) return false;
-        const std::string_view origin = *request.fields.get("Origin");
-        for (const std::string& each : x_origins)
-            if (http::equal_ignoring_case(origin, each)) return true;
-        return false;
+        return x_any_origin || ws::same_origin(request) || ws::origin_among(request, x_origins);
     }
 
     // What `admit` was given; null where it was not.
@@ -15656,6 +15871,42 @@ private:
 
 } // namespace weir::inline v0::detail
 
+// ==== weir/server/body_reading.hpp ===================================================================================
+
+// What `exchange::read` returns: waits for a piece of the body.
+
+namespace weir::inline v0::detail {
+
+// `Exchange`: which has it as a friend, and must outlive it.
+template <class Exchange>
+class [[nodiscard]] body_reading : public awaitable<body_reading<Exchange>> {
+public:
+    explicit body_reading(Exchange& from) noexcept : x_from(&from) {}
+    body_reading(body_reading&& other) noexcept : x_from(other.x_from) {}
+    ~body_reading() { leave(); }
+
+    bool await_ready() noexcept { return x_from->x_reader || x_from->look_for_reader(); }
+    bool suspend(std::coroutine_handle<> who, context* in) noexcept {
+        if (x_waiter.suspend(who, in)) x_from->begin_wait(x_waiter);
+        return true;
+    }
+    result<bytes_view> await_resume() noexcept {
+        if (x_from->x_reader && x_from->x_reader != &x_waiter) return errc::busy;
+        leave();
+        return x_from->take_found(x_waiter.outcome());
+    }
+
+private:
+    void leave() noexcept {
+        if (x_from->x_reader == &x_waiter) x_from->end_wait();
+    }
+
+    Exchange* x_from;
+    waiter x_waiter;
+};
+
+} // namespace weir::inline v0::detail
+
 // ==== weir/server/carrier_request.hpp ================================================================================
 
 // What a request to a channel asks for: a session or a new one, what its client has, and the transport.
@@ -15740,6 +15991,16 @@ public:
         return *this;
     }
 
+    // How many bytes the messages of all its sessions may take together, sent ones that are kept for clients and received ones
+    // that handlers have not read; 256 MiB by default. What a room sends counts once. When a message does not fit, sessions
+    // whose clients are away are given up, the one that has been away for longest first: their handlers are told
+    // (`errc::buffer_full`), and their clients get 404. Where nobody is away, `overflow` of the options decides about the session
+    // that the message is for, clients that send have to wait, and once seven eighths are taken new sessions are answered 503.
+    channel_route& bytes(std::size_t most) noexcept {
+        x_most_bytes = most;
+        return *this;
+    }
+
     // The transports that are offered; all by default.
     channel_route& transports(std::span<const transport_kind> offered) noexcept {
         x_offered = 0;
@@ -15773,6 +16034,7 @@ public:
 
     const session_options& options() const noexcept { return x_options; }
     std::size_t most_sessions() const noexcept { return x_most; }
+    std::size_t most_bytes() const noexcept { return x_most_bytes; }
     bool offers(transport_kind kind) const noexcept { return (x_offered & bit(kind)) != 0; }
     detail::request_handler* check() const noexcept { return x_handshakes.check(); }
     bool takes_any_origin() const noexcept { return x_any_origin; }
@@ -15792,6 +16054,7 @@ private:
     websocket_route& x_handshakes; // whose origins and check hold for plain requests too
     session_options x_options;
     std::size_t x_most = 65536;
+    std::size_t x_most_bytes = 256 * 1024 * 1024;
     unsigned x_offered = 15;
     bool x_any_origin = false;
 };
@@ -15832,11 +16095,14 @@ public:
 
     std::size_t size() const noexcept { return x_size; }
 
+    // What all of them may have in memory together.
+    typename session::budget& budget() noexcept { return x_budget; }
+
     // A new session. `options` must outlive it.
     [[gnu::cold]] shared<session> open(scheduler& on, entropy& random, const session_options& options) {
         if ((x_size + 1) * 2 > x_slots.size()) resize(x_slots.empty() ? smallest : x_slots.size() * 2);
         shared<session> made =
-            shared<session>::make(on, options, static_cast<session_owner<Tag>&>(*this), make_session_id<Tag>(random));
+            shared<session>::make(on, options, static_cast<session_owner<Tag>&>(*this), make_session_id<Tag>(random), &x_budget);
         x_slots[find_slot(made->id())] = made;
         ++x_size;
         return made;
@@ -15905,6 +16171,7 @@ private:
             }
     }
 
+    typename session::budget x_budget; // the sessions use it
     sequence<shared<session>> x_slots;
     std::size_t x_size = 0;
 };
@@ -16038,6 +16305,7 @@ public:
         taken made;
         if (asked.session.empty()) {
             if (x_sessions.size() >= x_route.most_sessions()) return refuse(503, "there are as many sessions as there may be");
+            if (x_sessions.budget().is_used_up()) return refuse(503, "the sessions that there are take up the memory of all");
             made.held = x_sessions.open(*io::loop::current(), io::loop::current()->random(), x_route.options());
             made.is_new = true;
             owned<const http::request_head> kept;
@@ -16106,6 +16374,7 @@ private:
     void begin(scope& tasks) noexcept override {
         x_tasks = &tasks;
         x_stopping = false;
+        x_sessions.budget().limit(x_route.most_bytes());
     }
     void stop() noexcept override {
         x_stopping = true;
@@ -16126,6 +16395,245 @@ private:
     scope* x_tasks = nullptr; // null while the server does not run
     bool x_wants_request;
     bool x_stopping = false;
+};
+
+} // namespace weir::inline v0::detail
+
+// ==== weir/server/open_websockets.hpp ================================================================================
+
+// The WebSocket connections of a server whose handlers run or that are being closed: so that it can end them when it stops.
+//
+// Loop thread only.
+
+namespace weir::inline v0::detail {
+
+class open_websockets {
+public:
+    // `count` is where their number stands.
+    explicit open_websockets(std::size_t& count) noexcept : x_count(count) { x_count = 0; }
+
+    // One of them, which may not be moved meanwhile.
+    class entry : public list_node<entry> {
+    public:
+        entry(open_websockets& among, websocket& ws) noexcept : x_among(among), x_ws(ws) {
+            among.x_all.push_back(*this);
+            ++among.x_count;
+            if (among.x_closing) among.close(ws);
+        }
+        ~entry() { --x_among.x_count; }
+
+    private:
+        friend class open_websockets;
+        open_websockets& x_among;
+        websocket& x_ws;
+    };
+
+    // Closes all, and those that come from now on, with 1001.
+    [[gnu::cold]] void close() noexcept {
+        x_closing = true;
+        for (entry* each = x_all.front(); each; each = x_all.after(*each)) close(each->x_ws);
+    }
+
+    [[gnu::cold]] void reset() noexcept {
+        for (entry* each = x_all.front(); each; each = x_all.after(*each)) each->x_ws.reset();
+    }
+
+    // Who the oldest of them is, for a log.
+    [[gnu::cold]] std::string where() const { return x_all.front() ? x_all.front()->x_ws.where() : std::string(); }
+
+    // Closes one whose handler has ended. A coroutine of its own, since what it needs is needed at the end only.
+    [[gnu::cold]] static task<> say_goodbye(websocket& ws, ws::close_code code) { co_await shield(ws.close(code)); }
+
+private:
+    [[gnu::cold]] static void close(websocket& ws) noexcept { ws.close(ws::close_code::going_away, "the server is stopping"); }
+
+    list<entry> x_all;
+    std::size_t& x_count;
+    bool x_closing = false;
+};
+
+} // namespace weir::inline v0::detail
+
+// ==== weir/server/upgrade.hpp ========================================================================================
+
+// How the connection of a handshake becomes a WebSocket, whoever has judged the request: a WebSocket route, or the handler of a
+// plain one.
+
+namespace weir::inline v0 {
+
+class websocket_route;
+
+namespace detail {
+
+// What the HTTP side of a connection leaves to the WebSocket side.
+struct upgrade {
+    websocket_route* route = nullptr; // null: there was no handshake for one, or it was refused
+    owned<http::request_head> request;
+    std::string subprotocol;
+    owned<ws::message_codec> codec; // null: messages are not compressed
+    io::lease lease; // of the stream, with what came behind the handshake in `rest`
+    mutable_bytes rest;
+};
+
+// The head of the answer that accepts a handshake, which nothing speaks against. `supported` is a list of texts, `fields` what
+// the application adds.
+template <class List>
+[[gnu::cold]] result<http::response_head> accept_handshake(const http::request_head& request, const List& supported,
+                                                           const compression_choice& compressed,
+                                                           std::span<const http::field> fields, upgrade& to) {
+    const std::string_view subprotocol = ws::choose_subprotocol(request, supported);
+    if (compressed.method()) to.codec = compressed.method()->accept(request.fields, compressed.options());
+    to.subprotocol = subprotocol;
+    return ws::make_response(request, subprotocol, fields, to.codec ? to.codec->agreed() : std::string_view());
+}
+
+// The connection, once that is written or about to be.
+[[gnu::cold]] inline websocket make_websocket(owned<io::stream> over, upgrade& to, std::string_view target, io::loop& on,
+                                              shared<const websocket_options> options) {
+    websocket ws(ws::role::server, std::move(over), std::move(to.lease), to.rest, {on, on.blocks(), on.random()},
+                 std::move(options));
+    ws.agreed(to.subprotocol, target);
+    ws.compress(std::move(to.codec));
+    return ws;
+}
+
+} // namespace detail
+
+} // namespace weir::inline v0
+
+// ==== weir/server/upgrade_options.hpp ================================================================================
+
+// How the handler of a plain request makes its connection a WebSocket.
+
+namespace weir::inline v0 {
+
+// What the spans and views name has to be there until the upgrade has been awaited.
+struct upgrade_options {
+    // The subprotocols that the handler speaks, the preferred one first; tokens. `ws->subprotocol()` is the first that the
+    // client offers too, or empty: a handler that cannot do without closes the connection.
+    std::span<const std::string_view> subprotocols = {};
+
+    // Pages of which other origins may connect, besides those of the same host, as of a WebSocket route: "https://example.com".
+    std::span<const std::string_view> origins = {};
+
+    // Any page may connect. Right where a connection can do nothing that its user would mind.
+    bool any_origin = false;
+
+    // Further fields of the answer, such as Set-Cookie. Those of the handshake itself may not be among them.
+    std::span<const http::field> headers = {};
+
+    // The settings of the connection, its limits and its compression, in place of those that the server has for all. Null:
+    // those.
+    const websocket_options* websocket = nullptr;
+};
+
+static_assert(std::is_trivially_copyable_v<upgrade_options> && std::is_trivially_destructible_v<upgrade_options>);
+
+} // namespace weir::inline v0
+
+// ==== weir/server/exchange_upgrade.hpp ===============================================================================
+
+// What an exchange does to become a WebSocket: judging the request as a WebSocket route would, and taking over the connection.
+
+namespace weir::inline v0::detail {
+
+// The WebSocket of a handler that has begun with a plain request.
+struct held_websocket {
+    held_websocket(open_websockets& among, websocket made) noexcept : ws(std::move(made)), x_entry(among, ws) {}
+
+    websocket ws;
+
+private:
+    open_websockets::entry x_entry;
+};
+
+// Whether the request may become a WebSocket; if not, how to refuse it.
+template <class>
+ws::handshake_refusal judge_upgrade(const http_connection& on, const upgrade_options& how) {
+    if (const ws::handshake_refusal wrong = ws::check_request(on.request)) return wrong;
+    if (!how.any_origin && !ws::same_origin(on.request) && !ws::origin_among(on.request, how.origins))
+        return {errc::origin_refused, http::status::forbidden, "Pages of this origin may not connect here."};
+    if (on.waiting.canceled()) return {errc::closed, http::status::service_unavailable, "The server is stopping."};
+    return {};
+}
+
+// Has an answer say what goes with its status, where it is that of the refusal.
+template <class = void>
+void complete_refusal(response& made, const ws::handshake_refusal& refusal) {
+    if (!refusal || made.status != refusal.status) return;
+    const http::response_head head = refusal.head();
+    for (const http::field each : head.fields)
+        if (made.fields.count(each.name) == 0) made.fields.add(each.name, each.value);
+}
+
+// Accepts the handshake: what is written before anything else, and the settings of the connection.
+template <class>
+result<std::string> accept_upgrade(const http_connection& on, const upgrade_options& how, upgrade& to) {
+    const websocket_options& settings = how.websocket ? *how.websocket : *on.server.websocket;
+    const result<http::response_head> head =
+        accept_handshake(on.request, how.subprotocols, settings.compression, how.headers, to);
+    if (!head) return head.error();
+    std::string text;
+    if (!http::append_head(text, *head)) return errc::bad_field;
+    return text;
+}
+
+// Takes the stream over. `handler` is cancelled when the peer is lost while nobody reads.
+template <class>
+owned<held_websocket> take_over(http_connection& on, const websocket_options* own, upgrade& to, std::string_view head,
+                                context& handler) {
+    shared<const websocket_options> settings = on.server.websocket;
+    if (own) {
+        websocket_options all = *own;
+        if (!all.log) all.log = on.server.options.log;
+        if (!all.peer_name) all.peer_name = net::peer_name;
+        settings = shared<const websocket_options>::make(all);
+    }
+    on.stream.observe(nullptr);
+    websocket made = make_websocket(std::move(on.owner), to, on.request.target, *io::loop::current(), std::move(settings));
+    made.try_send_encoded(as_bytes(head)); // leaves with what is sent in the same turn
+    made.guard(&handler);
+    return make_owned<held_websocket>(on.sockets, std::move(made));
+}
+
+} // namespace weir::inline v0::detail
+
+// ==== weir/server/path_parameters.hpp ================================================================================
+
+// What the path of a request has where the pattern of its route has `{name}`, decoded.
+
+namespace weir::inline v0::detail {
+
+class path_parameters {
+public:
+    // `path` matches `pattern`; both are given again to `get`. False if it is not encoded as it should be.
+    template <class = void>
+    bool decode(std::string_view pattern, std::string_view path) {
+        http::detail::matched_segment each;
+        while (!pattern.empty() && http::detail::next_segment(pattern, path, each)) {
+            if (each.kind == http::detail::segment_kind::literal) continue;
+            if (!http::is_percent_encoded(each.text)) return false;
+            http::append_percent_decoded(x_decoded, each.text);
+        }
+        return true;
+    }
+
+    // Empty if there is no such parameter.
+    template <class = void>
+    std::string_view get(std::string_view pattern, std::string_view path, std::string_view name) const noexcept {
+        std::string_view decoded = x_decoded;
+        http::detail::matched_segment each;
+        while (!pattern.empty() && http::detail::next_segment(pattern, path, each)) {
+            if (each.kind == http::detail::segment_kind::literal) continue;
+            const std::string_view value = decoded.substr(0, http::percent_decoded_bytes(each.text));
+            if (each.name == name) return value;
+            decoded.remove_prefix(value.size());
+        }
+        return {};
+    }
+
+private:
+    std::string x_decoded; // values, one behind the other
 };
 
 } // namespace weir::inline v0::detail
@@ -16383,7 +16891,7 @@ private:
 //         http.respond({weir::http::status::created, std::string(http.parameter("room"))});
 //     }
 //
-// A handler answers by `respond` or by `stream`, once. Valid until its task has ended. The task is cancelled when the client
+// A handler answers by `respond`, by `stream` or by `upgrade`, once. Valid until its task has ended. The task is cancelled when the client
 // is gone: when the end of its stream, or a reset, is seen while the handler waits. For that the connection is read meanwhile:
 // up to 64 KiB of what a client sends are kept, the next requests among it. A handler that returns without an answer gives
 // 413, 408 or 400 when `read` or `body` has failed, and else 500 and a note in the log. One that throws gives 500, and where
@@ -16397,7 +16905,9 @@ public:
 
     exchange(const exchange&) = delete;
     exchange& operator=(const exchange&) = delete;
-    ~exchange() { x_on.stream.observe(nullptr); }
+    ~exchange() {
+        if (!x_socket) x_on.stream.observe(nullptr);
+    }
 
     // --- the request ---
 
@@ -16406,15 +16916,7 @@ public:
     // What the path has where the route's pattern has `{name}`, decoded; empty if there is no such parameter.
     template <class = void>
     std::string_view parameter(std::string_view name) const noexcept {
-        std::string_view pattern = x_pattern, path = x_on.request.path(), decoded = x_parameters;
-        http::detail::matched_segment each;
-        while (!pattern.empty() && http::detail::next_segment(pattern, path, each)) {
-            if (each.kind == http::detail::segment_kind::literal) continue;
-            const std::string_view value = decoded.substr(0, http::percent_decoded_bytes(each.text));
-            if (each.name == name) return value;
-            decoded.remove_prefix(value.size());
-        }
-        return {};
+        return x_parameters.get(x_pattern, x_on.request.path(), name);
     }
 
     // The first parameter of that name in the query, decoded; nothing if there is none.
@@ -16429,31 +16931,7 @@ public:
     // `errc::timed_out` when the client does not send 64 KiB, or the rest, within `handshake_timeout` of waiting, or with what is
     // wrong with its chunks. A client that waits for it is told to go on (100). One read at a time; what a read that was
     // cancelled or timed out has not taken is there for the next.
-    class [[nodiscard]] reading : public awaitable<reading> {
-    public:
-        explicit reading(exchange& from) noexcept : x_from(&from) {}
-        reading(reading&& other) noexcept : x_from(other.x_from) {}
-        ~reading() { leave(); }
-
-        bool await_ready() noexcept { return x_from->x_reader || x_from->look_for_reader(); }
-        bool suspend(std::coroutine_handle<> who, context* in) noexcept {
-            if (x_waiter.suspend(who, in)) x_from->begin_wait(x_waiter);
-            return true;
-        }
-        result<bytes_view> await_resume() noexcept {
-            if (x_from->x_reader && x_from->x_reader != &x_waiter) return errc::busy;
-            leave();
-            return x_from->take_found(x_waiter.outcome());
-        }
-
-    private:
-        void leave() noexcept {
-            if (x_from->x_reader == &x_waiter) x_from->end_wait();
-        }
-
-        exchange* x_from;
-        waiter x_waiter;
-    };
+    using reading = detail::body_reading<exchange>;
     reading read() noexcept { return reading(*this); }
 
     // The whole body, kept until the task has ended; as `read`, and `errc::body_too_large` when it is larger than `most_bytes`.
@@ -16477,6 +16955,7 @@ public:
     void respond(response made) {
         assert(!x_answered && "an exchange is answered once");
         tidy(made);
+        detail::complete_refusal(made, x_refusal);
         http::response_options how;
         how.content_type = made.content_type;
         how.extra = &made.fields;
@@ -16517,6 +16996,30 @@ public:
         return x_out;
     }
 
+    // Makes the connection a WebSocket, where the request is a handshake: one as of a WebSocket route, with the settings of
+    // `how`. It is the exchange's and lives until the handler has ended, and is closed then; the time limits of the exchange are
+    // over. Never waits. A request that is no handshake gives `errc::not_an_upgrade` or the like, that of a page that may not
+    // connect `errc::origin_refused`: the handler may answer it, and if it does not the client is told by 426, 403 or the like.
+    // `errc::bad_field` for a header that cannot be sent, `errc::closed` when the server is stopping, the client is gone, or
+    // there is an answer already.
+    //
+    //     auto ws = co_await http.upgrade();
+    //     if (ws) co_await echo(*ws); // task<> echo(weir::websocket&)
+    template <class Socket = websocket>
+    task<result<Socket&>> upgrade(upgrade_options how = {}) {
+        if (x_answered || x_out.x_gone) co_return errc::closed;
+        x_refusal = detail::judge_upgrade<Socket>(x_on, how);
+        if (x_refusal) co_return error(x_refusal.reason, std::string(x_refusal.sentence));
+        detail::upgrade to;
+        const auto head = detail::accept_upgrade<Socket>(x_on, how, to);
+        if (!head) co_return head.error();
+        to.lease = take_rest();
+        to.rest = to.lease.bytes;
+        x_socket = detail::take_over<Socket>(x_on, how.websocket, to, *head, x_out.x_work);
+        x_answered = true;
+        co_return x_socket->ws;
+    }
+
     // Whether the client is there, as far as is known, and has not got its answer.
     bool is_open() const noexcept { return !x_out.x_gone && (!x_answered || x_out.is_open()); }
     bool answered() const noexcept { return x_answered; }
@@ -16551,14 +17054,7 @@ public:
     // Decodes the parameters of the path. False if they are not encoded as they should be.
     template <class = void>
     bool decode_parameters() {
-        std::string_view pattern = x_pattern, path = x_on.request.path();
-        http::detail::matched_segment each;
-        while (!pattern.empty() && http::detail::next_segment(pattern, path, each)) {
-            if (each.kind == http::detail::segment_kind::literal) continue;
-            if (!http::is_percent_encoded(each.text)) return false;
-            http::append_percent_decoded(x_parameters, each.text);
-        }
-        return true;
+        return x_parameters.decode(x_pattern, x_on.request.path());
     }
 
     // Has the answer say what pages of other origins may do with it. Null: nothing.
@@ -16578,8 +17074,13 @@ public:
         using outcome = detail::supervised::outcome;
         if (how == outcome::threw) note(log_level::error, concat({"a handler threw: ", thrown}));
         if (how == outcome::given_up) note(log_level::error, "gave up a handler that went on when cancelled");
+        if (x_socket) return;
         if (!x_answered) {
             if (x_out.x_gone && how == outcome::ended) return;
+            if (x_refusal && how == outcome::ended) {
+                note(log_level::warning, x_refusal.sentence);
+                return respond(response(x_refusal.status, concat({x_refusal.sentence, "\n"})));
+            }
             if (x_failure && how == outcome::ended)
                 return respond(response(http::status_for(x_failure), concat({x_failure.message(), "\n"})));
             if (how == outcome::ended) note(log_level::error, "a handler has not answered");
@@ -16597,19 +17098,20 @@ public:
     }
     void drop(bytes_view piece) noexcept { x_dropped += piece.size(); }
 
-    // Hands the connection back.
+    // The WebSocket that the connection has become; null if it has not.
+    websocket* socket() const noexcept { return x_socket ? &x_socket->ws : nullptr; }
+
+    // Hands the connection back, if it has not become a WebSocket.
     template <class = void>
     void hand_back() {
+        if (x_socket) return;
         x_out.flush();
         x_on.stream.observe(nullptr);
         x_on.text.assign(as_text(std::as_const(x_out.x_queue).view()));
         x_on.answered = x_answered && !x_out.x_broken;
         x_on.again = x_keeps && x_on.answered && find() && x_found.what == http::body_event::done;
-        const std::size_t left = x_on.again ? x_body.kept_bytes() : 0;
-        if (left == 0) return;
-        const block room = x_pool.take(left);
-        x_body.take_rest(room.data);
-        x_on.lease = {{room.data, left}, room};
+        if (!x_on.again) return;
+        x_on.lease = take_rest();
         x_on.rest = x_on.lease.bytes;
     }
 
@@ -16620,6 +17122,8 @@ public:
     }
 
 private:
+    friend reading;
+
     static constexpr std::size_t most_ahead_bytes = 64 * 1024;
     static constexpr std::size_t most_dropped_bytes = 64 * 1024;
     static constexpr std::size_t patient_bytes = 64 * 1024;
@@ -16628,6 +17132,16 @@ private:
     void tidy(response& made) const {
         if (x_cors) x_cors->add_to(made.fields, x_on.request);
         if (const std::string wrong = detail::tidy(made); !wrong.empty()) note(log_level::error, wrong);
+    }
+
+    // What has come behind the request, which must have been taken.
+    template <class = void>
+    io::lease take_rest() {
+        const std::size_t left = find() ? x_body.kept_bytes() : 0;
+        if (left == 0) return {};
+        const block room = x_pool.take(left);
+        x_body.take_rest(room.data);
+        return {{room.data, left}, room};
     }
 
     bool head_only() const noexcept { return x_on.request.method == "HEAD"; }
@@ -16729,9 +17243,9 @@ private:
     block_pool& x_pool;
     std::string_view x_pattern;
     const http::cors_policy* x_cors = nullptr;
-    std::string x_parameters; // decoded values, one behind the other
-    std::string x_query;      // decoded names and values, likewise
-    std::string x_text;       // of the body
+    detail::path_parameters x_parameters;
+    std::string x_query; // decoded names and values, one behind the other
+    std::string x_text;  // of the body
     bool x_watches;
     bool x_expects = false; // the client waits for a 100
     bool x_ended = false;   // it has ended its stream
@@ -16749,6 +17263,8 @@ private:
     std::chrono::nanoseconds x_waits_since{0};
     std::size_t x_patient_for = 0; // bytes that are to come until the timer fires
     response_stream x_out;
+    ws::handshake_refusal x_refusal;          // of an upgrade
+    owned<detail::held_websocket> x_socket;   // that the connection has become
 };
 
 } // namespace weir::inline v0
@@ -16944,7 +17460,7 @@ private:
             if (!written) co_return;
             events = std::string();
         }
-        if (!here.is_superseded() && !from.is_open()) from.client_knows();
+        if (!here.is_superseded() && !from.is_open() && from.queued_bytes() == 0) from.client_knows();
     }
 
     response_stream& begin_stream(exchange& http) const {
@@ -17029,8 +17545,10 @@ private:
             text += '\n';
         } else if (!to.is_open()) {
             if (!all.closes) status = 410;
-            append_closed(text, to);
-            text += '\n';
+            if (all.closes || to.queued_bytes() == 0) { // it comes behind all messages, and those a GET fetches
+                append_closed(text, to);
+                text += '\n';
+            }
         }
         answer(http, status, std::move(text));
         if (all.closes) to.client_knows();
@@ -17503,6 +18021,11 @@ private:
         else
             how = co_await supervised(work, found.route->handler().call(http), on.server.options.cancel_grace, thrown);
         http.conclude(how, thrown);
+        if (websocket* const ws = http.socket()) {
+            ws->guard(nullptr);
+            const bool in_order = how == supervised::outcome::ended;
+            co_await open_websockets::say_goodbye(*ws, in_order ? ws::close_code::normal : ws::close_code::internal_error);
+        }
         while (http.has_rest()) {
             const result<bytes_view> piece = co_await http.read();
             if (!piece) break;
@@ -17576,22 +18099,14 @@ private:
 
 namespace weir::inline v0::detail {
 
-// What the HTTP side of a connection leaves to the WebSocket side.
-struct upgrade {
-    websocket_route* route = nullptr; // null: there was no handshake, or it was refused
-    owned<http::request_head> request;
-    std::string subprotocol;
-    owned<ws::message_codec> codec; // null: messages are not compressed
-    io::lease lease; // of the stream, with what came behind the handshake in `rest`
-    mutable_bytes rest;
-};
-
 class http_phase {
 public:
     // Waits for requests take place in `waiting`, which is cancelled when the server stops. Everything that is given
-    // must live until the task has ended.
-    [[gnu::cold]] static task<> run(const server_setup& of, io::stream& stream, context& waiting, upgrade& to) {
-        http_phase self(of, stream, waiting, to);
+    // must live until the task has ended. The stream has no owner after it when the handler of a plain request has made it a
+    // WebSocket's.
+    [[gnu::cold]] static task<> run(const server_setup& of, owned<io::stream>& stream, open_websockets& sockets, context& waiting,
+                                    upgrade& to) {
+        http_phase self(of, stream, sockets, waiting, to);
         std::chrono::nanoseconds patience = of.options.handshake_timeout;
         for (;;) {
             self.begin(patience);
@@ -17612,7 +18127,7 @@ public:
             }
             while (!self.write()) {
                 const result<> told = co_await self.x_signal.writable().within(self.left());
-                if (!told) stream.reset();
+                if (!told) stream->reset();
             }
             if (!self.x_step.again) break;
             patience = of.options.keep_alive_timeout;
@@ -17647,10 +18162,12 @@ private:
         bool upgraded = false; // what is written accepts the handshake
     };
 
-    http_phase(const server_setup& of, io::stream& stream, context& waiting, upgrade& to) noexcept
-        : x_server(of), x_stream(stream), x_waiting(waiting), x_signal(stream), x_parser(of.options.head),
-          x_on{of, stream, waiting, {}, {}, {}, {}}, x_to(to) {}
-    [[gnu::cold]] ~http_phase() { x_stream.release(std::move(x_on.lease)); }
+    http_phase(const server_setup& of, owned<io::stream>& stream, open_websockets& sockets, context& waiting, upgrade& to) noexcept
+        : x_server(of), x_stream(*stream), x_waiting(waiting), x_signal(*stream), x_parser(of.options.head),
+          x_on{of, *stream, stream, sockets, waiting, {}, {}, {}, {}}, x_to(to) {}
+    [[gnu::cold]] ~http_phase() {
+        if (x_on.owner) x_stream.release(std::move(x_on.lease));
+    }
 
     // --- reading and writing: each does what can be done now ---
 
@@ -17760,8 +18277,9 @@ private:
         if (!x_step.is_plain) respond(response(http::status::not_found, "There is nothing at this path.\n"));
     }
 
-    // A plain request is answered, or its client is gone.
+    // A plain request is answered, or its client is gone, or the stream is a WebSocket's.
     void served() noexcept {
+        if (!x_on.owner) return void(x_step = {});
         x_signal.attach(x_stream);
         x_step.again = x_on.again;
         x_step.answered = x_on.answered;
@@ -17798,13 +18316,9 @@ private:
 
     [[gnu::cold]] void accept() {
         if (x_waiting.canceled()) return refuse(http::status::service_unavailable, "The server is stopping.");
-        const std::string_view subprotocol = ws::choose_subprotocol(x_on.request, x_step.route->supported());
-        const compression_choice& compressed = x_server.websocket->compression;
-        if (compressed.method()) x_to.codec = compressed.method()->accept(x_on.request.fields, compressed.options());
         const result<http::response_head> accepted =
-            ws::make_response(x_on.request, subprotocol, {}, x_to.codec ? x_to.codec->agreed() : std::string_view());
+            accept_handshake(x_on.request, x_step.route->supported(), x_server.websocket->compression, {}, x_to);
         if (!accepted || !http::append_head(x_on.text, *accepted)) return;
-        x_to.subprotocol = subprotocol;
         x_step.upgraded = true;
     }
 
@@ -17937,8 +18451,7 @@ public:
     // On a loop's thread. `open` is where the number of WebSocket connections stands.
     [[gnu::cold]] service(const server_setup& of, stop_switch& stops, net::listener listening, std::size_t& open)
         : x_server(of), x_stops(stops), x_listener(std::move(listening)), x_loop(*io::loop::current()),
-          x_open_count(open), x_waiting(x_loop), x_admission(of, x_loop, x_loop.random()) {
-        x_open_count = 0;
+          x_open(open), x_waiting(x_loop), x_admission(of, x_loop, x_loop.random()) {
         x_listener.on_trouble(accepting_pauses, this);
         x_stops.attach(x_loop, *this);
         for (companion* each = of.beside.front(); each; each = of.beside.after(*each)) each->begin(x_clients);
@@ -17981,32 +18494,14 @@ public:
     }
 
 private:
-    // A WebSocket connection whose handler runs or which is being closed.
-    class open_connection : public list_node<open_connection> {
-    public:
-        open_connection(service& of, websocket& ws) noexcept : x_service(of), x_ws(ws) {
-            of.x_open.push_back(*this);
-            ++of.x_open_count;
-        }
-        ~open_connection() { --x_service.x_open_count; }
-        websocket& ws() const noexcept { return x_ws; }
-
-    private:
-        service& x_service;
-        websocket& x_ws;
-    };
-
     // The HTTP side of a connection. Its frame is gone before the WebSocket side begins, which may last for days.
     [[gnu::cold]] task<> serve(owned<io::stream> stream, admission::place here) {
         std::string thrown;
         upgrade to;
-        const bool talked = co_await caught(http_phase::run(x_server, *stream, x_waiting, to), thrown);
+        const bool talked = co_await caught(http_phase::run(x_server, stream, x_open, x_waiting, to), thrown);
         if (!talked) x_server.note(log_level::error, "a connection was given up: " + thrown);
         if (!talked || !to.route) co_return;
-        websocket ws(ws::role::server, std::move(stream), std::move(to.lease), to.rest,
-                     {x_loop, x_loop.blocks(), x_loop.random()}, x_server.websocket);
-        ws.agreed(to.subprotocol, to.request->target);
-        ws.compress(std::move(to.codec));
+        websocket ws = make_websocket(std::move(stream), to, to.request->target, x_loop, x_server.websocket);
         if (!to.route->wants_request()) to.request.reset();
         x_clients.spawn(converse(std::move(ws), *to.route, std::move(to.request), std::move(here)));
     }
@@ -18014,8 +18509,7 @@ private:
     // The WebSocket side. `request`: null for a handler that does not care for it.
     [[gnu::cold]] task<> converse(websocket ws, websocket_route& route, owned<const http::request_head> request,
                     [[maybe_unused]] admission::place here) {
-        const open_connection entry(*this, ws);
-        if (x_stopping) close(ws);
+        const open_websockets::entry entry(x_open, ws);
         context own(*co_await this_context());
         ws.guard(&own);
         std::string thrown;
@@ -18023,11 +18517,8 @@ private:
             co_await supervised(own, route.handler().call(ws, request.get()), x_server.options.cancel_grace, thrown);
         const ws::close_code code = end == supervised::outcome::ended ? ws::close_code::normal : failed(end, thrown, ws);
         ws.guard(nullptr);
-        co_await say_goodbye(ws, code);
+        co_await open_websockets::say_goodbye(ws, code);
     }
-
-    // A coroutine of its own, since what it needs is needed at the end only.
-    [[gnu::cold]] static task<> say_goodbye(websocket& ws, ws::close_code code) { co_await shield(ws.close(code)); }
 
     // Says how a handler has failed.
     [[gnu::cold]] ws::close_code failed(supervised::outcome end, std::string_view thrown, const websocket& ws) {
@@ -18037,8 +18528,6 @@ private:
         return ws::close_code::internal_error;
     }
 
-    [[gnu::cold]] static void close(websocket& ws) noexcept { ws.close(ws::close_code::going_away, "the server is stopping"); }
-
     // The first step; once it is done, a new time until the next one.
     [[gnu::cold]] void begin_stop() noexcept {
         x_loop.arm(*this, x_stops.requested() ? x_stops.grace() : x_server.options.stop_grace);
@@ -18046,7 +18535,7 @@ private:
         x_listener.close();
         for (companion* each = x_server.beside.front(); each; each = x_server.beside.after(*each)) each->stop();
         x_waiting.cancel();
-        for (open_connection* each = x_open.front(); each; each = x_open.after(*each)) close(each->ws());
+        x_open.close();
     }
 
     [[gnu::cold]] void break_off() noexcept {
@@ -18054,11 +18543,11 @@ private:
         x_loop.arm(*this, x_server.options.cancel_grace);
         x_clients.cancel();
         x_tasks.cancel();
-        for (open_connection* each = x_open.front(); each; each = x_open.after(*each)) each->ws().reset();
+        x_open.reset();
     }
 
     [[gnu::cold]] void give_up() noexcept {
-        give_up(x_clients, "handler", x_open.front() ? x_open.front()->ws().where() : std::string());
+        give_up(x_clients, "handler", x_open.where());
         give_up(x_tasks, "task", {});
     }
     [[gnu::cold]] void give_up(scope& those, std::string_view what, std::string_view where) noexcept {
@@ -18084,8 +18573,7 @@ private:
     stop_switch& x_stops;
     net::listener x_listener;
     io::loop& x_loop;
-    list<open_connection> x_open;
-    std::size_t& x_open_count;
+    open_websockets x_open;
     context x_waiting; // of those who wait for a request, and need not be waited for
     admission x_admission;
     bool x_stopping = false;
@@ -19921,7 +20409,7 @@ class room {
     struct telling {
         bytes_view payload;
         bool is_text;
-        shared<const owned_message> kept;
+        detail::kept_message kept;
     };
 
 public:
@@ -19972,7 +20460,7 @@ public:
         template <class Member>
         static bool tell(void* member, telling& what) {
             if (!what.kept)
-                what.kept = shared<const owned_message>::make(owned_message{std::string(as_text(what.payload)), what.is_text});
+                what.kept = detail::kept_message::make(owned_message{std::string(as_text(what.payload)), what.is_text});
             return static_cast<Member*>(member)->try_send_kept(what.kept);
         }
 

@@ -110,7 +110,8 @@ private:
         } else if (name == "retry" && !value.empty() && value.find_first_not_of("0123456789") == value.npos) {
             std::size_t zeros = 0;
             while (zeros + 1 < value.size() && value[zeros] == '0') ++zeros;
-            if (value.size() - zeros < 20) x_all.retry = std::stoull(value.substr(zeros)); // what is above is nobody's concern
+            const std::string number = value.substr(zeros), most = "18446744073709551609"; // what is above is not heeded
+            if (number.size() < most.size() || (number.size() == most.size() && number <= most)) x_all.retry = std::stoull(number);
         }
         return {};
     }
