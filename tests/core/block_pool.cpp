@@ -40,6 +40,32 @@ TEST_CASE("the block given back last is taken first") {
     pool.give(fresh);
 }
 
+TEST_CASE("one block of a size that is taken and given back all the time is kept beside the others") {
+    block_pool pool(4096);
+    CHECK(pool.take_kept<2048>() == nullptr);
+    block blocks[4];
+    for (block& each : blocks) each = pool.take(2048);
+    pool.give_mostly<2048>(blocks[3]);
+    CHECK(pool.take_kept<2048>() == blocks[3].data);
+    CHECK(pool.take_kept<2048>() == nullptr);
+    for (const block& each : blocks) pool.give_mostly<2048>(each); // the last of them goes back to the system
+    CHECK(pool.lent() == 0);
+    CHECK(pool.take_kept<2048>() == blocks[0].data);
+    CHECK(pool.take_kept<2048>() == blocks[2].data);
+    CHECK(pool.take(2048).data == blocks[1].data);
+    pool.give_mostly<2048>(blocks[2]);
+    CHECK(pool.take(2048).data == blocks[2].data);
+    const block other = pool.take(8192);
+    pool.give_mostly<2048>(other); // of another size, as an exception
+    CHECK(pool.take(8192).data == other.data);
+    CHECK(pool.lent() == 4);
+    pool.give(other);
+    for (const int i : {0, 1, 2}) pool.give_mostly<2048>(blocks[i]);
+    pool.trim();
+    CHECK(pool.take_kept<2048>() == nullptr);
+    CHECK(pool.lent() == 0);
+}
+
 TEST_CASE("no more is kept than the pool was told to, but always one of a size") {
     block_pool pool(4096);
     block blocks[4];

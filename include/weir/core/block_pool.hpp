@@ -62,8 +62,18 @@ public:
                 if (from.bytes < from.idle) from.idle = from.bytes;
                 return {reinterpret_cast<std::byte*>(found), size};
             }
+            if (from.spare) return {exchanged(from.spare, nullptr), size};
         }
         return fresh(size);
+    }
+
+    // The same for a block of exactly `Size` bytes, a size that `round_up` may give, if one is there; null if not.
+    template <std::size_t Size>
+    [[gnu::always_inline]] inline std::byte* take_kept() noexcept {
+        shelf& from = x_shelves[index_of(Size)];
+        if (!from.spare) [[unlikely]] return from.top ? take(Size).data : nullptr;
+        ++x_lent;
+        return exchanged(from.spare, nullptr);
     }
 
     // Gives a block back. Giving the empty block does nothing.
@@ -78,6 +88,20 @@ public:
         }
 #endif
         give_above(unused);
+    }
+
+    // The same for a block that is nearly always of `Size` bytes. Keeps one in any case, for `take_kept`.
+    template <std::size_t Size>
+    [[gnu::always_inline]] inline void give_mostly(block unused) noexcept {
+#if !defined(WEIR_DETAIL_ADDRESS_SANITIZER)
+        shelf& to = x_shelves[index_of(Size)];
+        if (unused.size == Size && !to.spare) [[likely]] {
+            --x_lent;
+            to.spare = unused.data;
+            return;
+        }
+#endif
+        give(unused);
     }
 
     // How many blocks are out.
@@ -106,6 +130,7 @@ public:
     void trim() noexcept {
         for (shelf& each : x_shelves) {
             release(each.top);
+            ::operator delete(exchanged(each.spare, nullptr));
             each.bytes = each.idle = 0;
         }
     }
@@ -120,6 +145,7 @@ private:
         free_block* next;
     };
     struct shelf {
+        std::byte* spare = nullptr; // the one that came back last; none of the others
         free_block* top = nullptr;
         std::size_t bytes = 0;
         std::size_t idle = 0; // the least that `bytes` has been since the last `age`

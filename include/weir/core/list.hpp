@@ -28,7 +28,7 @@ public:
         if (!x_next) return;
         x_next->x_previous = x_previous;
         x_previous->x_next = x_next;
-        x_next = x_previous = nullptr;
+        x_next = nullptr;
     }
 
 private:
@@ -66,9 +66,10 @@ public:
     // Adds at the end. The element must be in no list of this tag.
     void push_back(Tag& element) noexcept {
         list_node<Tag>& node = element;
+        list_node<Tag>* const last = x_head.x_previous;
+        node.x_previous = last;
+        last->x_next = &node;
         node.x_next = &x_head;
-        node.x_previous = x_head.x_previous;
-        x_head.x_previous->x_next = &node;
         x_head.x_previous = &node;
     }
 
@@ -87,7 +88,7 @@ public:
         list_node<Tag>* const first = x_head.x_next;
         x_head.x_next = first->x_next;
         first->x_next->x_previous = &x_head;
-        first->x_next = first->x_previous = nullptr;
+        first->x_next = nullptr;
         return static_cast<Tag*>(first);
     }
 

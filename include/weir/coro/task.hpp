@@ -154,6 +154,9 @@ public:
     // Whether it has run to its end.
     bool done() const noexcept { return x_self && x_self.done(); }
 
+    // The coroutine, for a loop that runs until it is done.
+    std::coroutine_handle<> handle() const noexcept { return x_self; }
+
     bool await_ready() const noexcept {
         assert(x_self && !x_self.done() && "a task is awaited once");
         return false;

@@ -62,14 +62,14 @@ public:
         context root(*this);
         const ending last(*this, main);
         if (main.suspend(std::noop_coroutine(), &root))
-            while (!main.done()) take_turn(forever);
+            take_turns(forever, main.handle());
         return main.await_resume();
     }
 
     // One turn; waits at most `at_most` for something to do.
     void turn(std::chrono::nanoseconds at_most = forever) noexcept {
         const activation active(*this);
-        take_turn(at_most);
+        take_turns(at_most, nullptr);
     }
 
     // How long a turn would wait: zero when something is ready, `forever` when nothing is due. From this call on, until
@@ -89,7 +89,7 @@ public:
     // Has `which.on_interrupt()` called on the loop's thread. From any thread and from signal handlers.
     void raise(interrupt& which) noexcept {
         which.x_raised.store(true);
-        x_has_raised.store(true);
+        x_called.store(true);
         x_backend->wake();
     }
 
@@ -105,7 +105,7 @@ public:
         const std::lock_guard<std::mutex> lock(x_remote_mutex);
         item.unlink();
         x_remote.push_back(item);
-        x_has_remote.store(true, std::memory_order_seq_cst);
+        x_called.store(true, std::memory_order_seq_cst);
         if (x_sleeping.exchange(false, std::memory_order_seq_cst)) x_backend->wake();
     }
 
@@ -164,18 +164,21 @@ private:
         task<T>& x_main;
     };
 
-    void take_turn(std::chrono::nanoseconds at_most) noexcept {
-        const std::chrono::nanoseconds due = until_due();
-        wait(due < at_most ? due : at_most);
-        x_sleeping.store(false, std::memory_order_relaxed);
-        x_now = x_backend->now();
-        ++x_turn_number;
-        if (!x_next_turn.empty()) go_on_where_left();
-        while (x_backend->dispatch()) run_all(x_ready);
-        x_wheel.advance(x_now);
-        if (x_has_raised.load() || x_has_remote.load(std::memory_order_acquire)) take_remote();
-        run_ready();
-        if (blocks().is_full() && !x_aging.armed()) arm(x_aging, aging_period);
+    // Turns until the coroutine `last` has run to its end; once, where it is null.
+    [[gnu::noinline]] void take_turns(std::chrono::nanoseconds at_most, std::coroutine_handle<> last) noexcept {
+        do {
+            const std::chrono::nanoseconds due = until_due();
+            wait(due < at_most ? due : at_most);
+            x_sleeping.store(false, std::memory_order_relaxed);
+            x_now = x_backend->now();
+            ++x_turn_number;
+            if (!x_next_turn.empty()) go_on_where_left();
+            while (x_backend->dispatch()) run_all(x_ready);
+            x_wheel.advance(x_now);
+            if (x_called.load(std::memory_order_acquire)) [[unlikely]] take_remote();
+            run_ready();
+            if (blocks().is_full() && !x_aging.armed()) [[unlikely]] arm(x_aging, aging_period);
+        } while (last && !last.done());
     }
 
     // Runs what was left for this turn: a few at a time, as with events, so that what one has received is used up while it is
@@ -194,7 +197,7 @@ private:
     // known, since nothing has taken time; and if the last turn took more than that, deadlines are late by that turn anyway.
     std::chrono::nanoseconds until_due() noexcept {
         x_sleeping.store(true, std::memory_order_seq_cst); // first: a post either sees it or is seen here
-        if (x_has_remote.load(std::memory_order_seq_cst) || x_has_raised.load()) return std::chrono::nanoseconds(0);
+        if (x_called.load(std::memory_order_seq_cst)) [[unlikely]] return std::chrono::nanoseconds(0);
         if (!x_ready.empty() || !x_turn_end.empty() || !x_next_turn.empty()) return std::chrono::nanoseconds(0);
         const std::chrono::nanoseconds next = x_wheel.next();
         if (next == forever) return forever;
@@ -219,7 +222,7 @@ private:
         const std::chrono::nanoseconds began = x_backend->now();
         std::chrono::nanoseconds now = began;
         while (now - x_last_event < x_spins_for) {
-            if (x_backend->wait(std::chrono::nanoseconds(0)) || x_has_remote.load() || x_has_raised.load()) {
+            if (x_backend->wait(std::chrono::nanoseconds(0)) || x_called.load()) {
                 x_last_event = x_backend->now();
                 return true;
             }
@@ -228,24 +231,21 @@ private:
         }
         if (most != forever) most -= now - began;
         x_sleeping.store(true, std::memory_order_seq_cst); // as in `until_next`
-        return x_has_remote.load(std::memory_order_seq_cst) || x_has_raised.load();
+        return x_called.load(std::memory_order_seq_cst);
     }
 
     [[gnu::noinline]] void take_remote() noexcept {
-        if (x_has_raised.load()) {
-            x_has_raised.store(false);
-            list<interrupt> round;
-            round.take_all(x_interrupts);
-            while (interrupt* each = round.pop_front()) {
-                x_interrupts.push_back(*each);
-                if (each->x_raised.exchange(false)) each->on_interrupt();
-            }
+        x_called.store(false); // first: what comes meanwhile has it set again, and waits for the next turn
+        list<interrupt> raised;
+        raised.take_all(x_interrupts);
+        while (interrupt* each = raised.pop_front()) {
+            x_interrupts.push_back(*each);
+            if (each->x_raised.exchange(false)) each->on_interrupt();
         }
-        list<remote_item> round; // what comes meanwhile waits for the next turn
+        list<remote_item> round;
         {
             const std::lock_guard<std::mutex> lock(x_remote_mutex);
             round.take_all(x_remote);
-            x_has_remote.store(false, std::memory_order_relaxed);
         }
         for (;;) { // one at a time: an item may revoke others, and another thread may post one anew
             remote_item* next;
@@ -286,9 +286,8 @@ private:
     timer_wheel x_wheel;
     aging x_aging{*this};
     list<interrupt> x_interrupts;
-    std::atomic<bool> x_has_raised{false};
+    std::atomic<bool> x_called{false}; // another thread has posted something, or somebody has raised an interrupt
     std::atomic<bool> x_sleeping{false};
-    std::atomic<bool> x_has_remote{false};
     std::mutex x_remote_mutex;
     list<remote_item> x_remote;
 };

@@ -43,20 +43,31 @@ public:
             if (x_failure) return status::failed;
             if (!x_readable) return status::blocked;
         }
-        return x_full ? receive_much(into) : receive(x_backend.blocks().take_here(readiness_backend::lease_bytes), into);
+        if (x_full) [[unlikely]] return receive_much(into);
+        constexpr std::size_t most = readiness_backend::lease_bytes;
+        std::byte* room = x_backend.blocks().take_kept<most>();
+        if (!room) [[unlikely]] room = x_backend.blocks().take(most).data;
+        const ssize_t got = ::recv(number(), room, most, 0);
+        if (static_cast<std::size_t>(got) - 1 >= most - 1) [[unlikely]] return came_much_or_nothing({room, most}, got, into);
+        x_drained = !x_hangup;
+        if (x_drained) [[likely]] x_readable = false;
+        into = {{room, static_cast<std::size_t>(got)}, {room, most}};
+        return status::ready;
     }
 
     void release(lease&& unused) noexcept override {
-        x_backend.blocks().give_here(unused.backing);
+        x_backend.blocks().give_mostly<readiness_backend::lease_bytes>(unused.backing);
         unused = {};
     }
 
     std::size_t write(std::span<const bytes_view> pieces) noexcept override {
-        if (pieces.size() != 1) return write_many(pieces);
+        return pieces.size() == 1 ? socket_stream::write_piece(pieces[0]) : write_many(pieces);
+    }
+    std::size_t write_piece(bytes_view piece) noexcept override {
         if (!x_writable || x_failure) return 0;
-        const std::size_t sent = send(pieces[0]);
-        if (sent < pieces[0].size()) x_writable = false;
-        return sent;
+        const ssize_t sent = ::send(number(), piece.data(), piece.size(), MSG_NOSIGNAL);
+        if (static_cast<std::size_t>(sent) != piece.size()) [[unlikely]] return sent_less(piece, sent);
+        return piece.size();
     }
 
     void shutdown_write() noexcept override { ::shutdown(number(), SHUT_WR); }
@@ -80,15 +91,14 @@ public:
     int descriptor() const noexcept override { return number(); }
 
 private:
-    [[gnu::always_inline]] inline status receive(block room, lease& into) noexcept {
-        const ssize_t got = ::recv(number(), room.data, room.size, 0);
-        if (got <= 0) [[unlikely]]
-            return nothing_came(room, got, into);
+    [[gnu::noinline]] status receive_much(lease& into) noexcept {
+        const block room = x_backend.blocks().take(readiness_backend::large_lease_bytes);
+        return came_much_or_nothing(room, ::recv(number(), room.data, room.size, 0), into);
+    }
+    [[gnu::noinline]] status came_much_or_nothing(block room, ssize_t got, lease& into) noexcept {
+        if (got <= 0) return nothing_came(room, got, into);
         lend(into, room, static_cast<std::size_t>(got));
         return status::ready;
-    }
-    [[gnu::noinline]] status receive_much(lease& into) noexcept {
-        return receive(x_backend.blocks().take(readiness_backend::large_lease_bytes), into);
     }
 
     void lend(lease& into, block room, std::size_t count) noexcept {
@@ -138,15 +148,12 @@ private:
         return taken;
     }
 
-    std::size_t send(bytes_view piece) noexcept {
-        const ssize_t sent = ::send(number(), piece.data(), piece.size(), MSG_NOSIGNAL);
-        if (sent >= 0) [[likely]]
-            return static_cast<std::size_t>(sent);
-        return send_again(piece);
-    }
-    [[gnu::cold, gnu::noinline]] std::size_t send_again(bytes_view piece) noexcept {
+    // A send that took not all of `piece`, but `sent` bytes.
+    [[gnu::cold, gnu::noinline]] std::size_t sent_less(bytes_view piece, ssize_t sent) noexcept {
         iovec part{const_cast<std::byte*>(piece.data()), piece.size()};
-        return errno == EINTR ? send(&part, 1) : not_sent();
+        const std::size_t taken = sent >= 0 ? static_cast<std::size_t>(sent) : errno == EINTR ? send(&part, 1) : not_sent();
+        if (taken < piece.size()) x_writable = false;
+        return taken;
     }
 
     [[gnu::noinline]] std::size_t send(iovec* parts, std::size_t count) noexcept {
@@ -171,18 +178,14 @@ private:
     interest wants() const noexcept override { return {!x_readable, !x_writable, !x_hangup}; }
 
     void on_ready(bool readable, bool writable, bool hangup) noexcept override {
-        if (x_connecting || hangup) [[unlikely]]
+        if (x_connecting || hangup || (writable && !x_writable)) [[unlikely]]
             return on_change(readable, writable, hangup);
-        if (writable && !x_writable) {
-            x_writable = true;
-            if (x_observer) x_observer->on_writable();
-        }
         if (!readable || x_readable) return;
         x_readable = true;
         if (x_observer) x_observer->on_readable();
     }
 
-    [[gnu::cold]] void on_change(bool readable, bool writable, bool hangup) noexcept {
+    [[gnu::noinline]] void on_change(bool readable, bool writable, bool hangup) noexcept {
         if (hangup) x_hangup = true;
         if (x_connecting) {
             if (!writable && !hangup) return;
@@ -194,11 +197,11 @@ private:
             if (readable && x_observer) x_observer->on_readable();
             return;
         }
-        const bool room = writable && !x_writable;
+        const bool room = writable && !x_writable, news = hangup || (readable && !x_readable);
         if (readable) x_readable = true;
         if (writable) x_writable = true;
         if (room && x_observer) x_observer->on_writable();
-        if (x_observer) x_observer->on_readable();
+        if (news && x_observer) x_observer->on_readable();
     }
 
     readiness_backend& x_backend;

@@ -58,13 +58,13 @@ public:
     // write has failed it still lends what had arrived before, and then gives `failed`.
     virtual status fill(lease& into) noexcept = 0;
 
-    // Takes a lease back. Giving back an empty lease does nothing.
+    // Takes a lease back, and leaves an empty one. Giving back an empty lease does nothing.
     virtual void release(lease&& unused) noexcept = 0;
 
     // Takes as many bytes of `pieces`, in order, as can be taken now, and says how many. Fewer than given: `blocked`,
     // or `failed` if `failure()` is set.
     virtual std::size_t write(std::span<const bytes_view> pieces) noexcept = 0;
-    std::size_t write_piece(const bytes_view& piece) noexcept { return write({&piece, std::size_t(1)}); }
+    virtual std::size_t write_piece(bytes_view piece) noexcept { return write({&piece, std::size_t(1)}); }
 
     // Ends our direction of the stream once everything taken so far is out. The peer sees the end.
     virtual void shutdown_write() noexcept = 0;
