@@ -55,9 +55,10 @@ public:
     // The short way of `advance` for whole messages: true when one stands whole where nothing was parsed yet. False says
     // nothing; ask `advance`. There must be a rest.
     [[gnu::noinline]] bool find_whole() noexcept {
-        if (!x_plain || x_found || !x_protocol.receive_whole(x_rest, x_short_bytes, x_view, x_view_type)) return false;
+        if (!x_plain || x_found || !x_protocol.find_whole(x_rest, x_short_bytes, x_view, x_view_type)) return false;
         x_plain = x_found = x_view_first = x_view_last = true; // in one store
-        return true;
+        if (x_view_type == ws::opcode::text) return take_text();
+        return x_protocol.take_whole(x_rest, x_view, ws::opcode::binary);
     }
 
     // Whether `advance` would find out that more bytes are needed and nothing else: the view of the last message ends then.
@@ -172,6 +173,10 @@ private:
     static bool lies_in(bytes_view which, bytes_view all) noexcept {
         // In front of it that is a huge number.
         return reinterpret_cast<std::uintptr_t>(which.data()) - reinterpret_cast<std::uintptr_t>(all.data()) < all.size();
+    }
+
+    [[gnu::noinline]] bool take_text() noexcept {
+        return x_found = x_protocol.take_whole(x_rest, x_view, ws::opcode::text);
     }
 
     // `advance`, without what that notes.

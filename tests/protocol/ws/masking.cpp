@@ -83,6 +83,25 @@ TEST_CASE("RFC 6455 5.3: each kind of code masks as the definition does") {
     }
 }
 
+TEST_CASE("RFC 6455 5.3: the ways for whole messages unmask as the definition does") {
+    for (std::size_t size = 0; size <= 300; ++size) {
+        for (std::size_t offset = 0; offset < 33; offset += size % 16 == 0 ? 1 : 8) {
+            const auto before = pattern(offset + size);
+            auto expected = before;
+            ws::detail::copy_masked_by_bytes(expected.data() + offset, bytes_view(before).subspan(offset), key, 0);
+            auto unmasked = before;
+            CHECK(ws::detail::unmask(unmasked.data() + offset, size, key));
+            REQUIRE(unmasked == expected);
+#if defined(__x86_64__)
+            if (size < 32 || size > 128 || !simd::has_avx2()) continue;
+            unmasked = before;
+            ws::detail::unmask_up_to_128(unmasked.data() + offset, size, key);
+            REQUIRE(unmasked == expected);
+#endif
+        }
+    }
+}
+
 TEST_CASE("RFC 6455 5.3: a payload masked in pieces") {
     const auto payload = pattern(100);
     auto whole = payload;

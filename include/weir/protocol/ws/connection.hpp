@@ -77,29 +77,39 @@ public:
     // judge. There must be some input.
     [[nodiscard, gnu::always_inline]] inline bool receive_whole(mutable_bytes& input, std::uint64_t most_bytes,
                                                                 mutable_bytes& payload, opcode& type) noexcept {
+        return find_whole(input, most_bytes, payload, type) && take_whole(input, payload, type);
+    }
+
+    // Its two steps: what to take, where nothing has been taken; and taking it, which fails for bad text alone.
+    [[nodiscard, gnu::always_inline]] inline bool find_whole(mutable_bytes input, std::uint64_t most_bytes,
+                                                             mutable_bytes& payload, opcode& type) const noexcept {
         if (!x_between || input.size() < 2 + sizeof(masking_key)) [[unlikely]]
             return false;
         const std::byte* const from = input.data();
-        const auto first = std::to_integer<unsigned>(from[0]);
-        const bool masked = role() == ws::role::server;
-        std::size_t size = std::to_integer<std::size_t>(from[1]) ^ (masked ? 0x80u : 0u);
-        if (first - 0x81 > 1 || size > 126) return false;
-        std::size_t start = 2;
-        if (size == 126) {
+        const unsigned kind = std::to_integer<unsigned>(from[0]) - 0x80;
+        if (kind - 1 > 1) return false;
+        const auto masked = static_cast<unsigned>(role()); // 1 or 0
+        std::size_t size = std::to_integer<unsigned>(from[1]) ^ masked << 7;
+        std::size_t start = 2 + sizeof(masking_key) * masked;
+        if (size > 125) {
+            if (size != 126) return false;
             size = load_big_endian<std::uint16_t>(from + 2);
             if (size <= 125) return false;
-            start = 4;
+            start += 2;
         }
-        if (masked) start += sizeof(masking_key);
-        const std::size_t end = start + size;
-        if (end > input.size() || size > most_bytes) return false;
-        const mutable_bytes found = payload = input.subspan(start, size);
-        type = static_cast<opcode>(first & 15);
-        if (type == opcode::text) return receive_text(input, end, found);
-        input = input.subspan(end); // last of all the unmasking: nothing need be kept over it
-        if (masked) apply_mask(found, key_before(found));
+        if (start + size > input.size() || size > most_bytes) return false;
+        payload = input.subspan(start, size);
+        type = static_cast<opcode>(kind);
         return true;
     }
+    [[nodiscard, gnu::always_inline]] inline bool take_whole(mutable_bytes& input, mutable_bytes payload, opcode type) noexcept {
+        if (type == opcode::text) return take_text(input, payload);
+        std::byte* const end = payload.data() + payload.size();
+        input = {end, static_cast<std::size_t>(input.data() + input.size() - end)};
+        // Last of all the unmasking: nothing need be kept over it.
+        return role() == ws::role::client || detail::unmask(payload.data(), payload.size(), key_before(payload));
+    }
+    static_assert(static_cast<unsigned>(ws::role::server) == 1 && static_cast<unsigned>(ws::role::client) == 0);
 
     // Whether no message is under way, nor any frame.
     bool between_messages() const noexcept { return x_between; }
@@ -135,13 +145,13 @@ private:
         return key;
     }
 
-    [[gnu::noinline]] bool receive_text(mutable_bytes& input, std::size_t end, mutable_bytes payload) noexcept {
+    [[gnu::noinline]] bool take_text(mutable_bytes& input, mutable_bytes payload) noexcept {
         const bool masked = role() == ws::role::server;
         if (!(masked ? unmask_text(payload, key_before(payload)) : is_utf8(payload))) [[unlikely]] {
             x_stage = stage::bad_text;
             return x_between = false;
         }
-        input = input.subspan(end);
+        input = input.subspan(static_cast<std::size_t>(payload.data() + payload.size() - input.data()));
         return true;
     }
 

@@ -67,13 +67,13 @@ inline std::size_t encode(const frame_header& header, std::byte* to) noexcept {
 
 // The same for a whole message of at most 65,535 bytes that is not masked: what `encode` gives for it.
 inline std::size_t encode_short(opcode type, std::size_t payload_bytes, std::byte* to) noexcept {
-    to[0] = static_cast<std::byte>(0x80 | static_cast<unsigned>(type));
+    const unsigned first = 0x80 | static_cast<unsigned>(type);
     if (payload_bytes <= 125) {
+        to[0] = static_cast<std::byte>(first);
         to[1] = static_cast<std::byte>(payload_bytes);
         return 2;
     }
-    to[1] = std::byte{126};
-    store_big_endian(to + 2, static_cast<std::uint16_t>(payload_bytes));
+    store_big_endian(to, static_cast<std::uint32_t>(first << 24 | 126 << 16 | payload_bytes)); // all four bytes at once
     return 4;
 }
 

@@ -115,6 +115,20 @@ inline lanes_16 mask_16(std::byte* to, const std::byte* from, std::size_t size, 
     mask_each_32(to, from, size, key);
 }
 
+// From 32 bytes to 128, where it is, without a loop: vectors from the front and from the end, which may overlap.
+[[gnu::target("avx2")]] inline void unmask_up_to_128(std::byte* payload, std::size_t size, masking_key key) noexcept {
+    const lanes_32 keys = repeated_32(key), end_keys = repeated_32(rotated(key, size));
+    std::byte* const end = payload + size;
+    const lanes_32 first = load_32(payload) ^ keys, last = load_32(end - 32) ^ end_keys;
+    if (size > 64) {
+        const lanes_32 second = load_32(payload + 32) ^ keys, before = load_32(end - 64) ^ end_keys;
+        store_32(payload + 32, second);
+        store_32(end - 64, before);
+    }
+    store_32(payload, first);
+    store_32(end - 32, last);
+}
+
 // How much was unmasked, and how much of that, from the front, is certain to be ASCII.
 struct unmasked_ascii {
     std::size_t done, ascii;
@@ -131,7 +145,12 @@ struct unmasked_ascii {
 }
 #endif
 
-inline constexpr std::size_t least_dispatched_mask = 128; // below, the level is not worth asking for
+// Below, the level is not worth asking for.
+#if defined(__AVX2__)
+inline constexpr std::size_t least_dispatched_mask = 32;
+#else
+inline constexpr std::size_t least_dispatched_mask = 128;
+#endif
 
 // `to` is `from` or does not overlap it.
 inline void mask(std::byte* to, const std::byte* from, std::size_t size, masking_key key,
@@ -155,6 +174,15 @@ inline void mask(std::byte* to, const std::byte* from, std::size_t size, masking
     } else {
         for (std::size_t i = 0; i < size; ++i) to[i] = from[i] ^ key.bytes[i];
     }
+}
+
+// Unmasks where it is, and says so: for callers who have nothing else to do.
+[[gnu::noinline]] inline bool unmask(std::byte* payload, std::size_t size, masking_key key) noexcept {
+#if defined(__AVX2__)
+    if (size >= 32 && size <= 128) return unmask_up_to_128(payload, size, key), true;
+#endif
+    mask(payload, payload, size, key);
+    return true;
 }
 
 } // namespace detail
