@@ -63,15 +63,32 @@ public:
         return x_block.data + x_end;
     }
 
-    // The end of the content, and how many bytes it may grow there without `prepare`, where the bound allows it.
+    // The end of the content.
     std::byte* end() noexcept { return x_block.data + x_end; }
-    std::size_t spare() const noexcept { return x_block.size - x_end; }
+
+    // Whether `count` bytes may be written at `end`, such that this ends at most `most` bytes from where the block begins.
+    bool has_room(std::size_t count, std::size_t most) const noexcept {
+        return x_end + count <= x_block.size && x_end + count <= most;
+    }
+
+    // Adds `count` bytes written at `end`, where there is room for them.
+    void extend(std::size_t count) noexcept { x_end += count; }
 
     // Whether it has a block, and for one that has none: room for `count` bytes, within the bound, to begin with.
     bool has_block() const noexcept { return x_block.data; }
     [[gnu::always_inline]] inline void begin(std::size_t count) noexcept {
         assert(!x_block.data);
         x_block = x_pool->take_here(count);
+    }
+
+    // The same with a block of `Size` bytes that the pool keeps. False if it has a block, or the pool has none.
+    template <std::size_t Size>
+    [[gnu::always_inline]] inline bool begin_with_kept() noexcept {
+        if (x_block.data) return false;
+        std::byte* const kept = x_pool->take_kept<Size>();
+        if (!kept) [[unlikely]] return false;
+        x_block = {kept, Size};
+        return true;
     }
 
     // Adds `count` bytes written where `prepare` pointed; at most as many as were prepared.
@@ -100,6 +117,15 @@ public:
         x_block = {};
         x_begin = x_end = 0;
         x_pool->give(unused);
+    }
+
+    // The same where the block is nearly always of `Size` bytes.
+    template <std::size_t Size>
+    [[gnu::always_inline]] inline void clear_mostly() noexcept {
+        const block unused = x_block;
+        x_block = {};
+        x_begin = x_end = 0;
+        x_pool->give_mostly<Size>(unused);
     }
 
     // Removes everything, and gives the memory to the caller, who owes it to the pool.

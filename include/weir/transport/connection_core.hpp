@@ -96,10 +96,14 @@ public:
 
     // Queues a message, encoded messages, a piece of a message. errc{}, or why it was not taken.
     errc send(ws::opcode type, bytes_view payload, compression how) noexcept {
-        if (!x_out.send_short(type, payload)) return send_long(type, payload, how);
+        if (!x_out.has_room(payload.size())) [[unlikely]] return send_first(type, payload, how);
         assert(can_send());
         serve_at_turn_end();
+        x_out.send_short(type, payload);
         return {};
+    }
+    [[gnu::noinline]] errc send_first(ws::opcode type, bytes_view payload, compression how) noexcept {
+        return x_out.make_room(payload.size()) ? send(type, payload, how) : send_long(type, payload, how);
     }
     [[gnu::noinline]] errc send_long(ws::opcode type, bytes_view payload, compression how) noexcept {
         if (!can_send()) return errc::closed;

@@ -36,14 +36,27 @@ public:
     }
 
     // The short way of `send`, for what needs no more than a header: a small message of a server, while nothing is in
-    // its way and no sender need wait. False: nothing has changed, `send` will judge.
-    bool send_short(ws::opcode type, bytes_view payload) noexcept {
+    // its way and no sender need wait. There is such a way where `has_room`, perhaps after `make_room` has said so; where
+    // not, `send` will judge.
+    [[gnu::always_inline]] inline bool has_room(std::size_t payload_bytes) noexcept {
+        const std::size_t most = payload_bytes + outbox::short_header_bytes;
+        if (payload_bytes >= x_short_below) [[unlikely]] return false;
+        if (x_outbox.data().has_room(most, x_short_queue)) [[likely]] return true;
+        return most <= outbox::first_block_bytes && most <= x_short_queue &&
+               x_outbox.data().begin_with_kept<outbox::first_block_bytes>();
+    }
+    bool make_room(std::size_t payload_bytes) noexcept {
         buffer& data = x_outbox.data();
-        const std::size_t size = payload.size();
-        const std::size_t most = size + outbox::short_header_bytes;
-        if (size >= x_short_below || data.size() + most > x_short_queue) return false;
-        outbox::append_short(data, data.spare() >= most ? data.end() : make_room(most), type, payload);
-        return true;
+        const std::size_t most = payload_bytes + outbox::short_header_bytes;
+        if (payload_bytes >= x_short_below || data.size() + most > x_short_queue) return false;
+        if (!data.has_block() && most <= outbox::first_block_bytes)
+            data.begin(outbox::first_block_bytes);
+        else if (!data.prepare(most))
+            return false;
+        return data.has_room(most, x_short_queue);
+    }
+    [[gnu::always_inline]] inline void send_short(ws::opcode type, bytes_view payload) noexcept {
+        outbox::append_short(x_outbox.data(), type, payload);
     }
 
     // Encodes a whole message. errc{}, or `buffer_full` over the cap. `stays`: the payload stays where it is until the
@@ -53,7 +66,7 @@ public:
         if (x_codec && how == compression::automatic) [[unlikely]] return send_compressed(from, over, type, payload, stays);
         const bool large = payload.size() >= write_through_bytes && !keys(from) && !from.sending_message();
         if (large && may_write() && stays && x_outbox.borrow(type, payload, x_options.frame_bytes)) {
-            x_awaited = true;
+            x_busy = true;
             return {};
         }
         if (large && may_write() && x_outbox.borrows()) flush(over);
@@ -94,6 +107,7 @@ public:
     // Queues a ping or pong; over the bound of the control lane they are not queued (RFC 6455, 5.5.3).
     errc send_control(ws::sender& from, ws::opcode type, bytes_view payload, bool always = false) noexcept {
         if (!always && x_outbox.control().size() > control_lane_bytes) return errc::buffer_full;
+        x_busy = true;
         return from.encode_control(x_outbox.control(), type, payload, next_key(from));
     }
 
@@ -109,6 +123,7 @@ public:
         if (from.close_sent()) return;
         x_short_below = 0;
         x_outbox.drop_messages();
+        x_busy = true;
         encode_close(from, x_outbox.control(), code, reason);
         wake(x_senders, errc::closed);
         wake(x_streamers, errc::closed);
@@ -117,7 +132,7 @@ public:
     // The short way of `flush`, while nothing but messages wait, and nobody for them: true when all has left, or there
     // was nothing. After false `flush` is owed.
     bool flush_short(io::stream& over) noexcept {
-        if (x_blocked || x_awaited || !x_outbox.control().empty()) return false;
+        if (x_blocked || x_busy) return false;
         const std::size_t size = x_outbox.data_bytes();
         if (!size) return true;
         const std::size_t written = x_outbox.flush_data(over);
@@ -130,7 +145,7 @@ public:
         if (x_blocked || x_outbox.empty()) return;
         x_bytes_out += x_outbox.flush(over);
         x_blocked = !x_outbox.empty();
-        if (x_awaited) wake_some();
+        if (x_busy) wake_some();
     }
     void unblock() noexcept { x_blocked = false; }
 
@@ -173,7 +188,6 @@ public:
 
 private:
     static constexpr std::size_t write_through_bytes = 16 * 1024;
-    static constexpr std::size_t first_block_bytes = 4 * 1024;
     static constexpr std::size_t control_lane_bytes = 16 * 1024;
 
     // Whether the stream may take something at once that is not in the data lane.
@@ -225,21 +239,13 @@ private:
         x_short_below = x_codec || keys(from) || from.sending_message() || from.close_sent() ? 0 : most;
     }
 
-    // More than is needed: what is sent in one turn is then seldom moved.
-    [[gnu::noinline]] std::byte* make_room(std::size_t bytes) noexcept {
-        buffer& data = x_outbox.data();
-        if (data.has_block() || bytes > first_block_bytes) return data.prepare(bytes);
-        data.begin(first_block_bytes);
-        return data.end();
-    }
-
     [[gnu::noinline]] void wake_some() noexcept {
         if (x_outbox.data().size() <= x_options.high_water_bytes / 2) wake(x_streamers, errc{});
         if (queued_bytes() <= x_options.high_water_bytes / 2) wake(x_senders, errc{});
-        x_awaited = awaited();
+        x_busy = awaited() || !control_empty();
     }
     void wait(list<ready_item>& among, waiter& sender) noexcept {
-        x_awaited = true;
+        x_busy = true;
         among.push_back(sender);
     }
 
@@ -269,7 +275,7 @@ private:
     std::size_t x_short_below = 0; // smaller messages go the short way
     std::size_t x_short_queue;     // as long as this much is queued with them at the most
     bool x_compresses = false; // the message that is sent by pieces is compressed
-    bool x_awaited = false; // perhaps somebody waits for what is queued, or something is borrowed
+    bool x_busy = false; // perhaps somebody waits for what is queued, something is borrowed, or a control frame waits
     bool x_blocked = false; // the stream takes nothing until it says so
 };
 
