@@ -543,6 +543,47 @@ task<> owning_main(websocket ws) {
 
 } // namespace
 
+namespace {
+
+// Goes on when the stream tells it that something has come, reads to the end of it all, and lets go of a connection that
+// is over, without having waited again.
+task<> read_on_and_let_go(websocket given, std::size_t& received, int& failed) {
+    websocket ws = std::move(given);
+    auto first = co_await ws.read();
+    REQUIRE(first);
+    received = first->size();
+    ws.send(*first);
+    for (int i = 0; i < 2; ++i) {
+        auto more = co_await ws.read();
+        failed += !more;
+    }
+}
+task<> let_go_at_once(websocket_world& world, std::size_t size) {
+    std::size_t received = 0;
+    int failed = 0;
+    scope readers;
+    readers.spawn(read_on_and_let_go(world.make(ws::role::server), received, failed));
+    co_await yield();
+    const std::string all = frame(from_client, ws::opcode::binary, std::string(size, 'x')) + close_frame(from_client, 1000);
+    CHECK(world.peer().send_now(all) == all.size());
+    world.peer().stream().shutdown_write();
+    co_await readers.join();
+    CHECK(received == size);
+    CHECK(failed == 2);
+    auto answer = co_await world.peer().receive_all();
+    CHECK(answer.size() >= size);
+}
+
+} // namespace
+
+TEST_CASE("a reader that was waiting may let go of the connection when its end has come with the message") {
+    for (const over way : both_ways)
+        for (const std::size_t size : {100, 20'000}) {
+            websocket_world world(way, {.pipe_bytes = 64 * 1024});
+            world.run(let_go_at_once(world, size));
+        }
+}
+
 TEST_CASE("a websocket that a parameter of the main coroutine owns is closed before the loop ends") {
     websocket_world world;
     auto [server, client] = world.pair();

@@ -20,16 +20,15 @@ public:
     // Notes who waits, in which context; the coroutine suspends in any case. False when the context is cancelled already:
     // then the waiter is woken with `canceled`, and there is nothing to wait for. So a coroutine that goes on in
     // a cancelled context gives way to the others at each wait. `in` may be null for a coroutine of a foreign type.
-    bool suspend(std::coroutine_handle<> who, context* in) noexcept {
+    bool suspend(std::coroutine_handle<> who, context* in) noexcept { return suspend_here(who, in); }
+
+    // The same, inline: for what happens with every message.
+    [[gnu::always_inline]] inline bool suspend_here(std::coroutine_handle<> who, context* in) noexcept {
         x_who = who;
         x_outcome = errc{};
         x_scheduler = in ? &in->runs_on() : scheduler::current();
         assert(x_scheduler && "an operation of weir was awaited on a thread that runs no loop");
-        if (in && in->canceled()) {
-            in->refuse();
-            wake(errc::canceled);
-            return false;
-        }
+        if (in && in->canceled()) [[unlikely]] return refuse(*in);
         if (in) in->add(*this);
         return true;
     }
@@ -47,6 +46,13 @@ public:
         cancel_hook::unlink();
         x_outcome = outcome;
         x_scheduler->post(*this);
+    }
+
+    // The same at once, from the bottom of the loop, where nothing else is under way that the coroutine might disturb. It
+    // must be waiting and not woken.
+    void resume() noexcept {
+        cancel_hook::unlink();
+        waiter::run();
     }
 
     // Gives the wait up: the coroutine is not resumed by it.
@@ -69,6 +75,11 @@ public:
     scheduler& runs_on() const noexcept { return *x_scheduler; }
 
 private:
+    [[gnu::noinline]] bool refuse(context& in) noexcept {
+        in.refuse();
+        wake(errc::canceled);
+        return false;
+    }
     void run() noexcept override {
         const std::coroutine_handle<> who = x_who;
         x_who = nullptr;

@@ -8,7 +8,8 @@
 //   ending      why it ended.
 //   connection_state, connection_engine   the ways to the end, and what goes on by itself.
 //
-// Loop thread only. Whoever waits is posted, never resumed from within a call into this class.
+// Loop thread only. Whoever waits is posted, never resumed from within a call into this class, but for a reader to whom the
+// stream has brought what it waits for: that one goes on at once.
 #pragma once
 
 #include <weir/core/exchanged.hpp>
@@ -35,7 +36,7 @@ public:
     // Lets the connection end by itself, at most one close_timeout for each phase from now. It frees itself.
     [[gnu::cold]] void linger(ws::close_code code) noexcept {
         assert(!x_reader && "a websocket was destroyed while a read waited on it");
-        if (over()) return delete this;
+        if (over() && !x_resuming) return delete this;
         x_context = nullptr;
         x_dropped = true;
         if (x_out.borrows()) settle();
@@ -47,29 +48,36 @@ public:
 
     // --- reading ---
 
-    // True when a read would not have to wait: something is there to hand out, or the connection is over.
+    // How a read comes to its end: at once, when something is there to hand out or the connection is over; after a wait; or
+    // without anything, since another waits.
+    enum class end_of_read : unsigned char { at_once, waiting, busy };
+
+    // True where it is certain that the end comes at once; `wait_readable` sees to the rest, and has `who` wait where need be.
     bool readable(reading how) noexcept {
         if (x_reader || ++x_streak > messages_in_a_row) return false;
-        if (how == reading::whole && x_inbox.has_rest() && x_inbox.find_whole()) return true;
-        return find(how);
+        return how == reading::whole && x_inbox.has_rest() && x_inbox.find_whole();
     }
-
-    // Has `who` wait for `readable`. False when somebody does already.
-    bool wait_readable(reading how, std::coroutine_handle<> who, context* in) noexcept {
-        if (x_reader) return false;
-        const bool enough = exchanged(x_streak, 0) > messages_in_a_row;
-        if (enough && x_told && x_context) exchanged(x_context, nullptr)->cancel(); // and reads on all the same
+    end_of_read wait_readable(reading how, std::coroutine_handle<> who, context* in) noexcept {
+        if (x_reader) [[unlikely]] return end_of_read::busy;
+        if (x_streak > messages_in_a_row) [[unlikely]] return give_way(how, who, in);
+        if (how == reading::whole && x_listening && can_send() && !x_controls.is_paused() && x_inbox.is_used_up()) {
+            give_lease_back();
+            x_idle = true; // and the stream will tell
+        } else if (find(how)) {
+            return end_of_read::at_once;
+        }
         x_reading = how;
         x_reader = true;
-        if (x_read_waiter.suspend(who, in) && enough) give_way();
-        return true;
+        x_streak = 0;
+        x_read_waiter.suspend_here(who, in);
+        return end_of_read::waiting;
     }
 
     // Ends the wait of `wait_readable`: the coroutine resumes, or is destroyed. What was found stays for the next read.
     errc end_wait(bool resumes) noexcept {
-        x_reader = false;
+        x_reader = x_idle = false;
         x_streak = 0;
-        x_read_waiter.abandon();
+        if (!resumes) x_read_waiter.abandon(); // else it has left everything
         listen_on();
         const errc outcome = x_read_waiter.outcome();
         if ((outcome != errc{} || !resumes) && x_ending.cause() != close_cause::open) lost(); // it was not told
@@ -183,15 +191,16 @@ public:
 
 private:
     // Enough for one turn: lets the others run, then goes on.
-    [[gnu::noinline]] void give_way() noexcept {
-        if (advance(x_reading)) wake_reader();
+    [[gnu::noinline]] end_of_read give_way(reading how, std::coroutine_handle<> who, context* in) noexcept {
+        x_reading = how;
+        x_reader = true;
+        x_streak = 0;
+        if (x_told && x_context) exchanged(x_context, nullptr)->cancel(); // and reads on all the same
+        if (x_read_waiter.suspend(who, in) && advance(x_reading)) wake_reader();
+        return end_of_read::waiting;
     }
 
     [[gnu::noinline]] bool find(reading how) noexcept {
-        if (how == reading::whole && x_listening && can_send() && !x_controls.is_paused() && x_inbox.is_used_up()) {
-            give_lease_back(); // and the stream will tell
-            return false;
-        }
         x_attended = true;
         const bool found = advance(how);
         x_attended = false;

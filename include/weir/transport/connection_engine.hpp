@@ -5,7 +5,7 @@
 // `fill` was blocked (x_listening): so whatever takes bytes away goes on until one is, now or at the end of the turn,
 // unless enough is kept already. Each phase of a close is bounded by close_timeout, and the stream is closed as
 // soon as both sides are through; the lease stays until the last view of it is gone. Whoever waits is posted, never
-// resumed from within a call into this class.
+// resumed from within a call into this class; only a reader goes on at once when the stream tells what it waits for.
 #pragma once
 
 #include <weir/core/exchanged.hpp>
@@ -97,15 +97,15 @@ protected:
     [[gnu::always_inline]] inline bool receive_now(io::lease& into) noexcept {
         if (x_controls.is_paused()) [[unlikely]] x_controls.resume(x_scheduler.now(), x_options->control_frames_per_second);
         if (x_listening) return false;
-        if (x_filled_turn == x_scheduler.turn_number() && !exchanged(x_drained, false) && !x_stream->received_ahead()) {
+        if (x_filled_turn == this_turn() && !exchanged(x_drained, false) && !x_stream->received_ahead()) {
             retry_later();
             return false;
         }
         const io::status came = x_stream->fill(into);
         if (came != io::status::ready) return nothing_came(came);
         x_listening = x_stream->drained() && !x_mute;
-        x_drained = x_filled_turn != x_scheduler.turn_number() && into.bytes.size() < into.backing.size;
-        x_filled_turn = x_scheduler.turn_number();
+        x_drained = x_filled_turn != this_turn() && into.bytes.size() < into.backing.size;
+        x_filled_turn = this_turn();
         x_keepalive.received(x_scheduler.now());
         x_bytes_in += into.bytes.size();
         return true;
@@ -322,6 +322,30 @@ protected:
     // --- what the stream and the loop tell ---
 
     void on_readable() noexcept override {
+        if (!x_idle || !x_open || x_filled_turn == this_turn()) [[unlikely]] return on_news();
+        x_idle = x_listening = false;
+        x_controls.caught_up(x_scheduler.now());
+        io::lease& into = x_inbox.lease_to_fill();
+        const io::status came = x_stream->fill(into);
+        if (came != io::status::ready) [[unlikely]] return nothing_came_idle(came);
+        x_listening = x_stream->drained();
+        x_drained = into.bytes.size() < into.backing.size;
+        x_filled_turn = this_turn();
+        x_keepalive.received(x_scheduler.now());
+        x_bytes_in += into.bytes.size();
+        x_inbox.filled();
+        if (!x_inbox.find_whole() && !go_on(x_reading)) return;
+        if (x_read_waiter.woken()) [[unlikely]] return;
+        x_resuming = true;
+        x_read_waiter.resume();
+        x_resuming = false;
+    }
+    [[gnu::noinline]] void nothing_came_idle(io::status instead) noexcept {
+        nothing_came(instead);
+        if (stopped()) wake_reader();
+    }
+    [[gnu::noinline]] void on_news() noexcept {
+        x_idle = false;
         if (exchanged(x_listening, false) && !x_inbox.has_rest()) x_controls.caught_up(x_scheduler.now());
         if (!x_open) [[unlikely]] {
             if (x_phase == phase::draining) return drain();

@@ -213,6 +213,9 @@ protected:
         x_scheduler.post_at_turn_end(*this);
     }
 
+    // Which turn it is. That of long ago may be given the same number; it takes a turn more to receive then.
+    std::uint32_t this_turn() const noexcept { return static_cast<std::uint32_t>(x_scheduler.turn_number()); }
+
     [[gnu::cold]] void arm_close() noexcept { x_scheduler.arm(*this, x_options->close_timeout); }
 
     [[gnu::cold]] void note(log_level level, std::string_view what) const noexcept {
@@ -243,11 +246,13 @@ protected:
     std::uint32_t x_subprotocol_bytes = 0;
     std::uint32_t x_target_bytes = 0;
     std::uint64_t x_bytes_in = 0;
-    std::uint64_t x_filled_turn = ~std::uint64_t{0}; // the turn of the last receive
+    std::uint32_t x_filled_turn = ~std::uint32_t{0}; // the turn of the last receive, as `this_turn` gives it
     phase x_phase = phase::open;
     bool x_open = true; // in phase open, and not broken
     reading x_reading = reading::whole;
     bool x_reader = false;    // somebody waits in read
+    bool x_idle = false;      // it does, nothing else is there, and the stream will tell what comes next
+    bool x_resuming = false;  // it is, from within a call of the stream's, which must outlive that
     bool x_attended = false;  // somebody asks for a message just now
     bool x_told = false;      // somebody has read the end
     bool x_came = false;      // somebody has read since the close timer was armed

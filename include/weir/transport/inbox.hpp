@@ -101,8 +101,7 @@ public:
     }
     void give_lease_to(io::stream& lender) noexcept {
         assert(x_rest.empty());
-        lender.release(std::move(x_lease));
-        x_lease = {};
+        lender.release(std::move(x_lease)); // which leaves it empty
     }
     bool has_lease() const noexcept { return x_lease.backing.data; }
     bool lease_is_unused() const noexcept {

@@ -35,9 +35,8 @@ public:
 
     bool await_ready() noexcept { return x_core.readable(How); }
     bool suspend(std::coroutine_handle<> who, context* in) noexcept {
-        const bool waits = x_core.wait_readable(How, who, in);
-        x_end = waits ? end::waiting : end::busy;
-        return waits;
+        x_end = x_core.wait_readable(How, who, in);
+        return x_end == end::waiting;
     }
     [[gnu::always_inline]] inline result<Value> await_resume() noexcept {
         if (x_end != end::at_once)
@@ -49,7 +48,7 @@ public:
     }
 
 private:
-    enum class end : unsigned char { at_once, waiting, busy };
+    using end = connection_core::end_of_read;
 
     errc end_wait() noexcept {
         return exchanged(x_end, end::at_once) == end::waiting ? x_core.end_wait(true) : errc::busy;
