@@ -136,6 +136,7 @@
 #include <weir/net/resolve.hpp>
 
 // transport: protocols over a byte stream
+#include <weir/transport/borrowed_frames.hpp>
 #include <weir/transport/byte_source.hpp>
 #include <weir/transport/carrier.hpp>
 #include <weir/transport/channel.hpp>
@@ -160,6 +161,7 @@
 #include <weir/transport/session_budget.hpp>
 #include <weir/transport/session_options.hpp>
 #include <weir/transport/session_room.hpp>
+#include <weir/transport/shared_frames.hpp>
 #include <weir/transport/transport_kind.hpp>
 #include <weir/transport/waiting_carrier.hpp>
 #include <weir/transport/websocket.hpp>

@@ -2,6 +2,7 @@
 #include "../support/session_world.hpp"
 #include "../support/websocket_pair.hpp"
 
+#include <weir/core/pseudo_random.hpp>
 #include <weir/coro/scope.hpp>
 #include <weir/coro/yield.hpp>
 #include <weir/hub/room.hpp>
@@ -150,6 +151,100 @@ TEST_CASE("room: a slow reader holds nobody up, and goes when its queue is full"
             slow.reset();
         };
         world.run(talk());
+    }
+}
+
+TEST_CASE("room: with whatever else is sent in the same turn, each member has everything in the order of the calls") {
+    pseudo_random random(7);
+    for (int round = 0; round < 60; ++round) {
+        const std::size_t pipe = round % 3 == 0 ? 64 : round % 3 == 1 ? 3000 : 1'000'000;
+        websocket_world world(over::memory, {.pipe_bytes = pipe, .fragment = round % 2 == 0});
+        room rooms[2];
+        three all(world);
+        websocket* const members[] = {&all.a.first, &all.b.first, &all.c.first};
+        strings expected[3], heard[3];
+        auto talk = [&]() -> task<> {
+            scope listeners;
+            websocket* const peers[] = {&all.a.second, &all.b.second, &all.c.second};
+            for (int i = 0; i < 3; ++i) listeners.spawn(listen(*peers[i], heard[i]));
+            {
+                room::seat seats[] = {{rooms[0], *members[0]}, {rooms[0], *members[1]}, {rooms[0], *members[2]},
+                                      {rooms[1], *members[0]}, {rooms[1], *members[1]}};
+                for (int step = 0; step < 200; ++step) {
+                    const std::size_t which = random.below(3);
+                    std::string text = std::to_string(step);
+                    if (random.below(16) == 0) text.append(random.below(30'000), '.');
+                    switch (random.below(8)) {
+                    case 0:
+                    case 1:
+                    case 2:
+                        CHECK(rooms[0].send(text) == 3);
+                        for (strings& each : expected) each.push_back(text);
+                        break;
+                    case 3:
+                        CHECK(rooms[1].send(text) == 2);
+                        for (int i = 0; i < 2; ++i) expected[i].push_back(text);
+                        break;
+                    case 4:
+                        CHECK(rooms[0].send(text, members[which]) == 2);
+                        for (std::size_t i = 0; i < 3; ++i)
+                            if (i != which) expected[i].push_back(text);
+                        break;
+                    case 5:
+                        members[which]->send(text);
+                        expected[which].push_back(text);
+                        break;
+                    case 6: members[which]->ping(); break;
+                    case 7:
+                        members[which]->send_frame(text, false);
+                        rooms[0].send("amid");
+                        members[which]->send_frame(text, true);
+                        for (std::size_t i = 0; i < 3; ++i) {
+                            if (i == which) expected[i].push_back(text + text);
+                            expected[i].push_back("amid");
+                        }
+                        break;
+                    }
+                    if (random.below(12) == 0) (void)co_await yield();
+                }
+            }
+            for (websocket* each : members) each->close();
+            co_await listeners.join();
+        };
+        world.run(talk());
+        for (int i = 0; i < 3; ++i) CHECK(heard[i] == expected[i]);
+    }
+}
+
+TEST_CASE("room: a message of a member that is gone, or goes, in the same turn is nobody else's loss") {
+    for (const bool closes : {false, true}) {
+        websocket_world world(over::memory, {.pipe_bytes = 100});
+        room lobby;
+        three all(world);
+        strings heard;
+        auto talk = [&]() -> task<> {
+            scope listeners;
+            listeners.spawn(listen(all.b.second, heard));
+            {
+                room::seat a(lobby, all.a.first), b(lobby, all.b.first);
+                room::seat c(lobby, all.c.first);
+                CHECK(lobby.send("to all") == 3);
+                if (closes)
+                    all.a.first.close(), all.c.first.close();
+                else
+                    all.a.first.reset(), all.c.first.reset();
+                CHECK(lobby.send("to one") == 1);
+                (void)co_await yield();
+                for (int i = 0; i < 300; ++i) CHECK(lobby.send(std::to_string(i)) == 1); // more than a room keeps
+            }
+            all.b.first.close();
+            co_await listeners.join();
+        };
+        world.run(talk());
+        REQUIRE(heard.size() == 302);
+        CHECK(heard[0] == "to all");
+        CHECK(heard[1] == "to one");
+        CHECK(heard.back() == "299");
     }
 }
 

@@ -108,6 +108,7 @@ private:
     std::size_t send(ws::opcode type, bytes_view payload, spared except) {
         std::size_t taken = 0;
         bool encoded = false;
+        std::size_t begin = 0;
         telling others{payload, type == ws::opcode::text, {}};
         for (seat* each = x_seats.front(); each; each = x_seats.after(*each)) {
             if (each->x_member == except.x_who) continue;
@@ -121,22 +122,32 @@ private:
                 continue;
             }
             if (!encoded) {
-                outbox::append_message(x_frames, type, payload, frame_bytes, nullptr);
+                begin = encode(type, payload);
                 encoded = true;
             }
-            taken += to.try_send_encoded(std::as_const(x_frames).view());
+            taken += to.try_send_shared(x_frames, begin);
         }
-        x_frames.clear();
+        if (encoded && x_frames->size() > keep_bytes) x_frames = nullptr; // the last who sends it frees it
         return taken;
     }
 
+    // Puts a message behind those that the members are about to write, and says where it begins.
+    std::size_t encode(ws::opcode type, bytes_view payload) {
+        if (!x_frames)
+            x_frames = detail::shared_frames::make();
+        else if (x_frames.is_only())
+            x_frames->frames().clear(); // they have
+        const std::size_t begin = x_frames->size();
+        outbox::append_message(x_frames->frames(), type, payload, frame_bytes, nullptr);
+        return begin;
+    }
+
     static constexpr std::size_t frame_bytes = 64 * 1024; // longer messages go out in frames of this size
-    static constexpr std::size_t keep_bytes = 16 * 1024;  // memory for larger ones is not kept
+    static constexpr std::size_t keep_bytes = 64 * 1024;  // memory for more is not kept
 
     list<seat> x_seats;
     std::size_t x_size = 0;
-    block_pool x_pool{keep_bytes};
-    buffer x_frames{x_pool}; // what is being sent to all, encoded
+    detail::shared_frames x_frames; // what goes to all by the end of this turn, encoded
 };
 
 } // namespace weir::inline v0

@@ -123,6 +123,10 @@ public:
         if (!can_send()) return errc::closed;
         return sent(x_out.send_encoded(x_inbox.protocol(), frames));
     }
+    errc send_shared(const shared_frames& frames, std::size_t begin) noexcept {
+        if (!can_send()) return errc::closed;
+        return sent(x_out.send_shared(x_inbox.protocol(), frames, begin));
+    }
     errc send_frame(ws::opcode type, bytes_view payload, bool last, compression how) noexcept {
         if (!can_send()) return errc::closed;
         return sent(x_out.send_frame(x_inbox.protocol(), *x_stream, type, payload, last, how));

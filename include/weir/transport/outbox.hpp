@@ -7,7 +7,8 @@
 // that the stream has taken a part of.
 //
 // Frames may also be borrowed: their payloads stay in memory that somebody promises to keep until the next flush, which
-// writes them in front of the data lane and copies what the stream does not take.
+// writes them in front of the data lane and copies what the stream does not take. And they may be shared with other
+// connections, while the data lane is empty.
 #pragma once
 
 #include <weir/core/buffer.hpp>
@@ -15,6 +16,8 @@
 #include <weir/core/owned.hpp>
 #include <weir/io/stream.hpp>
 #include <weir/protocol/ws/append_frame.hpp>
+#include <weir/transport/borrowed_frames.hpp>
+#include <weir/transport/shared_frames.hpp>
 
 #include <bit>
 #include <cassert>
@@ -36,12 +39,12 @@ public:
         return *x_deferred;
     }
 
-    bool empty() const noexcept { return x_data.empty() && x_control.empty() && !x_borrowed; }
+    bool empty() const noexcept { return x_data.empty() && x_control.empty() && !x_borrowed && x_shared.empty(); }
     std::size_t data_bytes() const noexcept { return x_data.size(); }
 
     // The bytes of messages that wait, and how many of them are deferred.
     std::size_t queued_bytes() const noexcept {
-        return x_data.size() + deferred_bytes() + (x_borrowed ? x_borrowed->bytes : 0);
+        return x_data.size() + deferred_bytes() + (x_borrowed ? x_borrowed->bytes : 0) + x_shared.size();
     }
     std::size_t deferred_bytes() const noexcept { return x_deferred ? x_deferred->size() : 0; }
 
@@ -77,6 +80,7 @@ public:
 
     // Hands the stream as much as it takes, and says how many bytes that were.
     std::size_t flush(io::stream& to) noexcept {
+        if (shares()) return flush_shared(to);
         if (x_borrowed) return flush_borrowed(to);
         if (!x_control.empty()) return flush_lanes(to);
         return x_data.empty() ? 0 : flush_data(to);
@@ -98,6 +102,18 @@ public:
     // What a lane had better begin with: more than is needed, so that what is sent in one turn is seldom moved.
     static constexpr std::size_t first_block_bytes = 4 * 1024;
 
+    // Takes the frames from `begin` on: true where they follow those that it has, or the data lane is empty. `own_shared` is
+    // owed before something else goes into that.
+    bool share(const detail::shared_frames& with, std::size_t begin) noexcept {
+        return x_data.empty() && !x_borrowed && x_shared.extend(with, begin);
+    }
+    bool shares() const noexcept { return !x_shared.empty(); }
+    void own_shared() noexcept {
+        assert(x_data.empty() && !x_to_boundary);
+        append(x_shared.view());
+        x_shared.clear();
+    }
+
     // Whether something is borrowed, and a block that holds some of that.
     bool borrows() const noexcept { return x_borrowed; }
     bool holds_block() const noexcept { return x_borrowed && x_borrowed->held.data; }
@@ -108,16 +124,8 @@ public:
         assert(x_data.empty());
         const std::size_t had = x_borrowed ? x_borrowed->count : 0;
         if (payload.size() > (frames_a_call - had) * static_cast<std::uint64_t>(frame_bytes)) return false;
-        if (!x_borrowed) x_borrowed = ::new (x_data.pool().take(sizeof(borrowed)).data) borrowed;
-        for (bool more = true; more; type = ws::opcode::continuation) {
-            borrowed::frame& one = x_borrowed->frames[x_borrowed->count++];
-            one.data = payload.data();
-            one.size = payload.size() < frame_bytes ? payload.size() : frame_bytes;
-            payload = payload.subspan(one.size);
-            more = !payload.empty();
-            one.header_bytes = ws::encode({one.size, type, 0, !more, false, {}}, one.header);
-            x_borrowed->bytes += one.header_bytes + one.size;
-        }
+        if (!x_borrowed) x_borrowed = ::new (x_data.pool().take(sizeof *x_borrowed).data) borrowed_frames;
+        x_borrowed->add(type, payload, frame_bytes);
         return true;
     }
 
@@ -205,25 +213,8 @@ public:
     }
 
 private:
-    static constexpr std::size_t frames_a_call = 16;
-
-    struct borrowed {
-        struct frame {
-            const std::byte* data; // of the payload
-            std::size_t size;
-            std::size_t header_bytes;
-            std::byte header[ws::frame_header::max_bytes];
-
-            bytes_view payload() const noexcept { return {data, size}; }
-            bytes_view head() const noexcept { return {header, header_bytes}; }
-        };
-
-        block held;
-        std::size_t bytes = 0; // of all frames
-        std::size_t count = 0;
-        frame frames[frames_a_call]; // as many as that
-    };
-    static_assert(sizeof(borrowed) <= block_pool::smallest_bytes);
+    using borrowed_frames = detail::borrowed_frames;
+    static constexpr std::size_t frames_a_call = borrowed_frames::most;
 
     enum class lane : unsigned char { data, control, caller };
 
@@ -250,15 +241,15 @@ private:
     [[gnu::noinline]] std::size_t flush_lanes(io::stream& to) noexcept {
         segments all;
         gather(all);
-        const std::size_t written = to.write(all.view());
-        account(all, written);
-        return written;
+        const std::size_t total = to.write(all.view());
+        account(all, total);
+        return total;
     }
 
     // Control frames, what is borrowed, and the data lane: no frame of that has been begun.
     [[gnu::noinline]] std::size_t flush_borrowed(io::stream& to) noexcept {
         assert(!x_to_boundary);
-        const borrowed::frame* const frames = x_borrowed->frames;
+        const borrowed_frames::frame* const frames = x_borrowed->frames;
         if (x_borrowed->count == 1 && x_control.empty() && x_data.empty()) { // the most frequent
             const bytes_view both[] = {frames->head(), frames->payload()};
             const std::size_t written = to.write(both);
@@ -288,7 +279,7 @@ private:
         buffer behind = exchanged(x_data, buffer(x_data.pool()));
         x_data.begin(x_borrowed->bytes - written + behind.size());
         for (std::size_t i = 0; i < x_borrowed->count; ++i) {
-            const borrowed::frame& one = x_borrowed->frames[i];
+            const borrowed_frames::frame& one = x_borrowed->frames[i];
             const std::size_t size = one.header_bytes + one.size, of_this = written < size ? written : size;
             const std::size_t of_header = of_this < one.header_bytes ? of_this : one.header_bytes;
             append(one.head().subspan(of_header));
@@ -299,7 +290,18 @@ private:
         append(behind.view());
     }
 
-    void forget_borrowed() noexcept {
+    // In the most frequent case from where they are.
+    [[gnu::noinline]] std::size_t flush_shared(io::stream& to) noexcept {
+        const std::size_t written = x_control.empty() ? to.write_piece(x_shared.view()) : 0;
+        if (written == x_shared.size()) [[likely]] return x_shared.clear(), written;
+        own_shared();
+        if (!x_control.empty()) return flush_lanes(to);
+        consume_data(written);
+        return written;
+    }
+
+    void forget_borrowed() noexcept { // and what is shared
+        x_shared.clear();
         if (!x_borrowed) return;
         x_data.pool().give(x_borrowed->held);
         x_data.pool().give({reinterpret_cast<std::byte*>(exchanged(x_borrowed, nullptr)), block_pool::smallest_bytes});
@@ -392,7 +394,8 @@ private:
     buffer x_data;
     buffer x_control;
     owned<buffer> x_deferred; // made when it is needed first
-    borrowed* x_borrowed = nullptr; // in a block of the pool
+    borrowed_frames* x_borrowed = nullptr; // in a block of the pool
+    detail::frames_range x_shared;
     std::size_t x_to_boundary = 0; // bytes of the data lane that end the frame that was begun
     bool x_control_cut = false;    // the stream has taken a part of the first control frame
 };

@@ -63,6 +63,7 @@ public:
     // next `flush`, which is owed before that changes.
     errc send(ws::sender& from, io::stream& over, ws::opcode type, bytes_view payload, compression how, bool stays) noexcept {
         if (!fits(queued_bytes(), payload.size())) return errc::buffer_full;
+        own_shared();
         if (x_codec && how == compression::automatic) [[unlikely]] return send_compressed(from, over, type, payload, stays);
         const bool large = payload.size() >= write_through_bytes && !keys(from) && !from.sending_message();
         if (large && may_write() && stays && x_outbox.borrow(type, payload, x_options.frame_bytes)) {
@@ -79,15 +80,29 @@ public:
         return {};
     }
 
-    // Appends whole messages that are encoded already.
+    // Appends what is encoded already.
     errc send_encoded(ws::sender& from, bytes_view frames) noexcept {
         if (!fits(queued_bytes(), frames.size())) return errc::buffer_full;
+        own_shared();
         return lane(from).append(frames) ? errc{} : errc::buffer_full;
+    }
+
+    // Sends whole messages that are encoded already: those from `begin` on. They are copied if they have to wait.
+    errc send_shared(ws::sender& from, const shared_frames& frames, std::size_t begin) noexcept {
+        if (!fits(queued_bytes(), frames->size() - begin)) return errc::buffer_full;
+        if (!x_blocked && !from.sending_message() && x_outbox.share(frames, begin)) {
+            if (exchanged(x_short_below, 0)) x_short_later = true; // what is sent after them must not pass them
+            x_busy = true;
+            return {};
+        }
+        own_shared();
+        return lane(from).append(frames->view().subspan(begin)) ? errc{} : errc::buffer_full;
     }
 
     // Encodes one piece of a message as a frame. The whole message is compressed if its first piece is.
     errc send_frame(ws::sender& from, io::stream& over, ws::opcode type, bytes_view payload, bool last,
                     compression how) noexcept {
+        own_shared();
         if (!fits(x_outbox.data().size(), payload.size())) return errc::buffer_full;
         if (x_codec && !from.sending_message())
             x_compresses = how == compression::automatic &&
@@ -113,6 +128,7 @@ public:
 
     // Queues a close frame behind everything that can still be sent.
     [[gnu::cold]] void send_close(ws::sender& from, ws::close_code code, std::string_view reason) noexcept {
+        own_shared();
         x_short_below = 0;
         drop_deferred();
         encode_close(from, x_outbox.data(), code, reason);
@@ -122,6 +138,7 @@ public:
     [[gnu::cold]] void send_close_at_once(ws::sender& from, ws::close_code code, std::string_view reason) noexcept {
         if (from.close_sent()) return;
         x_short_below = 0;
+        x_short_later = false;
         x_outbox.drop_messages();
         x_busy = true;
         encode_close(from, x_outbox.control(), code, reason);
@@ -145,6 +162,7 @@ public:
         if (x_blocked || x_outbox.empty()) return;
         x_bytes_out += x_outbox.flush(over);
         x_blocked = !x_outbox.empty();
+        if (exchanged(x_short_later, false)) x_short_below = short_bytes();
         if (x_busy) wake_some();
     }
     void unblock() noexcept { x_blocked = false; }
@@ -159,6 +177,7 @@ public:
     // Nothing can be sent any more.
     [[gnu::cold]] void clear() noexcept {
         x_short_below = 0;
+        x_short_later = false;
         x_outbox.clear();
         wake(x_senders, errc::closed);
         wake(x_streamers, errc::closed);
@@ -235,8 +254,17 @@ private:
     }
 
     void choose_way(const ws::sender& from) noexcept {
-        const std::size_t most = x_options.frame_bytes < write_through_bytes ? x_options.frame_bytes + 1 : write_through_bytes;
-        x_short_below = x_codec || keys(from) || from.sending_message() || from.close_sent() ? 0 : most;
+        x_short_below = x_codec || keys(from) || from.sending_message() || from.close_sent() ? 0 : short_bytes();
+    }
+    std::size_t short_bytes() const noexcept {
+        return x_options.frame_bytes < write_through_bytes ? x_options.frame_bytes + 1 : write_through_bytes;
+    }
+
+    // What it has a share in is copied: something is going to stand behind it.
+    void own_shared() noexcept {
+        if (!x_outbox.shares()) return;
+        x_outbox.own_shared();
+        if (exchanged(x_short_later, false)) x_short_below = short_bytes();
     }
 
     [[gnu::noinline]] void wake_some() noexcept {
@@ -274,6 +302,7 @@ private:
     std::uint64_t x_bytes_out = 0;
     std::size_t x_short_below = 0; // smaller messages go the short way
     std::size_t x_short_queue;     // as long as this much is queued with them at the most
+    bool x_short_later = false; // they go that way again once what is shared has left, or is copied
     bool x_compresses = false; // the message that is sent by pieces is compressed
     bool x_busy = false; // perhaps somebody waits for what is queued, something is borrowed, or a control frame waits
     bool x_blocked = false; // the stream takes nothing until it says so

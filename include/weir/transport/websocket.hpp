@@ -163,8 +163,12 @@ public:
         return x_core->send(any.is_text() ? ws::opcode::text : ws::opcode::binary, any.bytes(), how) == errc{};
     }
 
-    // Sends frames that were encoded, unmasked, by somebody who sends them to many: see hub/room.hpp. Servers only.
+    // For servers, of what is encoded already, and not masked: the first bytes of a connection that was upgraded; the frames
+    // from `begin` on of somebody who sends them to many (hub/room.hpp).
     bool try_send_encoded(bytes_view frames) noexcept { return x_core->send_encoded(frames) == errc{}; }
+    bool try_send_shared(const detail::shared_frames& frames, std::size_t begin) noexcept {
+        return x_core->send_shared(frames, begin) == errc{};
+    }
 
     // Sends a ping with at most 125 bytes, `errc::long_control` otherwise. The answer shows in `round_trip()`.
     send_awaiter ping(std::string_view payload = {}) noexcept { return {*x_core, x_core->ping(as_bytes(payload))}; }
