@@ -363,6 +363,31 @@ TEST_CASE("client channel: while something better is tried, a held request is an
     });
 }
 
+TEST_CASE("client channel: one that is being closed fetches nothing any more") {
+    static constexpr transport_kind kind = transport_kind::long_polling;
+    server of;
+    of.channel("/chat", [](channel& client) -> task<> {
+        (void)co_await weir::sleep(1s);
+        client.send("too late");
+        (void)co_await weir::sleep(1h);
+    }).options({.read_ahead_bytes = 100});
+    const auto work = [](net::endpoint at) -> task<> {
+        meddler between(at);
+        auto chat = co_await weir::open(http_url(between.at), {.transports = {&kind, 1}});
+        REQUIRE_MESSAGE(chat, chat.error().message());
+        const std::string text(60, 'x');
+        for (int i = 0; i < 3; ++i) co_await chat->send(text); // the server has no room for the second
+        (void)co_await weir::sleep(500ms);
+        const int before = between.count("GET ");
+        const auto began = now();
+        (void)co_await chat->close();
+        CHECK(now() - began >= 4s);
+        CHECK(between.count("GET ") == before);
+        CHECK(chat->unacknowledged().size() == 3);
+    };
+    in_memory(of, work, {}, {.latency = 1ms});
+}
+
 TEST_CASE("client channel: what a WebSocket has swallowed goes out again by polling") {
     const transport_kind two[] = {transport_kind::websocket, transport_kind::polling};
     server of;

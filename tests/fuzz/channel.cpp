@@ -348,6 +348,10 @@ static task<> finish(view& of) {
     fuzz::require(of.has == of.posted, "and comes back");
 }
 
+using jobs_list = std::vector<std::unique_ptr<scope>>;
+
+static scope& work_of(jobs_list& jobs) { return *jobs.emplace_back(std::make_unique<scope>()); }
+
 static task<> converse(fuzz::world& in, script of) {
     of.server.host = "127.0.0.1";
     serving there;
@@ -363,30 +367,29 @@ static task<> converse(fuzz::world& in, script of) {
     co_await open(strangers, "polling");
     const auto began = in.now();
     {
-        std::vector<std::unique_ptr<scope>> jobs;
+        jobs_list jobs;
         for (unsigned step = 0; step < 100 && !of.steps.empty() && in.now() - began < 200s; ++step) {
             const std::uint8_t operation = of.steps.byte();
             const unsigned much = operation >> 4;
-            const auto work = [&]() -> scope& { return *jobs.emplace_back(std::make_unique<scope>()); };
             switch (operation & 15) {
             case 0:
             case 1: {
                 std::string lines = lines_to_post(mine, 1 + much, {});
-                work().spawn(post(mine, std::move(lines), mine.posted));
+                work_of(jobs).spawn(post(mine, std::move(lines), mine.posted));
                 break;
             }
             case 2: {
                 const std::string acknowledged = 'a' + std::to_string(mine.has);
                 std::string lines = lines_to_post(mine, 0, acknowledged);
-                work().spawn(post(mine, std::move(lines), mine.posted));
+                work_of(jobs).spawn(post(mine, std::move(lines), mine.posted));
                 break;
             }
             case 3:
-            case 4: work().spawn(fetch(mine, "polling")); break;
+            case 4: work_of(jobs).spawn(fetch(mine, "polling")); break;
             case 5:
-            case 6: work().spawn(fetch(mine, "long-polling")); break;
-            case 7: work().spawn(stream(mine)); break;
-            case 8: work().spawn(websocket_to(mine, much, much & 1)); break;
+            case 6: work_of(jobs).spawn(fetch(mine, "long-polling")); break;
+            case 7: work_of(jobs).spawn(stream(mine)); break;
+            case 8: work_of(jobs).spawn(websocket_to(mine, much, much & 1)); break;
             case 9: // breaks a request off
                 if (jobs.empty()) break;
                 jobs.erase(jobs.begin() + static_cast<std::ptrdiff_t>(much % jobs.size()));
@@ -399,12 +402,12 @@ static task<> converse(fuzz::world& in, script of) {
             case 13:
                 for (unsigned i = 0; i <= much; ++i) (void)co_await sleep(0ms);
                 break;
-            case 14: disturb(work(), strangers, of.strange, strangers.id); break;
+            case 14: disturb(work_of(jobs), strangers, of.strange, strangers.id); break;
             default:
                 if (much == 7) {
                     mine.ended = true;
                     std::string lines = lines_to_post(mine, 1, "x4001 goodbye");
-                    work().spawn(post(mine, std::move(lines), mine.posted));
+                    work_of(jobs).spawn(post(mine, std::move(lines), mine.posted));
                 }
             }
             if (there.at) fuzz::require(there.at->queued_bytes() <= of.sessions.high_water_bytes + most_said + 100, "bounds hold");

@@ -58,7 +58,7 @@ private:
             const bool first = base::is_tried();
             const bool asks = first && x_of.is_named() && base::kind() == transport_kind::long_polling;
             goes_on = co_await fetch(asks ? transport_kind::polling : base::kind());
-            if (!goes_on) break;
+            if (!goes_on || (!first && !session().is_open())) break; // what would come is not taken any more
             if (!first && base::kind() == transport_kind::polling) (void)co_await sleep(x_of.options().interval);
             (void)co_await x_of.undisturbed().wait();
         }
