@@ -296,8 +296,18 @@ public:
                 if (from.bytes < from.idle) from.idle = from.bytes;
                 return {reinterpret_cast<std::byte*>(found), size};
             }
+            if (from.spare) return {exchanged(from.spare, nullptr), size};
         }
         return fresh(size);
+    }
+
+    // The same for a block of exactly `Size` bytes, a size that `round_up` may give, if one is there; null if not.
+    template <std::size_t Size>
+    [[gnu::always_inline]] inline std::byte* take_kept() noexcept {
+        shelf& from = x_shelves[index_of(Size)];
+        if (!from.spare) [[unlikely]] return from.top ? take(Size).data : nullptr;
+        ++x_lent;
+        return exchanged(from.spare, nullptr);
     }
 
     // Gives a block back. Giving the empty block does nothing.
@@ -312,6 +322,20 @@ public:
         }
 #endif
         give_above(unused);
+    }
+
+    // The same for a block that is nearly always of `Size` bytes. Keeps one in any case, for `take_kept`.
+    template <std::size_t Size>
+    [[gnu::always_inline]] inline void give_mostly(block unused) noexcept {
+#if !defined(WEIR_DETAIL_ADDRESS_SANITIZER)
+        shelf& to = x_shelves[index_of(Size)];
+        if (unused.size == Size && !to.spare) [[likely]] {
+            --x_lent;
+            to.spare = unused.data;
+            return;
+        }
+#endif
+        give(unused);
     }
 
     // How many blocks are out.
@@ -340,6 +364,7 @@ public:
     void trim() noexcept {
         for (shelf& each : x_shelves) {
             release(each.top);
+            ::operator delete(exchanged(each.spare, nullptr));
             each.bytes = each.idle = 0;
         }
     }
@@ -354,6 +379,7 @@ private:
         free_block* next;
     };
     struct shelf {
+        std::byte* spare = nullptr; // the one that came back last; none of the others
         free_block* top = nullptr;
         std::size_t bytes = 0;
         std::size_t idle = 0; // the least that `bytes` has been since the last `age`
@@ -458,15 +484,32 @@ public:
         return x_block.data + x_end;
     }
 
-    // The end of the content, and how many bytes it may grow there without `prepare`, where the bound allows it.
+    // The end of the content.
     std::byte* end() noexcept { return x_block.data + x_end; }
-    std::size_t spare() const noexcept { return x_block.size - x_end; }
+
+    // Whether `count` bytes may be written at `end`, such that this ends at most `most` bytes from where the block begins.
+    bool has_room(std::size_t count, std::size_t most) const noexcept {
+        return x_end + count <= x_block.size && x_end + count <= most;
+    }
+
+    // Adds `count` bytes written at `end`, where there is room for them.
+    void extend(std::size_t count) noexcept { x_end += count; }
 
     // Whether it has a block, and for one that has none: room for `count` bytes, within the bound, to begin with.
     bool has_block() const noexcept { return x_block.data; }
     [[gnu::always_inline]] inline void begin(std::size_t count) noexcept {
         assert(!x_block.data);
         x_block = x_pool->take_here(count);
+    }
+
+    // The same with a block of `Size` bytes that the pool keeps. False if it has a block, or the pool has none.
+    template <std::size_t Size>
+    [[gnu::always_inline]] inline bool begin_with_kept() noexcept {
+        if (x_block.data) return false;
+        std::byte* const kept = x_pool->take_kept<Size>();
+        if (!kept) [[unlikely]] return false;
+        x_block = {kept, Size};
+        return true;
     }
 
     // Adds `count` bytes written where `prepare` pointed; at most as many as were prepared.
@@ -495,6 +538,15 @@ public:
         x_block = {};
         x_begin = x_end = 0;
         x_pool->give(unused);
+    }
+
+    // The same where the block is nearly always of `Size` bytes.
+    template <std::size_t Size>
+    [[gnu::always_inline]] inline void clear_mostly() noexcept {
+        const block unused = x_block;
+        x_block = {};
+        x_begin = x_end = 0;
+        x_pool->give_mostly<Size>(unused);
     }
 
     // Removes everything, and gives the memory to the caller, who owes it to the pool.
@@ -1126,7 +1178,7 @@ public:
         if (!x_next) return;
         x_next->x_previous = x_previous;
         x_previous->x_next = x_next;
-        x_next = x_previous = nullptr;
+        x_next = nullptr;
     }
 
 private:
@@ -1164,9 +1216,10 @@ public:
     // Adds at the end. The element must be in no list of this tag.
     void push_back(Tag& element) noexcept {
         list_node<Tag>& node = element;
+        list_node<Tag>* const last = x_head.x_previous;
+        node.x_previous = last;
+        last->x_next = &node;
         node.x_next = &x_head;
-        node.x_previous = x_head.x_previous;
-        x_head.x_previous->x_next = &node;
         x_head.x_previous = &node;
     }
 
@@ -1185,7 +1238,7 @@ public:
         list_node<Tag>* const first = x_head.x_next;
         x_head.x_next = first->x_next;
         first->x_next->x_previous = &x_head;
-        first->x_next = first->x_previous = nullptr;
+        first->x_next = nullptr;
         return static_cast<Tag*>(first);
     }
 
@@ -1653,6 +1706,9 @@ public:
     ~shared() {
         if (x_held && x_held->owners.fetch_sub(1, std::memory_order_acq_rel) == 1) delete x_held;
     }
+
+    // Whether there is no other owner; for a thread that no other one can take a share from.
+    bool is_only() const noexcept { return x_held && x_held->owners.load(std::memory_order_acquire) == 1; }
 
     T* get() const noexcept { return x_held ? &x_held->object : nullptr; }
     T& operator*() const noexcept { return x_held->object; }
@@ -2917,16 +2973,15 @@ public:
     // Notes who waits, in which context; the coroutine suspends in any case. False when the context is cancelled already:
     // then the waiter is woken with `canceled`, and there is nothing to wait for. So a coroutine that goes on in
     // a cancelled context gives way to the others at each wait. `in` may be null for a coroutine of a foreign type.
-    bool suspend(std::coroutine_handle<> who, context* in) noexcept {
+    bool suspend(std::coroutine_handle<> who, context* in) noexcept { return suspend_here(who, in); }
+
+    // The same, inline: for what happens with every message.
+    [[gnu::always_inline]] inline bool suspend_here(std::coroutine_handle<> who, context* in) noexcept {
         x_who = who;
         x_outcome = errc{};
         x_scheduler = in ? &in->runs_on() : scheduler::current();
         assert(x_scheduler && "an operation of weir was awaited on a thread that runs no loop");
-        if (in && in->canceled()) {
-            in->refuse();
-            wake(errc::canceled);
-            return false;
-        }
+        if (in && in->canceled()) [[unlikely]] return refuse(*in);
         if (in) in->add(*this);
         return true;
     }
@@ -2944,6 +2999,13 @@ public:
         cancel_hook::unlink();
         x_outcome = outcome;
         x_scheduler->post(*this);
+    }
+
+    // The same at once, from the bottom of the loop, where nothing else is under way that the coroutine might disturb. It
+    // must be waiting and not woken.
+    void resume() noexcept {
+        cancel_hook::unlink();
+        waiter::run();
     }
 
     // Gives the wait up: the coroutine is not resumed by it.
@@ -2966,6 +3028,11 @@ public:
     scheduler& runs_on() const noexcept { return *x_scheduler; }
 
 private:
+    [[gnu::noinline]] bool refuse(context& in) noexcept {
+        in.refuse();
+        wake(errc::canceled);
+        return false;
+    }
     void run() noexcept override {
         const std::coroutine_handle<> who = x_who;
         x_who = nullptr;
@@ -3780,6 +3847,9 @@ public:
 
     // Whether it has run to its end.
     bool done() const noexcept { return x_self && x_self.done(); }
+
+    // The coroutine, for a loop that runs until it is done.
+    std::coroutine_handle<> handle() const noexcept { return x_self; }
 
     bool await_ready() const noexcept {
         assert(x_self && !x_self.done() && "a task is awaited once");
@@ -6849,13 +6919,13 @@ inline std::size_t encode(const frame_header& header, std::byte* to) noexcept {
 
 // The same for a whole message of at most 65,535 bytes that is not masked: what `encode` gives for it.
 inline std::size_t encode_short(opcode type, std::size_t payload_bytes, std::byte* to) noexcept {
-    to[0] = static_cast<std::byte>(0x80 | static_cast<unsigned>(type));
+    const unsigned first = 0x80 | static_cast<unsigned>(type);
     if (payload_bytes <= 125) {
+        to[0] = static_cast<std::byte>(first);
         to[1] = static_cast<std::byte>(payload_bytes);
         return 2;
     }
-    to[1] = std::byte{126};
-    store_big_endian(to + 2, static_cast<std::uint16_t>(payload_bytes));
+    store_big_endian(to, static_cast<std::uint32_t>(first << 24 | 126 << 16 | payload_bytes)); // all four bytes at once
     return 4;
 }
 
@@ -7003,6 +7073,20 @@ inline lanes_16 mask_16(std::byte* to, const std::byte* from, std::size_t size, 
     mask_each_32(to, from, size, key);
 }
 
+// From 32 bytes to 128, where it is, without a loop: vectors from the front and from the end, which may overlap.
+[[gnu::target("avx2")]] inline void unmask_up_to_128(std::byte* payload, std::size_t size, masking_key key) noexcept {
+    const lanes_32 keys = repeated_32(key), end_keys = repeated_32(rotated(key, size));
+    std::byte* const end = payload + size;
+    const lanes_32 first = load_32(payload) ^ keys, last = load_32(end - 32) ^ end_keys;
+    if (size > 64) {
+        const lanes_32 second = load_32(payload + 32) ^ keys, before = load_32(end - 64) ^ end_keys;
+        store_32(payload + 32, second);
+        store_32(end - 64, before);
+    }
+    store_32(payload, first);
+    store_32(end - 32, last);
+}
+
 // How much was unmasked, and how much of that, from the front, is certain to be ASCII.
 struct unmasked_ascii {
     std::size_t done, ascii;
@@ -7019,7 +7103,12 @@ struct unmasked_ascii {
 }
 #endif
 
-inline constexpr std::size_t least_dispatched_mask = 128; // below, the level is not worth asking for
+// Below, the level is not worth asking for.
+#if defined(__AVX2__)
+inline constexpr std::size_t least_dispatched_mask = 32;
+#else
+inline constexpr std::size_t least_dispatched_mask = 128;
+#endif
 
 // `to` is `from` or does not overlap it.
 inline void mask(std::byte* to, const std::byte* from, std::size_t size, masking_key key,
@@ -7043,6 +7132,15 @@ inline void mask(std::byte* to, const std::byte* from, std::size_t size, masking
     } else {
         for (std::size_t i = 0; i < size; ++i) to[i] = from[i] ^ key.bytes[i];
     }
+}
+
+// Unmasks where it is, and says so: for callers who have nothing else to do.
+[[gnu::noinline]] inline bool unmask(std::byte* payload, std::size_t size, masking_key key) noexcept {
+#if defined(__AVX2__)
+    if (size >= 32 && size <= 128) return unmask_up_to_128(payload, size, key), true;
+#endif
+    mask(payload, payload, size, key);
+    return true;
 }
 
 } // namespace detail
@@ -7659,29 +7757,39 @@ public:
     // judge. There must be some input.
     [[nodiscard, gnu::always_inline]] inline bool receive_whole(mutable_bytes& input, std::uint64_t most_bytes,
                                                                 mutable_bytes& payload, opcode& type) noexcept {
+        return find_whole(input, most_bytes, payload, type) && take_whole(input, payload, type);
+    }
+
+    // Its two steps: what to take, where nothing has been taken; and taking it, which fails for bad text alone.
+    [[nodiscard, gnu::always_inline]] inline bool find_whole(mutable_bytes input, std::uint64_t most_bytes,
+                                                             mutable_bytes& payload, opcode& type) const noexcept {
         if (!x_between || input.size() < 2 + sizeof(masking_key)) [[unlikely]]
             return false;
         const std::byte* const from = input.data();
-        const auto first = std::to_integer<unsigned>(from[0]);
-        const bool masked = role() == ws::role::server;
-        std::size_t size = std::to_integer<std::size_t>(from[1]) ^ (masked ? 0x80u : 0u);
-        if (first - 0x81 > 1 || size > 126) return false;
-        std::size_t start = 2;
-        if (size == 126) {
+        const unsigned kind = std::to_integer<unsigned>(from[0]) - 0x80;
+        if (kind - 1 > 1) return false;
+        const auto masked = static_cast<unsigned>(role()); // 1 or 0
+        std::size_t size = std::to_integer<unsigned>(from[1]) ^ masked << 7;
+        std::size_t start = 2 + sizeof(masking_key) * masked;
+        if (size > 125) {
+            if (size != 126) return false;
             size = load_big_endian<std::uint16_t>(from + 2);
             if (size <= 125) return false;
-            start = 4;
+            start += 2;
         }
-        if (masked) start += sizeof(masking_key);
-        const std::size_t end = start + size;
-        if (end > input.size() || size > most_bytes) return false;
-        const mutable_bytes found = payload = input.subspan(start, size);
-        type = static_cast<opcode>(first & 15);
-        if (type == opcode::text) return receive_text(input, end, found);
-        input = input.subspan(end); // last of all the unmasking: nothing need be kept over it
-        if (masked) apply_mask(found, key_before(found));
+        if (start + size > input.size() || size > most_bytes) return false;
+        payload = input.subspan(start, size);
+        type = static_cast<opcode>(kind);
         return true;
     }
+    [[nodiscard, gnu::always_inline]] inline bool take_whole(mutable_bytes& input, mutable_bytes payload, opcode type) noexcept {
+        if (type == opcode::text) return take_text(input, payload);
+        std::byte* const end = payload.data() + payload.size();
+        input = {end, static_cast<std::size_t>(input.data() + input.size() - end)};
+        // Last of all the unmasking: nothing need be kept over it.
+        return role() == ws::role::client || detail::unmask(payload.data(), payload.size(), key_before(payload));
+    }
+    static_assert(static_cast<unsigned>(ws::role::server) == 1 && static_cast<unsigned>(ws::role::client) == 0);
 
     // Whether no message is under way, nor any frame.
     bool between_messages() const noexcept { return x_between; }
@@ -7717,13 +7825,13 @@ private:
         return key;
     }
 
-    [[gnu::noinline]] bool receive_text(mutable_bytes& input, std::size_t end, mutable_bytes payload) noexcept {
+    [[gnu::noinline]] bool take_text(mutable_bytes& input, mutable_bytes payload) noexcept {
         const bool masked = role() == ws::role::server;
         if (!(masked ? unmask_text(payload, key_before(payload)) : is_utf8(payload))) [[unlikely]] {
             x_stage = stage::bad_text;
             return x_between = false;
         }
-        input = input.subspan(end);
+        input = input.subspan(static_cast<std::size_t>(payload.data() + payload.size() - input.data()));
         return true;
     }
 
@@ -8350,13 +8458,13 @@ public:
     // write has failed it still lends what had arrived before, and then gives `failed`.
     virtual status fill(lease& into) noexcept = 0;
 
-    // Takes a lease back. Giving back an empty lease does nothing.
+    // Takes a lease back, and leaves an empty one. Giving back an empty lease does nothing.
     virtual void release(lease&& unused) noexcept = 0;
 
     // Takes as many bytes of `pieces`, in order, as can be taken now, and says how many. Fewer than given: `blocked`,
     // or `failed` if `failure()` is set.
     virtual std::size_t write(std::span<const bytes_view> pieces) noexcept = 0;
-    std::size_t write_piece(const bytes_view& piece) noexcept { return write({&piece, std::size_t(1)}); }
+    virtual std::size_t write_piece(bytes_view piece) noexcept { return write({&piece, std::size_t(1)}); }
 
     // Ends our direction of the stream once everything taken so far is out. The peer sees the end.
     virtual void shutdown_write() noexcept = 0;
@@ -8767,20 +8875,31 @@ public:
             if (x_failure) return status::failed;
             if (!x_readable) return status::blocked;
         }
-        return x_full ? receive_much(into) : receive(x_backend.blocks().take_here(readiness_backend::lease_bytes), into);
+        if (x_full) [[unlikely]] return receive_much(into);
+        constexpr std::size_t most = readiness_backend::lease_bytes;
+        std::byte* room = x_backend.blocks().take_kept<most>();
+        if (!room) [[unlikely]] room = x_backend.blocks().take(most).data;
+        const ssize_t got = ::recv(number(), room, most, 0);
+        if (static_cast<std::size_t>(got) - 1 >= most - 1) [[unlikely]] return came_much_or_nothing({room, most}, got, into);
+        x_drained = !x_hangup;
+        if (x_drained) [[likely]] x_readable = false;
+        into = {{room, static_cast<std::size_t>(got)}, {room, most}};
+        return status::ready;
     }
 
     void release(lease&& unused) noexcept override {
-        x_backend.blocks().give_here(unused.backing);
+        x_backend.blocks().give_mostly<readiness_backend::lease_bytes>(unused.backing);
         unused = {};
     }
 
     std::size_t write(std::span<const bytes_view> pieces) noexcept override {
-        if (pieces.size() != 1) return write_many(pieces);
+        return pieces.size() == 1 ? socket_stream::write_piece(pieces[0]) : write_many(pieces);
+    }
+    std::size_t write_piece(bytes_view piece) noexcept override {
         if (!x_writable || x_failure) return 0;
-        const std::size_t sent = send(pieces[0]);
-        if (sent < pieces[0].size()) x_writable = false;
-        return sent;
+        const ssize_t sent = ::send(number(), piece.data(), piece.size(), MSG_NOSIGNAL);
+        if (static_cast<std::size_t>(sent) != piece.size()) [[unlikely]] return sent_less(piece, sent);
+        return piece.size();
     }
 
     void shutdown_write() noexcept override { ::shutdown(number(), SHUT_WR); }
@@ -8804,15 +8923,14 @@ public:
     int descriptor() const noexcept override { return number(); }
 
 private:
-    [[gnu::always_inline]] inline status receive(block room, lease& into) noexcept {
-        const ssize_t got = ::recv(number(), room.data, room.size, 0);
-        if (got <= 0) [[unlikely]]
-            return nothing_came(room, got, into);
+    [[gnu::noinline]] status receive_much(lease& into) noexcept {
+        const block room = x_backend.blocks().take(readiness_backend::large_lease_bytes);
+        return came_much_or_nothing(room, ::recv(number(), room.data, room.size, 0), into);
+    }
+    [[gnu::noinline]] status came_much_or_nothing(block room, ssize_t got, lease& into) noexcept {
+        if (got <= 0) return nothing_came(room, got, into);
         lend(into, room, static_cast<std::size_t>(got));
         return status::ready;
-    }
-    [[gnu::noinline]] status receive_much(lease& into) noexcept {
-        return receive(x_backend.blocks().take(readiness_backend::large_lease_bytes), into);
     }
 
     void lend(lease& into, block room, std::size_t count) noexcept {
@@ -8862,15 +8980,12 @@ private:
         return taken;
     }
 
-    std::size_t send(bytes_view piece) noexcept {
-        const ssize_t sent = ::send(number(), piece.data(), piece.size(), MSG_NOSIGNAL);
-        if (sent >= 0) [[likely]]
-            return static_cast<std::size_t>(sent);
-        return send_again(piece);
-    }
-    [[gnu::cold, gnu::noinline]] std::size_t send_again(bytes_view piece) noexcept {
+    // A send that took not all of `piece`, but `sent` bytes.
+    [[gnu::cold, gnu::noinline]] std::size_t sent_less(bytes_view piece, ssize_t sent) noexcept {
         iovec part{const_cast<std::byte*>(piece.data()), piece.size()};
-        return errno == EINTR ? send(&part, 1) : not_sent();
+        const std::size_t taken = sent >= 0 ? static_cast<std::size_t>(sent) : errno == EINTR ? send(&part, 1) : not_sent();
+        if (taken < piece.size()) x_writable = false;
+        return taken;
     }
 
     [[gnu::noinline]] std::size_t send(iovec* parts, std::size_t count) noexcept {
@@ -8895,18 +9010,14 @@ private:
     interest wants() const noexcept override { return {!x_readable, !x_writable, !x_hangup}; }
 
     void on_ready(bool readable, bool writable, bool hangup) noexcept override {
-        if (x_connecting || hangup) [[unlikely]]
+        if (x_connecting || hangup || (writable && !x_writable)) [[unlikely]]
             return on_change(readable, writable, hangup);
-        if (writable && !x_writable) {
-            x_writable = true;
-            if (x_observer) x_observer->on_writable();
-        }
         if (!readable || x_readable) return;
         x_readable = true;
         if (x_observer) x_observer->on_readable();
     }
 
-    [[gnu::cold]] void on_change(bool readable, bool writable, bool hangup) noexcept {
+    [[gnu::noinline]] void on_change(bool readable, bool writable, bool hangup) noexcept {
         if (hangup) x_hangup = true;
         if (x_connecting) {
             if (!writable && !hangup) return;
@@ -8918,11 +9029,11 @@ private:
             if (readable && x_observer) x_observer->on_readable();
             return;
         }
-        const bool room = writable && !x_writable;
+        const bool room = writable && !x_writable, news = hangup || (readable && !x_readable);
         if (readable) x_readable = true;
         if (writable) x_writable = true;
         if (room && x_observer) x_observer->on_writable();
-        if (x_observer) x_observer->on_readable();
+        if (news && x_observer) x_observer->on_readable();
     }
 
     readiness_backend& x_backend;
@@ -9730,14 +9841,14 @@ public:
         context root(*this);
         const ending last(*this, main);
         if (main.suspend(std::noop_coroutine(), &root))
-            while (!main.done()) take_turn(forever);
+            take_turns(forever, main.handle());
         return main.await_resume();
     }
 
     // One turn; waits at most `at_most` for something to do.
     void turn(std::chrono::nanoseconds at_most = forever) noexcept {
         const activation active(*this);
-        take_turn(at_most);
+        take_turns(at_most, nullptr);
     }
 
     // How long a turn would wait: zero when something is ready, `forever` when nothing is due. From this call on, until
@@ -9757,7 +9868,7 @@ public:
     // Has `which.on_interrupt()` called on the loop's thread. From any thread and from signal handlers.
     void raise(interrupt& which) noexcept {
         which.x_raised.store(true);
-        x_has_raised.store(true);
+        x_called.store(true);
         x_backend->wake();
     }
 
@@ -9773,7 +9884,7 @@ public:
         const std::lock_guard<std::mutex> lock(x_remote_mutex);
         item.unlink();
         x_remote.push_back(item);
-        x_has_remote.store(true, std::memory_order_seq_cst);
+        x_called.store(true, std::memory_order_seq_cst);
         if (x_sleeping.exchange(false, std::memory_order_seq_cst)) x_backend->wake();
     }
 
@@ -9832,18 +9943,21 @@ private:
         task<T>& x_main;
     };
 
-    void take_turn(std::chrono::nanoseconds at_most) noexcept {
-        const std::chrono::nanoseconds due = until_due();
-        wait(due < at_most ? due : at_most);
-        x_sleeping.store(false, std::memory_order_relaxed);
-        x_now = x_backend->now();
-        ++x_turn_number;
-        if (!x_next_turn.empty()) go_on_where_left();
-        while (x_backend->dispatch()) run_all(x_ready);
-        x_wheel.advance(x_now);
-        if (x_has_raised.load() || x_has_remote.load(std::memory_order_acquire)) take_remote();
-        run_ready();
-        if (blocks().is_full() && !x_aging.armed()) arm(x_aging, aging_period);
+    // Turns until the coroutine `last` has run to its end; once, where it is null.
+    [[gnu::noinline]] void take_turns(std::chrono::nanoseconds at_most, std::coroutine_handle<> last) noexcept {
+        do {
+            const std::chrono::nanoseconds due = until_due();
+            wait(due < at_most ? due : at_most);
+            x_sleeping.store(false, std::memory_order_relaxed);
+            x_now = x_backend->now();
+            ++x_turn_number;
+            if (!x_next_turn.empty()) go_on_where_left();
+            while (x_backend->dispatch()) run_all(x_ready);
+            x_wheel.advance(x_now);
+            if (x_called.load(std::memory_order_acquire)) [[unlikely]] take_remote();
+            run_ready();
+            if (blocks().is_full() && !x_aging.armed()) [[unlikely]] arm(x_aging, aging_period);
+        } while (last && !last.done());
     }
 
     // Runs what was left for this turn: a few at a time, as with events, so that what one has received is used up while it is
@@ -9862,7 +9976,7 @@ private:
     // known, since nothing has taken time; and if the last turn took more than that, deadlines are late by that turn anyway.
     std::chrono::nanoseconds until_due() noexcept {
         x_sleeping.store(true, std::memory_order_seq_cst); // first: a post either sees it or is seen here
-        if (x_has_remote.load(std::memory_order_seq_cst) || x_has_raised.load()) return std::chrono::nanoseconds(0);
+        if (x_called.load(std::memory_order_seq_cst)) [[unlikely]] return std::chrono::nanoseconds(0);
         if (!x_ready.empty() || !x_turn_end.empty() || !x_next_turn.empty()) return std::chrono::nanoseconds(0);
         const std::chrono::nanoseconds next = x_wheel.next();
         if (next == forever) return forever;
@@ -9887,7 +10001,7 @@ private:
         const std::chrono::nanoseconds began = x_backend->now();
         std::chrono::nanoseconds now = began;
         while (now - x_last_event < x_spins_for) {
-            if (x_backend->wait(std::chrono::nanoseconds(0)) || x_has_remote.load() || x_has_raised.load()) {
+            if (x_backend->wait(std::chrono::nanoseconds(0)) || x_called.load()) {
                 x_last_event = x_backend->now();
                 return true;
             }
@@ -9896,24 +10010,21 @@ private:
         }
         if (most != forever) most -= now - began;
         x_sleeping.store(true, std::memory_order_seq_cst); // as in `until_next`
-        return x_has_remote.load(std::memory_order_seq_cst) || x_has_raised.load();
+        return x_called.load(std::memory_order_seq_cst);
     }
 
     [[gnu::noinline]] void take_remote() noexcept {
-        if (x_has_raised.load()) {
-            x_has_raised.store(false);
-            list<interrupt> round;
-            round.take_all(x_interrupts);
-            while (interrupt* each = round.pop_front()) {
-                x_interrupts.push_back(*each);
-                if (each->x_raised.exchange(false)) each->on_interrupt();
-            }
+        x_called.store(false); // first: what comes meanwhile has it set again, and waits for the next turn
+        list<interrupt> raised;
+        raised.take_all(x_interrupts);
+        while (interrupt* each = raised.pop_front()) {
+            x_interrupts.push_back(*each);
+            if (each->x_raised.exchange(false)) each->on_interrupt();
         }
-        list<remote_item> round; // what comes meanwhile waits for the next turn
+        list<remote_item> round;
         {
             const std::lock_guard<std::mutex> lock(x_remote_mutex);
             round.take_all(x_remote);
-            x_has_remote.store(false, std::memory_order_relaxed);
         }
         for (;;) { // one at a time: an item may revoke others, and another thread may post one anew
             remote_item* next;
@@ -9954,9 +10065,8 @@ private:
     timer_wheel x_wheel;
     aging x_aging{*this};
     list<interrupt> x_interrupts;
-    std::atomic<bool> x_has_raised{false};
+    std::atomic<bool> x_called{false}; // another thread has posted something, or somebody has raised an interrupt
     std::atomic<bool> x_sleeping{false};
-    std::atomic<bool> x_has_remote{false};
     std::mutex x_remote_mutex;
     list<remote_item> x_remote;
 };
@@ -11161,6 +11271,49 @@ namespace detail {
 }
 
 } // namespace weir::inline v0::net
+
+// ==== weir/transport/borrowed_frames.hpp =============================================================================
+
+// Frames whose payloads lie in memory that somebody promises to keep until they are written.
+//
+// In a block of the pool, and only as long as there are any.
+
+namespace weir::inline v0::detail {
+
+struct borrowed_frames {
+    static constexpr std::size_t most = 16;
+
+    struct frame {
+        const std::byte* data; // of the payload
+        std::size_t size;
+        std::size_t header_bytes;
+        std::byte header[ws::frame_header::max_bytes];
+
+        bytes_view payload() const noexcept { return {data, size}; }
+        bytes_view head() const noexcept { return {header, header_bytes}; }
+    };
+
+    // Adds a message in frames of at most `frame_bytes`, not masked, for which there must be room.
+    void add(ws::opcode type, bytes_view payload, std::size_t frame_bytes) noexcept {
+        for (bool more = true; more; type = ws::opcode::continuation) {
+            frame& one = frames[count++];
+            one.data = payload.data();
+            one.size = payload.size() < frame_bytes ? payload.size() : frame_bytes;
+            payload = payload.subspan(one.size);
+            more = !payload.empty();
+            one.header_bytes = ws::encode({one.size, type, 0, !more, false, {}}, one.header);
+            bytes += one.header_bytes + one.size;
+        }
+    }
+
+    block held;            // that some of them lie in, or none
+    std::size_t bytes = 0; // of all frames
+    std::size_t count = 0;
+    frame frames[most]; // as many as `count`
+};
+static_assert(sizeof(borrowed_frames) <= block_pool::smallest_bytes);
+
+} // namespace weir::inline v0::detail
 
 // ==== weir/transport/byte_source.hpp =================================================================================
 
@@ -12697,9 +12850,10 @@ public:
     // The short way of `advance` for whole messages: true when one stands whole where nothing was parsed yet. False says
     // nothing; ask `advance`. There must be a rest.
     [[gnu::noinline]] bool find_whole() noexcept {
-        if (!x_plain || x_found || !x_protocol.receive_whole(x_rest, x_short_bytes, x_view, x_view_type)) return false;
+        if (!x_plain || x_found || !x_protocol.find_whole(x_rest, x_short_bytes, x_view, x_view_type)) return false;
         x_plain = x_found = x_view_first = x_view_last = true; // in one store
-        return true;
+        if (x_view_type == ws::opcode::text) return take_text();
+        return x_protocol.take_whole(x_rest, x_view, ws::opcode::binary);
     }
 
     // Whether `advance` would find out that more bytes are needed and nothing else: the view of the last message ends then.
@@ -12742,8 +12896,7 @@ public:
     }
     void give_lease_to(io::stream& lender) noexcept {
         assert(x_rest.empty());
-        lender.release(std::move(x_lease));
-        x_lease = {};
+        lender.release(std::move(x_lease)); // which leaves it empty
     }
     bool has_lease() const noexcept { return x_lease.backing.data; }
     bool lease_is_unused() const noexcept {
@@ -12814,6 +12967,10 @@ private:
     static bool lies_in(bytes_view which, bytes_view all) noexcept {
         // In front of it that is a huge number.
         return reinterpret_cast<std::uintptr_t>(which.data()) - reinterpret_cast<std::uintptr_t>(all.data()) < all.size();
+    }
+
+    [[gnu::noinline]] bool take_text() noexcept {
+        return x_found = x_protocol.take_whole(x_rest, x_view, ws::opcode::text);
     }
 
     // `advance`, without what that notes.
@@ -13113,6 +13270,60 @@ private:
 
 } // namespace weir::inline v0::detail
 
+// ==== weir/transport/shared_frames.hpp ===============================================================================
+
+// Frames that go to many connections: encoded once, and in memory once until the last of them has written them.
+//
+// Who encodes appends, as long as what is there is about to be written; each connection has a share, and a range of the
+// bytes. One loop, its thread only.
+
+namespace weir::inline v0::detail {
+
+class frames_for_all {
+public:
+    buffer& frames() noexcept { return x_frames; }
+    bytes_view view() const noexcept { return x_frames.view(); }
+    std::size_t size() const noexcept { return x_frames.size(); }
+
+private:
+    block_pool x_pool{0};
+    buffer x_frames{x_pool};
+};
+
+using shared_frames = shared<frames_for_all>;
+
+// Those of them that one connection has to write.
+class frames_range {
+public:
+    bool empty() const noexcept { return !x_of; }
+    std::size_t size() const noexcept { return x_end - x_begin; }
+    bytes_view view() const noexcept { return x_of->view().subspan(x_begin, size()); }
+
+    // Adds what stands in `more` from `begin` on. False where that does not follow what there is.
+    bool extend(const shared_frames& more, std::size_t begin) noexcept {
+        if (!x_of) {
+            x_of = more;
+            x_begin = begin;
+        } else if (x_of.get() != more.get() || x_end != begin) {
+            return false;
+        }
+        x_end = more->size();
+        return true;
+    }
+
+    void clear() noexcept {
+        x_of = nullptr;
+        x_begin = x_end = 0;
+    }
+
+private:
+    shared_frames x_of;
+    std::size_t x_begin = 0;
+    std::size_t x_end = 0;
+};
+
+} // namespace weir::inline v0::detail
+
 // ==== weir/transport/outbox.hpp ======================================================================================
 
 // What a WebSocket connection has to send: frames in lanes.
@@ -13124,7 +13335,8 @@ private:
 // that the stream has taken a part of.
 //
 // Frames may also be borrowed: their payloads stay in memory that somebody promises to keep until the next flush, which
-// writes them in front of the data lane and copies what the stream does not take.
+// writes them in front of the data lane and copies what the stream does not take. And they may be shared with other
+// connections, while the data lane is empty.
 
 namespace weir::inline v0 {
 
@@ -13142,12 +13354,12 @@ public:
         return *x_deferred;
     }
 
-    bool empty() const noexcept { return x_data.empty() && x_control.empty() && !x_borrowed; }
+    bool empty() const noexcept { return x_data.empty() && x_control.empty() && !x_borrowed && x_shared.empty(); }
     std::size_t data_bytes() const noexcept { return x_data.size(); }
 
     // The bytes of messages that wait, and how many of them are deferred.
     std::size_t queued_bytes() const noexcept {
-        return x_data.size() + deferred_bytes() + (x_borrowed ? x_borrowed->bytes : 0);
+        return x_data.size() + deferred_bytes() + (x_borrowed ? x_borrowed->bytes : 0) + x_shared.size();
     }
     std::size_t deferred_bytes() const noexcept { return x_deferred ? x_deferred->size() : 0; }
 
@@ -13183,6 +13395,7 @@ public:
 
     // Hands the stream as much as it takes, and says how many bytes that were.
     std::size_t flush(io::stream& to) noexcept {
+        if (shares()) return flush_shared(to);
         if (x_borrowed) return flush_borrowed(to);
         if (!x_control.empty()) return flush_lanes(to);
         return x_data.empty() ? 0 : flush_data(to);
@@ -13196,9 +13409,24 @@ public:
             consume_data(written);
         } else {
             x_to_boundary = 0;
-            x_data.clear();
+            x_data.clear_mostly<first_block_bytes>();
         }
         return written;
+    }
+
+    // What a lane had better begin with: more than is needed, so that what is sent in one turn is seldom moved.
+    static constexpr std::size_t first_block_bytes = 4 * 1024;
+
+    // Takes the frames from `begin` on: true where they follow those that it has, or the data lane is empty. `own_shared` is
+    // owed before something else goes into that.
+    bool share(const detail::shared_frames& with, std::size_t begin) noexcept {
+        return x_data.empty() && !x_borrowed && x_shared.extend(with, begin);
+    }
+    bool shares() const noexcept { return !x_shared.empty(); }
+    void own_shared() noexcept {
+        assert(x_data.empty() && !x_to_boundary);
+        append(x_shared.view());
+        x_shared.clear();
     }
 
     // Whether something is borrowed, and a block that holds some of that.
@@ -13211,16 +13439,8 @@ public:
         assert(x_data.empty());
         const std::size_t had = x_borrowed ? x_borrowed->count : 0;
         if (payload.size() > (frames_a_call - had) * static_cast<std::uint64_t>(frame_bytes)) return false;
-        if (!x_borrowed) x_borrowed = ::new (x_data.pool().take(sizeof(borrowed)).data) borrowed;
-        for (bool more = true; more; type = ws::opcode::continuation) {
-            borrowed::frame& one = x_borrowed->frames[x_borrowed->count++];
-            one.data = payload.data();
-            one.size = payload.size() < frame_bytes ? payload.size() : frame_bytes;
-            payload = payload.subspan(one.size);
-            more = !payload.empty();
-            one.header_bytes = ws::encode({one.size, type, 0, !more, false, {}}, one.header);
-            x_borrowed->bytes += one.header_bytes + one.size;
-        }
+        if (!x_borrowed) x_borrowed = ::new (x_data.pool().take(sizeof *x_borrowed).data) borrowed_frames;
+        x_borrowed->add(type, payload, frame_bytes);
         return true;
     }
 
@@ -13299,34 +13519,17 @@ public:
     // What the header of a message takes at the most that is no larger than 65,535 bytes and not masked.
     static constexpr std::size_t short_header_bytes = 4;
 
-    // Appends such a message in one frame.
-    // `to`, where `into` ends, has room for it.
-    static void append_short(buffer& into, std::byte* to, ws::opcode type, bytes_view payload) noexcept {
+    // Appends such a message in one frame to `into`, which has room for it.
+    [[gnu::always_inline]] static inline void append_short(buffer& into, ws::opcode type, bytes_view payload) noexcept {
+        std::byte* const to = into.end();
         const std::size_t header = ws::encode_short(type, payload.size(), to);
-        into.commit(header + payload.size());
+        into.extend(header + payload.size());
         if (!payload.empty()) std::memcpy(to + header, payload.data(), payload.size());
     }
 
 private:
-    static constexpr std::size_t frames_a_call = 16;
-
-    struct borrowed {
-        struct frame {
-            const std::byte* data; // of the payload
-            std::size_t size;
-            std::size_t header_bytes;
-            std::byte header[ws::frame_header::max_bytes];
-
-            bytes_view payload() const noexcept { return {data, size}; }
-            bytes_view head() const noexcept { return {header, header_bytes}; }
-        };
-
-        block held;
-        std::size_t bytes = 0; // of all frames
-        std::size_t count = 0;
-        frame frames[frames_a_call]; // as many as that
-    };
-    static_assert(sizeof(borrowed) <= block_pool::smallest_bytes);
+    using borrowed_frames = detail::borrowed_frames;
+    static constexpr std::size_t frames_a_call = borrowed_frames::most;
 
     enum class lane : unsigned char { data, control, caller };
 
@@ -13353,15 +13556,15 @@ private:
     [[gnu::noinline]] std::size_t flush_lanes(io::stream& to) noexcept {
         segments all;
         gather(all);
-        const std::size_t written = to.write(all.view());
-        account(all, written);
-        return written;
+        const std::size_t total = to.write(all.view());
+        account(all, total);
+        return total;
     }
 
     // Control frames, what is borrowed, and the data lane: no frame of that has been begun.
     [[gnu::noinline]] std::size_t flush_borrowed(io::stream& to) noexcept {
         assert(!x_to_boundary);
-        const borrowed::frame* const frames = x_borrowed->frames;
+        const borrowed_frames::frame* const frames = x_borrowed->frames;
         if (x_borrowed->count == 1 && x_control.empty() && x_data.empty()) { // the most frequent
             const bytes_view both[] = {frames->head(), frames->payload()};
             const std::size_t written = to.write(both);
@@ -13391,7 +13594,7 @@ private:
         buffer behind = exchanged(x_data, buffer(x_data.pool()));
         x_data.begin(x_borrowed->bytes - written + behind.size());
         for (std::size_t i = 0; i < x_borrowed->count; ++i) {
-            const borrowed::frame& one = x_borrowed->frames[i];
+            const borrowed_frames::frame& one = x_borrowed->frames[i];
             const std::size_t size = one.header_bytes + one.size, of_this = written < size ? written : size;
             const std::size_t of_header = of_this < one.header_bytes ? of_this : one.header_bytes;
             append(one.head().subspan(of_header));
@@ -13402,7 +13605,18 @@ private:
         append(behind.view());
     }
 
-    void forget_borrowed() noexcept {
+    // In the most frequent case from where they are.
+    [[gnu::noinline]] std::size_t flush_shared(io::stream& to) noexcept {
+        const std::size_t written = x_control.empty() ? to.write_piece(x_shared.view()) : 0;
+        if (written == x_shared.size()) [[likely]] return x_shared.clear(), written;
+        own_shared();
+        if (!x_control.empty()) return flush_lanes(to);
+        consume_data(written);
+        return written;
+    }
+
+    void forget_borrowed() noexcept { // and what is shared
+        x_shared.clear();
         if (!x_borrowed) return;
         x_data.pool().give(x_borrowed->held);
         x_data.pool().give({reinterpret_cast<std::byte*>(exchanged(x_borrowed, nullptr)), block_pool::smallest_bytes});
@@ -13495,7 +13709,8 @@ private:
     buffer x_data;
     buffer x_control;
     owned<buffer> x_deferred; // made when it is needed first
-    borrowed* x_borrowed = nullptr; // in a block of the pool
+    borrowed_frames* x_borrowed = nullptr; // in a block of the pool
+    detail::frames_range x_shared;
     std::size_t x_to_boundary = 0; // bytes of the data lane that end the frame that was begun
     bool x_control_cut = false;    // the stream has taken a part of the first control frame
 };
@@ -13532,24 +13747,38 @@ public:
     }
 
     // The short way of `send`, for what needs no more than a header: a small message of a server, while nothing is in
-    // its way and no sender need wait. False: nothing has changed, `send` will judge.
-    bool send_short(ws::opcode type, bytes_view payload) noexcept {
+    // its way and no sender need wait. There is such a way where `has_room`, perhaps after `make_room` has said so; where
+    // not, `send` will judge.
+    [[gnu::always_inline]] inline bool has_room(std::size_t payload_bytes) noexcept {
+        const std::size_t most = payload_bytes + outbox::short_header_bytes;
+        if (payload_bytes >= x_short_below) [[unlikely]] return false;
+        if (x_outbox.data().has_room(most, x_short_queue)) [[likely]] return true;
+        return most <= outbox::first_block_bytes && most <= x_short_queue &&
+               x_outbox.data().begin_with_kept<outbox::first_block_bytes>();
+    }
+    bool make_room(std::size_t payload_bytes) noexcept {
         buffer& data = x_outbox.data();
-        const std::size_t size = payload.size();
-        const std::size_t most = size + outbox::short_header_bytes;
-        if (size >= x_short_below || data.size() + most > x_short_queue) return false;
-        outbox::append_short(data, data.spare() >= most ? data.end() : make_room(most), type, payload);
-        return true;
+        const std::size_t most = payload_bytes + outbox::short_header_bytes;
+        if (payload_bytes >= x_short_below || data.size() + most > x_short_queue) return false;
+        if (!data.has_block() && most <= outbox::first_block_bytes)
+            data.begin(outbox::first_block_bytes);
+        else if (!data.prepare(most))
+            return false;
+        return data.has_room(most, x_short_queue);
+    }
+    [[gnu::always_inline]] inline void send_short(ws::opcode type, bytes_view payload) noexcept {
+        outbox::append_short(x_outbox.data(), type, payload);
     }
 
     // Encodes a whole message. errc{}, or `buffer_full` over the cap. `stays`: the payload stays where it is until the
     // next `flush`, which is owed before that changes.
     errc send(ws::sender& from, io::stream& over, ws::opcode type, bytes_view payload, compression how, bool stays) noexcept {
         if (!fits(queued_bytes(), payload.size())) return errc::buffer_full;
+        own_shared();
         if (x_codec && how == compression::automatic) [[unlikely]] return send_compressed(from, over, type, payload, stays);
         const bool large = payload.size() >= write_through_bytes && !keys(from) && !from.sending_message();
         if (large && may_write() && stays && x_outbox.borrow(type, payload, x_options.frame_bytes)) {
-            x_awaited = true;
+            x_busy = true;
             return {};
         }
         if (large && may_write() && x_outbox.borrows()) flush(over);
@@ -13562,15 +13791,29 @@ public:
         return {};
     }
 
-    // Appends whole messages that are encoded already.
+    // Appends what is encoded already.
     errc send_encoded(ws::sender& from, bytes_view frames) noexcept {
         if (!fits(queued_bytes(), frames.size())) return errc::buffer_full;
+        own_shared();
         return lane(from).append(frames) ? errc{} : errc::buffer_full;
+    }
+
+    // Sends whole messages that are encoded already: those from `begin` on. They are copied if they have to wait.
+    errc send_shared(ws::sender& from, const shared_frames& frames, std::size_t begin) noexcept {
+        if (!fits(queued_bytes(), frames->size() - begin)) return errc::buffer_full;
+        if (!x_blocked && !from.sending_message() && x_outbox.share(frames, begin)) {
+            if (exchanged(x_short_below, 0)) x_short_later = true; // what is sent after them must not pass them
+            x_busy = true;
+            return {};
+        }
+        own_shared();
+        return lane(from).append(frames->view().subspan(begin)) ? errc{} : errc::buffer_full;
     }
 
     // Encodes one piece of a message as a frame. The whole message is compressed if its first piece is.
     errc send_frame(ws::sender& from, io::stream& over, ws::opcode type, bytes_view payload, bool last,
                     compression how) noexcept {
+        own_shared();
         if (!fits(x_outbox.data().size(), payload.size())) return errc::buffer_full;
         if (x_codec && !from.sending_message())
             x_compresses = how == compression::automatic &&
@@ -13590,11 +13833,13 @@ public:
     // Queues a ping or pong; over the bound of the control lane they are not queued (RFC 6455, 5.5.3).
     errc send_control(ws::sender& from, ws::opcode type, bytes_view payload, bool always = false) noexcept {
         if (!always && x_outbox.control().size() > control_lane_bytes) return errc::buffer_full;
+        x_busy = true;
         return from.encode_control(x_outbox.control(), type, payload, next_key(from));
     }
 
     // Queues a close frame behind everything that can still be sent.
     [[gnu::cold]] void send_close(ws::sender& from, ws::close_code code, std::string_view reason) noexcept {
+        own_shared();
         x_short_below = 0;
         drop_deferred();
         encode_close(from, x_outbox.data(), code, reason);
@@ -13604,7 +13849,9 @@ public:
     [[gnu::cold]] void send_close_at_once(ws::sender& from, ws::close_code code, std::string_view reason) noexcept {
         if (from.close_sent()) return;
         x_short_below = 0;
+        x_short_later = false;
         x_outbox.drop_messages();
+        x_busy = true;
         encode_close(from, x_outbox.control(), code, reason);
         wake(x_senders, errc::closed);
         wake(x_streamers, errc::closed);
@@ -13613,7 +13860,7 @@ public:
     // The short way of `flush`, while nothing but messages wait, and nobody for them: true when all has left, or there
     // was nothing. After false `flush` is owed.
     bool flush_short(io::stream& over) noexcept {
-        if (x_blocked || x_awaited || !x_outbox.control().empty()) return false;
+        if (x_blocked || x_busy) return false;
         const std::size_t size = x_outbox.data_bytes();
         if (!size) return true;
         const std::size_t written = x_outbox.flush_data(over);
@@ -13626,7 +13873,8 @@ public:
         if (x_blocked || x_outbox.empty()) return;
         x_bytes_out += x_outbox.flush(over);
         x_blocked = !x_outbox.empty();
-        if (x_awaited) wake_some();
+        if (exchanged(x_short_later, false)) x_short_below = short_bytes();
+        if (x_busy) wake_some();
     }
     void unblock() noexcept { x_blocked = false; }
 
@@ -13640,6 +13888,7 @@ public:
     // Nothing can be sent any more.
     [[gnu::cold]] void clear() noexcept {
         x_short_below = 0;
+        x_short_later = false;
         x_outbox.clear();
         wake(x_senders, errc::closed);
         wake(x_streamers, errc::closed);
@@ -13669,7 +13918,6 @@ public:
 
 private:
     static constexpr std::size_t write_through_bytes = 16 * 1024;
-    static constexpr std::size_t first_block_bytes = 4 * 1024;
     static constexpr std::size_t control_lane_bytes = 16 * 1024;
 
     // Whether the stream may take something at once that is not in the data lane.
@@ -13717,25 +13965,26 @@ private:
     }
 
     void choose_way(const ws::sender& from) noexcept {
-        const std::size_t most = x_options.frame_bytes < write_through_bytes ? x_options.frame_bytes + 1 : write_through_bytes;
-        x_short_below = x_codec || keys(from) || from.sending_message() || from.close_sent() ? 0 : most;
+        x_short_below = x_codec || keys(from) || from.sending_message() || from.close_sent() ? 0 : short_bytes();
+    }
+    std::size_t short_bytes() const noexcept {
+        return x_options.frame_bytes < write_through_bytes ? x_options.frame_bytes + 1 : write_through_bytes;
     }
 
-    // More than is needed: what is sent in one turn is then seldom moved.
-    [[gnu::noinline]] std::byte* make_room(std::size_t bytes) noexcept {
-        buffer& data = x_outbox.data();
-        if (data.has_block() || bytes > first_block_bytes) return data.prepare(bytes);
-        data.begin(first_block_bytes);
-        return data.end();
+    // What it has a share in is copied: something is going to stand behind it.
+    void own_shared() noexcept {
+        if (!x_outbox.shares()) return;
+        x_outbox.own_shared();
+        if (exchanged(x_short_later, false)) x_short_below = short_bytes();
     }
 
     [[gnu::noinline]] void wake_some() noexcept {
         if (x_outbox.data().size() <= x_options.high_water_bytes / 2) wake(x_streamers, errc{});
         if (queued_bytes() <= x_options.high_water_bytes / 2) wake(x_senders, errc{});
-        x_awaited = awaited();
+        x_busy = awaited() || !control_empty();
     }
     void wait(list<ready_item>& among, waiter& sender) noexcept {
-        x_awaited = true;
+        x_busy = true;
         among.push_back(sender);
     }
 
@@ -13764,8 +14013,9 @@ private:
     std::uint64_t x_bytes_out = 0;
     std::size_t x_short_below = 0; // smaller messages go the short way
     std::size_t x_short_queue;     // as long as this much is queued with them at the most
+    bool x_short_later = false; // they go that way again once what is shared has left, or is copied
     bool x_compresses = false; // the message that is sent by pieces is compressed
-    bool x_awaited = false; // perhaps somebody waits for what is queued, or something is borrowed
+    bool x_busy = false; // perhaps somebody waits for what is queued, something is borrowed, or a control frame waits
     bool x_blocked = false; // the stream takes nothing until it says so
 };
 
@@ -13975,6 +14225,9 @@ protected:
         x_scheduler.post_at_turn_end(*this);
     }
 
+    // Which turn it is. That of long ago may be given the same number; it takes a turn more to receive then.
+    std::uint32_t this_turn() const noexcept { return static_cast<std::uint32_t>(x_scheduler.turn_number()); }
+
     [[gnu::cold]] void arm_close() noexcept { x_scheduler.arm(*this, x_options->close_timeout); }
 
     [[gnu::cold]] void note(log_level level, std::string_view what) const noexcept {
@@ -14005,11 +14258,13 @@ protected:
     std::uint32_t x_subprotocol_bytes = 0;
     std::uint32_t x_target_bytes = 0;
     std::uint64_t x_bytes_in = 0;
-    std::uint64_t x_filled_turn = ~std::uint64_t{0}; // the turn of the last receive
+    std::uint32_t x_filled_turn = ~std::uint32_t{0}; // the turn of the last receive, as `this_turn` gives it
     phase x_phase = phase::open;
     bool x_open = true; // in phase open, and not broken
     reading x_reading = reading::whole;
     bool x_reader = false;    // somebody waits in read
+    bool x_idle = false;      // it does, nothing else is there, and the stream will tell what comes next
+    bool x_resuming = false;  // it is, from within a call of the stream's, which must outlive that
     bool x_attended = false;  // somebody asks for a message just now
     bool x_told = false;      // somebody has read the end
     bool x_came = false;      // somebody has read since the close timer was armed
@@ -14037,7 +14292,7 @@ protected:
 // `fill` was blocked (x_listening): so whatever takes bytes away goes on until one is, now or at the end of the turn,
 // unless enough is kept already. Each phase of a close is bounded by close_timeout, and the stream is closed as
 // soon as both sides are through; the lease stays until the last view of it is gone. Whoever waits is posted, never
-// resumed from within a call into this class.
+// resumed from within a call into this class; only a reader goes on at once when the stream tells what it waits for.
 
 namespace weir::inline v0::detail {
 
@@ -14125,15 +14380,15 @@ protected:
     [[gnu::always_inline]] inline bool receive_now(io::lease& into) noexcept {
         if (x_controls.is_paused()) [[unlikely]] x_controls.resume(x_scheduler.now(), x_options->control_frames_per_second);
         if (x_listening) return false;
-        if (x_filled_turn == x_scheduler.turn_number() && !exchanged(x_drained, false) && !x_stream->received_ahead()) {
+        if (x_filled_turn == this_turn() && !exchanged(x_drained, false) && !x_stream->received_ahead()) {
             retry_later();
             return false;
         }
         const io::status came = x_stream->fill(into);
         if (came != io::status::ready) return nothing_came(came);
         x_listening = x_stream->drained() && !x_mute;
-        x_drained = x_filled_turn != x_scheduler.turn_number() && into.bytes.size() < into.backing.size;
-        x_filled_turn = x_scheduler.turn_number();
+        x_drained = x_filled_turn != this_turn() && into.bytes.size() < into.backing.size;
+        x_filled_turn = this_turn();
         x_keepalive.received(x_scheduler.now());
         x_bytes_in += into.bytes.size();
         return true;
@@ -14350,6 +14605,30 @@ protected:
     // --- what the stream and the loop tell ---
 
     void on_readable() noexcept override {
+        if (!x_idle || !x_open || x_filled_turn == this_turn()) [[unlikely]] return on_news();
+        x_idle = x_listening = false;
+        x_controls.caught_up(x_scheduler.now());
+        io::lease& into = x_inbox.lease_to_fill();
+        const io::status came = x_stream->fill(into);
+        if (came != io::status::ready) [[unlikely]] return nothing_came_idle(came);
+        x_listening = x_stream->drained();
+        x_drained = into.bytes.size() < into.backing.size;
+        x_filled_turn = this_turn();
+        x_keepalive.received(x_scheduler.now());
+        x_bytes_in += into.bytes.size();
+        x_inbox.filled();
+        if (!x_inbox.find_whole() && !go_on(x_reading)) return;
+        if (x_read_waiter.woken()) [[unlikely]] return;
+        x_resuming = true;
+        x_read_waiter.resume();
+        x_resuming = false;
+    }
+    [[gnu::noinline]] void nothing_came_idle(io::status instead) noexcept {
+        nothing_came(instead);
+        if (stopped()) wake_reader();
+    }
+    [[gnu::noinline]] void on_news() noexcept {
+        x_idle = false;
         if (exchanged(x_listening, false) && !x_inbox.has_rest()) x_controls.caught_up(x_scheduler.now());
         if (!x_open) [[unlikely]] {
             if (x_phase == phase::draining) return drain();
@@ -14393,7 +14672,8 @@ protected:
 //   ending      why it ended.
 //   connection_state, connection_engine   the ways to the end, and what goes on by itself.
 //
-// Loop thread only. Whoever waits is posted, never resumed from within a call into this class.
+// Loop thread only. Whoever waits is posted, never resumed from within a call into this class, but for a reader to whom the
+// stream has brought what it waits for: that one goes on at once.
 
 namespace weir::inline v0::detail {
 
@@ -14414,7 +14694,7 @@ public:
     // Lets the connection end by itself, at most one close_timeout for each phase from now. It frees itself.
     [[gnu::cold]] void linger(ws::close_code code) noexcept {
         assert(!x_reader && "a websocket was destroyed while a read waited on it");
-        if (over()) return delete this;
+        if (over() && !x_resuming) return delete this;
         x_context = nullptr;
         x_dropped = true;
         if (x_out.borrows()) settle();
@@ -14426,29 +14706,36 @@ public:
 
     // --- reading ---
 
-    // True when a read would not have to wait: something is there to hand out, or the connection is over.
+    // How a read comes to its end: at once, when something is there to hand out or the connection is over; after a wait; or
+    // without anything, since another waits.
+    enum class end_of_read : unsigned char { at_once, waiting, busy };
+
+    // True where it is certain that the end comes at once; `wait_readable` sees to the rest, and has `who` wait where need be.
     bool readable(reading how) noexcept {
         if (x_reader || ++x_streak > messages_in_a_row) return false;
-        if (how == reading::whole && x_inbox.has_rest() && x_inbox.find_whole()) return true;
-        return find(how);
+        return how == reading::whole && x_inbox.has_rest() && x_inbox.find_whole();
     }
-
-    // Has `who` wait for `readable`. False when somebody does already.
-    bool wait_readable(reading how, std::coroutine_handle<> who, context* in) noexcept {
-        if (x_reader) return false;
-        const bool enough = exchanged(x_streak, 0) > messages_in_a_row;
-        if (enough && x_told && x_context) exchanged(x_context, nullptr)->cancel(); // and reads on all the same
+    end_of_read wait_readable(reading how, std::coroutine_handle<> who, context* in) noexcept {
+        if (x_reader) [[unlikely]] return end_of_read::busy;
+        if (x_streak > messages_in_a_row) [[unlikely]] return give_way(how, who, in);
+        if (how == reading::whole && x_listening && can_send() && !x_controls.is_paused() && x_inbox.is_used_up()) {
+            give_lease_back();
+            x_idle = true; // and the stream will tell
+        } else if (find(how)) {
+            return end_of_read::at_once;
+        }
         x_reading = how;
         x_reader = true;
-        if (x_read_waiter.suspend(who, in) && enough) give_way();
-        return true;
+        x_streak = 0;
+        x_read_waiter.suspend_here(who, in);
+        return end_of_read::waiting;
     }
 
     // Ends the wait of `wait_readable`: the coroutine resumes, or is destroyed. What was found stays for the next read.
     errc end_wait(bool resumes) noexcept {
-        x_reader = false;
+        x_reader = x_idle = false;
         x_streak = 0;
-        x_read_waiter.abandon();
+        if (!resumes) x_read_waiter.abandon(); // else it has left everything
         listen_on();
         const errc outcome = x_read_waiter.outcome();
         if ((outcome != errc{} || !resumes) && x_ending.cause() != close_cause::open) lost(); // it was not told
@@ -14475,10 +14762,14 @@ public:
 
     // Queues a message, encoded messages, a piece of a message. errc{}, or why it was not taken.
     errc send(ws::opcode type, bytes_view payload, compression how) noexcept {
-        if (!x_out.send_short(type, payload)) return send_long(type, payload, how);
+        if (!x_out.has_room(payload.size())) [[unlikely]] return send_first(type, payload, how);
         assert(can_send());
         serve_at_turn_end();
+        x_out.send_short(type, payload);
         return {};
+    }
+    [[gnu::noinline]] errc send_first(ws::opcode type, bytes_view payload, compression how) noexcept {
+        return x_out.make_room(payload.size()) ? send(type, payload, how) : send_long(type, payload, how);
     }
     [[gnu::noinline]] errc send_long(ws::opcode type, bytes_view payload, compression how) noexcept {
         if (!can_send()) return errc::closed;
@@ -14489,6 +14780,10 @@ public:
     errc send_encoded(bytes_view frames) noexcept {
         if (!can_send()) return errc::closed;
         return sent(x_out.send_encoded(x_inbox.protocol(), frames));
+    }
+    errc send_shared(const shared_frames& frames, std::size_t begin) noexcept {
+        if (!can_send()) return errc::closed;
+        return sent(x_out.send_shared(x_inbox.protocol(), frames, begin));
     }
     errc send_frame(ws::opcode type, bytes_view payload, bool last, compression how) noexcept {
         if (!can_send()) return errc::closed;
@@ -14558,15 +14853,16 @@ public:
 
 private:
     // Enough for one turn: lets the others run, then goes on.
-    [[gnu::noinline]] void give_way() noexcept {
-        if (advance(x_reading)) wake_reader();
+    [[gnu::noinline]] end_of_read give_way(reading how, std::coroutine_handle<> who, context* in) noexcept {
+        x_reading = how;
+        x_reader = true;
+        x_streak = 0;
+        if (x_told && x_context) exchanged(x_context, nullptr)->cancel(); // and reads on all the same
+        if (x_read_waiter.suspend(who, in) && advance(x_reading)) wake_reader();
+        return end_of_read::waiting;
     }
 
     [[gnu::noinline]] bool find(reading how) noexcept {
-        if (how == reading::whole && x_listening && can_send() && !x_controls.is_paused() && x_inbox.is_used_up()) {
-            give_lease_back(); // and the stream will tell
-            return false;
-        }
         x_attended = true;
         const bool found = advance(how);
         x_attended = false;
@@ -14710,9 +15006,8 @@ public:
 
     bool await_ready() noexcept { return x_core.readable(How); }
     bool suspend(std::coroutine_handle<> who, context* in) noexcept {
-        const bool waits = x_core.wait_readable(How, who, in);
-        x_end = waits ? end::waiting : end::busy;
-        return waits;
+        x_end = x_core.wait_readable(How, who, in);
+        return x_end == end::waiting;
     }
     [[gnu::always_inline]] inline result<Value> await_resume() noexcept {
         if (x_end != end::at_once)
@@ -14724,7 +15019,7 @@ public:
     }
 
 private:
-    enum class end : unsigned char { at_once, waiting, busy };
+    using end = connection_core::end_of_read;
 
     errc end_wait() noexcept {
         return exchanged(x_end, end::at_once) == end::waiting ? x_core.end_wait(true) : errc::busy;
@@ -14839,8 +15134,12 @@ public:
         return x_core->send(any.is_text() ? ws::opcode::text : ws::opcode::binary, any.bytes(), how) == errc{};
     }
 
-    // Sends frames that were encoded, unmasked, by somebody who sends them to many: see hub/room.hpp. Servers only.
+    // For servers, of what is encoded already, and not masked: the first bytes of a connection that was upgraded; the frames
+    // from `begin` on of somebody who sends them to many (hub/room.hpp).
     bool try_send_encoded(bytes_view frames) noexcept { return x_core->send_encoded(frames) == errc{}; }
+    bool try_send_shared(const detail::shared_frames& frames, std::size_t begin) noexcept {
+        return x_core->send_shared(frames, begin) == errc{};
+    }
 
     // Sends a ping with at most 125 bytes, `errc::long_control` otherwise. The answer shows in `round_trip()`.
     send_awaiter ping(std::string_view payload = {}) noexcept { return {*x_core, x_core->ping(as_bytes(payload))}; }
@@ -19661,7 +19960,7 @@ private:
             const bool first = base::is_tried();
             const bool asks = first && x_of.is_named() && base::kind() == transport_kind::long_polling;
             goes_on = co_await fetch(asks ? transport_kind::polling : base::kind());
-            if (!goes_on) break;
+            if (!goes_on || (!first && !session().is_open())) break; // what would come is not taken any more
             if (!first && base::kind() == transport_kind::polling) (void)co_await sleep(x_of.options().interval);
             (void)co_await x_of.undisturbed().wait();
         }
@@ -20490,6 +20789,7 @@ private:
     std::size_t send(ws::opcode type, bytes_view payload, spared except) {
         std::size_t taken = 0;
         bool encoded = false;
+        std::size_t begin = 0;
         telling others{payload, type == ws::opcode::text, {}};
         for (seat* each = x_seats.front(); each; each = x_seats.after(*each)) {
             if (each->x_member == except.x_who) continue;
@@ -20503,22 +20803,32 @@ private:
                 continue;
             }
             if (!encoded) {
-                outbox::append_message(x_frames, type, payload, frame_bytes, nullptr);
+                begin = encode(type, payload);
                 encoded = true;
             }
-            taken += to.try_send_encoded(std::as_const(x_frames).view());
+            taken += to.try_send_shared(x_frames, begin);
         }
-        x_frames.clear();
+        if (encoded && x_frames->size() > keep_bytes) x_frames = nullptr; // the last who sends it frees it
         return taken;
     }
 
+    // Puts a message behind those that the members are about to write, and says where it begins.
+    std::size_t encode(ws::opcode type, bytes_view payload) {
+        if (!x_frames)
+            x_frames = detail::shared_frames::make();
+        else if (x_frames.is_only())
+            x_frames->frames().clear(); // they have
+        const std::size_t begin = x_frames->size();
+        outbox::append_message(x_frames->frames(), type, payload, frame_bytes, nullptr);
+        return begin;
+    }
+
     static constexpr std::size_t frame_bytes = 64 * 1024; // longer messages go out in frames of this size
-    static constexpr std::size_t keep_bytes = 16 * 1024;  // memory for larger ones is not kept
+    static constexpr std::size_t keep_bytes = 64 * 1024;  // memory for more is not kept
 
     list<seat> x_seats;
     std::size_t x_size = 0;
-    block_pool x_pool{keep_bytes};
-    buffer x_frames{x_pool}; // what is being sent to all, encoded
+    detail::shared_frames x_frames; // what goes to all by the end of this turn, encoded
 };
 
 } // namespace weir::inline v0
