@@ -6,9 +6,8 @@
 // is held only while something is queued. The frames of a lane are whole, but for the first bytes of the one
 // that the stream has taken a part of.
 //
-// Frames may also be borrowed: their payloads stay in memory that somebody promises to keep until the next flush, which
-// writes them in front of the data lane and copies what the stream does not take. And they may be shared with other
-// connections, while the data lane is empty.
+// Frames may also be borrowed: their payloads stay where somebody promises to keep them until the next flush, which writes
+// them in front of the data lane. And they may be shared with other connections, while the data lane is empty.
 #pragma once
 
 #include <weir/core/buffer.hpp>
@@ -109,7 +108,6 @@ public:
     }
     bool shares() const noexcept { return !x_shared.empty(); }
     void own_shared() noexcept {
-        assert(x_data.empty() && !x_to_boundary);
         append(x_shared.view());
         x_shared.clear();
     }
@@ -296,8 +294,7 @@ private:
         if (written == x_shared.size()) [[likely]] return x_shared.clear(), written;
         own_shared();
         if (!x_control.empty()) return flush_lanes(to);
-        consume_data(written);
-        return written;
+        return consume_data(written), written;
     }
 
     void forget_borrowed() noexcept { // and what is shared
