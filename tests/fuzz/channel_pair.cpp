@@ -264,10 +264,11 @@ static task<> listen_to(client_channel& chat, hearing& to, bool impatient) {
     for (;;) {
         const result<> told = co_await to.reading.pass();
         if (!told) break;
-        const auto got = co_await chat.read().within(impatient ? 70ms : io::loop::forever);
+        const bool bounded = impatient && chat.is_open(); // a channel may have ended with timed_out, too
+        const auto got = co_await chat.read().within(bounded ? 70ms : io::loop::forever);
         if (got) {
             require_message(*got, from::server, ++to.received);
-        } else if (got.error() != errc::timed_out || !impatient) {
+        } else if (got.error() != errc::timed_out || !bounded) {
             to.why = got.error();
             break;
         }
