@@ -67,14 +67,20 @@ struct view {
     bool ended = false;          // it has asked for the end
 
     std::chrono::nanoseconds begins() noexcept {
-        if (now() - heard > keep - 1s) may_be_gone = true;
+        note_silence();
         return now();
+    }
+    void note_silence() noexcept {
+        if (now() - heard > keep - 1s) may_be_gone = true;
     }
     void answered(std::chrono::nanoseconds began) noexcept {
         if (began > heard) heard = began;
     }
     // That the session is not there, or has closed.
-    void told_gone() const { fuzz::require(may_be_gone || ended, "a session is there as long as its client is"); }
+    void told_gone() noexcept {
+        note_silence(); // on an event stream that it only listens to
+        fuzz::require(may_be_gone || ended, "a session is there as long as its client is");
+    }
 
     std::string request(std::string_view method, std::string query, std::string_view body = {}) const {
         std::string text = std::string(method) + " /chat?" + query + " HTTP/1.1\r\nHost: a\r\n";
