@@ -170,6 +170,40 @@ TEST_CASE("client channel: the server closes") {
     }
 }
 
+TEST_CASE("client channel: closed only once the server has everything, however long its handler takes") {
+    for (const transport_kind kind : kinds) {
+        for (const bool in_time : {false, true}) {
+            CAPTURE(to_text(kind));
+            CAPTURE(in_time);
+            server of;
+            std::size_t read = 0;
+            close_info end;
+            of.channel("/chat", [&](channel& client) -> task<> {
+                (void)co_await weir::sleep(3s);
+                if (!in_time) (void)co_await weir::sleep(30s);
+                while (auto message = co_await client.read()) ++read;
+                end = client.closed();
+            }).options({.keep = 60s});
+            std::size_t left = 0;
+            in_memory(of, [&](net::endpoint at) -> task<> {
+                auto chat = co_await weir::open(http_url(at), {.transports = {&kind, 1}, .close_timeout = 20s});
+                REQUIRE_MESSAGE(chat, chat.error().message());
+                for (int i = 0; i < 280; ++i) chat->send(std::string(1000, 'x')); // more than the session receives ahead
+                co_await chat->close();
+                left = chat->unacknowledged().size();
+                (void)co_await weir::sleep(100s);
+            });
+            CHECK(read >= 280 - left);
+            if (in_time) {
+                CHECK(left == 0);
+                CHECK(end.cause == close_cause::peer);
+            } else {
+                CHECK(left > 0);
+            }
+        }
+    }
+}
+
 TEST_CASE("client channel: what a handler says last arrives, whatever becomes of the connection that it is said on") {
     for (const transport_kind kind : kinds) {
         CAPTURE(to_text(kind));

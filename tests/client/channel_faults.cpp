@@ -338,8 +338,38 @@ TEST_CASE("client channel: a server that says that we make no sense is the end")
     CHECK(to.left == 1);
 }
 
+TEST_CASE("client channel: what would make no sense on any transport is the end: text that is not UTF-8, a message too long") {
+    struct {
+        std::string record;
+        errc why;
+        ws::close_code code;
+    } const all[] = {{"t1 \xFF", errc::bad_utf8, ws::close_code::invalid_payload},
+                     {"t1 " + std::string(1001, 'a'), errc::message_too_large, ws::close_code::message_too_big},
+                     {"b1 " + std::string(1336, 'A'), errc::message_too_large, ws::close_code::message_too_big}};
+    for (const bool streams : {false, true})
+        for (const auto& each : all) {
+            CAPTURE(streams);
+            CAPTURE(each.record.substr(0, 4));
+            int gets = 0;
+            scripted by([&](const std::string& method, const std::string&) {
+                if (method == "POST") return status(200, "a0\n");
+                if (streams) {
+                    response made(concat({"data: ", greeting, "\ndata: ", each.record, "\n\n"}));
+                    made.content_type = "text/event-stream";
+                    return made;
+                }
+                return status(200, ++gets == 1 ? greeting : each.record + "\n");
+            });
+            const transport_kind kind = streams ? transport_kind::event_stream : transport_kind::polling;
+            const outcome to = run_scripted(by, {}, {.transports = {&kind, 1}, .message_bytes = 1000});
+            CHECK(to.why == each.why);
+            CHECK(to.end.code == each.code);
+            CHECK(to.got.empty());
+        }
+}
+
 TEST_CASE("client channel: an answer that makes no sense costs the transport, not the session") {
-    for (const char* nonsense : {"t2 a gap\n", "t no number\n", "b1 ***\n", "t1 \\x\n", "t1 \xFF\n", "t0 a\n", "o1234567890123456789012\n",
+    for (const char* nonsense : {"t2 a gap\n", "t no number\n", "b1 ***\n", "t1 \\x\n", "t0 a\n", "o1234567890123456789012\n",
                                  "r1\n", "q\n", "a7\n", "hh\n", "a\n"}) {
         CAPTURE(nonsense);
         int gets = 0;

@@ -2,6 +2,7 @@
 #include "serving.hpp"
 
 #include <weir/coro/in_context.hpp>
+#include <weir/hub/room.hpp>
 
 namespace {
 
@@ -110,6 +111,45 @@ TEST_CASE("upgrade: behind other requests, and with much behind the handshake") 
                 co_await both.join();
             }
         }, {}, network);
+    }
+}
+
+TEST_CASE("upgrade: nothing passes the answer to the handshake, however little of it can be written") {
+    const std::string ping = frame('\x89', "ours"), bye = frame('\x88', std::string_view("\x03\xe8", 2));
+    for (std::size_t pipe = 1; pipe < 160; ++pipe) {
+        CAPTURE(pipe);
+        server of;
+        room lobby;
+        of.route("GET", "/socket", [&lobby](exchange& http) -> task<> {
+            auto ws = co_await http.upgrade();
+            REQUIRE(ws);
+            room::seat here(lobby, *ws);
+            ws->ping("theirs");
+            lobby.send("to all");
+            ws->send("to you");
+            lobby.send("again");
+            while (co_await ws->read()) {}
+        });
+        in_memory(of, [&](net::endpoint at) -> task<> {
+            std::unique_ptr<raw_peer> peer = co_await dial(at);
+            const std::string all = handshake("/socket") + ping + ping + bye;
+            scope both;
+            both.spawn([](raw_peer& by, const std::string& what) -> task<> { (void)co_await by.send(what); },
+                       std::ref(*peer), std::cref(all));
+            const std::string head = co_await peer->read_to("\r\n\r\n");
+            CHECK(head.starts_with("HTTP/1.1 101 "));
+            CHECK(head.ends_with("\r\n\r\n"));
+            CHECK(head.find('\x89') == head.npos);
+            CHECK(head.find('\x8a') == head.npos);
+            std::string rest = co_await peer->read_all();
+            for (const std::string& control : {std::string("\x89\x06theirs"), std::string("\x8a\x04ours"), std::string("\x8a\x04ours")}) {
+                const std::size_t found = rest.find(control);
+                REQUIRE(found != rest.npos);
+                rest.erase(found, control.size());
+            }
+            CHECK(rest == "\x81\x06to all\x81\x06to you\x81\x05" "again\x88\x02\x03\xe8");
+            co_await both.join();
+        }, {}, {.pipe_bytes = pipe});
     }
 }
 

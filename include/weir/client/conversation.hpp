@@ -148,6 +148,13 @@ public:
         end();
     }
 
+    [[gnu::cold]] void end_too_large(std::string_view sentence) noexcept {
+        end(close_cause::limit, ws::close_code::message_too_big, sentence, errc::message_too_large);
+    }
+    [[gnu::cold]] void end_not_utf8() noexcept { // it would come again, whatever carries it
+        end(close_cause::protocol_error, ws::close_code::invalid_payload, "text that is not UTF-8", errc::bad_utf8);
+    }
+
     // The server has ended it.
     void closed_by_server(ws::close_code code, std::string_view reason) noexcept {
         x_over.set();

@@ -112,11 +112,12 @@ private:
                 if (exchanged(x_refused, false)) co_return outcome::refused;
                 if (base::is_over() || x_of.is_over()) co_return outcome::refused;
             }
-            if (events ? static_cast<bool>(events->error()) : lines.too_long()) {
-                x_of.end(close_cause::limit, ws::close_code::message_too_big, "a record that is longer than it may be",
-                         errc::message_too_large);
-                co_return outcome::refused;
-            }
+            if (events ? !events->error() : !lines.too_long()) continue;
+            if (events && events->error() == errc::bad_utf8)
+                x_of.end_not_utf8();
+            else
+                x_of.end_too_large("a record that is longer than it may be");
+            co_return outcome::refused;
         }
     }
 
@@ -164,7 +165,8 @@ private:
         std::optional<std::string> payload = envelope::payload_of_line(read);
         if (!payload || !read.number) return violated("a message that is not written as it should be");
         const bool is_text = read.what == envelope::kind::text;
-        if (is_text && !is_utf8(as_bytes(*payload))) return violated("text that is not UTF-8");
+        if (payload->size() > x_of.options().message_bytes) return x_of.end_too_large("a message that is longer than it may be"), true;
+        if (is_text && !is_utf8(as_bytes(*payload))) return x_of.end_not_utf8(), true;
         switch (session().receive(read.number, std::move(*payload), is_text)) {
         case reception::no_room: return false;
         case reception::gap: return violated("a message is missing before this one");

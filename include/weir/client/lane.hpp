@@ -62,7 +62,7 @@ protected:
         if (number == 400)
             x_of.end(close_cause::protocol_error, ws::close_code::protocol_error, sentence, errc::bad_record);
         else if (number == 413)
-            x_of.end(close_cause::limit, ws::close_code::message_too_big, sentence, errc::message_too_large);
+            x_of.end_too_large(sentence);
         else if ((number == 404 || number == 410) && x_of.is_named() && !spare)
             x_of.lose_session(sentence);
         x_last = number == 503;

@@ -37,10 +37,13 @@ private:
         }
 
     private:
+        // The server answers by an end of its own, behind which there is nothing, and closes the WebSocket.
         [[gnu::cold]] void say_closed() override {
+            if (exchanged(x_by.x_said_end, true)) return;
             x_by.x_of.end_soon();
-            this->say_end();
+            this->say_end_record();
         }
+        [[gnu::cold]] void told_end() override { x_by.x_told_end = true; }
         [[gnu::cold]] void refuse(unsigned, std::string_view sentence) override { give_up(sentence); }
         [[gnu::cold]] void take_from_server(const envelope::record& record) override {
             if (record.what == envelope::kind::failed)
@@ -108,17 +111,20 @@ private:
         const close_cause cause = base::session().closed().cause;
         if (cause == close_cause::peer) {
             x_of.end();
-        } else if (cause != close_cause::open && end.cause == close_cause::local && !end.error) {
-            base::session().all_arrived(); // before our close frame, which the server has answered
+        } else if (cause != close_cause::open && x_said_end && x_told_end) {
             x_of.end();
         } else if (end.cause == close_cause::limit || end.code == ws::close_code::message_too_big) {
-            x_of.end(close_cause::limit, ws::close_code::message_too_big, end.reason, errc::message_too_large);
+            x_of.end_too_large(end.reason);
+        } else if (end.code == ws::close_code::invalid_payload) {
+            x_of.end_not_utf8();
         }
         base::lose(why);
     }
 
     static constexpr std::size_t most_head_bytes = 32;
 
+    bool x_said_end = false; // our session has ended, and the server is told
+    bool x_told_end = false; // the server's has
     scope x_work;
 };
 

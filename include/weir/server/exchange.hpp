@@ -6,11 +6,11 @@
 //         http.respond({weir::http::status::created, std::string(http.parameter("room"))});
 //     }
 //
-// A handler answers by `respond`, by `stream` or by `upgrade`, once. Valid until its task has ended. The task is cancelled when the client
-// is gone: when the end of its stream, or a reset, is seen while the handler waits. For that the connection is read meanwhile:
-// up to 64 KiB of what a client sends are kept, the next requests among it. A handler that returns without an answer gives
-// 413, 408 or 400 when `read` or `body` has failed, and else 500 and a note in the log. One that throws gives 500, and where
-// the answer had begun the connection is reset. Loop thread only.
+// A handler answers by `respond`, by `stream` or by `upgrade`, once: a second answer is dropped. Valid until its task has ended,
+// which is cancelled when the client is gone: when the end of its stream, or a reset, is seen while the handler waits. For that
+// the connection is read meanwhile: up to 64 KiB of what a client sends are kept, the next requests among it. A handler that
+// returns without an answer gives 413, 408 or 400 when `read` or `body` has failed, and else 500 and a note in the log. One that
+// throws gives 500, and where the answer had begun the connection is reset. Loop thread only.
 #pragma once
 
 #include <weir/core/exchanged.hpp>
@@ -83,7 +83,7 @@ public:
     // Answers with a complete response.
     template <class = void>
     void respond(response made) {
-        assert(!x_answered && "an exchange is answered once");
+        if (is_answered()) return;
         tidy(made);
         detail::complete_refusal(made, x_refusal);
         http::response_options how;
@@ -101,7 +101,7 @@ public:
     // many bytes must be written: more are dropped, and if there are fewer the connection is broken off.
     template <class = void>
     response_stream& stream(response head, std::optional<std::uint64_t> length = {}) {
-        assert(!x_answered && "an exchange is answered once");
+        if (is_answered()) return x_out;
         tidy(head);
         const bool chunked = !length && x_on.request.version_minor > 0;
         const bool bare = !http::detail::may_have_body(head.status);
@@ -132,9 +132,6 @@ public:
     // connect `errc::origin_refused`: the handler may answer it, and if it does not the client is told by 426, 403 or the like.
     // `errc::bad_field` for a header that cannot be sent, `errc::closed` when the server is stopping, the client is gone, or
     // there is an answer already.
-    //
-    //     auto ws = co_await http.upgrade();
-    //     if (ws) co_await echo(*ws); // task<> echo(weir::websocket&)
     template <class Socket = websocket>
     task<result<Socket&>> upgrade(upgrade_options how = {}) {
         if (x_answered || x_out.x_gone) co_return errc::closed;
@@ -156,8 +153,6 @@ public:
 
     // A context for what may take long: it is cancelled when the client is gone and, other than the task, as soon as the
     // server begins to stop.
-    //
-    //     auto news = co_await weir::in_context(http.until_stop(), feed.read());
     context& until_stop() noexcept { return x_held; }
 
     // --- for the server ---
@@ -183,9 +178,7 @@ public:
 
     // Decodes the parameters of the path. False if they are not encoded as they should be.
     template <class = void>
-    bool decode_parameters() {
-        return x_parameters.decode(x_pattern, x_on.request.path());
-    }
+    bool decode_parameters() { return x_parameters.decode(x_pattern, x_on.request.path()); }
 
     // Has the answer say what pages of other origins may do with it. Null: nothing.
     void share(const http::cors_policy* by) noexcept { x_cors = by; }
@@ -258,6 +251,12 @@ private:
     static constexpr std::size_t most_dropped_bytes = 64 * 1024;
     static constexpr std::size_t patient_bytes = 64 * 1024;
 
+    // Whether there is an answer already: a mistake of the handler's.
+    [[gnu::cold]] bool is_answered() const {
+        assert(!x_answered && "respond, stream or upgrade: an exchange is answered once");
+        if (x_answered) note(log_level::error, "a second answer to a request is dropped");
+        return x_answered;
+    }
     template <class = void>
     void tidy(response& made) const {
         if (x_cors) x_cors->add_to(made.fields, x_on.request);

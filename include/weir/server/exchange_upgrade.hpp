@@ -66,7 +66,7 @@ owned<held_websocket> take_over(http_connection& on, const websocket_options* ow
     }
     on.stream.observe(nullptr);
     websocket made = make_websocket(std::move(on.owner), to, on.request.target, *io::loop::current(), std::move(settings));
-    made.try_send_encoded(as_bytes(head)); // leaves with what is sent in the same turn
+    made.begin_with(as_bytes(head)); // leaves with what is sent in the same turn
     made.guard(&handler);
     return make_owned<held_websocket>(on.sockets, std::move(made));
 }

@@ -119,9 +119,9 @@ public:
         if (x_out.borrows()) x_inbox.take_long_way();
         return sent(refused);
     }
-    errc send_encoded(bytes_view frames) noexcept {
-        if (!can_send()) return errc::closed;
-        return sent(x_out.send_encoded(x_inbox.protocol(), frames));
+    void begin_with(bytes_view head) noexcept {
+        x_out.begin_with(head);
+        flush_later();
     }
     errc send_shared(const shared_frames& frames, std::size_t begin) noexcept {
         if (!can_send()) return errc::closed;

@@ -50,8 +50,7 @@ public:
     // Puts what was deferred behind the message that has just ended.
     void end_deferral() noexcept {
         if (!deferred_bytes()) return;
-        [[maybe_unused]] const bool fits = x_data.append(x_deferred->view());
-        assert(fits);
+        append(x_deferred->view());
         x_deferred->clear();
     }
 
@@ -101,16 +100,20 @@ public:
     // What a lane had better begin with: more than is needed, so that what is sent in one turn is seldom moved.
     static constexpr std::size_t first_block_bytes = 4 * 1024;
 
+    // Begins with what is no frame, and behind which everything stands: the answer to a handshake.
+    void begin_with(bytes_view head) noexcept {
+        assert(empty());
+        append(head);
+        x_to_boundary = x_data.size();
+    }
+
     // Takes the frames from `begin` on: true where they follow those that it has, or the data lane is empty. `own_shared` is
     // owed before something else goes into that.
     bool share(const detail::shared_frames& with, std::size_t begin) noexcept {
         return x_data.empty() && !x_borrowed && x_shared.extend(with, begin);
     }
     bool shares() const noexcept { return !x_shared.empty(); }
-    void own_shared() noexcept {
-        append(x_shared.view());
-        x_shared.clear();
-    }
+    void own_shared() noexcept { append(x_shared.view()), x_shared.clear(); }
 
     // Whether something is borrowed, and a block that holds some of that.
     bool borrows() const noexcept { return x_borrowed; }
@@ -161,7 +164,7 @@ public:
             total += written;
             written = account(all, written);
             if (queue_rest(all, lanes, parts, frames, written, payload.size() + frames_of(payload, frame_bytes) * header_bytes)) {
-                append_rest(type, payload, frame_bytes, more);
+                if (more) append_message(x_data, type, payload, frame_bytes, nullptr);
                 return total;
             }
         }
@@ -240,8 +243,7 @@ private:
         segments all;
         gather(all);
         const std::size_t total = to.write(all.view());
-        account(all, total);
-        return total;
+        return account(all, total), total;
     }
 
     // Control frames, what is borrowed, and the data lane: no frame of that has been begun.
@@ -377,10 +379,6 @@ private:
             assert(fits);
         }
         return true;
-    }
-
-    [[gnu::cold]] void append_rest(ws::opcode type, bytes_view payload, std::size_t frame_bytes, bool more) noexcept {
-        if (more) append_message(x_data, type, payload, frame_bytes, nullptr);
     }
 
     void append(bytes_view bytes) noexcept {

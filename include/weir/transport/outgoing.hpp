@@ -80,12 +80,8 @@ public:
         return {};
     }
 
-    // Appends what is encoded already.
-    errc send_encoded(ws::sender& from, bytes_view frames) noexcept {
-        if (!fits(queued_bytes(), frames.size())) return errc::buffer_full;
-        own_shared();
-        return lane(from).append(frames) ? errc{} : errc::buffer_full;
-    }
+    // Has the answer to a handshake leave before everything else; nothing may have been sent.
+    void begin_with(bytes_view head) noexcept { x_outbox.begin_with(head); }
 
     // Sends whole messages that are encoded already: those from `begin` on. They are copied if they have to wait.
     errc send_shared(ws::sender& from, const shared_frames& frames, std::size_t begin) noexcept {

@@ -163,9 +163,9 @@ public:
         return x_core->send(any.is_text() ? ws::opcode::text : ws::opcode::binary, any.bytes(), how) == errc{};
     }
 
-    // For servers, of what is encoded already, and not masked: the first bytes of a connection that was upgraded; the frames
-    // from `begin` on of somebody who sends them to many (hub/room.hpp).
-    bool try_send_encoded(bytes_view frames) noexcept { return x_core->send_encoded(frames) == errc{}; }
+    // For servers. What goes out first on a connection whose handshake is not answered yet; and frames that are encoded, from
+    // `begin` on, of somebody who sends them to many (hub/room.hpp).
+    void begin_with(bytes_view answer) noexcept { x_core->begin_with(answer); }
     bool try_send_shared(const detail::shared_frames& frames, std::size_t begin) noexcept {
         return x_core->send_shared(frames, begin) == errc{};
     }

@@ -31,6 +31,9 @@ protected:
     // Something makes no sense: a number as in HTTP, and a sentence.
     virtual void refuse(unsigned number, std::string_view sentence) = 0;
 
+    // The other side's session has ended, and everything that it sent before has come.
+    virtual void told_end() {}
+
     // A record of a kind that only servers send.
     virtual void take_from_server(const envelope::record& record) = 0;
 
@@ -47,12 +50,18 @@ protected:
         x_said = x_session.runs_on().now();
     }
 
-    // Says how the session ended, and closes the WebSocket likewise.
-    [[gnu::cold]] void say_end() {
+    // Says how the session ended.
+    [[gnu::cold]] void say_end_record() {
         const close_info why = x_session.closed();
         std::string record;
         envelope::append_sentence(record, envelope::kind::closed, static_cast<std::uint64_t>(why.code), why.reason);
         say(record);
+    }
+
+    // Closes the WebSocket likewise.
+    [[gnu::cold]] void say_end() {
+        say_end_record();
+        const close_info why = x_session.closed();
         x_ws.close(why.code, why.reason);
     }
 
@@ -167,6 +176,8 @@ private:
     [[gnu::cold]] void close(const envelope::record& record) {
         const std::optional<ws::close_code> code = envelope::close_code_of(record);
         if (!code) return refuse(400, "a close code that may not be sent");
+        if (x_ack_due.armed()) acknowledge(); // the other side wants to know what has arrived
+        told_end();
         x_session.close(close_cause::peer, *code, record.rest);
     }
 
