@@ -13272,7 +13272,8 @@ private:
 
 // ==== weir/transport/shared_frames.hpp ===============================================================================
 
-// Frames that go to many connections: encoded once, and in memory once until the last of them has written them.
+// Frames that go to many connections: encoded once, and in memory once for all that can write them in that turn. They are copied
+// for a connection that must wait, since its socket is blocked or takes a part, and for one that has something else to send.
 //
 // Who encodes appends, as long as what is there is about to be written; each connection has a share, and a range of the
 // bytes. One loop, its thread only.
@@ -17249,7 +17250,7 @@ public:
     // Answers with a complete response.
     template <class = void>
     void respond(response made) {
-        assert(!x_answered && "an exchange is answered once");
+        assert(!x_answered && "respond, stream or upgrade, once");
         tidy(made);
         detail::complete_refusal(made, x_refusal);
         http::response_options how;
@@ -17267,7 +17268,7 @@ public:
     // many bytes must be written: more are dropped, and if there are fewer the connection is broken off.
     template <class = void>
     response_stream& stream(response head, std::optional<std::uint64_t> length = {}) {
-        assert(!x_answered && "an exchange is answered once");
+        assert(!x_answered && "respond, stream or upgrade, once");
         tidy(head);
         const bool chunked = !length && x_on.request.version_minor > 0;
         const bool bare = !http::detail::may_have_body(head.status);
@@ -17379,7 +17380,7 @@ public:
             }
             if (x_failure && how == outcome::ended)
                 return respond(response(http::status_for(x_failure), concat({x_failure.message(), "\n"})));
-            if (how == outcome::ended) note(log_level::error, "a handler has not answered");
+            if (how == outcome::ended) note(log_level::error, "a handler has not answered (is a co_await missing?)");
             return respond(response(http::status::internal_server_error, "The server failed to answer.\n"));
         }
         if (how == outcome::ended) x_out.end();
@@ -19561,8 +19562,9 @@ struct open_options {
     // through all transports that failed, up to eight times. Shorter falls back sooner where a proxy swallows WebSockets.
     std::chrono::nanoseconds attempt = std::chrono::seconds(4);
 
-    // How long it waits after the first failure; each one doubles that, up to 32 times. Half of it is left to chance, so that
-    // the clients of a server that comes back do not all come at once.
+    // How long it waits after the first failure; each one doubles that, up to 32 times. It starts anew when a transport breaks
+    // that has carried for 5 s or longer. Half of it is left to chance, so that the clients of a server that comes back do not
+    // all come at once.
     std::chrono::nanoseconds retry = std::chrono::milliseconds(500);
 
     // How long it uses a transport before it tries a better one; each failure doubles that, up to 16 times.

@@ -33,8 +33,9 @@ struct open_options {
     // through all transports that failed, up to eight times. Shorter falls back sooner where a proxy swallows WebSockets.
     std::chrono::nanoseconds attempt = std::chrono::seconds(4);
 
-    // How long it waits after the first failure; each one doubles that, up to 32 times. Half of it is left to chance, so that
-    // the clients of a server that comes back do not all come at once.
+    // How long it waits after the first failure; each one doubles that, up to 32 times. It starts anew when a transport breaks
+    // that has carried for 5 s or longer. Half of it is left to chance, so that the clients of a server that comes back do not
+    // all come at once.
     std::chrono::nanoseconds retry = std::chrono::milliseconds(500);
 
     // How long it uses a transport before it tries a better one; each failure doubles that, up to 16 times.

@@ -206,7 +206,7 @@ public:
             }
             if (x_failure && how == outcome::ended)
                 return respond(response(http::status_for(x_failure), concat({x_failure.message(), "\n"})));
-            if (how == outcome::ended) note(log_level::error, "a handler has not answered");
+            if (how == outcome::ended) note(log_level::error, "a handler has not answered (is a co_await missing?)");
             return respond(response(http::status::internal_server_error, "The server failed to answer.\n"));
         }
         if (how == outcome::ended) x_out.end();

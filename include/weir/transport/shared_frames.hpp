@@ -1,4 +1,5 @@
-// Frames that go to many connections: encoded once, and in memory once until the last of them has written them.
+// Frames that go to many connections: encoded once, and in memory once for all that can write them in that turn. They are copied
+// for a connection that must wait, since its socket is blocked or takes a part, and for one that has something else to send.
 //
 // Who encodes appends, as long as what is there is about to be written; each connection has a share, and a range of the
 // bytes. One loop, its thread only.
