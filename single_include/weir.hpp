@@ -13366,8 +13366,7 @@ public:
     // Puts what was deferred behind the message that has just ended.
     void end_deferral() noexcept {
         if (!deferred_bytes()) return;
-        [[maybe_unused]] const bool fits = x_data.append(x_deferred->view());
-        assert(fits);
+        append(x_deferred->view());
         x_deferred->clear();
     }
 
@@ -13417,16 +13416,20 @@ public:
     // What a lane had better begin with: more than is needed, so that what is sent in one turn is seldom moved.
     static constexpr std::size_t first_block_bytes = 4 * 1024;
 
+    // Begins with what is no frame, and behind which everything stands: the answer to a handshake.
+    void begin_with(bytes_view head) noexcept {
+        assert(empty());
+        append(head);
+        x_to_boundary = x_data.size();
+    }
+
     // Takes the frames from `begin` on: true where they follow those that it has, or the data lane is empty. `own_shared` is
     // owed before something else goes into that.
     bool share(const detail::shared_frames& with, std::size_t begin) noexcept {
         return x_data.empty() && !x_borrowed && x_shared.extend(with, begin);
     }
     bool shares() const noexcept { return !x_shared.empty(); }
-    void own_shared() noexcept {
-        append(x_shared.view());
-        x_shared.clear();
-    }
+    void own_shared() noexcept { append(x_shared.view()), x_shared.clear(); }
 
     // Whether something is borrowed, and a block that holds some of that.
     bool borrows() const noexcept { return x_borrowed; }
@@ -13477,7 +13480,7 @@ public:
             total += written;
             written = account(all, written);
             if (queue_rest(all, lanes, parts, frames, written, payload.size() + frames_of(payload, frame_bytes) * header_bytes)) {
-                append_rest(type, payload, frame_bytes, more);
+                if (more) append_message(x_data, type, payload, frame_bytes, nullptr);
                 return total;
             }
         }
@@ -13556,8 +13559,7 @@ private:
         segments all;
         gather(all);
         const std::size_t total = to.write(all.view());
-        account(all, total);
-        return total;
+        return account(all, total), total;
     }
 
     // Control frames, what is borrowed, and the data lane: no frame of that has been begun.
@@ -13695,10 +13697,6 @@ private:
         return true;
     }
 
-    [[gnu::cold]] void append_rest(ws::opcode type, bytes_view payload, std::size_t frame_bytes, bool more) noexcept {
-        if (more) append_message(x_data, type, payload, frame_bytes, nullptr);
-    }
-
     void append(bytes_view bytes) noexcept {
         [[maybe_unused]] const bool fits = x_data.append(bytes);
         assert(fits);
@@ -13789,12 +13787,8 @@ public:
         return {};
     }
 
-    // Appends what is encoded already.
-    errc send_encoded(ws::sender& from, bytes_view frames) noexcept {
-        if (!fits(queued_bytes(), frames.size())) return errc::buffer_full;
-        own_shared();
-        return lane(from).append(frames) ? errc{} : errc::buffer_full;
-    }
+    // Has the answer to a handshake leave before everything else; nothing may have been sent.
+    void begin_with(bytes_view head) noexcept { x_outbox.begin_with(head); }
 
     // Sends whole messages that are encoded already: those from `begin` on. They are copied if they have to wait.
     errc send_shared(ws::sender& from, const shared_frames& frames, std::size_t begin) noexcept {
@@ -14775,9 +14769,9 @@ public:
         if (x_out.borrows()) x_inbox.take_long_way();
         return sent(refused);
     }
-    errc send_encoded(bytes_view frames) noexcept {
-        if (!can_send()) return errc::closed;
-        return sent(x_out.send_encoded(x_inbox.protocol(), frames));
+    void begin_with(bytes_view head) noexcept {
+        x_out.begin_with(head);
+        flush_later();
     }
     errc send_shared(const shared_frames& frames, std::size_t begin) noexcept {
         if (!can_send()) return errc::closed;
@@ -15132,9 +15126,9 @@ public:
         return x_core->send(any.is_text() ? ws::opcode::text : ws::opcode::binary, any.bytes(), how) == errc{};
     }
 
-    // For servers, of what is encoded already, and not masked: the first bytes of a connection that was upgraded; the frames
-    // from `begin` on of somebody who sends them to many (hub/room.hpp).
-    bool try_send_encoded(bytes_view frames) noexcept { return x_core->send_encoded(frames) == errc{}; }
+    // For servers. What goes out first on a connection whose handshake is not answered yet; and frames that are encoded, from
+    // `begin` on, of somebody who sends them to many (hub/room.hpp).
+    void begin_with(bytes_view answer) noexcept { x_core->begin_with(answer); }
     bool try_send_shared(const detail::shared_frames& frames, std::size_t begin) noexcept {
         return x_core->send_shared(frames, begin) == errc{};
     }
@@ -15235,6 +15229,9 @@ protected:
     // Something makes no sense: a number as in HTTP, and a sentence.
     virtual void refuse(unsigned number, std::string_view sentence) = 0;
 
+    // The other side's session has ended, and everything that it sent before has come.
+    virtual void told_end() {}
+
     // A record of a kind that only servers send.
     virtual void take_from_server(const envelope::record& record) = 0;
 
@@ -15251,12 +15248,18 @@ protected:
         x_said = x_session.runs_on().now();
     }
 
-    // Says how the session ended, and closes the WebSocket likewise.
-    [[gnu::cold]] void say_end() {
+    // Says how the session ended.
+    [[gnu::cold]] void say_end_record() {
         const close_info why = x_session.closed();
         std::string record;
         envelope::append_sentence(record, envelope::kind::closed, static_cast<std::uint64_t>(why.code), why.reason);
         say(record);
+    }
+
+    // Closes the WebSocket likewise.
+    [[gnu::cold]] void say_end() {
+        say_end_record();
+        const close_info why = x_session.closed();
         x_ws.close(why.code, why.reason);
     }
 
@@ -15371,6 +15374,8 @@ private:
     [[gnu::cold]] void close(const envelope::record& record) {
         const std::optional<ws::close_code> code = envelope::close_code_of(record);
         if (!code) return refuse(400, "a close code that may not be sent");
+        if (x_ack_due.armed()) acknowledge(); // the other side wants to know what has arrived
+        told_end();
         x_session.close(close_cause::peer, *code, record.rest);
     }
 
@@ -16888,7 +16893,7 @@ owned<held_websocket> take_over(http_connection& on, const websocket_options* ow
     }
     on.stream.observe(nullptr);
     websocket made = make_websocket(std::move(on.owner), to, on.request.target, *io::loop::current(), std::move(settings));
-    made.try_send_encoded(as_bytes(head)); // leaves with what is sent in the same turn
+    made.begin_with(as_bytes(head)); // leaves with what is sent in the same turn
     made.guard(&handler);
     return make_owned<held_websocket>(on.sockets, std::move(made));
 }
@@ -17188,11 +17193,11 @@ private:
 //         http.respond({weir::http::status::created, std::string(http.parameter("room"))});
 //     }
 //
-// A handler answers by `respond`, by `stream` or by `upgrade`, once. Valid until its task has ended. The task is cancelled when the client
-// is gone: when the end of its stream, or a reset, is seen while the handler waits. For that the connection is read meanwhile:
-// up to 64 KiB of what a client sends are kept, the next requests among it. A handler that returns without an answer gives
-// 413, 408 or 400 when `read` or `body` has failed, and else 500 and a note in the log. One that throws gives 500, and where
-// the answer had begun the connection is reset. Loop thread only.
+// A handler answers by `respond`, by `stream` or by `upgrade`, once: a second answer is dropped. Valid until its task has ended,
+// which is cancelled when the client is gone: when the end of its stream, or a reset, is seen while the handler waits. For that
+// the connection is read meanwhile: up to 64 KiB of what a client sends are kept, the next requests among it. A handler that
+// returns without an answer gives 413, 408 or 400 when `read` or `body` has failed, and else 500 and a note in the log. One that
+// throws gives 500, and where the answer had begun the connection is reset. Loop thread only.
 
 namespace weir::inline v0 {
 
@@ -17250,7 +17255,7 @@ public:
     // Answers with a complete response.
     template <class = void>
     void respond(response made) {
-        assert(!x_answered && "respond, stream or upgrade, once");
+        if (is_answered()) return;
         tidy(made);
         detail::complete_refusal(made, x_refusal);
         http::response_options how;
@@ -17268,7 +17273,7 @@ public:
     // many bytes must be written: more are dropped, and if there are fewer the connection is broken off.
     template <class = void>
     response_stream& stream(response head, std::optional<std::uint64_t> length = {}) {
-        assert(!x_answered && "respond, stream or upgrade, once");
+        if (is_answered()) return x_out;
         tidy(head);
         const bool chunked = !length && x_on.request.version_minor > 0;
         const bool bare = !http::detail::may_have_body(head.status);
@@ -17299,9 +17304,6 @@ public:
     // connect `errc::origin_refused`: the handler may answer it, and if it does not the client is told by 426, 403 or the like.
     // `errc::bad_field` for a header that cannot be sent, `errc::closed` when the server is stopping, the client is gone, or
     // there is an answer already.
-    //
-    //     auto ws = co_await http.upgrade();
-    //     if (ws) co_await echo(*ws); // task<> echo(weir::websocket&)
     template <class Socket = websocket>
     task<result<Socket&>> upgrade(upgrade_options how = {}) {
         if (x_answered || x_out.x_gone) co_return errc::closed;
@@ -17323,8 +17325,6 @@ public:
 
     // A context for what may take long: it is cancelled when the client is gone and, other than the task, as soon as the
     // server begins to stop.
-    //
-    //     auto news = co_await weir::in_context(http.until_stop(), feed.read());
     context& until_stop() noexcept { return x_held; }
 
     // --- for the server ---
@@ -17350,9 +17350,7 @@ public:
 
     // Decodes the parameters of the path. False if they are not encoded as they should be.
     template <class = void>
-    bool decode_parameters() {
-        return x_parameters.decode(x_pattern, x_on.request.path());
-    }
+    bool decode_parameters() { return x_parameters.decode(x_pattern, x_on.request.path()); }
 
     // Has the answer say what pages of other origins may do with it. Null: nothing.
     void share(const http::cors_policy* by) noexcept { x_cors = by; }
@@ -17425,6 +17423,12 @@ private:
     static constexpr std::size_t most_dropped_bytes = 64 * 1024;
     static constexpr std::size_t patient_bytes = 64 * 1024;
 
+    // Whether there is an answer already: a mistake of the handler's.
+    [[gnu::cold]] bool is_answered() const {
+        assert(!x_answered && "respond, stream or upgrade: an exchange is answered once");
+        if (x_answered) note(log_level::error, "a second answer to a request is dropped");
+        return x_answered;
+    }
     template <class = void>
     void tidy(response& made) const {
         if (x_cors) x_cors->add_to(made.fields, x_on.request);
@@ -19747,6 +19751,13 @@ public:
         end();
     }
 
+    [[gnu::cold]] void end_too_large(std::string_view sentence) noexcept {
+        end(close_cause::limit, ws::close_code::message_too_big, sentence, errc::message_too_large);
+    }
+    [[gnu::cold]] void end_not_utf8() noexcept { // it would come again, whatever carries it
+        end(close_cause::protocol_error, ws::close_code::invalid_payload, "text that is not UTF-8", errc::bad_utf8);
+    }
+
     // The server has ended it.
     void closed_by_server(ws::close_code code, std::string_view reason) noexcept {
         x_over.set();
@@ -19884,7 +19895,7 @@ protected:
         if (number == 400)
             x_of.end(close_cause::protocol_error, ws::close_code::protocol_error, sentence, errc::bad_record);
         else if (number == 413)
-            x_of.end(close_cause::limit, ws::close_code::message_too_big, sentence, errc::message_too_large);
+            x_of.end_too_large(sentence);
         else if ((number == 404 || number == 410) && x_of.is_named() && !spare)
             x_of.lose_session(sentence);
         x_last = number == 503;
@@ -20013,11 +20024,12 @@ private:
                 if (exchanged(x_refused, false)) co_return outcome::refused;
                 if (base::is_over() || x_of.is_over()) co_return outcome::refused;
             }
-            if (events ? static_cast<bool>(events->error()) : lines.too_long()) {
-                x_of.end(close_cause::limit, ws::close_code::message_too_big, "a record that is longer than it may be",
-                         errc::message_too_large);
-                co_return outcome::refused;
-            }
+            if (events ? !events->error() : !lines.too_long()) continue;
+            if (events && events->error() == errc::bad_utf8)
+                x_of.end_not_utf8();
+            else
+                x_of.end_too_large("a record that is longer than it may be");
+            co_return outcome::refused;
         }
     }
 
@@ -20065,7 +20077,8 @@ private:
         std::optional<std::string> payload = envelope::payload_of_line(read);
         if (!payload || !read.number) return violated("a message that is not written as it should be");
         const bool is_text = read.what == envelope::kind::text;
-        if (is_text && !is_utf8(as_bytes(*payload))) return violated("text that is not UTF-8");
+        if (payload->size() > x_of.options().message_bytes) return x_of.end_too_large("a message that is longer than it may be"), true;
+        if (is_text && !is_utf8(as_bytes(*payload))) return x_of.end_not_utf8(), true;
         switch (session().receive(read.number, std::move(*payload), is_text)) {
         case reception::no_room: return false;
         case reception::gap: return violated("a message is missing before this one");
@@ -20247,10 +20260,13 @@ private:
         }
 
     private:
+        // The server answers by an end of its own, behind which there is nothing, and closes the WebSocket.
         [[gnu::cold]] void say_closed() override {
+            if (exchanged(x_by.x_said_end, true)) return;
             x_by.x_of.end_soon();
-            this->say_end();
+            this->say_end_record();
         }
+        [[gnu::cold]] void told_end() override { x_by.x_told_end = true; }
         [[gnu::cold]] void refuse(unsigned, std::string_view sentence) override { give_up(sentence); }
         [[gnu::cold]] void take_from_server(const envelope::record& record) override {
             if (record.what == envelope::kind::failed)
@@ -20318,17 +20334,20 @@ private:
         const close_cause cause = base::session().closed().cause;
         if (cause == close_cause::peer) {
             x_of.end();
-        } else if (cause != close_cause::open && end.cause == close_cause::local && !end.error) {
-            base::session().all_arrived(); // before our close frame, which the server has answered
+        } else if (cause != close_cause::open && x_said_end && x_told_end) {
             x_of.end();
         } else if (end.cause == close_cause::limit || end.code == ws::close_code::message_too_big) {
-            x_of.end(close_cause::limit, ws::close_code::message_too_big, end.reason, errc::message_too_large);
+            x_of.end_too_large(end.reason);
+        } else if (end.code == ws::close_code::invalid_payload) {
+            x_of.end_not_utf8();
         }
         base::lose(why);
     }
 
     static constexpr std::size_t most_head_bytes = 32;
 
+    bool x_said_end = false; // our session has ended, and the server is told
+    bool x_told_end = false; // the server's has
     scope x_work;
 };
 
