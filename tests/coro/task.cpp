@@ -128,9 +128,9 @@ TEST_CASE("a task that is never awaited never starts, and is destroyed") {
     {
         auto never = body(counted(alive), started);
         CHECK(alive == 1);
-        CHECK(static_cast<bool>(never));
+        CHECK(never.has_coroutine());
         auto moved = std::move(never);
-        CHECK_FALSE(static_cast<bool>(never));
+        CHECK_FALSE(never.has_coroutine());
         moved = task<>();
         CHECK(alive == 0);
     }

@@ -51,6 +51,8 @@ void f(weir::server& server) { server.websocket("/", with_more); }""", CALLED_AS
 }""", "`admit` one that returns a std::optional<weir::response>"),
     ("""weir::task<> print(weir::websocket& ws) { auto message = co_await ws.read(); std::cout << message; }""",
      "print_the_value_or_the_error_of_it"),
+    ("""weir::task<> forgets(weir::exchange& http) { auto text = http.body(); if (!text) co_return; http.respond("thanks"); }""",
+     "a task is no result yet: co_await it"),
 ]
 
 

@@ -148,8 +148,10 @@ public:
         if (x_self) x_self.destroy();
     }
 
+    explicit operator bool() const = delete; // a task is no result yet: co_await it
+
     // Whether there is a coroutine at all: false after a move.
-    explicit operator bool() const noexcept { return static_cast<bool>(x_self); }
+    bool has_coroutine() const noexcept { return static_cast<bool>(x_self); }
 
     // Whether it has run to its end.
     bool done() const noexcept { return x_self && x_self.done(); }
