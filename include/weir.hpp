@@ -149,6 +149,7 @@
 #include <weir/transport/inbox.hpp>
 #include <weir/transport/keepalive.hpp>
 #include <weir/transport/kept_message.hpp>
+#include <weir/transport/memory_tally.hpp>
 #include <weir/transport/message.hpp>
 #include <weir/transport/message_log.hpp>
 #include <weir/transport/message_queue.hpp>

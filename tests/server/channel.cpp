@@ -507,6 +507,42 @@ TEST_CASE("a bound over all sessions: silent ones are given up, the oldest first
     });
 }
 
+TEST_CASE("a bound over all sessions: a WebSocket whose handler only sends goes on when another session frees memory") {
+    server of;
+    of.channel("/push", [](channel& client) -> task<> {
+        auto count = co_await client.read();
+        if (count)
+            for (std::size_t i = 0; i < count->size(); ++i) co_await client.send(std::string(10'000, 'x'));
+        (void)co_await weir::sleep(1h);
+    }).bytes(100'000);
+    in_memory(of, [](net::endpoint at) -> task<> {
+        const answer opened = co_await get(at, "/push?ack=0"); // holds nothing, and is away
+        const std::string idle = "/push?session=" + opened.body.substr(1, 22) + "&ack=0";
+        auto hoarder = co_await open_websocket(at, "/push?ack=0");
+        auto other = co_await open_websocket(at, "/push?ack=0");
+        (void)co_await next_record(*hoarder);
+        (void)co_await next_record(*other);
+        hoarder->send("t1 12345678");
+        other->send("t1 1");
+        std::string record = co_await next_record(*other);
+        CHECK(record.starts_with("t1 "));
+        record = co_await next_record(*other);
+        CHECK(record == "a1");
+        other->send("t2 " + std::string(20'000, 'y')); // no room
+        other->send("a1");
+        auto nothing = co_await other->read().within(10s);
+        CHECK(nothing.error() == errc::timed_out);
+        const answer there = co_await get(at, idle);
+        CHECK(there.status == 200); // not given up in vain
+        for (int i = 0; i < 8; ++i) (void)co_await next_record(*hoarder);
+        hoarder->send("a8");
+        record = co_await next_record(*other);
+        CHECK(record == "a2");
+        other.reset();
+        hoarder.reset();
+    });
+}
+
 TEST_CASE("posting to a channel from other threads") {
     server of;
     of.channel("/chat", [](channel& client) -> task<> {

@@ -489,6 +489,156 @@ TEST_CASE("a bound for several: a handler that reads gets what comes in all the 
     });
 }
 
+TEST_CASE("a bound for several: nobody is given up in vain, nor who holds nothing; the oldest that holds something goes first") {
+    in_memory([]() -> task<> {
+        detail::session::budget all;
+        all.limit(100'000);
+        {
+            std::vector<std::unique_ptr<lone_session>> idle;
+            for (int i = 0; i < 50; ++i) idle.push_back(std::make_unique<lone_session>(session_options{}, &all));
+            const session_options dropping{.overflow = overflow_policy::drop};
+            lone_session hoarder({}, &all), old({}, &all), young({}, &all), wanting(dropping, &all);
+            played_carrier of_hoarder(*hoarder), of_wanting(*wanting);
+            of_hoarder.attach();
+            of_wanting.attach();
+            const auto listed = [&] {
+                int there = old.listed() + young.listed();
+                for (const auto& each : idle) there += each->listed();
+                return there;
+            };
+            const auto send = [](lone_session& to, std::size_t bytes) {
+                return to->send(detail::keep_message(as_bytes(std::string(bytes, 'x')), true));
+            };
+            for (int i = 0; i < 7; ++i) CHECK(send(hoarder, 10'000) == errc{});
+            CHECK(send(old, 10'000) == errc{});
+            CHECK(send(young, 10'000) == errc{});
+            CHECK(send(wanting, 40'000) == errc::buffer_full);
+            CHECK(listed() == 52);
+            CHECK(send(wanting, 10'000) == errc{});
+            CHECK(listed() == 51);
+            CHECK_FALSE(old.listed());
+            CHECK(young.listed());
+            for (const auto& each : idle) each->operator*().heard();
+            CHECK(wanting->receive({}, std::string(15'000, 'y'), true) == reception::taken);
+            CHECK_FALSE(young.listed());
+            CHECK(listed() == 50);
+            CHECK(send(wanting, 10'000) == errc::buffer_full);
+            CHECK(listed() == 50);
+        }
+        CHECK(all.bytes() == 0);
+        co_return;
+    });
+}
+
+TEST_CASE("a bound for several: who wants room is spared, and others are given up although it was away for longest") {
+    in_memory([]() -> task<> {
+        detail::session::budget all;
+        all.limit(10'000);
+        for (const bool sends : {false, true}) {
+            lone_session wanting({}, &all), other({}, &all);
+            for (lone_session* each : {&wanting, &other})
+                CHECK((*each)->send(detail::keep_message(as_bytes(std::string(4000, 'x')), true)) == errc{});
+            if (sends)
+                CHECK(wanting->send(detail::keep_message(as_bytes(std::string(4000, 'y')), true)) == errc{});
+            else
+                CHECK(wanting->receive(1, std::string(4000, 'y'), true) == reception::taken);
+            CHECK(wanting.listed());
+            CHECK_FALSE(other.listed());
+            CHECK(wanting->receive({}, std::string(4000, 'z'), true) == reception::no_room); // nobody but itself
+            CHECK(wanting.listed());
+            CHECK_FALSE(all.is_used_up()); // for others it would be given up
+        }
+        CHECK(all.bytes() == 0);
+        co_return;
+    });
+}
+
+TEST_CASE("a bound for several: what many have can be given up when none of them is there") {
+    in_memory([]() -> task<> {
+        detail::session::budget all, others;
+        all.limit(10'000);
+        lone_session one({}, &all), two({}, &all), elsewhere({}, &others), wanting({}, &all);
+        played_carrier of_two(*two), of_wanting(*wanting);
+        of_two.attach();
+        of_wanting.attach();
+        {
+            const detail::kept_message many = detail::keep_message(as_bytes(std::string(8000, 'z')), true);
+            for (lone_session* each : {&one, &two, &elsewhere}) CHECK((*each)->send(many) == errc{});
+            CHECK(others.bytes() < 50); // it is counted where it came first
+        }
+        const auto receive = [&] { return wanting->receive({}, std::string(5000, 'y'), true); };
+        CHECK(receive() == reception::no_room);
+        two->detach(of_two);
+        CHECK(receive() == reception::no_room);
+        CHECK(one.listed());
+        elsewhere->give_up();
+        CHECK(receive() == reception::taken);
+        CHECK_FALSE(one.listed());
+        CHECK_FALSE(two.listed());
+        co_return;
+    });
+}
+
+TEST_CASE("a bound for several: what was received is freed as well, but not the message that the handler looks at") {
+    in_memory([]() -> task<> {
+        detail::session::budget all;
+        all.limit(10'000);
+        lone_session away({}, &all), wanting({}, &all);
+        channel client(*away);
+        CHECK(away->receive({}, std::string(1000, 'a'), true) == reception::taken);
+        CHECK(away->receive({}, std::string(8000, 'b'), true) == reception::taken);
+        auto looked_at = co_await client.read();
+        REQUIRE(looked_at);
+        CHECK(wanting->send(detail::keep_message(as_bytes(std::string(8000, 'x')), true)) == errc{});
+        CHECK_FALSE(away.listed());
+        CHECK(all.bytes() < 8500);
+        CHECK(looked_at->text() == std::string(1000, 'a'));
+        auto end = co_await client.read().within(1s);
+        CHECK(end.error() == errc::buffer_full);
+        CHECK(client.closed().error == errc::buffer_full);
+    });
+}
+
+TEST_CASE("a bound for several: who waits for room is woken when others free it, in order and as far as it goes") {
+    in_memory([]() -> task<> {
+        detail::session::budget all;
+        all.limit(10'000);
+        lone_session hoarder({}, &all), first({}, &all), second({}, &all);
+        played_carrier of_hoarder(*hoarder), of_first(*first), of_second(*second);
+        for (played_carrier* each : {&of_hoarder, &of_first, &of_second}) each->attach();
+        for (int i = 0; i < 4; ++i) CHECK(hoarder->send(detail::keep_message(as_bytes(std::string(2300, 'x')), true)) == errc{});
+        std::string order;
+        int tries = 0;
+        const auto deliver = [&](lone_session& to, std::size_t bytes, char name) -> task<> {
+            while (to->receive({}, std::string(bytes, 'y'), true) == reception::no_room) {
+                ++tries;
+                const result<> told = co_await detail::room_for_more(*to);
+                CHECK(told);
+            }
+            order += name;
+        };
+        scope both;
+        both.spawn(deliver, std::ref(first), 4000, '1');
+        both.spawn(deliver, std::ref(second), 3000, '2');
+        (void)co_await weir::sleep(1s);
+        CHECK(tries == 2);
+        of_hoarder.take();
+        CHECK(hoarder->acknowledge(1) == errc{}); // not enough for the first
+        (void)co_await weir::sleep(1s);
+        CHECK(tries == 2);
+        CHECK(hoarder->acknowledge(2) == errc{});
+        (void)co_await weir::sleep(1s);
+        CHECK(order == "1");
+        CHECK(tries == 2);
+        hoarder->detach(of_hoarder); // now it can be given up
+        (void)co_await weir::sleep(1s);
+        CHECK(order == "12");
+        CHECK(tries == 2);
+        CHECK_FALSE(hoarder.listed());
+        co_await both.join();
+    });
+}
+
 TEST_CASE("a bound for several holds whatever is done, and nothing is counted when nothing is left") {
     in_memory([]() -> task<> {
         pseudo_random chance(7);

@@ -35,10 +35,12 @@ public:
     }
 
     // How many bytes the messages of all its sessions may take together, sent ones that are kept for clients and received ones
-    // that handlers have not read; 256 MiB by default. What a room sends counts once. When a message does not fit, sessions
-    // whose clients are away are given up, the one that has been away for longest first: their handlers are told
-    // (`errc::buffer_full`), and their clients get 404. Where nobody is away, `overflow` of the options decides about the session
-    // that the message is for, clients that send have to wait, and once seven eighths are taken new sessions are answered 503.
+    // that handlers have not read, but not what waits in the ports of handles; 256 MiB by default. What a room sends counts once,
+    // for the route whose session took it first. When a message does not fit, other sessions are given up that hold some and
+    // whose clients are away, the one that has been away for longest first: their handlers are told (`errc::buffer_full`) in
+    // place of what they have not read, and their clients get 404. Where that would not help, nobody is given up: `overflow` of
+    // the options decides about the session that the message is for, clients that send have to wait until there is room, and
+    // while what cannot be given up takes seven eighths, new sessions are answered 503.
     channel_route& bytes(std::size_t most) noexcept {
         x_most_bytes = most;
         return *this;

@@ -41,10 +41,22 @@ public:
         x_bytes += cost(*sent);
         if (x_tally) {
             sent->count_in(x_tally);
-            *x_tally += place_bytes;
+            x_tally->take(place_bytes);
+            if (x_yields) x_tally->reclaimable(place_bytes);
         }
+        sent->hold(x_tally, x_yields);
         x_kept.push(std::move(sent));
     }
+
+    // Whether everything may be forgotten when others need the memory. Takes a look at each message when that changes.
+    void yields(bool now) noexcept {
+        if (!x_tally || exchanged(x_yields, now) == now) return;
+        const std::size_t places = x_kept.size() * place_bytes;
+        now ? x_tally->reclaimable(places) : x_tally->not_reclaimable(places);
+        for (std::size_t i = 0; i < x_kept.size(); ++i) x_kept[i]->now_yields(x_tally, now);
+    }
+
+    bool empty() const noexcept { return x_kept.empty(); }
 
     // The number of the newest message; of the newest that was handed out; of the oldest that is kept.
     std::uint64_t last() const noexcept { return x_forgotten + x_kept.size(); }
@@ -96,10 +108,14 @@ private:
 
     void forget_one() noexcept {
         if (x_sent == 0) hand_out();
-        if (x_tally) *x_tally -= place_bytes;
-        x_bytes -= cost(*x_kept.pop());
+        const kept_message oldest = x_kept.pop();
+        x_bytes -= cost(*oldest);
         --x_sent;
         ++x_forgotten;
+        oldest->let_go(x_tally, x_yields);
+        if (!x_tally) return;
+        if (x_yields) x_tally->not_reclaimable(place_bytes);
+        x_tally->give_back(place_bytes);
     }
 
     byte_tally x_tally;
@@ -108,6 +124,7 @@ private:
     std::uint64_t x_forgotten = 0; // the number of the last message that is not kept any more
     std::size_t x_bytes = 0;
     std::size_t x_unsent_bytes = 0;
+    bool x_yields = false;
 };
 
 } // namespace weir::inline v0::detail

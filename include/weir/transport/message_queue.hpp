@@ -42,6 +42,18 @@ public:
         return message(x_popped);
     }
 
+    // Whether all that are queued may be forgotten when others need the memory.
+    void yields(bool now) noexcept {
+        if (!x_tally || exchanged(x_yields, now) == now) return;
+        now ? x_tally->reclaimable(x_bytes) : x_tally->not_reclaimable(x_bytes);
+    }
+
+    // Not what was popped.
+    void forget_all() noexcept {
+        while (!empty()) (void)x_queue.pop();
+        count(0);
+    }
+
     // What was popped is not looked at any more.
     void release() noexcept {
         if (x_popped.data.capacity() > kept_bytes) x_popped = owned_message();
@@ -51,14 +63,22 @@ private:
     static constexpr std::size_t kept_bytes = 256;
 
     void count(std::size_t bytes) noexcept {
-        if (x_tally) *x_tally += bytes - x_bytes;
-        x_bytes = bytes;
+        const std::size_t before = exchanged(x_bytes, bytes);
+        if (!x_tally) return;
+        if (bytes >= before) {
+            x_tally->take(bytes - before);
+            if (x_yields) x_tally->reclaimable(bytes - before);
+        } else {
+            if (x_yields) x_tally->not_reclaimable(before - bytes);
+            x_tally->give_back(before - bytes);
+        }
     }
 
     byte_tally x_tally;
     fifo<owned_message> x_queue;
     std::size_t x_bytes = 0; // of what is queued
     owned_message x_popped;
+    bool x_yields = false;
 };
 
 } // namespace weir::inline v0::detail

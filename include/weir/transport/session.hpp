@@ -44,7 +44,7 @@ protected:
 enum class reception : unsigned char { taken, known, gap, no_room, closed };
 
 template <class Tag>
-class basic_session : public list_node<basic_session<Tag>>, private remote_target {
+class basic_session : public list_node<basic_session<Tag>>, private remote_target, private room_seeker {
 public:
     using budget = session_budget<basic_session>;
 
@@ -61,6 +61,7 @@ public:
     ~basic_session() {
         assert(!x_carrier && !x_reader && "a session was destroyed while it was in use");
         if (x_port) x_port->forget();
+        room_seeker::unlink(); // what goes now may tell those who seek
     }
 
     std::string_view id() const noexcept { return x_id; }
@@ -79,9 +80,8 @@ public:
         const std::size_t queued = pressure(), more = message_log<Tag>::cost(*sent);
         if (queued && (queued > x_options.queue_bytes || more > x_options.queue_bytes - queued))
             return overflow("more is queued for the client than it may be");
-        if (x_budget && !x_budget->make_room(message_log<Tag>::tally_cost(*sent), nullptr))
+        if (x_budget && !x_budget->tally()->fits(message_log<Tag>::tally_cost(*sent)) && !make_room_for(*sent))
             return overflow("more is queued for all clients together than it may be");
-        if (!is_open()) return errc::buffer_full; // its own client was away for longest
         x_bytes_out += sent->data.size();
         x_log.push(std::move(sent));
         if (x_carrier) x_carrier->wake();
@@ -161,7 +161,7 @@ public:
         x_transport = kind;
         heard();
         x_keep.disarm();
-        list_node<basic_session>::unlink();
+        come_back();
         if (before) before->superseded();
     }
     void detach(carrier& which) noexcept {
@@ -231,37 +231,56 @@ public:
         if (number && *number != x_last_received + 1) return reception::gap;
         if (!x_received.fits(payload.size(), x_options.read_ahead_bytes)) return reception::no_room;
         if (x_budget && !(x_reader && x_received.empty()) && // then it does not stay
-            !x_budget->make_room(payload.size() + sizeof(owned_message), this))
+            !x_budget->make_room(payload.size() + sizeof(owned_message), *this)) {
+            if (x_deliverers.empty() || payload.size() < x_wanted) x_wanted = payload.size();
+            x_seeks = true;
             return reception::no_room;
+        }
         ++x_last_received;
         x_bytes_in += payload.size();
         x_received.push(owned_message{std::move(payload), is_text});
         if (x_reader) wake_reader();
         return reception::taken;
     }
-    void wait_for_room(waiter& deliverer) noexcept { x_deliverers.push_back(deliverer); }
+    // After `no_room`: until the handler reads, or what all may have in memory together leaves room for the message.
+    void wait_for_room(waiter& deliverer) noexcept {
+        x_deliverers.push_back(deliverer);
+        if (exchanged(x_seeks, false) && x_budget) x_budget->tally()->seek(*this);
+    }
 
-    // Closes it for good, although its client may come back, since others need the memory. It may be destroyed in this call.
+    // --- for the budget ---
+
+    // Whether there is anything that `give_up` would free; and whether that is to be counted as such.
+    bool holds_messages() const noexcept { return !x_log.empty() || !x_received.empty(); }
+    void yields(bool now) noexcept {
+        x_log.yields(now);
+        x_received.yields(now);
+    }
+
+    // Closes it for good, although its client may come back, since others need the memory. What came in and was not read goes as
+    // well, but not the message that the handler looks at. It may be destroyed in this call.
     [[gnu::cold]] void give_up() noexcept {
         if (x_port) x_port->forget();
         close(close_cause::limit, ws::close_code::policy_violation, "the client was away for longest when memory was needed",
               make_error_code(errc::buffer_full));
         x_log.forget_all();
+        x_received.forget_all();
         client_knows();
     }
 
     // The client knows that the session has closed.
     void client_knows() noexcept {
         x_keep.disarm();
-        list_node<basic_session>::unlink();
+        come_back();
         if (session_owner<Tag>* const owner = exchanged(x_owner, nullptr)) owner->strike(*this);
     }
 
     // The owner goes: nobody is told any more.
     void disown() noexcept {
         x_owner = nullptr;
+        come_back();
         x_budget = nullptr;
-        list_node<basic_session>::unlink();
+        room_seeker::unlink();
     }
 
 private:
@@ -309,6 +328,22 @@ private:
         if (x_budget) x_budget->note_absence(*this);
     }
 
+    // It is not one of those any more that may be given up.
+    void come_back() noexcept {
+        if (x_budget) x_budget->note_presence(*this);
+    }
+
+    // The message is in the hands of the caller: nobody is given up for its bytes.
+    [[gnu::cold]] bool make_room_for(const kept_record& sent) noexcept {
+        sent.hold({}, false);
+        const bool fits = x_budget->make_room(message_log<Tag>::tally_cost(sent), *this);
+        sent.let_go({}, false);
+        return fits;
+    }
+
+    std::size_t wanted() const noexcept override { return x_deliverers.empty() ? 0 : x_wanted + sizeof(owned_message); }
+    void there_is_room() noexcept override { wake(x_deliverers, errc{}); }
+
     [[gnu::cold]] void keep_is_over() noexcept {
         close(close_cause::timeout, ws::close_code::policy_violation, "nothing was heard of the peer",
               make_error_code(errc::timed_out));
@@ -352,9 +387,11 @@ private:
     std::chrono::nanoseconds x_heard;
     own_timer<&basic_session::keep_is_over> x_keep;
     own_timer<&basic_session::out_of_patience> x_patience;
+    std::size_t x_wanted = 0; // the size of the message that all together leave no room for
     unsigned x_streak = 0; // messages that were ready at once, since a reader last waited
     transport_kind x_transport = transport_kind::polling;
     bool x_strict = false; // what is sent is kept until it is acknowledged
+    bool x_seeks = false;  // the last message found no room for that reason
     bool x_told = false;   // somebody has read the end
 };
 

@@ -1,4 +1,5 @@
-// `co_await room_for_more(session)`: waits until the handler has read something, so that more may be received.
+// `co_await room_for_more(session)`: waits until the handler has read something, or all sessions together have
+// less in memory, so that more may be received. To be called right after `reception::no_room`.
 //
 // Success, `errc::closed` when the session closes, or `errc::canceled`. The session must outlive the wait. Loop thread
 // only.
