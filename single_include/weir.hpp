@@ -3842,8 +3842,10 @@ public:
         if (x_self) x_self.destroy();
     }
 
+    explicit operator bool() const = delete; // a task is no result yet: co_await it
+
     // Whether there is a coroutine at all: false after a move.
-    explicit operator bool() const noexcept { return static_cast<bool>(x_self); }
+    bool has_coroutine() const noexcept { return static_cast<bool>(x_self); }
 
     // Whether it has run to its end.
     bool done() const noexcept { return x_self && x_self.done(); }
@@ -11599,6 +11601,74 @@ private:
 
 } // namespace weir::inline v0::detail
 
+// ==== weir/transport/memory_tally.hpp ================================================================================
+
+// How many bytes several have in memory together, how many of these could be given up, and who waits for less.
+//
+// Shared by those who count in it. Nobody is resumed inside a call. Loop thread only.
+
+namespace weir::inline v0::detail {
+
+// Somebody who waits until something fits. Leaves when it is destroyed.
+class room_seeker : public list_node<room_seeker> {
+public:
+    // How many bytes are waited for; 0 when nobody waits any more.
+    virtual std::size_t wanted() const noexcept = 0;
+    virtual void there_is_room() noexcept = 0;
+
+protected:
+    ~room_seeker() = default;
+};
+
+class memory_tally {
+public:
+    std::size_t bytes() const noexcept { return x_bytes; }
+    std::size_t most() const noexcept { return x_most; }
+    void limit(std::size_t most_bytes) noexcept { x_most = most_bytes; }
+
+    // Whether so many more bytes would fit if all were given up that can be.
+    bool could_fit(std::size_t more) const noexcept { return more <= x_most && x_bytes - x_reclaimable <= x_most - more; }
+    bool fits(std::size_t more) const noexcept { return more <= x_most && x_bytes <= x_most - more; }
+
+    void take(std::size_t more) noexcept { x_bytes += more; }
+    void give_back(std::size_t bytes) noexcept {
+        x_bytes -= bytes;
+        if (!x_seekers.empty()) tell_seekers();
+    }
+
+    // So many of the bytes could be given up, or cannot any more. To be called before these are given back.
+    void reclaimable(std::size_t more) noexcept { x_reclaimable += more; }
+    void not_reclaimable(std::size_t bytes) noexcept { x_reclaimable -= bytes; }
+
+    // Who waits already keeps its place.
+    void seek(room_seeker& who) noexcept {
+        if (!who.linked()) x_seekers.push_back(who);
+    }
+
+    // Tells those who wait that there is room, in the order in which they came, until one would not fit. Each tries again by
+    // itself, and seeks again if others were faster.
+    [[gnu::cold]] void tell_seekers() noexcept {
+        std::size_t promised = 0;
+        while (room_seeker* const first = x_seekers.front()) {
+            const std::size_t wanted = first->wanted();
+            if (wanted && !could_fit(promised + wanted)) return;
+            first->unlink();
+            promised += wanted;
+            if (wanted) first->there_is_room();
+        }
+    }
+
+private:
+    std::size_t x_bytes = 0;
+    std::size_t x_reclaimable = 0;
+    std::size_t x_most = SIZE_MAX; // at first there is no bound to speak of
+    list<room_seeker> x_seekers;
+};
+
+using byte_tally = shared<memory_tally>;
+
+} // namespace weir::inline v0::detail
+
 // ==== weir/transport/message.hpp =====================================================================================
 
 // What is read from a connection: whole messages, or pieces of them.
@@ -11661,17 +11731,15 @@ struct piece {
 
 namespace weir::inline v0::detail {
 
-// How many bytes those have in memory who share it.
-using byte_tally = shared<std::size_t>;
-
-// Its bytes stand in the tally of whoever counted it first, as long as it is there.
+// Its bytes stand in the tally of whoever counted it first, as long as it is there. They could be given up while all who
+// hold it are of that tally and may be given up themselves.
 class kept_record : public owned_message {
 public:
     explicit kept_record(owned_message of) noexcept : owned_message(std::move(of)) {}
     kept_record(const kept_record&) = delete;
     kept_record& operator=(const kept_record&) = delete;
     ~kept_record() {
-        if (x_tally) *x_tally -= bytes();
+        if (x_tally) x_tally->give_back(bytes());
     }
 
     std::size_t bytes() const noexcept { return data.size() + sizeof(kept_record); }
@@ -11679,11 +11747,31 @@ public:
     void count_in(const byte_tally& tally) const noexcept {
         if (is_counted()) return;
         x_tally = tally;
-        *tally += bytes();
+        tally->take(bytes());
+    }
+
+    // Somebody holds it from now on, or no longer, who may be given up if `yields`; or who held it changes in that.
+    void hold(const byte_tally& by, bool yields) const noexcept { change(1, yields && is_in(by) ? 1 : 0); }
+    void let_go(const byte_tally& by, bool yields) const noexcept { change(-1, yields && is_in(by) ? -1 : 0); }
+    void now_yields(const byte_tally& by, bool yields) const noexcept {
+        if (is_in(by)) change(0, yields ? 1 : -1);
     }
 
 private:
+    bool is_in(const byte_tally& tally) const noexcept { return x_tally && x_tally.get() == tally.get(); }
+    bool yields() const noexcept { return x_tally && x_holders && x_yielding == x_holders; }
+
+    void change(int holders, int yielding) const noexcept {
+        const bool before = yields();
+        x_holders += static_cast<unsigned>(holders);
+        x_yielding += static_cast<unsigned>(yielding);
+        if (before == yields()) return;
+        before ? x_tally->not_reclaimable(bytes()) : x_tally->reclaimable(bytes());
+    }
+
     mutable byte_tally x_tally;
+    mutable unsigned x_holders = 0;
+    mutable unsigned x_yielding = 0; // of them
 };
 
 using kept_message = shared<const kept_record>;
@@ -11726,10 +11814,22 @@ public:
         x_bytes += cost(*sent);
         if (x_tally) {
             sent->count_in(x_tally);
-            *x_tally += place_bytes;
+            x_tally->take(place_bytes);
+            if (x_yields) x_tally->reclaimable(place_bytes);
         }
+        sent->hold(x_tally, x_yields);
         x_kept.push(std::move(sent));
     }
+
+    // Whether everything may be forgotten when others need the memory. Takes a look at each message when that changes.
+    void yields(bool now) noexcept {
+        if (!x_tally || exchanged(x_yields, now) == now) return;
+        const std::size_t places = x_kept.size() * place_bytes;
+        now ? x_tally->reclaimable(places) : x_tally->not_reclaimable(places);
+        for (std::size_t i = 0; i < x_kept.size(); ++i) x_kept[i]->now_yields(x_tally, now);
+    }
+
+    bool empty() const noexcept { return x_kept.empty(); }
 
     // The number of the newest message; of the newest that was handed out; of the oldest that is kept.
     std::uint64_t last() const noexcept { return x_forgotten + x_kept.size(); }
@@ -11781,10 +11881,14 @@ private:
 
     void forget_one() noexcept {
         if (x_sent == 0) hand_out();
-        if (x_tally) *x_tally -= place_bytes;
-        x_bytes -= cost(*x_kept.pop());
+        const kept_message oldest = x_kept.pop();
+        x_bytes -= cost(*oldest);
         --x_sent;
         ++x_forgotten;
+        oldest->let_go(x_tally, x_yields);
+        if (!x_tally) return;
+        if (x_yields) x_tally->not_reclaimable(place_bytes);
+        x_tally->give_back(place_bytes);
     }
 
     byte_tally x_tally;
@@ -11793,6 +11897,7 @@ private:
     std::uint64_t x_forgotten = 0; // the number of the last message that is not kept any more
     std::size_t x_bytes = 0;
     std::size_t x_unsent_bytes = 0;
+    bool x_yields = false;
 };
 
 } // namespace weir::inline v0::detail
@@ -11836,6 +11941,18 @@ public:
         return message(x_popped);
     }
 
+    // Whether all that are queued may be forgotten when others need the memory.
+    void yields(bool now) noexcept {
+        if (!x_tally || exchanged(x_yields, now) == now) return;
+        now ? x_tally->reclaimable(x_bytes) : x_tally->not_reclaimable(x_bytes);
+    }
+
+    // Not what was popped.
+    void forget_all() noexcept {
+        while (!empty()) (void)x_queue.pop();
+        count(0);
+    }
+
     // What was popped is not looked at any more.
     void release() noexcept {
         if (x_popped.data.capacity() > kept_bytes) x_popped = owned_message();
@@ -11845,14 +11962,22 @@ private:
     static constexpr std::size_t kept_bytes = 256;
 
     void count(std::size_t bytes) noexcept {
-        if (x_tally) *x_tally += bytes - x_bytes;
-        x_bytes = bytes;
+        const std::size_t before = exchanged(x_bytes, bytes);
+        if (!x_tally) return;
+        if (bytes >= before) {
+            x_tally->take(bytes - before);
+            if (x_yields) x_tally->reclaimable(bytes - before);
+        } else {
+            if (x_yields) x_tally->not_reclaimable(before - bytes);
+            x_tally->give_back(before - bytes);
+        }
     }
 
     byte_tally x_tally;
     fifo<owned_message> x_queue;
     std::size_t x_bytes = 0; // of what is queued
     owned_message x_popped;
+    bool x_yields = false;
 };
 
 } // namespace weir::inline v0::detail
@@ -11943,11 +12068,12 @@ private:
 
 // ==== weir/transport/session_budget.hpp ==============================================================================
 
-// What all sessions of an owner may have in memory together, and whose session is given up when that is not enough: that whose
-// client has been away for longest.
+// What all sessions of an owner may have in memory together, and whose sessions are given up when that is not enough: those
+// that hold something and whose clients have been away for longest.
 //
-// Every message is counted once, when it comes and when it goes, and every place that it has in the queue of a session. Loop
-// thread only.
+// Counted are the messages that are kept for clients, with every place that they have in the queue of a session, and those
+// that came in and that handlers have not read; not what waits in the ports of handles. A message that goes to sessions of
+// several owners is counted once, in the tally of the one whose session took it first. Loop thread only.
 
 namespace weir::inline v0::detail {
 
@@ -11955,36 +12081,48 @@ namespace weir::inline v0::detail {
 template <class Session>
 class session_budget {
 public:
-    // At first there is no bound to speak of.
-    void limit(std::size_t most_bytes) noexcept { x_most = most_bytes; }
+    void limit(std::size_t most_bytes) noexcept { x_tally->limit(most_bytes); }
 
     const byte_tally& tally() const noexcept { return x_tally; }
-    std::size_t bytes() const noexcept { return *x_tally; }
+    std::size_t bytes() const noexcept { return x_tally->bytes(); }
 
     // Nothing is heard of its client, from now on or any more.
     void note_absence(Session& of) noexcept {
+        const bool was_away = of.list_node<Session>::linked();
         of.list_node<Session>::unlink();
         x_away.push_back(of);
+        if (was_away) return;
+        of.yields(true);
+        x_tally->tell_seekers();
+    }
+    void note_presence(Session& of) noexcept {
+        of.list_node<Session>::unlink();
+        of.yields(false);
     }
 
-    // Sees to it that so many more bytes fit, by giving up sessions whose clients are away, but not `spared`. False where that
-    // would not help.
-    bool make_room(std::size_t more, const Session* spared) noexcept {
-        if (more > x_most) return false;
-        while (bytes() > x_most - more) {
-            Session* const oldest = x_away.front();
-            if (!oldest || oldest == spared) return false;
-            oldest->give_up();
-        }
-        return true;
+    // Sees to it that so many more bytes fit for `wanting`, by giving up sessions of others whose clients are away and that hold
+    // something, the one that has been away for longest first. False where that would not help, and nobody is given up then.
+    // Takes one pass over the sessions that are away, if it helps; and a look at each message of `wanting` if that is one.
+    bool make_room(std::size_t more, Session& wanting) noexcept {
+        if (x_tally->fits(more)) return true;
+        if (!x_tally->could_fit(more)) return false;
+        const bool is_away = wanting.list_node<Session>::linked();
+        if (is_away) wanting.yields(false);
+        if (x_tally->could_fit(more))
+            for (Session* each = x_away.front(); each && !x_tally->fits(more);) {
+                Session* const next = x_away.after(*each);
+                if (each != &wanting && each->holds_messages()) each->give_up();
+                each = next;
+            }
+        if (is_away) wanting.yields(true);
+        return x_tally->fits(more);
     }
 
-    // Whether hardly anything is left, and nobody is away who could be given up.
-    bool is_used_up() const noexcept { return x_away.empty() && bytes() > x_most - x_most / 8; }
+    // Whether hardly anything is left, whoever was given up.
+    bool is_used_up() const noexcept { return !x_tally->could_fit(x_tally->most() / 8); }
 
 private:
-    byte_tally x_tally = byte_tally::make(std::size_t(0));
-    std::size_t x_most = SIZE_MAX;
+    byte_tally x_tally = byte_tally::make();
     list<Session> x_away; // since when, the longest first
 };
 
@@ -12162,7 +12300,7 @@ protected:
 enum class reception : unsigned char { taken, known, gap, no_room, closed };
 
 template <class Tag>
-class basic_session : public list_node<basic_session<Tag>>, private remote_target {
+class basic_session : public list_node<basic_session<Tag>>, private remote_target, private room_seeker {
 public:
     using budget = session_budget<basic_session>;
 
@@ -12179,6 +12317,7 @@ public:
     ~basic_session() {
         assert(!x_carrier && !x_reader && "a session was destroyed while it was in use");
         if (x_port) x_port->forget();
+        room_seeker::unlink(); // what goes now may tell those who seek
     }
 
     std::string_view id() const noexcept { return x_id; }
@@ -12197,9 +12336,8 @@ public:
         const std::size_t queued = pressure(), more = message_log<Tag>::cost(*sent);
         if (queued && (queued > x_options.queue_bytes || more > x_options.queue_bytes - queued))
             return overflow("more is queued for the client than it may be");
-        if (x_budget && !x_budget->make_room(message_log<Tag>::tally_cost(*sent), nullptr))
+        if (x_budget && !x_budget->tally()->fits(message_log<Tag>::tally_cost(*sent)) && !make_room_for(*sent))
             return overflow("more is queued for all clients together than it may be");
-        if (!is_open()) return errc::buffer_full; // its own client was away for longest
         x_bytes_out += sent->data.size();
         x_log.push(std::move(sent));
         if (x_carrier) x_carrier->wake();
@@ -12279,7 +12417,7 @@ public:
         x_transport = kind;
         heard();
         x_keep.disarm();
-        list_node<basic_session>::unlink();
+        come_back();
         if (before) before->superseded();
     }
     void detach(carrier& which) noexcept {
@@ -12349,37 +12487,56 @@ public:
         if (number && *number != x_last_received + 1) return reception::gap;
         if (!x_received.fits(payload.size(), x_options.read_ahead_bytes)) return reception::no_room;
         if (x_budget && !(x_reader && x_received.empty()) && // then it does not stay
-            !x_budget->make_room(payload.size() + sizeof(owned_message), this))
+            !x_budget->make_room(payload.size() + sizeof(owned_message), *this)) {
+            if (x_deliverers.empty() || payload.size() < x_wanted) x_wanted = payload.size();
+            x_seeks = true;
             return reception::no_room;
+        }
         ++x_last_received;
         x_bytes_in += payload.size();
         x_received.push(owned_message{std::move(payload), is_text});
         if (x_reader) wake_reader();
         return reception::taken;
     }
-    void wait_for_room(waiter& deliverer) noexcept { x_deliverers.push_back(deliverer); }
+    // After `no_room`: until the handler reads, or what all may have in memory together leaves room for the message.
+    void wait_for_room(waiter& deliverer) noexcept {
+        x_deliverers.push_back(deliverer);
+        if (exchanged(x_seeks, false) && x_budget) x_budget->tally()->seek(*this);
+    }
 
-    // Closes it for good, although its client may come back, since others need the memory. It may be destroyed in this call.
+    // --- for the budget ---
+
+    // Whether there is anything that `give_up` would free; and whether that is to be counted as such.
+    bool holds_messages() const noexcept { return !x_log.empty() || !x_received.empty(); }
+    void yields(bool now) noexcept {
+        x_log.yields(now);
+        x_received.yields(now);
+    }
+
+    // Closes it for good, although its client may come back, since others need the memory. What came in and was not read goes as
+    // well, but not the message that the handler looks at. It may be destroyed in this call.
     [[gnu::cold]] void give_up() noexcept {
         if (x_port) x_port->forget();
         close(close_cause::limit, ws::close_code::policy_violation, "the client was away for longest when memory was needed",
               make_error_code(errc::buffer_full));
         x_log.forget_all();
+        x_received.forget_all();
         client_knows();
     }
 
     // The client knows that the session has closed.
     void client_knows() noexcept {
         x_keep.disarm();
-        list_node<basic_session>::unlink();
+        come_back();
         if (session_owner<Tag>* const owner = exchanged(x_owner, nullptr)) owner->strike(*this);
     }
 
     // The owner goes: nobody is told any more.
     void disown() noexcept {
         x_owner = nullptr;
+        come_back();
         x_budget = nullptr;
-        list_node<basic_session>::unlink();
+        room_seeker::unlink();
     }
 
 private:
@@ -12427,6 +12584,22 @@ private:
         if (x_budget) x_budget->note_absence(*this);
     }
 
+    // It is not one of those any more that may be given up.
+    void come_back() noexcept {
+        if (x_budget) x_budget->note_presence(*this);
+    }
+
+    // The message is in the hands of the caller: nobody is given up for its bytes.
+    [[gnu::cold]] bool make_room_for(const kept_record& sent) noexcept {
+        sent.hold({}, false);
+        const bool fits = x_budget->make_room(message_log<Tag>::tally_cost(sent), *this);
+        sent.let_go({}, false);
+        return fits;
+    }
+
+    std::size_t wanted() const noexcept override { return x_deliverers.empty() ? 0 : x_wanted + sizeof(owned_message); }
+    void there_is_room() noexcept override { wake(x_deliverers, errc{}); }
+
     [[gnu::cold]] void keep_is_over() noexcept {
         close(close_cause::timeout, ws::close_code::policy_violation, "nothing was heard of the peer",
               make_error_code(errc::timed_out));
@@ -12470,9 +12643,11 @@ private:
     std::chrono::nanoseconds x_heard;
     own_timer<&basic_session::keep_is_over> x_keep;
     own_timer<&basic_session::out_of_patience> x_patience;
+    std::size_t x_wanted = 0; // the size of the message that all together leave no room for
     unsigned x_streak = 0; // messages that were ready at once, since a reader last waited
     transport_kind x_transport = transport_kind::polling;
     bool x_strict = false; // what is sent is kept until it is acknowledged
+    bool x_seeks = false;  // the last message found no room for that reason
     bool x_told = false;   // somebody has read the end
 };
 
@@ -14887,7 +15062,8 @@ private:
 
 // ==== weir/transport/session_room.hpp ================================================================================
 
-// `co_await room_for_more(session)`: waits until the handler has read something, so that more may be received.
+// `co_await room_for_more(session)`: waits until the handler has read something, or all sessions together have
+// less in memory, so that more may be received. To be called right after `reception::no_room`.
 //
 // Success, `errc::closed` when the session closes, or `errc::canceled`. The session must outlive the wait. Loop thread
 // only.
@@ -16294,10 +16470,12 @@ public:
     }
 
     // How many bytes the messages of all its sessions may take together, sent ones that are kept for clients and received ones
-    // that handlers have not read; 256 MiB by default. What a room sends counts once. When a message does not fit, sessions
-    // whose clients are away are given up, the one that has been away for longest first: their handlers are told
-    // (`errc::buffer_full`), and their clients get 404. Where nobody is away, `overflow` of the options decides about the session
-    // that the message is for, clients that send have to wait, and once seven eighths are taken new sessions are answered 503.
+    // that handlers have not read, but not what waits in the ports of handles; 256 MiB by default. What a room sends counts once,
+    // for the route whose session took it first. When a message does not fit, other sessions are given up that hold some and
+    // whose clients are away, the one that has been away for longest first: their handlers are told (`errc::buffer_full`) in
+    // place of what they have not read, and their clients get 404. Where that would not help, nobody is given up: `overflow` of
+    // the options decides about the session that the message is for, clients that send have to wait until there is room, and
+    // while what cannot be given up takes seven eighths, new sessions are answered 503.
     channel_route& bytes(std::size_t most) noexcept {
         x_most_bytes = most;
         return *this;
