@@ -563,7 +563,7 @@ task<> let_go_at_once(websocket_world& world, std::size_t size) {
     int failed = 0;
     scope readers;
     readers.spawn(read_on_and_let_go(world.make(ws::role::server), received, failed));
-    co_await yield();
+    (void)co_await yield();
     const std::string all = frame(from_client, ws::opcode::binary, std::string(size, 'x')) + close_frame(from_client, 1000);
     CHECK(world.peer().send_now(all) == all.size());
     world.peer().stream().shutdown_write();

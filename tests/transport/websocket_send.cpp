@@ -349,7 +349,7 @@ task<> send_back(websocket& ws, echoing how) {
             if (!message) continue;
             ws.send(*message);
             if (++count % 3 == 0) ws.send("and");
-            if (count % 4 == 0) co_await yield();
+            if (count % 4 == 0) (void)co_await yield();
         }
     }
     while (auto message = co_await ws.read()) {
