@@ -38,6 +38,7 @@
 #include <weir/coro/helper_threads.hpp>
 #include <weir/coro/in_context.hpp>
 #include <weir/coro/lingering.hpp>
+#include <weir/coro/member_timer.hpp>
 #include <weir/coro/next_turn.hpp>
 #include <weir/coro/offload.hpp>
 #include <weir/coro/queue.hpp>
@@ -141,6 +142,7 @@
 #include <weir/transport/carrier.hpp>
 #include <weir/transport/channel.hpp>
 #include <weir/transport/close_info.hpp>
+#include <weir/transport/closed_record.hpp>
 #include <weir/transport/connection_core.hpp>
 #include <weir/transport/connection_engine.hpp>
 #include <weir/transport/connection_state.hpp>

@@ -3275,6 +3275,26 @@ placed<Awaitable> in_context(context& where, Awaitable operation) {
 
 } // namespace weir::inline v0
 
+// ==== weir/coro/member_timer.hpp =====================================================================================
+
+// A timer that calls a member function of the object that it is a part of.
+//
+//     member_timer<session, &session::keep_is_over> x_keep{*this};
+
+namespace weir::inline v0::detail {
+
+template <class Owner, void (Owner::*Expire)()>
+class member_timer final : public timer {
+public:
+    explicit member_timer(Owner& of) noexcept : x_of(of) {}
+
+private:
+    void expire() noexcept override { (x_of.*Expire)(); }
+    Owner& x_of;
+};
+
+} // namespace weir::inline v0::detail
+
 // ==== weir/coro/next_turn.hpp ========================================================================================
 
 // `co_await weir::next_turn()`: goes on in the loop's next turn, when new events were taken in.
@@ -12389,6 +12409,11 @@ public:
         else
             await_client();
     }
+    // The same, since nothing is heard of the client.
+    [[gnu::cold]] void close_for_silence() noexcept {
+        close(close_cause::timeout, ws::close_code::policy_violation, "nothing was heard of the peer",
+              make_error_code(errc::timed_out));
+    }
     [[gnu::cold]] close_info closed() const {
         close_info all = x_ending.info(!is_open(), x_scheduler.now());
         all.bytes_in = x_bytes_in;
@@ -12457,9 +12482,6 @@ public:
         forget_to(number);
         return {};
     }
-
-    // Everything has arrived that was handed out.
-    void all_arrived() noexcept { (void)acknowledge(x_log.handed_out()); }
 
     // The number of the last message that is known to have arrived, and those after it, the oldest first.
     std::uint64_t acknowledged() const noexcept { return x_log.oldest() - 1; }
@@ -12542,16 +12564,6 @@ public:
 private:
     static constexpr unsigned messages_in_a_row = 64;
 
-    template <void (basic_session::*Expire)() noexcept>
-    class own_timer final : public timer {
-    public:
-        explicit own_timer(basic_session& of) noexcept : x_of(of) {}
-
-    private:
-        void expire() noexcept override { (x_of.*Expire)(); }
-        basic_session& x_of;
-    };
-
     std::size_t pressure() const noexcept { return x_strict ? x_log.bytes() : x_log.unsent_bytes(); }
 
     bool has_news() const noexcept { return !x_received.empty() || !is_open(); }
@@ -12601,8 +12613,7 @@ private:
     void there_is_room() noexcept override { wake(x_deliverers, errc{}); }
 
     [[gnu::cold]] void keep_is_over() noexcept {
-        close(close_cause::timeout, ws::close_code::policy_violation, "nothing was heard of the peer",
-              make_error_code(errc::timed_out));
+        close_for_silence();
         client_knows();
     }
 
@@ -12641,8 +12652,8 @@ private:
     context* x_context = nullptr;
     shared<remote_port> x_port; // once it was asked for
     std::chrono::nanoseconds x_heard;
-    own_timer<&basic_session::keep_is_over> x_keep;
-    own_timer<&basic_session::out_of_patience> x_patience;
+    member_timer<basic_session, &basic_session::keep_is_over> x_keep;
+    member_timer<basic_session, &basic_session::out_of_patience> x_patience;
     std::size_t x_wanted = 0; // the size of the message that all together leave no room for
     unsigned x_streak = 0; // messages that were ready at once, since a reader last waited
     transport_kind x_transport = transport_kind::polling;
@@ -12826,6 +12837,20 @@ class channel final : public basic_channel<> {
 };
 
 } // namespace weir::inline v0
+
+// ==== weir/transport/closed_record.hpp ===============================================================================
+
+// The record that says how a session ended, in the envelope of protocol/channel.
+
+namespace weir::inline v0::detail {
+
+template <class Tag>
+[[gnu::cold]] void append_closed(std::string& to, const basic_session<Tag>& of) {
+    const close_info why = of.closed();
+    envelope::append_sentence(to, envelope::kind::closed, static_cast<std::uint64_t>(why.code), why.reason);
+}
+
+} // namespace weir::inline v0::detail
 
 // ==== weir/transport/control_budget.hpp ==============================================================================
 
@@ -15426,9 +15451,8 @@ protected:
 
     // Says how the session ended.
     [[gnu::cold]] void say_end_record() {
-        const close_info why = x_session.closed();
         std::string record;
-        envelope::append_sentence(record, envelope::kind::closed, static_cast<std::uint64_t>(why.code), why.reason);
+        append_closed(record, x_session);
         say(record);
     }
 
@@ -15466,16 +15490,6 @@ private:
     static constexpr std::size_t ack_bytes = 32 * 1024;
     static constexpr std::chrono::nanoseconds ack_delay = std::chrono::seconds(1);
     static constexpr std::size_t kept_bytes = 1024;
-
-    template <void (websocket_records::*Expire)()>
-    class own_timer final : public timer {
-    public:
-        explicit own_timer(websocket_records& of) noexcept : x_of(of) {}
-
-    private:
-        void expire() noexcept override { (x_of.*Expire)(); }
-        websocket_records& x_of;
-    };
 
     // --- out ---
 
@@ -15556,8 +15570,8 @@ private:
     }
 
     std::string x_record; // that is being sent
-    own_timer<&websocket_records::acknowledge> x_ack_due;
-    own_timer<&websocket_records::beat> x_silence;
+    member_timer<websocket_records, &websocket_records::acknowledge> x_ack_due;
+    member_timer<websocket_records, &websocket_records::beat> x_silence;
     std::chrono::nanoseconds x_said{0};
     std::size_t x_unacked_bytes = 0; // received, since we acknowledged
     unsigned x_unacked = 0;
@@ -17813,11 +17827,6 @@ private:
     }
     static task<> nothing_more() { co_return; }
 
-    static void append_closed(std::string& to, const session& of) {
-        const close_info why = of.closed();
-        envelope::append_sentence(to, envelope::kind::closed, static_cast<std::uint64_t>(why.code), why.reason);
-    }
-
     // --- what is asked ---
 
     task<> preflight(exchange& http) const {
@@ -17967,8 +17976,7 @@ private:
         from.handed_out();
         if (from.has_next()) return false;
         if (from.is_silent())
-            from.close(close_cause::timeout, ws::close_code::policy_violation, "nothing was heard of the peer",
-                       make_error_code(errc::timed_out));
+            from.close_for_silence();
         if (from.is_open()) {
             if (events.empty()) events = "data: h\n\n";
             return false;
@@ -19956,15 +19964,6 @@ private:
     static constexpr std::uint64_t most_batch_bytes = 60'000;
     static constexpr std::size_t head_bytes = 40; // more than the letter, the number and the line's end
 
-    class bound final : public timer {
-    public:
-        explicit bound(conversation& of) noexcept : x_of(of) {}
-
-    private:
-        void expire() noexcept override { x_of.end(); }
-        conversation& x_of;
-    };
-
     // Whether a field is one that a request has from us.
     static bool is_ours(std::string_view name) noexcept {
         for (const std::string_view each : {"Host", "Content-Length", "Content-Type", "Transfer-Encoding", "Connection", "Upgrade"})
@@ -20002,7 +20001,7 @@ private:
     session_options x_settings;
     basic_session<Tag> x_session;
     event x_changed, x_undisturbed, x_over;
-    bound x_bound;
+    member_timer<conversation, &conversation::end> x_bound;
     std::uint64_t x_limit = UINT64_MAX / 4; // the longest record that the server takes
     std::uint64_t x_batch = most_batch_bytes;
     bool x_valid = true;
@@ -20125,15 +20124,6 @@ private:
     static constexpr unsigned ack_messages = 32;
     static constexpr std::size_t ack_bytes = 31 * 1024;
     static constexpr std::chrono::nanoseconds ack_delay = std::chrono::milliseconds(900);
-
-    class acknowledging final : public timer {
-    public:
-        explicit acknowledging(http_lane& by) noexcept : x_by(by) {}
-
-    private:
-        void expire() noexcept override { x_by.acknowledge(); }
-        http_lane& x_by;
-    };
 
     // What came of a request.
     enum class outcome : unsigned char { done, refused, failed };
@@ -20377,9 +20367,8 @@ private:
         session().handed_out();
         x_says_end = !session().has_next() && !session().is_open();
         if (x_says_end) {
-            const close_info why = session().closed();
             x_of.end_soon();
-            envelope::append_sentence(lines, envelope::kind::closed, static_cast<std::uint64_t>(why.code), why.reason);
+            append_closed(lines, session());
         }
         return lines;
     }
@@ -20388,7 +20377,7 @@ private:
     http_caller<Tag> x_fetching;
     http_caller<Tag> x_sending;
     event x_news;
-    acknowledging x_ack_due;
+    member_timer<http_lane, &http_lane::acknowledge> x_ack_due;
     std::size_t x_unacked_bytes = 0; // received, since we acknowledged
     unsigned x_unacked = 0;
     std::size_t x_sent = 0; // messages in the request that is under way

@@ -7,6 +7,7 @@
 
 #include <weir/client/open_options.hpp>
 #include <weir/coro/event.hpp>
+#include <weir/coro/member_timer.hpp>
 #include <weir/io/loop.hpp>
 #include <weir/protocol/channel/record.hpp>
 #include <weir/protocol/http/url.hpp>
@@ -175,15 +176,6 @@ private:
     static constexpr std::uint64_t most_batch_bytes = 60'000;
     static constexpr std::size_t head_bytes = 40; // more than the letter, the number and the line's end
 
-    class bound final : public timer {
-    public:
-        explicit bound(conversation& of) noexcept : x_of(of) {}
-
-    private:
-        void expire() noexcept override { x_of.end(); }
-        conversation& x_of;
-    };
-
     // Whether a field is one that a request has from us.
     static bool is_ours(std::string_view name) noexcept {
         for (const std::string_view each : {"Host", "Content-Length", "Content-Type", "Transfer-Encoding", "Connection", "Upgrade"})
@@ -221,7 +213,7 @@ private:
     session_options x_settings;
     basic_session<Tag> x_session;
     event x_changed, x_undisturbed, x_over;
-    bound x_bound;
+    member_timer<conversation, &conversation::end> x_bound;
     std::uint64_t x_limit = UINT64_MAX / 4; // the longest record that the server takes
     std::uint64_t x_batch = most_batch_bytes;
     bool x_valid = true;

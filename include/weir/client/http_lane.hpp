@@ -8,10 +8,12 @@
 #include <weir/client/http_caller.hpp>
 #include <weir/client/lane.hpp>
 #include <weir/core/utf8.hpp>
+#include <weir/coro/member_timer.hpp>
 #include <weir/coro/scope.hpp>
 #include <weir/io/sleep.hpp>
 #include <weir/protocol/channel/lines.hpp>
 #include <weir/protocol/http/event_stream.hpp>
+#include <weir/transport/closed_record.hpp>
 #include <weir/transport/session_room.hpp>
 
 namespace weir::inline v0::detail {
@@ -35,15 +37,6 @@ private:
     static constexpr unsigned ack_messages = 32;
     static constexpr std::size_t ack_bytes = 31 * 1024;
     static constexpr std::chrono::nanoseconds ack_delay = std::chrono::milliseconds(900);
-
-    class acknowledging final : public timer {
-    public:
-        explicit acknowledging(http_lane& by) noexcept : x_by(by) {}
-
-    private:
-        void expire() noexcept override { x_by.acknowledge(); }
-        http_lane& x_by;
-    };
 
     // What came of a request.
     enum class outcome : unsigned char { done, refused, failed };
@@ -287,9 +280,8 @@ private:
         session().handed_out();
         x_says_end = !session().has_next() && !session().is_open();
         if (x_says_end) {
-            const close_info why = session().closed();
             x_of.end_soon();
-            envelope::append_sentence(lines, envelope::kind::closed, static_cast<std::uint64_t>(why.code), why.reason);
+            append_closed(lines, session());
         }
         return lines;
     }
@@ -298,7 +290,7 @@ private:
     http_caller<Tag> x_fetching;
     http_caller<Tag> x_sending;
     event x_news;
-    acknowledging x_ack_due;
+    member_timer<http_lane, &http_lane::acknowledge> x_ack_due;
     std::size_t x_unacked_bytes = 0; // received, since we acknowledged
     unsigned x_unacked = 0;
     std::size_t x_sent = 0; // messages in the request that is under way

@@ -70,11 +70,6 @@ private:
     }
     static task<> nothing_more() { co_return; }
 
-    static void append_closed(std::string& to, const session& of) {
-        const close_info why = of.closed();
-        envelope::append_sentence(to, envelope::kind::closed, static_cast<std::uint64_t>(why.code), why.reason);
-    }
-
     // --- what is asked ---
 
     task<> preflight(exchange& http) const {
@@ -224,8 +219,7 @@ private:
         from.handed_out();
         if (from.has_next()) return false;
         if (from.is_silent())
-            from.close(close_cause::timeout, ws::close_code::policy_violation, "nothing was heard of the peer",
-                       make_error_code(errc::timed_out));
+            from.close_for_silence();
         if (from.is_open()) {
             if (events.empty()) events = "data: h\n\n";
             return false;

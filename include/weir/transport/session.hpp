@@ -11,6 +11,7 @@
 #pragma once
 
 #include <weir/core/exchanged.hpp>
+#include <weir/coro/member_timer.hpp>
 #include <weir/coro/waiter.hpp>
 #include <weir/core/result.hpp>
 #include <weir/core/sequence.hpp>
@@ -133,6 +134,11 @@ public:
         else
             await_client();
     }
+    // The same, since nothing is heard of the client.
+    [[gnu::cold]] void close_for_silence() noexcept {
+        close(close_cause::timeout, ws::close_code::policy_violation, "nothing was heard of the peer",
+              make_error_code(errc::timed_out));
+    }
     [[gnu::cold]] close_info closed() const {
         close_info all = x_ending.info(!is_open(), x_scheduler.now());
         all.bytes_in = x_bytes_in;
@@ -201,9 +207,6 @@ public:
         forget_to(number);
         return {};
     }
-
-    // Everything has arrived that was handed out.
-    void all_arrived() noexcept { (void)acknowledge(x_log.handed_out()); }
 
     // The number of the last message that is known to have arrived, and those after it, the oldest first.
     std::uint64_t acknowledged() const noexcept { return x_log.oldest() - 1; }
@@ -286,16 +289,6 @@ public:
 private:
     static constexpr unsigned messages_in_a_row = 64;
 
-    template <void (basic_session::*Expire)() noexcept>
-    class own_timer final : public timer {
-    public:
-        explicit own_timer(basic_session& of) noexcept : x_of(of) {}
-
-    private:
-        void expire() noexcept override { (x_of.*Expire)(); }
-        basic_session& x_of;
-    };
-
     std::size_t pressure() const noexcept { return x_strict ? x_log.bytes() : x_log.unsent_bytes(); }
 
     bool has_news() const noexcept { return !x_received.empty() || !is_open(); }
@@ -345,8 +338,7 @@ private:
     void there_is_room() noexcept override { wake(x_deliverers, errc{}); }
 
     [[gnu::cold]] void keep_is_over() noexcept {
-        close(close_cause::timeout, ws::close_code::policy_violation, "nothing was heard of the peer",
-              make_error_code(errc::timed_out));
+        close_for_silence();
         client_knows();
     }
 
@@ -385,8 +377,8 @@ private:
     context* x_context = nullptr;
     shared<remote_port> x_port; // once it was asked for
     std::chrono::nanoseconds x_heard;
-    own_timer<&basic_session::keep_is_over> x_keep;
-    own_timer<&basic_session::out_of_patience> x_patience;
+    member_timer<basic_session, &basic_session::keep_is_over> x_keep;
+    member_timer<basic_session, &basic_session::out_of_patience> x_patience;
     std::size_t x_wanted = 0; // the size of the message that all together leave no room for
     unsigned x_streak = 0; // messages that were ready at once, since a reader last waited
     transport_kind x_transport = transport_kind::polling;

@@ -5,8 +5,10 @@
 // Whatever ends the WebSocket, the session goes on; only an `x` record ends it. Both must outlive this. Loop thread only.
 #pragma once
 
+#include <weir/coro/member_timer.hpp>
 #include <weir/coro/scope.hpp>
 #include <weir/protocol/channel/record.hpp>
+#include <weir/transport/closed_record.hpp>
 #include <weir/transport/session_room.hpp>
 #include <weir/transport/websocket.hpp>
 
@@ -52,9 +54,8 @@ protected:
 
     // Says how the session ended.
     [[gnu::cold]] void say_end_record() {
-        const close_info why = x_session.closed();
         std::string record;
-        envelope::append_sentence(record, envelope::kind::closed, static_cast<std::uint64_t>(why.code), why.reason);
+        append_closed(record, x_session);
         say(record);
     }
 
@@ -92,16 +93,6 @@ private:
     static constexpr std::size_t ack_bytes = 32 * 1024;
     static constexpr std::chrono::nanoseconds ack_delay = std::chrono::seconds(1);
     static constexpr std::size_t kept_bytes = 1024;
-
-    template <void (websocket_records::*Expire)()>
-    class own_timer final : public timer {
-    public:
-        explicit own_timer(websocket_records& of) noexcept : x_of(of) {}
-
-    private:
-        void expire() noexcept override { (x_of.*Expire)(); }
-        websocket_records& x_of;
-    };
 
     // --- out ---
 
@@ -182,8 +173,8 @@ private:
     }
 
     std::string x_record; // that is being sent
-    own_timer<&websocket_records::acknowledge> x_ack_due;
-    own_timer<&websocket_records::beat> x_silence;
+    member_timer<websocket_records, &websocket_records::acknowledge> x_ack_due;
+    member_timer<websocket_records, &websocket_records::beat> x_silence;
     std::chrono::nanoseconds x_said{0};
     std::size_t x_unacked_bytes = 0; // received, since we acknowledged
     unsigned x_unacked = 0;
