@@ -4,9 +4,9 @@
 // However it is disturbed it comes to an end in bounded virtual time, and (the sanitizers see to that) without a leak or a use
 // of what is gone. Once it is open, nothing is lost and nothing doubled, in either direction, unless it says so.
 #include "../server/serving.hpp"
+#include "../support/steps.hpp"
 
 #include <weir/client/open.hpp>
-#include <weir/coro/yield.hpp>
 #include <weir/io/simulation.hpp>
 #include <weir/server/channel.hpp>
 
@@ -127,13 +127,7 @@ TEST_CASE("client channel sweep: cancelled and destroyed after step 0, 1, 2, ...
                     {
                         scope disturbed;
                         disturbed.spawn(everything, std::ref(of), patient(kind), std::ref(to));
-                        for (int i = 0; i < steps && disturbed.size() > 0; ++i) {
-                            if (i % 4 == 3) // time has to pass as well
-                                (void)co_await weir::sleep(1ms);
-                            else
-                                (void)co_await yield();
-                        }
-                        ended = disturbed.size() == 0;
+                        ended = co_await tests::take_steps(disturbed, steps, 1ms);
                         if (!destroy) {
                             disturbed.cancel();
                             co_await disturbed.join();

@@ -438,11 +438,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     using namespace channel_target;
     fuzz::input in(data, size);
     const std::uint8_t how = in.byte(), pipe = in.byte();
-    io::memory_options pipes;
-    pipes.fragment = pipe & 1;
-    if (pipe & 2) pipes.pipe_bytes = 100 + pipe * 8u;
-    if (pipe & 4) pipes.latency = 3ms;
-    pipes.seed = pipe;
     script of;
     of.opened_as = how & 1 ? "polling" : "long-polling";
     of.sessions.keep = keep;
@@ -454,7 +449,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     of.server.keep_alive_timeout = 2s;
     of.strange = fuzz::input(reinterpret_cast<const std::uint8_t*>(data), in.take(in.left() / 2).size());
     of.steps = in;
-    fuzz::world world(pipes);
+    fuzz::world world(fuzz::network_of(pipe));
     world.run(converse(world, std::move(of)));
     return 0;
 }

@@ -438,11 +438,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     using namespace channel_pair_target;
     fuzz::input in(data, size);
     const std::uint8_t how = in.byte(), pipe = in.byte(), kinds = in.byte(), limits = in.byte();
-    io::memory_options pipes;
-    pipes.fragment = pipe & 1;
-    if (pipe & 2) pipes.pipe_bytes = 100 + pipe * 8u;
-    if (pipe & 4) pipes.latency = 3ms;
-    pipes.seed = pipe;
 
     script of;
     of.is_kept = !(how & 1);
@@ -470,7 +465,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (limits & 128) of.sessions.overflow = of.client.overflow = overflow_policy::drop;
     of.weather = fuzz::input(reinterpret_cast<const std::uint8_t*>(data), in.take(in.left() / 2).size());
     of.steps = in;
-    fuzz::world world(pipes);
+    fuzz::world world(fuzz::network_of(pipe));
     world.run(converse(world, std::move(of)));
     return 0;
 }

@@ -46,6 +46,16 @@ private:
     weir::io::loop x_loop;
 };
 
+// A network by one byte of an input: in pieces, narrow, slow, or none of that.
+inline weir::io::memory_options network_of(std::uint8_t how) noexcept {
+    weir::io::memory_options made;
+    made.fragment = how & 1;
+    if (how & 2) made.pipe_bytes = 100 + how * 8u;
+    if (how & 4) made.latency = std::chrono::milliseconds(3);
+    made.seed = how;
+    return made;
+}
+
 // How a peer leaves when it has said what it had to say.
 enum class leaving : unsigned char { stays, ends, closes, resets };
 

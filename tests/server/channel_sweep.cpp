@@ -4,10 +4,10 @@
 // However it is disturbed it comes to an end in bounded virtual time, and (the sanitizers see to that) without a leak or a use
 // of what is gone. And while nothing worse happens than that connections break, the client, which comes back each time, gets
 // every message, once and in order, in both directions.
+#include "../support/steps.hpp"
 #include "channels.hpp"
 
 #include <weir/coro/shield.hpp>
-#include <weir/coro/yield.hpp>
 
 namespace {
 
@@ -203,13 +203,7 @@ TEST_CASE("channel sweep: cancelled and destroyed after step 0, 1, 2, ...") {
                 {
                     scope disturbed;
                     disturbed.spawn(everything, std::ref(of), std::ref(to));
-                    for (int i = 0; i < steps && disturbed.size() > 0; ++i) {
-                        if (i % 4 == 3) // time has to pass as well
-                            (void)co_await weir::sleep(1ms);
-                        else
-                            (void)co_await yield();
-                    }
-                    ended = disturbed.size() == 0;
+                    ended = co_await tests::take_steps(disturbed, steps, 1ms);
                     if (!destroy) {
                         disturbed.cancel();
                         co_await disturbed.join();

@@ -3,6 +3,7 @@
 //
 // It must always come to an end, in bounded virtual time, with errors that say what and where, and (the sanitizers see to
 // that) without a leak or a use of what is gone.
+#include "../support/steps.hpp"
 #include "serving.hpp"
 
 #include <weir/coro/in_context.hpp>
@@ -163,13 +164,7 @@ task<> disturbed(const io::memory_options& network, disturbance how, int after, 
     {
         scope all;
         all.spawn(everything(of, to));
-        for (int step = 0; step < after && all.size() > 0; ++step) {
-            if (network.latency > 0ms && step % 4 == 3) // time has to pass as well
-                (void)co_await weir::sleep(1ms);
-            else
-                (void)co_await yield();
-        }
-        over = all.size() == 0;
+        over = co_await tests::take_steps(all, after, network.latency > 0ms ? 1ms : 0ms);
         if (how == disturbance::cancel) {
             const auto began = io::loop::current()->now();
             all.cancel();

@@ -8,6 +8,7 @@
 // websocket_sweep.cpp are more, and taken with growing gaps; here there are none.
 #include "../support/failing_epoll.hpp"
 #include "../support/memory_loop.hpp"
+#include "../support/steps.hpp"
 
 #include <weir/client/connect.hpp>
 #include <weir/coro/scope.hpp>
@@ -403,13 +404,7 @@ task<> play(world& in, const scenario& plan, ws::role near, record& all) {
 enum class disturbance { cancel, destroy };
 
 task<> disturb(std::optional<scope>& work, disturbance how, int steps, bool deadlines, bool& finished) {
-    for (int i = 0; i < steps && work->size(); ++i) {
-        if (deadlines && i % 4 == 3)
-            (void)co_await sleep(300us); // time has to pass as well
-        else
-            (void)co_await yield();
-    }
-    finished = work->size() == 0;
+    finished = co_await tests::take_steps(*work, steps, deadlines ? 300us : 0us);
     if (how == disturbance::cancel) {
         work->cancel();
         co_await work->join();
