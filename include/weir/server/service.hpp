@@ -55,6 +55,10 @@ public:
                     outcome = std::move(stream).error();
                 break;
             }
+            if (net::server_security* const by = x_server.options.tls) {
+                *stream = by->begin(std::move(*stream));
+                if (!*stream) continue;
+            }
             admission::place here = x_admission.admit(*stream);
             if (here) x_clients.spawn(serve(std::move(*stream), std::move(here)));
         }
