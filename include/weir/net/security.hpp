@@ -32,7 +32,7 @@ public:
     virtual result<> check() const = 0;
 
     // A stream over `plain`, which somebody has connected to us. It belongs to the loop of this thread and shakes hands when
-    // it is first filled. Null when there is no memory for it.
+    // it is first filled or written to. Null when there is no memory for it.
     virtual owned<io::stream> begin(owned<io::stream> plain) noexcept = 0;
 
 protected:

@@ -86,8 +86,13 @@ inline bool is_pem_end() noexcept {
     };
     tls_key key(::PEM_read_bio_PrivateKey(source.get(), nullptr, answer, &password));
     if (key) return key;
-    if (is_pem_end()) return error(errc::bad_credentials, concat({"no private key in ", from.name()}));
-    return tls_complaint(concat({"the private key in ", from.name()}));
+    if (text->find("PRIVATE KEY-----") == text->npos) {
+        ::ERR_clear_error();
+        return error(errc::bad_credentials, concat({"no private key in ", from.name()}));
+    }
+    const bool locked = text->find("ENCRYPTED") != text->npos;
+    const std::string_view why = !locked ? "" : password.empty() ? ", which is encrypted" : ", which that password does not open";
+    return tls_complaint(concat({"the private key in ", from.name(), why}));
 }
 
 // Adds authorities, and lists of what they have revoked, to those that a context trusts.

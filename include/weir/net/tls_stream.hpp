@@ -5,7 +5,7 @@
 // what the stream below has not taken yet: writing takes nothing while there is some of that. Reading may have to write
 // and is never kept waiting by it.
 //
-// The handshake begins when a client's is made, or when a server's is first filled, and goes on by itself. The peer's
+// The handshake begins when a client's is made, or when a server's is first filled or written to, and goes on by itself. The peer's
 // end is the close_notify of TLS; a stream below that ends without one is broken, `errc::tls_truncated`: somebody may have
 // cut it off. `shutdown_write` and `close` say close_notify. Loop thread only.
 #pragma once
@@ -84,13 +84,14 @@ public:
             }
         }
         x_owes_room = x_owes_room || taken < wanted;
+        if (!x_begun) tell_later(false, false);
         return taken;
     }
 
     void shutdown_write() noexcept override {
         if (x_failure || std::exchange(x_says_end, true)) return;
-        if (x_stage == stage::open) x_engine.end();
-        if (flush()) x_below->shutdown_write();
+        if (x_stage == stage::open) return say_end();
+        if (!x_begun) tell_later(false, false); // it is said behind the handshake
     }
 
     [[gnu::cold]] void close() noexcept override {
@@ -181,17 +182,25 @@ private:
     }
 
     [[gnu::cold]] void shake_hands() noexcept {
+        x_begun = true;
         for (;;) {
             const engine::outcome came = x_engine.shake_hands();
             flush();
             if (came == engine::outcome::done) {
                 x_stage = stage::open;
+                if (x_engine.input().empty()) give_input_back();
+                if (x_says_end) say_end();
                 return;
             }
             if (came == engine::outcome::failed) return broken(x_engine.failure());
             if (came == engine::outcome::ended) return ended_too_early();
             if (!receive()) return;
         }
+    }
+
+    void say_end() noexcept {
+        x_engine.end();
+        if (flush() && !x_failure) x_below->shutdown_write();
     }
 
     [[gnu::cold]] void ended_too_early() noexcept {
@@ -320,6 +329,7 @@ private:
         x_loop.post(*this);
     }
     [[gnu::cold]] void run() noexcept override {
+        if (!x_begun) return go_on();
         const bool readable = exchanged(x_tells_readable, false);
         tell(readable, exchanged(x_tells_writable, false));
     }
@@ -330,6 +340,7 @@ private:
     io::lease x_input; // of the stream below
     std::string x_detail;
     stage x_stage = stage::shaking;
+    bool x_begun = false;        // the handshake
     bool x_ended = false;        // the peer has said so
     bool x_says_end = false;     // we have
     bool x_owes_room = false;    // somebody wants to write
