@@ -16,6 +16,7 @@ weir::task<> echo(weir::websocket& ws) {
     while (auto message = co_await ws.read()) co_await ws.send(*message);
 }
 
+// [server]
 // Who connects from then on gets the new certificate; who is connected keeps what it has.
 weir::task<> renew(weir::tls_server& tls) {
     while (auto slept = co_await weir::sleep(1h)) {
@@ -25,10 +26,13 @@ weir::task<> renew(weir::tls_server& tls) {
 }
 
 int main(int argc, char** argv) {
-    weir::tls_server tls({.certificate = {.chain_file = argc > 2 ? argv[2] : "chain.pem", .key_file = argc > 3 ? argv[3] : "key.pem"}});
+    const char* const chain = argc > 2 ? argv[2] : "chain.pem";
+    const char* const key = argc > 3 ? argv[3] : "key.pem";
+    weir::tls_server tls({.certificate = {.chain_file = chain, .key_file = key}});
     weir::server server;
     server.websocket("/echo", echo);
     server.get("/", "Hello over TLS.\n");
     server.spawn(renew(tls));
     return server.run({.port = argc > 1 ? std::atoi(argv[1]) : 9443, .tls = &tls, .log = weir::print_log});
 }
+// [server]

@@ -9,6 +9,7 @@
 
 using namespace std::chrono_literals;
 
+// [client]
 weir::task<int> talk(const char* url, weir::tls_client& tls) {
     auto ws = co_await weir::connect(url, {.tls = &tls});
     if (!ws) co_return std::puts(ws.error().message().c_str()), 1; // which check failed, for which name
@@ -22,3 +23,4 @@ int main(int argc, char** argv) {
     weir::tls_client tls({.authorities = {.file = argc > 2 ? argv[2] : ""}}); // without one, connect(url) would do
     return weir::run(talk(argc > 1 ? argv[1] : "wss://localhost:9443/echo", tls));
 }
+// [client]
