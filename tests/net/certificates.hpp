@@ -8,6 +8,7 @@
 #pragma once
 
 #include "../support/memory_loop.hpp"
+#include "../support/stream_fixtures.hpp"
 
 #include <weir/net/tls.hpp>
 
@@ -171,7 +172,7 @@ struct tls_pair {
 };
 
 template <class Pair>
-tls_pair over(Pair&& below, weir::tls_client& client, weir::tls_server& server, const std::string& host = "localhost",
+tls_pair begin_tls(Pair&& below, weir::tls_client& client, weir::tls_server& server, const std::string& host = "localhost",
               std::uint16_t port = 443) {
     auto begun = client.begin(std::move(below.first), host, port);
     REQUIRE_MESSAGE(begun, begun.error().message());

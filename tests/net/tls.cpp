@@ -1,7 +1,6 @@
 // TLS over pipes in memory: what comes through, how it ends, and what it holds.
 #include "certificates.hpp"
 
-#include "../support/stream_fixtures.hpp"
 
 #include <weir/coro/scope.hpp>
 #include <weir/io/stream_signal.hpp>
@@ -60,7 +59,7 @@ struct world : tests::memory_fixture {
 
     tests::tls_pair begin(const std::string& host = "localhost") {
         tls_running here(*this);
-        return tests::over(pair(), client_side, server_side, host);
+        return tests::begin_tls(pair(), client_side, server_side, host);
     }
 
     // With the handshake done on both sides.
@@ -170,6 +169,27 @@ TEST_CASE("what is written arrives, however the bytes are cut on their way") {
                 CHECK(in.loop().blocks().lent() == 0);
             }
     }
+}
+
+TEST_CASE("RFC 8446 4.6.3: keys are changed, by both sides, as often as they are told to") {
+    tls_server_options serving = credentials::common().serving();
+    tls_client_options trusting = credentials::common().trusting();
+    serving.key_bytes = 30'000;
+    trusting.key_bytes = 1;
+    const std::string much = pattern(300'000), little = pattern(5000);
+    for (const io::memory_options& options :
+         {io::memory_options{}, io::memory_options{.pipe_bytes = 3000, .fill_bytes = 700, .fragment = true}}) {
+        world in(options, serving, trusting);
+        in.loop().run(exchange_in(in, much, little));
+        in.loop().run(exchange_in(in, little, much));
+        CHECK(in.loop().blocks().lent() == 0);
+    }
+    world in({}, serving, trusting);
+    const tests::tls_pair both = in.open();
+    CHECK(tests::write_some(*both.server, "hello") == 5);
+    CHECK(both.server->bytes_under_way() == 5 + 22);
+    CHECK(tests::write_some(*both.client, "hello") == 5);
+    CHECK(both.client->bytes_under_way() == 5 + 22 + 5 + 22); // a KeyUpdate in front
 }
 
 TEST_CASE("both sides agree upon TLS 1.3 and the protocol, and nothing is held while nothing happens") {

@@ -9,7 +9,6 @@
 #include <weir/core/result.hpp>
 #include <weir/io/stream.hpp>
 
-#include <atomic>
 #include <cstdint>
 #include <string>
 
@@ -43,14 +42,14 @@ namespace detail {
 
 // What clients use that name nothing else: set, before main, by the units that include a library's header.
 using client_security_function = client_security& (*)();
-inline std::atomic<client_security_function> default_client_security{nullptr};
+inline client_security_function default_client_security = nullptr;
 
 } // namespace detail
 
 // The security that a client uses who was given `chosen`; null where there is none.
 inline client_security* security_of(client_security* chosen) noexcept {
-    const detail::client_security_function of_all = detail::default_client_security.load();
-    return chosen ? chosen : of_all ? &of_all() : nullptr;
+    if (chosen || !detail::default_client_security) return chosen;
+    return &detail::default_client_security();
 }
 
 } // namespace weir::inline v0::net

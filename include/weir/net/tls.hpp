@@ -29,6 +29,6 @@ static_assert(OPENSSL_VERSION_MAJOR >= 3, "weir/net/tls.hpp needs OpenSSL 3 or l
 namespace weir::inline v0::net::detail {
 
 // Has clients of the whole program know of it, in whichever file this header is included.
-inline const bool tls_is_there = (default_client_security.store(&tls_client::of_all), true);
+inline const bool tls_is_there = (default_client_security = &tls_client::of_all, true);
 
 } // namespace weir::inline v0::net::detail

@@ -38,7 +38,7 @@ private:
     [[gnu::cold]] static result<> prepare(net::detail::tls_setup& all, const tls_client_options& how) {
         using namespace net::detail;
         constexpr tls_callbacks calls = tls_engine::callbacks();
-        if (result<> done = net::detail::prepare(all, ::TLS_client_method(), how.at_least, calls); !done) return done;
+        if (result<> done = net::detail::prepare(all, ::TLS_client_method(), how, calls); !done) return done;
         SSL_CTX* const made = all.context.get();
         all.trust = how.trust;
         if (result<> done = read_pins(all, how.pins); !done) return done;

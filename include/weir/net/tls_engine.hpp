@@ -83,6 +83,8 @@ public:
 
     // Makes records of bytes, all of them; as large as they can be. The handshake must be done.
     bool write(bytes_view meant) noexcept {
+        x_with_key += meant.size() + overhead_bytes;
+        if (x_with_key >= x_setup->key_bytes) [[unlikely]] change_key();
         std::size_t taken;
         if (::SSL_write_ex(x_ssl.get(), meant.data(), meant.size(), &taken) == 1) return true;
         return fail(), false;
@@ -112,6 +114,12 @@ public:
 private:
     // Whose certificate it is that comes.
     std::string_view whose() const noexcept { return x_serves ? std::string_view("the client") : std::string_view(x_host); }
+
+    // The next thing that OpenSSL writes is that the key changes. There is no such thing in TLS 1.2.
+    [[gnu::cold]] void change_key() noexcept {
+        x_with_key = 0;
+        if (::SSL_version(x_ssl.get()) >= TLS1_3_VERSION) ::SSL_key_update(x_ssl.get(), SSL_KEY_UPDATE_NOT_REQUESTED);
+    }
 
     [[gnu::cold]] void begin_client() noexcept {
         SSL* const ssl = x_ssl.get();
@@ -236,6 +244,7 @@ private:
     shared<tls_setup> x_setup;
     tls_handle<SSL, ::SSL_free> x_ssl;
     bytes_view x_input;
+    std::uint64_t x_with_key = 0; // bytes that were encrypted with the key that there is
     std::size_t x_unread = 0; // of the input, taken and not given: the beginning of a record
     buffer x_output;
     std::string x_host;

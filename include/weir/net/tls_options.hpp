@@ -5,6 +5,7 @@
 
 #include <weir/core/version.hpp>
 
+#include <cstdint>
 #include <span>
 #include <string_view>
 #include <type_traits>
@@ -62,6 +63,9 @@ struct tls_client_options {
 
     tls_version at_least = tls_version::tls_1_2;
 
+    // How many bytes are encrypted with one key of TLS 1.3 (RFC 8446, section 5.5) before there is a new one.
+    std::uint64_t key_bytes = std::uint64_t{1} << 36;
+
     static constexpr std::string_view http_1_1[] = {"http/1.1"};
 };
 
@@ -87,6 +91,9 @@ struct tls_server_options {
     std::span<const std::string_view> protocols = tls_client_options::http_1_1;
 
     tls_version at_least = tls_version::tls_1_2;
+
+    // As that of a client.
+    std::uint64_t key_bytes = std::uint64_t{1} << 36;
 };
 
 static_assert(std::is_trivially_copyable_v<tls_client_options> && std::is_trivially_destructible_v<tls_client_options>);

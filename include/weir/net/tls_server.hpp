@@ -77,7 +77,7 @@ private:
     [[gnu::cold]] static result<> prepare(setup& all, const tls_server_options& how) {
         using namespace net::detail;
         constexpr tls_callbacks calls = tls_engine::callbacks();
-        if (result<> done = net::detail::prepare(all, ::TLS_server_method(), how.at_least, calls); !done) return done;
+        if (result<> done = net::detail::prepare(all, ::TLS_server_method(), how, calls); !done) return done;
         SSL_CTX* const made = all.context.get();
         if (result<> done = add(all, how.certificate); !done) return done;
         for (const tls_certificate& each : how.more)

@@ -42,6 +42,7 @@ struct tls_setup {
     tls_handle<SSL_CTX, ::SSL_CTX_free> context;
     tls_trust trust = tls_trust::authorities;
     sequence<tls_pin> pins;
+    std::uint64_t key_bytes = 0;
     std::string protocols;             // as they are sent (RFC 7301, section 3.1)
     sequence<tls_identity> identities; // of a server; the first is for everybody else
     tls_sessions sessions;             // of a client
@@ -76,11 +77,13 @@ struct tls_setup {
 }
 
 // What both sides have in common.
-[[gnu::cold]] inline result<> prepare(tls_setup& all, const SSL_METHOD* side, tls_version at_least, const tls_callbacks& calls) {
+template <class Options>
+[[gnu::cold]] result<> prepare(tls_setup& all, const SSL_METHOD* side, const Options& how, const tls_callbacks& calls) {
+    all.key_bytes = how.key_bytes;
     all.context = tls_handle<SSL_CTX, ::SSL_CTX_free>(::SSL_CTX_new(side));
     SSL_CTX* const made = all.context.get();
     if (!made) return tls_complaint("preparing OpenSSL");
-    ::SSL_CTX_set_min_proto_version(made, at_least == tls_version::tls_1_3 ? TLS1_3_VERSION : TLS1_2_VERSION);
+    ::SSL_CTX_set_min_proto_version(made, how.at_least == tls_version::tls_1_3 ? TLS1_3_VERSION : TLS1_2_VERSION);
     ::SSL_CTX_set_options(made, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
     ::SSL_CTX_set_mode(made, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_NO_AUTO_CHAIN); // an idle connection has no buffers
     ::SSL_CTX_set_cipher_list(made, "ECDHE+AESGCM:ECDHE+CHACHA20");

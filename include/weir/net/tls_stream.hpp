@@ -71,7 +71,7 @@ public:
         std::size_t wanted = 0;
         for (const bytes_view each : pieces) wanted += each.size();
         if (x_failure || wanted == 0) return 0;
-        if (x_says_end) [[unlikely]] return write_failed(std::make_error_code(std::errc::broken_pipe)), 0;
+        if (x_says_end) [[unlikely]] return cannot_write(std::make_error_code(std::errc::broken_pipe)), 0;
         std::size_t taken = 0;
         if (x_stage == stage::open && flush()) {
             engine::forget_errors();
@@ -172,13 +172,13 @@ private:
         x_failure = why.code();
         x_detail = why.context();
         x_write_failed = false;
+        forget_input();
         tell_later(true, true); // who waits for the other direction
     }
-    [[gnu::cold]] void write_failed(std::error_code why) noexcept {
+    [[gnu::cold]] void cannot_write(std::error_code why) noexcept {
         if (x_failure) return;
         x_failure = why;
         x_write_failed = true;
-        x_engine.output().clear();
     }
 
     [[gnu::cold]] void shake_hands() noexcept {
@@ -200,7 +200,7 @@ private:
 
     void say_end() noexcept {
         x_engine.end();
-        if (flush() && !x_failure) x_below->shutdown_write();
+        if (flush() && !x_below->failure()) x_below->shutdown_write();
     }
 
     [[gnu::cold]] void ended_too_early() noexcept {
@@ -220,6 +220,10 @@ private:
         }
         return false;
     }
+    void forget_input() noexcept {
+        x_engine.input() = {};
+        give_input_back();
+    }
     void give_input_back() noexcept {
         if (x_input.backing.data) x_below->release(exchanged(x_input, {}));
     }
@@ -236,7 +240,10 @@ private:
         } while (came == engine::outcome::done && total < room.size);
         if (x_engine.input().empty()) give_input_back();
         flush(); // what reading had to say
-        if (came == engine::outcome::ended) x_ended = true;
+        if (came == engine::outcome::ended) {
+            x_ended = true;
+            forget_input();
+        }
         if (came == engine::outcome::failed) broken(x_engine.failure());
         if (total == 0) return x_loop.blocks().give(room), false;
         into = {{room.data, total}, room};
@@ -249,7 +256,10 @@ private:
         buffer& out = x_engine.output();
         if (out.empty()) return true;
         out.consume(x_below->write_piece(std::as_const(out).view()));
-        if (x_below->failure()) [[unlikely]] write_failed(x_below->failure());
+        if (x_below->failure()) [[unlikely]] {
+            out.clear();
+            cannot_write(x_below->failure());
+        }
         return out.empty();
     }
 
@@ -293,8 +303,7 @@ private:
         x_observer = nullptr;
         x_below->observe(nullptr);
         ready_item::unlink();
-        x_engine.input() = {};
-        give_input_back();
+        forget_input();
         if (!x_failure) x_failure = std::make_error_code(std::errc::not_connected);
         x_write_failed = false;
     }
@@ -311,7 +320,7 @@ private:
             if (x_failure) go_on(); // what the peer has said before may say why
             return;
         }
-        if (room && x_says_end && !x_failure) x_below->shutdown_write();
+        if (room && x_says_end && !x_below->failure()) x_below->shutdown_write();
         if (x_failure || (room && exchanged(x_owes_room, false))) tell(false, true);
     }
     [[gnu::cold]] void go_on() noexcept {
