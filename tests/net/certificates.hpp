@@ -145,6 +145,15 @@ struct credentials {
     }
 };
 
+// Whether TLS 1.3 is to be had: the tests run a second time with a configuration of OpenSSL's that has none of it
+// (tests/net/tls_1_2.cnf).
+inline bool speaks_1_3() {
+    SSL_CTX* const made = SSL_CTX_new(TLS_method());
+    const long most = SSL_CTX_get_max_proto_version(made);
+    SSL_CTX_free(made);
+    return most == 0 || most >= TLS1_3_VERSION;
+}
+
 // A file that is there as long as the object.
 class temporary_file {
 public:

@@ -184,6 +184,7 @@ TEST_CASE("RFC 8446 4.6.3: keys are changed, by both sides, as often as they are
         in.loop().run(exchange_in(in, little, much));
         CHECK(in.loop().blocks().lent() == 0);
     }
+    if (!tests::speaks_1_3()) return;
     world in({}, serving, trusting);
     const tests::tls_pair both = in.open();
     CHECK(tests::write_some(*both.server, "hello") == 5);
@@ -192,11 +193,11 @@ TEST_CASE("RFC 8446 4.6.3: keys are changed, by both sides, as often as they are
     CHECK(both.client->bytes_under_way() == 5 + 22 + 5 + 22); // a KeyUpdate in front
 }
 
-TEST_CASE("both sides agree upon TLS 1.3 and the protocol, and nothing is held while nothing happens") {
+TEST_CASE("both sides agree upon the latest version and the protocol, and nothing is held while nothing happens") {
     world in;
     tests::tls_pair both = in.open();
     for (const net::tls_stream* each : {&both.client_tls(), &both.server_tls()}) {
-        CHECK(each->version() == "TLSv1.3");
+        CHECK(each->version() == (tests::speaks_1_3() ? "TLSv1.3" : "TLSv1.2"));
         CHECK(each->protocol() == "http/1.1");
         CHECK(!each->is_resumed());
         CHECK(each->descriptor() == -1);
@@ -245,7 +246,7 @@ TEST_CASE("much leaves in full records, several by one call; little pieces are p
             const std::size_t size = byte(3) * 256u + byte(4);
             REQUIRE(byte(0) == 23);
             ++records;
-            full += size == 16384 + 17;
+            full += size == 16384u + (tests::speaks_1_3() ? 17 : 24);
             at += 5 + size;
         }
         CHECK(records == (text.size() + 16383) / 16384);
@@ -269,7 +270,7 @@ TEST_CASE("a stream below that ends without close_notify is broken, and what cam
     owned<io::stream> server = other.begin(std::move(below.second));
     io::lease none;
     CHECK(server->fill(none) == status::blocked);
-    REQUIRE(in.until([&] { return server->connected() == status::ready; }));
+    REQUIRE(in.until([&] { return server->connected() == status::ready && (*begun)->connected() == status::ready; }));
     CHECK(tests::write_some(**begun, "all but") == 7);
     cut.close();
     status end{};
@@ -294,10 +295,12 @@ TEST_CASE("close says close_notify, and what was taken before it arrives even wh
             status end{};
             io::lease none;
             (void)both.server->fill(none);
-            while (both.client->connected() == status::blocked) {
-                const auto news = co_await server.readable();
-                REQUIRE(news);
-                (void)both.server->fill(none);
+            {
+                io::stream_signal client(*both.client);
+                while (both.client->connected() == status::blocked) {
+                    const auto news = co_await client.writable();
+                    REQUIRE(news);
+                }
             }
             const std::string text = pattern(40'000);
             const std::size_t taken = tests::write_some(*both.client, text);

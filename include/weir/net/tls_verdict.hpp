@@ -108,9 +108,15 @@ namespace weir::inline v0::net::detail {
     }
 }
 
-// What the oldest error in OpenSSL's queue of this thread means, which is emptied. `with`: "TLS with localhost".
+// What the errors in OpenSSL's queue of this thread mean, which is emptied: the oldest that is TLS's own, since those that led
+// to it say less. `with`: "TLS with localhost".
 [[gnu::cold]] inline error handshake_failure(std::string_view with) {
-    const unsigned long first = ::ERR_get_error();
+    unsigned long first = ::ERR_get_error();
+    while (first && ERR_GET_LIB(first) != ERR_LIB_SSL) {
+        const unsigned long next = ::ERR_get_error();
+        if (!next) break;
+        first = next;
+    }
     ::ERR_clear_error();
     const int reason = ERR_GET_REASON(first);
     const char* const words = ::ERR_reason_error_string(first);
