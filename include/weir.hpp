@@ -135,6 +135,8 @@
 #include <weir/net/listener.hpp>
 #include <weir/net/peer_endpoint.hpp>
 #include <weir/net/resolve.hpp>
+#include <weir/net/secure.hpp>
+#include <weir/net/security.hpp>
 
 // transport: protocols over a byte stream
 #include <weir/transport/borrowed_frames.hpp>
@@ -243,4 +245,7 @@
 #endif
 #if defined(WEIR_WITH_LIBURING)
 #include <weir/io/uring.hpp>
+#endif
+#if defined(WEIR_WITH_OPENSSL)
+#include <weir/net/tls.hpp>
 #endif

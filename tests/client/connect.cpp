@@ -247,8 +247,10 @@ TEST_CASE("what cannot be asked for") {
                  wish{"ws://there/a b", errc::bad_url, "*"},
                  wish{"ws://there/#part", errc::url_has_fragment, "*"},
                  wish{"http://there/x", errc::bad_scheme, "opening http://there/x: it should be ws://: URL scheme not supported"},
-                 wish{"https://there/x", errc::unsupported, "opening https://there/x: TLS: not supported here"},
-                 wish{"wss://there:444", errc::unsupported, "opening wss://there:444/: TLS: not supported here"},
+                 wish{"https://there/x", errc::bad_scheme, "opening https://there/x: it should be wss://: URL scheme not supported"},
+                 wish{"wss://there:444", errc::unsupported,
+                     "opening wss://there:444/: TLS: no file of this program includes <weir/net/tls.hpp>, or defines WEIR_WITH_OPENSSL "
+                     "before the single header: not supported here"},
                  wish{"ws://me:secret@there/", errc::unsupported,
                      "opening ws://there/: a user in the URL; send an Authorization field: not supported here"},
              }) {

@@ -3,14 +3,15 @@
 //     auto ws = co_await weir::connect("ws://localhost:9001/echo");
 //     if (!ws) std::puts(ws.error().message().c_str());
 //
-// Resolves the name off the loop's thread, connects, and shakes hands, all within one deadline. Errors say what was being
-// done and where: "opening ws://localhost:9001/echo: connecting to 127.0.0.1:9001: Connection refused".
+// Resolves the name off the loop's thread, connects, secures the connection for `wss://`, and shakes hands, all within one
+// deadline. Errors say what was being done and where: "opening ws://localhost:9001/echo: connecting to 127.0.0.1:9001: Connection refused".
 #pragma once
 
 #include <weir/client/connect_options.hpp>
 #include <weir/net/peer_endpoint.hpp>
 #include <weir/io/loop.hpp>
 #include <weir/net/connect.hpp>
+#include <weir/net/secure.hpp>
 #include <weir/protocol/http/body.hpp>
 #include <weir/protocol/http/url.hpp>
 #include <weir/protocol/http/writer.hpp>
@@ -48,8 +49,9 @@ result<opening> prepare(std::string_view text, const connect_options& options) {
     where.append(url->host_field()).append(url->target());
     if (!url->user_info().empty())
         return explained(errc::unsupported, where, "a user in the URL; send an Authorization field");
-    if (url->secure()) return explained(errc::unsupported, where, "TLS");
-    if (url->scheme() != http::url_scheme::ws) return explained(errc::bad_scheme, where, "it should be ws://");
+    if (url->scheme() != http::url_scheme::ws && url->scheme() != http::url_scheme::wss)
+        return explained(errc::bad_scheme, where, url->secure() ? "it should be wss://" : "it should be ws://");
+    if (url->secure() && !net::security_of(options.tls)) return explained(errc::unsupported, where, net::lacks_security);
     std::array<std::byte, 16> random;
     on->random().fill(random);
     const std::string host = url->host_field();
@@ -166,6 +168,11 @@ task<result<websocket>> reach(opening& what) {
     what.doing += found->size() == 1 ? (*found)[0].to_string() : what.url.host_field();
     result<owned<io::stream>> stream = co_await net::connect(std::move(*found));
     if (!stream) co_return std::move(stream).error();
+    if (what.url.secure()) {
+        what.doing = concat({"TLS with ", host});
+        stream = co_await net::secure(std::move(*stream), host, what.url.port(), what.options.tls);
+        if (!stream) co_return std::move(stream).error();
+    }
     co_return co_await shake_hands(std::move(*stream), what);
 }
 
@@ -182,9 +189,9 @@ task<result<websocket>> open(result<opening> prepared) {
 
 } // namespace detail
 
-// Opens a connection to a `ws://` URL. What it is given is copied at the call; the work begins when it is awaited.
+// Opens a connection to a `ws://` or `wss://` URL. What it is given is copied at the call; the work begins when it is awaited.
 // Cancelling it leaves nothing behind. Errors: those of the URL, `name_not_found` or `name_unavailable`, the operating
-// system's for connecting, `timed_out` with the step that lasted, `unexpected_status` with the status and the beginning
+// system's for connecting, those of TLS, `timed_out` with the step that lasted, `unexpected_status` with the status and the beginning
 // of the body, and those of the handshake.
 template <class = void>
 task<result<websocket>> connect(std::string_view url, const connect_options& options = {}) {

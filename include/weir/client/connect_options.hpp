@@ -2,6 +2,7 @@
 #pragma once
 
 #include <weir/net/resolve.hpp>
+#include <weir/net/security.hpp>
 #include <weir/protocol/http/limits.hpp>
 #include <weir/protocol/http/response_head.hpp>
 #include <weir/transport/websocket_options.hpp>
@@ -34,6 +35,10 @@ struct connect_options {
     // Where the answer of a server goes that refuses, besides the error's message; null for nowhere. It must live until
     // `connect` has ended.
     connect_refusal* refusal = nullptr;
+
+    // How `wss://` is spoken: a `weir::tls_client` of one's own, which must live until `connect` has ended. Null for the
+    // one of all that <weir/net/tls.hpp> brings.
+    net::client_security* tls = nullptr;
 
     // Bounds for the server's answer.
     http::head_limits head = {};

@@ -94,7 +94,7 @@ public:
     std::string target_of_post() { return target().append("session=").append(x_session.id()); }
 
     std::string websocket_url(std::string target) const {
-        return std::string("ws://").append(x_to.host_field()).append(target);
+        return std::string(x_to.secure() ? "wss://" : "ws://").append(x_to.host_field()).append(target);
     }
 
     // A whole request.

@@ -16,8 +16,8 @@ template <class Tag = void>
 class http_caller {
 public:
     // `url` and `limits` must outlive the caller.
-    http_caller(const http::url& to, net::lookup_function lookup, const http::head_limits& limits) noexcept
-        : x_to(to), x_lookup(lookup), x_limits(limits) {}
+    http_caller(const http::url& to, net::lookup_function lookup, net::client_security* tls, const http::head_limits& limits) noexcept
+        : x_to(to), x_lookup(lookup), x_tls(tls), x_limits(limits) {}
 
     // Sends a request, which is copied, and waits for the head of its answer. Errors are those of connecting, the operating
     // system's, `end_of_stream`, and those of a head that makes no sense.
@@ -76,8 +76,12 @@ private:
             std::string host(x_to.host());
             net::connect_options how;
             how.lookup = x_lookup;
-            result<owned<io::stream>> made = co_await net::connect(std::move(host), x_to.port(), how);
+            result<owned<io::stream>> made = co_await net::connect(host, x_to.port(), how);
             if (!made) co_return std::move(made).error();
+            if (x_to.secure()) {
+                made = co_await net::secure(std::move(*made), std::move(host), x_to.port(), x_tls);
+                if (!made) co_return std::move(made).error();
+            }
             x_line = make_owned<connection>(std::move(*made));
         }
         const result<> written = co_await x_line->source.write(as_bytes(request));
@@ -92,6 +96,7 @@ private:
 
     const http::url& x_to;
     net::lookup_function x_lookup;
+    net::client_security* x_tls;
     const http::head_limits& x_limits;
     owned<connection> x_line;
     http::body_decoder x_body{http::body_framing()};
