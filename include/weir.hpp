@@ -59,6 +59,7 @@
 #include <weir/protocol/http/body_framing.hpp>
 #include <weir/protocol/http/conditions.hpp>
 #include <weir/protocol/http/cors.hpp>
+#include <weir/protocol/http/credentials.hpp>
 #include <weir/protocol/http/date.hpp>
 #include <weir/protocol/http/event_stream.hpp>
 #include <weir/protocol/http/fields.hpp>
@@ -69,6 +70,7 @@
 #include <weir/protocol/http/percent.hpp>
 #include <weir/protocol/http/query.hpp>
 #include <weir/protocol/http/range.hpp>
+#include <weir/protocol/http/redirect.hpp>
 #include <weir/protocol/http/request_head.hpp>
 #include <weir/protocol/http/response_head.hpp>
 #include <weir/protocol/http/status.hpp>
