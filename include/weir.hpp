@@ -219,6 +219,8 @@
 #include <weir/client/lane.hpp>
 #include <weir/client/open.hpp>
 #include <weir/client/open_options.hpp>
+#include <weir/client/proxy_choice.hpp>
+#include <weir/client/route.hpp>
 #include <weir/client/websocket_lane.hpp>
 
 // hub: rooms and fan-out
@@ -236,6 +238,9 @@
 #endif
 #if defined(WEIR_WITH_STOP_TOKEN)
 #include <weir/coro/stop.hpp>
+#endif
+#if defined(WEIR_WITH_PROXY)
+#include <weir/client/proxy.hpp>
 #endif
 #if defined(WEIR_WITH_ZLIB)
 #include <weir/protocol/ws/deflate.hpp>
