@@ -389,6 +389,14 @@ TEST_CASE("deadlines of connecting and of sending, in virtual time") {
         REQUIRE(first);
         ws = co_await weir::connect("ws://" + at, {.timeout = 3s}); // the queue is full
         CHECK(ws.error().message() == "opening ws://" + at + "/: connecting to " + at + ": timed out");
+        auto other = net::listen(net::endpoint::loopback_ipv6(listener->local_endpoint().port()), {.backlog = 1});
+        REQUIRE(other);
+        auto second = co_await net::connect(other->local_endpoint());
+        REQUIRE(second);
+        const std::string name = "ws://localhost:" + std::to_string(listener->local_endpoint().port());
+        ws = co_await weir::connect(name, {.timeout = 3s}); // both are
+        CHECK(ws.error().message() ==
+              "opening " + name + "/: connecting to " + other->local_endpoint().to_string() + " or " + at + ": timed out");
         ws = co_await weir::connect("ws://" + at, {.timeout = 3s}).within(1s); // a shorter one around it
         CHECK(ws.error() == errc::timed_out);
     };

@@ -153,6 +153,8 @@ std::vector<deed> deeds() {
             errc::proxy_refused, by_http + "403 Filtered (\"not for you\")" + refused},
         {"HTTP: cannot reach it", "http://AT", {head_end, "HTTP/1.1 502 Bad Gateway\r\n\r\n"}, deed::ends, errc::proxy_refused,
             by_http + "502 Bad Gateway" + refused},
+        {"HTTP: cannot reach it, and shows a page", "http://AT", {head_end, "HTTP/1.1 502 Bad Gateway\r\n\r\n<html><title>502\r\n"},
+            deed::ends, errc::proxy_refused, by_http + "502 Bad Gateway" + refused},
         {"HTTP: wants a login", "http://AT",
             {head_end, "HTTP/1.1 407 Who are you\r\nProxy-Authenticate: Basic realm=x\r\nContent-Length: 0\r\n\r\n"}, deed::waits,
             errc::proxy_unauthorized, by_http + "407 Who are you, Proxy-Authenticate: Basic realm=x: the proxy asks for other credentials"},

@@ -2,8 +2,10 @@
 // arrives whole, and nothing is left behind.
 #include "relay.hpp"
 
+#include <weir/client/open.hpp>
 #include <weir/client/proxy.hpp>
 #include <weir/io/simulation.hpp>
+#include <weir/server/channel.hpp>
 
 #include <algorithm>
 
@@ -14,6 +16,9 @@ namespace {
 task<> serve() {
     server here;
     here.websocket("/echo", echo);
+    here.channel("/chat", [](channel& client) -> task<> {
+        while (auto message = co_await client.read()) co_await client.send(*message);
+    });
     const result<> listening = here.listen({.port = 80});
     REQUIRE_MESSAGE(listening, listening.error().message());
     (void)co_await here.serve();
@@ -77,6 +82,33 @@ TEST_CASE("simulation: an echo through a proxy") {
         CHECK_MESSAGE(of.opened, of.message);
         CHECK(of.echoed);
     }
+}
+
+TEST_CASE("simulation: channels through a proxy, by each transport, also when it is restarted") {
+    for (const transport_kind& kind : every_transport)
+        for (std::uint64_t seed = 0; seed < 10; ++seed) {
+            CAPTURE(seed);
+            simulation world({.seed = seed});
+            world.host("server", serve);
+            world.host("proxy", relay::serve, std::uint16_t(3128));
+            int echoed = 0;
+            world.client("client", [&]() -> task<> {
+                const std::string url(proxies[seed % 2]); // copied by the call
+                auto chat = co_await weir::open("http://server/chat", {.transports = {&kind, 1}, .proxy = weir::proxy(url)});
+                REQUIRE_MESSAGE(chat, chat.error().message());
+                for (int i = 0; i < 5; ++i) {
+                    if (i == 2) world.restart("proxy");
+                    co_await chat->send(std::to_string(i));
+                    auto reply = co_await chat->read();
+                    REQUIRE_MESSAGE(reply, chat->closed().message());
+                    CHECK(reply->text() == std::to_string(i));
+                    ++echoed;
+                }
+                co_await chat->close();
+            });
+            expect_runs(world);
+            CHECK(echoed == 5);
+        }
 }
 
 TEST_CASE("simulation: through a proxy, opening ends in its time, whatever happens on the way") {

@@ -46,6 +46,7 @@ bool split_unix_url(std::string_view text, std::string& path, std::string& url) 
     text.remove_prefix(scheme.size());
     if (text.starts_with("//")) text.remove_prefix(2);
     const std::size_t colon = text.find(':');
+    path.clear();
     if (http::is_percent_encoded(text.substr(0, colon))) http::append_percent_decoded(path, text.substr(0, colon));
     url = "ws://localhost";
     if (colon != text.npos) url.append(text.substr(colon + 1).starts_with('/') ? "" : "/").append(text.substr(colon + 1));
@@ -151,7 +152,8 @@ task<std::string> read_refusal(byte_source& from, http::response_head&& head, st
     (void)co_await read_body(from, head, body, into ? connect_refusal::most_body_bytes : most_quoted).within(patience);
     std::string_view shown = body;
     while (shown.ends_with('\n') || shown.ends_with('\r')) shown.remove_suffix(1);
-    if (!shown.empty()) context += " (\"" + http::detail::printable(shown, most_quoted) + "\")";
+    if (!shown.empty() && shown[0] != '<') // a page says little in its first lines
+        context += " (\"" + http::detail::printable(shown, most_quoted) + "\")";
     if (into) {
         into->head = std::move(head);
         into->body = std::move(body);
@@ -225,10 +227,14 @@ constexpr bool is_for_anybody(std::string_view name) noexcept {
 // Makes what was redirected what is to be opened.
 template <class = void>
 result<> follow(opening& what) {
+    constexpr std::size_t most_quoted = 200;
     if (what.redirects == what.options.redirects)
-        return error(errc::too_many_redirects, concat({number_text(what.redirects), ", and then to ", what.location}));
+        return error(errc::too_many_redirects,
+                     concat({number_text(what.redirects), ", and then to ", http::detail::printable(what.location, most_quoted)}));
     result<http::url> to = http::redirected(what.url, what.location);
     if (!to) return to.error();
+    const std::string text = http::detail::printable(to->text(), most_quoted);
+    if (to->secure()) return error(errc::unsupported, concat({"a redirect to ", text, ": TLS"}));
     ++what.redirects;
     what.location.clear();
     if (what.options.refusal) *what.options.refusal = {};
@@ -244,7 +250,7 @@ result<> follow(opening& what) {
     (void)what.request.fields.set("Host", to->host_field());
     (void)what.request.fields.set("Sec-WebSocket-Key", ws::handshake_key(random));
     what.request.target = to->target();
-    what.where.append(", redirected to ").append(to->text());
+    what.where.append(", redirected to ").append(text);
     what.url = std::move(*to);
     return {};
 }

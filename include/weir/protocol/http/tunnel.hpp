@@ -27,8 +27,8 @@ template <class = void>
     return request;
 }
 
-// Whether the answer grants the tunnel. `proxy_unauthorized` for a 407, `proxy_refused` for whatever else does not; the context
-// has the status, and what the proxy asks for.
+// Whether the answer grants the tunnel. `proxy_unauthorized` for a 407, and for the 401 that some proxies answer to a wrong password;
+// `proxy_refused` for whatever else does not. The context has the status, and what the proxy asks for.
 template <class = void>
 [[gnu::cold]] result<> check_tunnel_response(const response_head& response) {
     constexpr std::size_t most_quoted = 80;
@@ -37,9 +37,12 @@ template <class = void>
     const std::string_view reason = response.reason.empty() ? reason_phrase(response.status) : std::string_view(response.reason);
     std::string context = std::to_string(code);
     context.append(reason.empty() ? "" : " ").append(detail::printable(reason, most_quoted));
-    if (response.status != status::proxy_authentication_required) return error(errc::proxy_refused, std::move(context));
-    if (const auto asked = response.fields.get("Proxy-Authenticate"))
-        context.append(", Proxy-Authenticate: ").append(detail::printable(*asked, most_quoted));
+    if (response.status != status::proxy_authentication_required && response.status != status::unauthorized)
+        return error(errc::proxy_refused, std::move(context));
+    if (const auto asked = response.fields.get("Proxy-Authenticate")) {
+        context += ", Proxy-Authenticate: ";
+        for (const char each : asked->substr(0, most_quoted)) context += each >= ' ' && each <= '~' ? each : '?';
+    }
     return error(errc::proxy_unauthorized, std::move(context));
 }
 
