@@ -68,6 +68,7 @@ private:
         how.timeout = io::loop::forever; // whoever tries us bounds it
         how.websocket = all.websocket;
         how.websocket.message_bytes = all.message_bytes + most_head_bytes;
+        how.proxy = all.proxy;
         how.lookup = all.lookup;
         how.tls = all.tls;
         result<opening> prepared = prepare(x_of.websocket_url(x_of.target_of(transport_kind::websocket)), how);

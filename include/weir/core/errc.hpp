@@ -56,6 +56,8 @@ enum class errc {
     bad_extension,       // an extension that was not offered
     origin_refused,      // the Origin is not one that the server serves
     bad_extension_parameters, // extensions that are malformed, or whose parameters make no sense or were not offered
+    bad_redirect,        // a redirect to what is no URL, or to where it may not lead
+    too_many_redirects,  // more redirects than the limit
 
     // WebSocket frames (RFC 6455 sections 5 to 8)
     reserved_bits = 400, // RSV1, RSV2 or RSV3 set without an extension that defines it
@@ -92,6 +94,12 @@ enum class errc {
     name_not_found = 500, // the name does not resolve
     name_unavailable,    // the resolver failed for now
     bad_address,         // not an address
+
+    // proxies
+    bad_proxy = 520,     // a proxy's URL that makes no sense
+    proxy_refused,       // a proxy that answers, but does not connect us; the context has its answer
+    proxy_unauthorized,  // a proxy that wants to know who we are, or does not believe it
+    bad_proxy_answer,    // an answer of a proxy that makes no sense
 
     // TLS (RFC 8446, RFC 5246, RFC 5280)
     tls_failed = 550,    // a handshake that failed; the context says why
@@ -170,6 +178,8 @@ namespace detail {
     case errc::bad_extension: return "the server chose an extension that was not offered";
     case errc::origin_refused: return "origin not allowed";
     case errc::bad_extension_parameters: return "malformed extensions, or parameters that do not fit";
+    case errc::bad_redirect: return "a redirect that cannot be followed";
+    case errc::too_many_redirects: return "too many redirects";
     case errc::reserved_bits: return "reserved bits set";
     case errc::reserved_opcode: return "reserved opcode";
     case errc::fragmented_control: return "fragmented control frame";
@@ -200,6 +210,10 @@ namespace detail {
     case errc::name_not_found: return "name not found";
     case errc::name_unavailable: return "name resolution failed for now";
     case errc::bad_address: return "malformed address";
+    case errc::bad_proxy: return "malformed proxy";
+    case errc::proxy_refused: return "refused by the proxy";
+    case errc::proxy_unauthorized: return "the proxy asks for other credentials";
+    case errc::bad_proxy_answer: return "an answer of the proxy that makes no sense";
     case errc::tls_failed: return "the TLS handshake failed";
     case errc::tls_refused: return "refused by the peer";
     case errc::tls_version: return "no version of TLS that both sides speak";
@@ -243,7 +257,8 @@ namespace detail {
     case errc::message_too_large:
     case errc::frame_too_large:
     case errc::too_many_fragments:
-    case errc::too_many_controls: return condition::limit;
+    case errc::too_many_controls:
+    case errc::too_many_redirects: return condition::limit;
     case errc::busy:
     case errc::unsupported:
     case errc::no_loop:
@@ -254,11 +269,14 @@ namespace detail {
     case errc::bad_port:
     case errc::url_has_fragment:
     case errc::bad_address:
+    case errc::bad_proxy:
     case errc::bad_credentials:
     case errc::send_out_of_order:
     case errc::check_failed:
     case errc::stalled: return condition::misuse;
     case errc::session_refused:
+    case errc::proxy_refused:
+    case errc::proxy_unauthorized:
     case errc::name_not_found:
     case errc::name_unavailable:
     case errc::tls_refused:
