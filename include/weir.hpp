@@ -60,6 +60,7 @@
 #include <weir/protocol/http/body_framing.hpp>
 #include <weir/protocol/http/conditions.hpp>
 #include <weir/protocol/http/cors.hpp>
+#include <weir/protocol/http/credentials.hpp>
 #include <weir/protocol/http/date.hpp>
 #include <weir/protocol/http/event_stream.hpp>
 #include <weir/protocol/http/fields.hpp>
@@ -70,6 +71,7 @@
 #include <weir/protocol/http/percent.hpp>
 #include <weir/protocol/http/query.hpp>
 #include <weir/protocol/http/range.hpp>
+#include <weir/protocol/http/redirect.hpp>
 #include <weir/protocol/http/request_head.hpp>
 #include <weir/protocol/http/response_head.hpp>
 #include <weir/protocol/http/status.hpp>
@@ -135,6 +137,8 @@
 #include <weir/net/listener.hpp>
 #include <weir/net/peer_endpoint.hpp>
 #include <weir/net/resolve.hpp>
+#include <weir/net/secure.hpp>
+#include <weir/net/security.hpp>
 
 // transport: protocols over a byte stream
 #include <weir/transport/borrowed_frames.hpp>
@@ -220,6 +224,8 @@
 #include <weir/client/lane.hpp>
 #include <weir/client/open.hpp>
 #include <weir/client/open_options.hpp>
+#include <weir/client/proxy_choice.hpp>
+#include <weir/client/route.hpp>
 #include <weir/client/websocket_lane.hpp>
 
 // hub: rooms and fan-out
@@ -238,9 +244,15 @@
 #if defined(WEIR_WITH_STOP_TOKEN)
 #include <weir/coro/stop.hpp>
 #endif
+#if defined(WEIR_WITH_PROXY)
+#include <weir/client/proxy.hpp>
+#endif
 #if defined(WEIR_WITH_ZLIB)
 #include <weir/protocol/ws/deflate.hpp>
 #endif
 #if defined(WEIR_WITH_LIBURING)
 #include <weir/io/uring.hpp>
+#endif
+#if defined(WEIR_WITH_OPENSSL)
+#include <weir/net/tls.hpp>
 #endif

@@ -722,6 +722,8 @@ enum class errc {
     bad_extension,       // an extension that was not offered
     origin_refused,      // the Origin is not one that the server serves
     bad_extension_parameters, // extensions that are malformed, or whose parameters make no sense or were not offered
+    bad_redirect,        // a redirect to what is no URL, or to where it may not lead
+    too_many_redirects,  // more redirects than the limit
 
     // WebSocket frames (RFC 6455 sections 5 to 8)
     reserved_bits = 400, // RSV1, RSV2 or RSV3 set without an extension that defines it
@@ -759,6 +761,31 @@ enum class errc {
     name_unavailable,    // the resolver failed for now
     bad_address,         // not an address
 
+    // proxies
+    bad_proxy = 520,     // a proxy's URL that makes no sense
+    proxy_refused,       // a proxy that answers, but does not connect us; the context has its answer
+    proxy_unauthorized,  // a proxy that wants to know who we are, or does not believe it
+    bad_proxy_answer,    // an answer of a proxy that makes no sense
+
+    // TLS (RFC 8446, RFC 5246, RFC 5280)
+    tls_failed = 550,    // a handshake that failed; the context says why
+    tls_refused,         // the peer refused it, or ended it, by an alert; the context has its name
+    tls_version,         // no version of TLS that both sides speak
+    tls_truncated,       // the stream below ended, and the peer had not said that it would
+    tls_corrupt,         // a record that was changed on its way, or makes no sense
+    tls_renegotiation,   // the peer wanted to renegotiate
+    not_tls,             // what came is not TLS
+    bad_credentials,     // a certificate, a key or a list of our own that cannot be used
+    certificate_missing, // the peer has to have a certificate, and has none
+    certificate_expired,
+    certificate_not_yet_valid,
+    certificate_self_signed,
+    certificate_untrusted,  // it was issued by somebody who is not trusted, or its chain is not complete
+    certificate_wrong_host, // it is for other names
+    certificate_revoked,
+    certificate_not_pinned, // its key is not one that was asked for
+    certificate_rejected,   // anything else that is wrong with it
+
     // tests
     injected = 600,      // a failure that a test asked for
     check_failed,        // what a test wanted to hold does not
@@ -774,6 +801,7 @@ enum class condition {
     limit,         // something was larger than a limit allows
     misuse,        // the caller asked for something that cannot be
     unreachable,   // the peer could not be found, reached or spoken to
+    untrusted,     // the peer could not prove who it is
 };
 
 namespace detail {
@@ -816,6 +844,8 @@ namespace detail {
     case errc::bad_extension: return "the server chose an extension that was not offered";
     case errc::origin_refused: return "origin not allowed";
     case errc::bad_extension_parameters: return "malformed extensions, or parameters that do not fit";
+    case errc::bad_redirect: return "a redirect that cannot be followed";
+    case errc::too_many_redirects: return "too many redirects";
     case errc::reserved_bits: return "reserved bits set";
     case errc::reserved_opcode: return "reserved opcode";
     case errc::fragmented_control: return "fragmented control frame";
@@ -846,6 +876,27 @@ namespace detail {
     case errc::name_not_found: return "name not found";
     case errc::name_unavailable: return "name resolution failed for now";
     case errc::bad_address: return "malformed address";
+    case errc::bad_proxy: return "malformed proxy";
+    case errc::proxy_refused: return "refused by the proxy";
+    case errc::proxy_unauthorized: return "the proxy asks for other credentials";
+    case errc::bad_proxy_answer: return "an answer of the proxy that makes no sense";
+    case errc::tls_failed: return "the TLS handshake failed";
+    case errc::tls_refused: return "refused by the peer";
+    case errc::tls_version: return "no version of TLS that both sides speak";
+    case errc::tls_truncated: return "the connection ended, and the peer had not said so: something may be missing";
+    case errc::tls_corrupt: return "a TLS record was changed on its way";
+    case errc::tls_renegotiation: return "the peer wanted to renegotiate";
+    case errc::not_tls: return "the peer does not speak TLS here";
+    case errc::bad_credentials: return "it cannot be used for TLS";
+    case errc::certificate_missing: return "the peer has no certificate";
+    case errc::certificate_expired: return "the certificate has expired";
+    case errc::certificate_not_yet_valid: return "the certificate is not valid yet";
+    case errc::certificate_self_signed: return "the certificate is self-signed";
+    case errc::certificate_untrusted: return "the certificate comes from an unknown authority";
+    case errc::certificate_wrong_host: return "the certificate is for another host";
+    case errc::certificate_revoked: return "the certificate was revoked";
+    case errc::certificate_not_pinned: return "the key of the certificate is not one that was asked for";
+    case errc::certificate_rejected: return "the certificate cannot be accepted";
     case errc::injected: return "failure injected by a test";
     case errc::check_failed: return "a check failed";
     case errc::stalled: return "everybody waits, and nothing is left that could happen";
@@ -861,6 +912,7 @@ namespace detail {
     case errc::closed:
     case errc::end_of_stream:
     case errc::session_lost:
+    case errc::tls_truncated:
     case errc::injected: return condition::disconnected;
     case errc::buffer_full:
     case errc::head_too_large:
@@ -871,7 +923,8 @@ namespace detail {
     case errc::message_too_large:
     case errc::frame_too_large:
     case errc::too_many_fragments:
-    case errc::too_many_controls: return condition::limit;
+    case errc::too_many_controls:
+    case errc::too_many_redirects: return condition::limit;
     case errc::busy:
     case errc::unsupported:
     case errc::no_loop:
@@ -882,12 +935,27 @@ namespace detail {
     case errc::bad_port:
     case errc::url_has_fragment:
     case errc::bad_address:
+    case errc::bad_proxy:
+    case errc::bad_credentials:
     case errc::send_out_of_order:
     case errc::check_failed:
     case errc::stalled: return condition::misuse;
     case errc::session_refused:
+    case errc::proxy_refused:
+    case errc::proxy_unauthorized:
     case errc::name_not_found:
-    case errc::name_unavailable: return condition::unreachable;
+    case errc::name_unavailable:
+    case errc::tls_refused:
+    case errc::tls_version: return condition::unreachable;
+    case errc::certificate_missing:
+    case errc::certificate_expired:
+    case errc::certificate_not_yet_valid:
+    case errc::certificate_self_signed:
+    case errc::certificate_untrusted:
+    case errc::certificate_wrong_host:
+    case errc::certificate_revoked:
+    case errc::certificate_not_pinned:
+    case errc::certificate_rejected: return condition::untrusted;
     default: return condition::protocol;
     }
 }
@@ -911,6 +979,7 @@ public:
         case condition::limit: return "limit exceeded";
         case condition::misuse: return "misuse";
         case condition::unreachable: return "unreachable";
+        case condition::untrusted: return "untrusted";
         }
         return "unknown weir condition";
     }
@@ -975,8 +1044,9 @@ public:
     error(std::error_code code) noexcept : x_code(code) {}
     error(errc code) noexcept : x_code(make_error_code(code)) {}
 
-    // `context` says what was being done and where: "connecting to [::1]:9001".
-    error(std::error_code code, std::string context) : x_code(code), x_context(keep(std::move(context))) {}
+    // `context` says what was being done and where: "connecting to [::1]:9001". It may be empty.
+    error(std::error_code code, std::string context)
+        : x_code(code), x_context(keep(std::move(context))) {}
 
     error(const error& other)
         : x_code(other.x_code), x_context(other.x_context ? keep(*other.x_context) : nullptr) {}
@@ -1014,7 +1084,7 @@ public:
 private:
     // Out of line: errors are destroyed at every end of every wait, and hardly ever hold a text.
     [[gnu::cold, gnu::noinline]] static const std::string* keep(std::string text) {
-        return new std::string(std::move(text));
+        return text.empty() ? nullptr : new std::string(std::move(text));
     }
     [[gnu::cold, gnu::noinline]] static void drop(const std::string* text) noexcept { delete text; }
 
@@ -4980,6 +5050,7 @@ enum class status : std::uint16_t {
     not_found = 404,
     method_not_allowed = 405,
     not_acceptable = 406,
+    proxy_authentication_required = 407,
     request_timeout = 408,
     conflict = 409,
     gone = 410,
@@ -5025,6 +5096,7 @@ constexpr unsigned to_number(status code) noexcept { return static_cast<unsigned
     case status::not_found: return "Not Found";
     case status::method_not_allowed: return "Method Not Allowed";
     case status::not_acceptable: return "Not Acceptable";
+    case status::proxy_authentication_required: return "Proxy Authentication Required";
     case status::request_timeout: return "Request Timeout";
     case status::conflict: return "Conflict";
     case status::gone: return "Gone";
@@ -5679,6 +5751,81 @@ private:
 
 } // namespace weir::inline v0::http
 
+// ==== weir/protocol/http/percent.hpp =================================================================================
+
+// Percent-encoding in paths and queries (RFC 3986 section 2.1).
+//
+// Pure functions of their arguments. What is decoded may hold any byte, NUL and '/' included; whoever makes a file name of
+// it looks at that.
+
+namespace weir::inline v0::http {
+
+// Whether each '%' of `text` has two hexadecimal digits behind it.
+inline bool is_percent_encoded(std::string_view text) noexcept {
+    for (std::size_t at = text.find('%'); at != text.npos; at = text.find('%', at + 3))
+        if (text.size() - at < 3 || hex_value(text[at + 1]) < 0 || hex_value(text[at + 2]) < 0) return false;
+    return true;
+}
+
+// How many bytes `text`, which is so encoded, has when it is decoded.
+inline std::size_t percent_decoded_bytes(std::string_view text) noexcept {
+    std::size_t bytes = text.size();
+    for (const char c : text) bytes -= c == '%' ? 2 : 0;
+    return bytes;
+}
+
+// Appends `text`, which is so encoded, decoded. `plus_is_space`: as forms and the queries made of them have it.
+inline void append_percent_decoded(std::string& to, std::string_view text, bool plus_is_space = false) {
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        if (text[i] == '%') {
+            to += static_cast<char>(hex_value(text[i + 1]) << 4 | hex_value(text[i + 2]));
+            i += 2;
+        } else {
+            to += plus_is_space && text[i] == '+' ? ' ' : text[i];
+        }
+    }
+}
+
+} // namespace weir::inline v0::http
+
+// ==== weir/protocol/http/credentials.hpp =============================================================================
+
+// A name and a password: as a URL has them (RFC 3986, section 3.2.1), and as "Basic" authentication sends them (RFC 7617).
+//
+// Whoever reads such a field's value knows the password: it is not encrypted. Owns its text.
+
+namespace weir::inline v0::http {
+
+struct credentials {
+    std::string user;
+    std::string password;
+
+    bool empty() const noexcept { return user.empty() && password.empty(); }
+
+    // From a URL's user info, "user:password", percent-encoded as it is.
+    [[gnu::cold]] static credentials from_user_info(std::string_view text) {
+        const std::size_t colon = text.find(':');
+        credentials made;
+        append_percent_decoded(made.user, text.substr(0, colon));
+        if (colon != text.npos) append_percent_decoded(made.password, text.substr(colon + 1));
+        return made;
+    }
+
+    // The value of an Authorization or Proxy-Authorization field. `bad_field` for a name with a colon, and for control bytes
+    // in either (RFC 7617, section 2).
+    [[gnu::cold]] result<std::string> basic() const {
+        if (user.find(':') != user.npos) return error(errc::bad_field, "a user's name with a colon in it");
+        std::string both = user;
+        both.append(":").append(password);
+        for (const char each : both)
+            if (static_cast<unsigned char>(each) < 0x20 || each == 0x7F)
+                return error(errc::bad_field, "a user's name or password with a control character in it");
+        return std::string("Basic ").append(base64_encode(as_bytes(both)));
+    }
+};
+
+} // namespace weir::inline v0::http
+
 // ==== weir/protocol/http/limits.hpp ==================================================================================
 
 // How large an HTTP head may be.
@@ -6113,43 +6260,6 @@ std::string_view media_type_of(std::string_view name) noexcept {
         for (const entry& each : known)
             if (equal_ignoring_case(name.substr(dot + 1), each.ending)) return each.type;
     return "application/octet-stream";
-}
-
-} // namespace weir::inline v0::http
-
-// ==== weir/protocol/http/percent.hpp =================================================================================
-
-// Percent-encoding in paths and queries (RFC 3986 section 2.1).
-//
-// Pure functions of their arguments. What is decoded may hold any byte, NUL and '/' included; whoever makes a file name of
-// it looks at that.
-
-namespace weir::inline v0::http {
-
-// Whether each '%' of `text` has two hexadecimal digits behind it.
-inline bool is_percent_encoded(std::string_view text) noexcept {
-    for (std::size_t at = text.find('%'); at != text.npos; at = text.find('%', at + 3))
-        if (text.size() - at < 3 || hex_value(text[at + 1]) < 0 || hex_value(text[at + 2]) < 0) return false;
-    return true;
-}
-
-// How many bytes `text`, which is so encoded, has when it is decoded.
-inline std::size_t percent_decoded_bytes(std::string_view text) noexcept {
-    std::size_t bytes = text.size();
-    for (const char c : text) bytes -= c == '%' ? 2 : 0;
-    return bytes;
-}
-
-// Appends `text`, which is so encoded, decoded. `plus_is_space`: as forms and the queries made of them have it.
-inline void append_percent_decoded(std::string& to, std::string_view text, bool plus_is_space = false) {
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        if (text[i] == '%') {
-            to += static_cast<char>(hex_value(text[i + 1]) << 4 | hex_value(text[i + 2]));
-            i += 2;
-        } else {
-            to += plus_is_space && text[i] == '+' ? ' ' : text[i];
-        }
-    }
 }
 
 } // namespace weir::inline v0::http
@@ -6680,6 +6790,93 @@ private:
 // Reads `text` as an absolute URL: errc::bad_url, bad_scheme, bad_host, bad_port, or url_has_fragment where a WebSocket
 // URL has one. The fragment of an http or https URL is dropped.
 inline result<url> parse_url(std::string_view text) { return detail::url_parser(text).parse(); }
+
+} // namespace weir::inline v0::http
+
+// ==== weir/protocol/http/redirect.hpp ================================================================================
+
+// Where a redirect leads (RFC 9110, sections 10.2.2 and 15.4).
+//
+// Pure functions. A redirect never leads from a URL with TLS to one without, and never brings a user along; what else a client
+// takes with it to another origin is the client's affair.
+
+namespace weir::inline v0::http {
+
+// Whether an answer of that status, with a Location, says where to ask instead, by the same method where that was GET.
+constexpr bool is_redirect(status code) noexcept {
+    return code == status::moved_permanently || code == status::found || code == status::see_other ||
+           code == status::temporary_redirect || code == status::permanent_redirect;
+}
+
+// Whether both have the same host and port, and both TLS or neither: http://a and ws://a are of one origin.
+inline bool same_origin(const url& a, const url& b) noexcept {
+    return a.secure() == b.secure() && a.host() == b.host() && a.port() == b.port();
+}
+
+namespace detail {
+
+// RFC 3986, section 5.2.4: a path without its "." and "..".
+template <class = void>
+std::string without_dots(std::string_view path) {
+    std::string made;
+    while (!path.empty()) { // a segment with the slash before it at a time
+        const std::size_t end = path.find('/', 1);
+        const std::string_view segment = path.substr(0, end);
+        const bool last = end == path.npos;
+        path = last ? std::string_view() : path.substr(end);
+        const bool up = segment == "/..";
+        if (up) made.resize(made.rfind('/') == made.npos ? 0 : made.rfind('/'));
+        if (!up && segment != "/.")
+            made += segment;
+        else if (last)
+            made += '/';
+    }
+    return made;
+}
+
+// RFC 3986, section 5.2.2: the text of the URL that `location`, which has no scheme, means at `from`.
+template <class = void>
+std::string resolved(const url& from, std::string_view location) {
+    std::string made(to_text(from.scheme()));
+    if (location.starts_with("//")) return made.append(":").append(location);
+    made.append("://").append(from.host_field());
+    if (location.empty()) return made.append(from.target());
+    if (location[0] == '?') return made.append(from.path()).append(location);
+    const std::size_t query = location.find('?');
+    std::string path(location[0] == '/' ? std::string_view() : from.path().substr(0, from.path().rfind('/') + 1));
+    made.append(without_dots(path.append(location.substr(0, query))));
+    return query == location.npos ? made : made.append(location.substr(query));
+}
+
+} // namespace detail
+
+// The URL that the Location of an answer means to whoever has asked `from`. For a WebSocket URL "http" and "https" mean "ws"
+// and "wss". `errc::bad_redirect` for what is no URL, has a user, or would leave TLS; the context quotes it.
+template <class = void>
+[[gnu::cold]] result<url> redirected(const url& from, std::string_view location) {
+    constexpr std::size_t most_quoted = 80;
+    const auto refused = [&](std::string_view why) {
+        std::string context = "Location: \"";
+        return error(errc::bad_redirect, context.append(detail::printable(location, most_quoted)).append("\", ").append(why));
+    };
+    std::string_view to = location.substr(0, location.find('#')); // a fragment is not for the server
+    std::string text;
+    const std::size_t colon = to.find(':');
+    if (colon == to.npos || colon > to.find_first_of("/?")) {
+        text = detail::resolved(from, to);
+    } else if (from.scheme() == url_scheme::ws || from.scheme() == url_scheme::wss) {
+        const std::string_view scheme = to.substr(0, colon);
+        text = equal_ignoring_case(scheme, "http") ? "ws" : equal_ignoring_case(scheme, "https") ? "wss" : scheme;
+        text.append(to.substr(colon));
+    } else {
+        text = to;
+    }
+    result<url> made = parse_url(text);
+    if (!made) return refused(made.error().code().message());
+    if (text.find('@') < text.find_first_of("/?", text.find("://") + 3)) return refused("with a user in it");
+    if (from.secure() && !made->secure()) return refused("which leaves TLS");
+    return made;
+}
 
 } // namespace weir::inline v0::http
 
@@ -8512,6 +8709,9 @@ public:
 
     // What broke the stream; empty while it is whole.
     std::error_code failure() const noexcept { return x_failure; }
+
+    // What was being done then, and with whom, where that is known: what the context of an `error` says.
+    virtual std::string failure_detail() const { return {}; }
 
     // The descriptor below; -1 where there is none.
     virtual int descriptor() const noexcept { return -1; }
@@ -10851,15 +11051,18 @@ task<result<sequence<endpoint>>> resolve(std::string host, std::uint16_t port, L
 
 // Connecting to an address, to one of several, or to a name and a port.
 //
-// The stream belongs to the loop that runs this thread. Addresses are tried one after the other, families taking turns;
-// the error is that of the last one which this machine has a way to, and says "connecting to 127.0.0.1:9 (name)". All of it
-// ends at once when it is cancelled, by `.within` for instance, and leaves nothing behind.
+// The stream belongs to the loop that runs this thread. Of several addresses one more is tried each time that one has failed,
+// or that the last one has been silent for a moment, IPv6 and IPv4 taking turns; the first that answers is taken, and the
+// others are closed (RFC 8305, "happy eyeballs"). The error names all that were tried, and why each failed:
+// "connecting to localhost: [::1]:9: Network is unreachable; 127.0.0.1:9: Connection refused". All of it ends at once when it is
+// cancelled, by `.within` for instance, and leaves nothing behind.
 
 namespace weir::inline v0::net {
 
 struct connect_options {
-    // How long an address may take while there is another one to try. A system gives up after minutes by itself.
-    std::chrono::nanoseconds attempt = std::chrono::seconds(5);
+    // How long the address that was tried last may be silent before the next one is tried beside it (RFC 8305, section 5).
+    // Shorter is quicker where one family does not work, and makes more connections that are thrown away.
+    std::chrono::nanoseconds stagger = std::chrono::milliseconds(250);
     lookup_function lookup = nullptr; // how a name becomes addresses; null for `system_lookup`
 };
 static_assert(std::is_trivially_copyable_v<connect_options>);
@@ -10915,24 +11118,78 @@ inline bool is_out_of_reach(const error& why) noexcept {
            why == std::errc::address_family_not_supported;
 }
 
-// One after the other. Trying several at once (RFC 8305 5) would go here.
+// Attempts to connect to several addresses, of which the first to succeed wins. It must outlive its `run`.
 template <class = void>
-task<result<owned<io::stream>>> connect_any(sequence<endpoint> to, std::string name,
-                                                             std::chrono::nanoseconds attempt) {
-    interleave_families(to);
-    error failure(errc::bad_address, "connecting to no address");
-    for (std::size_t i = 0; i < to.size(); ++i) {
-        const bool last = i + 1 == to.size();
-        task<result<owned<io::stream>>> next = connect_one(to[i], name);
-        const std::chrono::nanoseconds bound = last ? io::loop::forever : attempt;
-        result<owned<io::stream>> made = co_await std::move(next).within(bound);
-        if (made || made.error() == errc::canceled) co_return made;
-        if (made.error().context().empty())
-            failure = connect_error(made.error(), to[i], name);
-        else if (i == 0 || !is_out_of_reach(made.error()))
-            failure = made.error();
+class contest {
+public:
+    contest(sequence<endpoint>&& to, std::string&& name) : x_to(std::move(to)), x_name(std::move(name)), x_failures(x_to.size()) {}
+
+    task<result<owned<io::stream>>> run(std::chrono::nanoseconds stagger) {
+        scope attempts; // the losers end with it
+        for (std::size_t next = 0; !x_winner && (next < x_to.size() || x_under_way > 0);) {
+            if (next < x_to.size()) {
+                ++x_under_way;
+                attempts.spawn(attempt(next++));
+            }
+            x_ended.reset();
+            const result<> told = co_await x_ended.wait().within(next < x_to.size() ? stagger : io::loop::forever);
+            if (!told && told.error() == errc::canceled) co_return told.error();
+        }
+        if (x_winner) co_return std::move(x_winner);
+        co_await attempts.join(); // for exceptions
+        co_return failure();
     }
-    co_return failure;
+
+private:
+    static constexpr std::size_t most_named = 8;
+
+    // Ends an attempt, however it does.
+    struct last {
+        contest& of;
+        ~last() {
+            --of.x_under_way;
+            of.x_ended.set();
+        }
+    };
+
+    task<> attempt(std::size_t which) {
+        const last at_the_end{*this};
+        result<owned<io::stream>> made = co_await connect_one(x_to[which], std::string());
+        if (!made)
+            x_failures[which] = std::move(made).error();
+        else if (!x_winner)
+            x_winner = std::move(*made);
+    }
+
+    // All failures, the one that says most at the end.
+    error failure() const {
+        std::size_t telling = 0;
+        for (std::size_t i = 1; i < x_to.size(); ++i)
+            if (!is_out_of_reach(x_failures[i])) telling = i;
+        std::string text = concat({"connecting to ", x_name, x_name.empty() ? "" : ": "});
+        for (std::size_t i = 0, named = 1; i < x_to.size() && named < most_named; ++i)
+            if (i != telling && ++named)
+                text.append(x_to[i].to_string()).append(": ").append(x_failures[i].code().message()).append("; ");
+        if (x_to.size() > most_named) text.append(number_text(x_to.size() - most_named)).append(" more; ");
+        return error(x_failures[telling].code(), text.append(x_to[telling].to_string()));
+    }
+
+    sequence<endpoint> x_to;
+    std::string x_name;
+    sequence<error> x_failures;
+    owned<io::stream> x_winner;
+    event x_ended;
+    std::size_t x_under_way = 0;
+};
+
+template <class = void>
+task<result<owned<io::stream>>> connect_any(sequence<endpoint> to, std::string name, std::chrono::nanoseconds stagger) {
+    if (!io::loop::current()) co_return errc::no_loop;
+    if (to.empty()) co_return error(errc::bad_address, "connecting to no address");
+    if (to.size() == 1) co_return co_await connect_one(to[0], std::move(name));
+    interleave_families(to);
+    contest<> attempts(std::move(to), std::move(name));
+    co_return co_await attempts.run(stagger);
 }
 
 } // namespace detail
@@ -10943,10 +11200,10 @@ task<result<owned<io::stream>>> connect(endpoint to) {
     return detail::connect_one(to, std::string());
 }
 
-// Connects to the first of several addresses that answers.
+// Connects to the first of several addresses that answers, trying them in this order but for the families.
 template <class = void>
 task<result<owned<io::stream>>> connect(sequence<endpoint> to, connect_options options = {}) {
-    return detail::connect_any(std::move(to), std::string(), options.attempt);
+    return detail::connect_any(std::move(to), std::string(), options.stagger);
 }
 
 // Connects to a port of a host, which is a name or an address in textual form.
@@ -10956,7 +11213,7 @@ task<result<owned<io::stream>>> connect(std::string host, std::uint16_t port,
     result<sequence<endpoint>> found = co_await resolve(host, port, options.lookup);
     if (!found) co_return found.error();
     if (endpoint::ip(host, port)) host.clear(); // nothing to add to the address
-    co_return co_await detail::connect_any(std::move(*found), std::move(host), options.attempt);
+    co_return co_await detail::connect_any(std::move(*found), std::move(host), options.stagger);
 }
 
 } // namespace weir::inline v0::net
@@ -11294,6 +11551,90 @@ namespace detail {
 
 } // namespace weir::inline v0::net
 
+// ==== weir/net/security.hpp ==========================================================================================
+
+// What secures streams: the seam between weir and a TLS library.
+//
+// Whoever connects or serves asks one of these for a stream over the one that it has; nothing else of weir knows of TLS.
+// <weir/net/tls.hpp> has both over OpenSSL, `weir::tls_client` and `weir::tls_server`, and makes the first of them the
+// default of the whole program. They outlive what they begin, unless they say otherwise.
+
+namespace weir::inline v0::net {
+
+class client_security {
+public:
+    // Begins a handshake over `plain`, which is connected already, to a server that has to be `host`: a name, or an address in
+    // textual form. The stream that it gives belongs to the loop of this thread; its `connected()` says when the handshake
+    // has come to an end. `port` only tells one server of that name from others.
+    virtual result<owned<io::stream>> begin(owned<io::stream> plain, const std::string& host, std::uint16_t port) = 0;
+
+protected:
+    ~client_security() = default;
+};
+
+class server_security {
+public:
+    // Whether it has what it needs, asked before the server listens.
+    virtual result<> check() const = 0;
+
+    // A stream over `plain`, which somebody has connected to us. It belongs to the loop of this thread and shakes hands when
+    // it is first filled or written to. Null when there is no memory for it.
+    virtual owned<io::stream> begin(owned<io::stream> plain) noexcept = 0;
+
+protected:
+    ~server_security() = default;
+};
+
+namespace detail {
+
+// What clients use that name nothing else: set, before main, by the units that include a library's header.
+using client_security_function = client_security& (*)();
+inline client_security_function default_client_security = nullptr;
+
+} // namespace detail
+
+// The security that a client uses who was given `chosen`; null where there is none.
+inline client_security* security_of(client_security* chosen) noexcept {
+    if (chosen || !detail::default_client_security) return chosen;
+    return &detail::default_client_security();
+}
+
+} // namespace weir::inline v0::net
+
+// ==== weir/net/secure.hpp ============================================================================================
+
+// Shaking hands over a stream, in a coroutine: the step between connecting and talking.
+//
+// The stream may be any that is connected: a socket, a tunnel through a proxy, another secured one. Cancelling the wait
+// closes it. Errors say what failed and for whom: "checking the certificate of example.com: it was valid until ...".
+
+namespace weir::inline v0::net {
+
+// What a program lacks that asks for TLS and has none.
+inline constexpr std::string_view lacks_security =
+    "TLS: no file of this program includes <weir/net/tls.hpp>, or defines WEIR_WITH_OPENSSL before the single header";
+
+// `by` has to live until it has ended; null for the program's default.
+template <class = void>
+task<result<owned<io::stream>>> secure(owned<io::stream> plain, std::string host, std::uint16_t port, client_security* by = nullptr) {
+    client_security* const found = security_of(by);
+    if (!found) co_return error(errc::unsupported, std::string(lacks_security));
+    result<owned<io::stream>> made = found->begin(std::move(plain), host, port);
+    if (!made) co_return made;
+    io::stream& shaking = **made;
+    {
+        io::stream_signal signal(shaking);
+        while (shaking.connected() == io::status::blocked) {
+            const result<> told = co_await signal.writable();
+            if (!told) co_return told.error();
+        }
+    }
+    if (shaking.connected() == io::status::failed) co_return error(shaking.failure(), shaking.failure_detail());
+    co_return made;
+}
+
+} // namespace weir::inline v0::net
+
 // ==== weir/transport/borrowed_frames.hpp =============================================================================
 
 // Frames whose payloads lie in memory that somebody promises to keep until they are written.
@@ -11365,7 +11706,7 @@ public:
             switch (x_stream.fill(x_lease)) {
             case io::status::ready: x_rest = x_lease.bytes; co_return true;
             case io::status::end: co_return false;
-            case io::status::failed: co_return x_stream.failure();
+            case io::status::failed: co_return failure();
             case io::status::blocked: break;
             }
             const result<> told = co_await x_signal.readable();
@@ -11379,7 +11720,7 @@ public:
         for (;;) {
             bytes = bytes.subspan(x_stream.write_piece(bytes));
             if (bytes.empty()) co_return result<>();
-            if (x_stream.failure()) co_return x_stream.failure();
+            if (x_stream.failure()) co_return failure();
             const result<> told = co_await x_signal.writable();
             if (!told) co_return told.error();
         }
@@ -11409,6 +11750,11 @@ public:
     }
 
 private:
+    template <class = void>
+    error failure() const {
+        return error(x_stream.failure(), x_stream.failure_detail());
+    }
+
     io::stream& x_stream;
     io::stream_signal x_signal;
     io::lease x_lease;
@@ -15737,13 +16083,12 @@ class farewell final : public list_node<farewell>, private io::stream_observer, 
 public:
     static constexpr std::chrono::nanoseconds patience = std::chrono::seconds(2);
 
-    // Writes `words`, as far as they fit at once, and ends this side. `count` is one more as long as it lives.
+    // Writes `words`, which have static duration, and ends this side. `count` is one more as long as it lives.
     [[gnu::cold]] farewell(owned<io::stream> stream, bytes_view words, scheduler& on, std::size_t& count) noexcept
-        : x_stream(std::move(stream)), x_scheduler(on), x_count(count) {
+        : x_stream(std::move(stream)), x_words(words), x_scheduler(on), x_count(count) {
         ++x_count;
         x_stream->observe(this);
-        x_stream->write_piece(words);
-        x_stream->shutdown_write();
+        on_writable();
         x_scheduler.arm(*this, patience);
         on_readable();
     }
@@ -15764,11 +16109,16 @@ private:
             if (what != io::status::ready) return x_scheduler.post(*this); // not from within the stream's call
         }
     }
-    void on_writable() noexcept override {}
+    [[gnu::cold]] void on_writable() noexcept override {
+        if (x_words.empty()) return;
+        x_words = x_words.subspan(x_stream->write_piece(x_words));
+        if (x_words.empty() || x_stream->failure()) x_stream->shutdown_write();
+    }
     void run() noexcept override { delete this; }
     void expire() noexcept override { delete this; }
 
     owned<io::stream> x_stream;
+    bytes_view x_words; // that are still to be said
     scheduler& x_scheduler;
     std::size_t& x_count;
     int x_fills = 0;
@@ -15866,6 +16216,10 @@ struct server_options {
     // A socket that listens already, of a supervisor for instance, in place of host and port. It is taken over.
     std::optional<int> descriptor = {};
 
+    // What makes it `wss://` and `https://`: a `weir::tls_server` of <weir/net/tls.hpp>, which must outlive the server. Null:
+    // nothing is encrypted.
+    net::server_security* tls = nullptr;
+
     // How many connections there may be at once, HTTP ones included. More are answered 503 with a Retry-After, without
     // a look at their request. Without a value: the soft limit of descriptors (`ulimit -n`) at the start, less 128 (a
     // quarter of a small one) for files, connections that handlers make, and those that are refused. With fewer
@@ -15877,8 +16231,8 @@ struct server_options {
     // and phone networks share one. Set it where clients connect directly, with room for those.
     std::optional<std::size_t> connections_per_address = {};
 
-    // How long a client may take to send the head of its first request, and to take in each 64 KiB of an answer. One
-    // that is slower to send gets 408, one that is slower to read is broken off.
+    // How long a client may take to send the head of its first request, TLS's own handshake included, and to take in each 64
+    // KiB of an answer. One that is slower to send gets 408, one that is slower to read is broken off.
     std::chrono::nanoseconds handshake_timeout = std::chrono::seconds(10);
 
     // How long an HTTP connection is kept for another request.
@@ -18685,7 +19039,7 @@ private:
                 could_not_read(x_parser.started() ? error(errc::end_of_stream, "in the middle of an HTTP head")
                                                   : error(errc::end_of_stream));
                 return true;
-            case io::status::failed: return could_not_read(x_stream.failure()), true;
+            case io::status::failed: return could_not_read(error(x_stream.failure(), x_stream.failure_detail())), true;
             }
         }
     }
@@ -18746,7 +19100,10 @@ private:
     [[gnu::cold]] void could_not_read(const error& why) {
         const bool started = x_parser.started();
         const bool half = why == errc::end_of_stream && started;
-        if (why == condition::protocol || why == condition::limit || half) {
+        if (x_stream.failure() && x_stream.failure() == why.code()) {
+            if (why.context().empty()) return;
+            note(why == condition::disconnected ? log_level::debug : log_level::warning, why.context(), why); // of TLS
+        } else if (why == condition::protocol || why == condition::limit || half) {
             note(log_level::warning, concat({"not a request: ", why.message()}), why);
             refuse(http::status_for(why), why.message());
         } else if (why == errc::timed_out && started) {
@@ -18969,6 +19326,7 @@ public:
                     outcome = std::move(stream).error();
                 break;
             }
+            if (x_server.options.tls && !secure(*stream)) continue;
             admission::place here = x_admission.admit(*stream);
             if (here) x_clients.spawn(serve(std::move(*stream), std::move(here)));
         }
@@ -18981,6 +19339,12 @@ public:
     }
 
 private:
+    // False when there is no memory for it.
+    [[gnu::cold]] bool secure(owned<io::stream>& stream) {
+        stream = x_server.options.tls->begin(std::move(stream));
+        return static_cast<bool>(stream);
+    }
+
     // The HTTP side of a connection. Its frame is gone before the WebSocket side begins, which may last for days.
     [[gnu::cold]] task<> serve(owned<io::stream> stream, admission::place here) {
         std::string thrown;
@@ -19220,6 +19584,7 @@ public:
         if (bad_port) return error(errc::bad_port, "listening on port " + std::to_string(options.port));
         const result<> ready = x_setup.plain ? x_setup.plain->check() : result<>();
         if (!ready) return ready.error();
+        if (const result<> secured = options.tls ? options.tls->check() : result<>(); !secured) return secured.error();
         x_listener = nullptr;
         result<net::listener> made =
             options.descriptor
@@ -19337,9 +19702,11 @@ private:
     [[gnu::cold]] std::string where() const {
         if (x_local.port() == 0) return x_local.to_string();
         if (x_local == net::endpoint::any_ipv6(x_local.port()) || x_local == net::endpoint::any_ipv4(x_local.port()))
-            return concat({"http://localhost:", number_text(x_local.port()), " (all addresses)"});
-        return concat({"http://", x_local.to_string()});
+            return concat({scheme(), "localhost:", number_text(x_local.port()), " (all addresses)"});
+        return concat({scheme(), x_local.to_string()});
     }
+
+    [[gnu::cold]] std::string_view scheme() const noexcept { return x_setup.options.tls ? "https://" : "http://"; }
 
     // Where the loop has its events from; why, if that needs saying.
     [[gnu::cold]] static std::string with() {
@@ -19390,13 +19757,49 @@ channel_route& add_channel(server& to, server_setup& setup, std::string_view pat
 
 } // namespace weir::inline v0::detail
 
+// ==== weir/client/proxy_choice.hpp ===================================================================================
+
+// What the options of a client say about the way to the server: straight, or through a proxy.
+//
+// `weir::proxy(url)` and `weir::proxy_of_environment()` of the leaf header client/proxy.hpp make one. Trivially copyable; what it
+// names is copied by the call that is given it.
+
+namespace weir::inline v0 {
+
+namespace detail {
+struct route;
+}
+
+class proxy_choice {
+public:
+    // Goes a route, as `setting` has it. The route outlives the task.
+    using function = task<result<owned<io::stream>>> (*)(detail::route& along, std::string setting);
+
+    // Straight to the server.
+    constexpr proxy_choice() noexcept = default;
+
+    constexpr proxy_choice(function by, std::string_view setting) noexcept : x_function(by), x_setting(setting) {}
+
+    // How it goes; null for straight.
+    constexpr function by() const noexcept { return x_function; }
+    constexpr std::string_view setting() const noexcept { return x_setting; }
+
+private:
+    function x_function = nullptr;
+    std::string_view x_setting;
+};
+
+static_assert(std::is_trivially_copyable_v<proxy_choice> && std::is_trivially_destructible_v<proxy_choice>);
+
+} // namespace weir::inline v0
+
 // ==== weir/client/connect_options.hpp ================================================================================
 
 // How a client opens a connection.
 
 namespace weir::inline v0 {
 
-// What a server said that did not let us in.
+// What a server said that did not let us in, or a proxy that did not let us through.
 struct connect_refusal {
     http::response_head head; // status and fields, such as WWW-Authenticate or Retry-After; fields.empty(): no answer
     std::string body;         // its beginning, as it came: at most `most_body_bytes`
@@ -19406,9 +19809,11 @@ struct connect_refusal {
 
 // What the spans and views name is copied by the call that is given them.
 struct connect_options {
-    // Further fields of the request, such as Authorization, Cookie or Origin. Those of the handshake itself may not be
-    // among them.
+    // Further fields of the request, such as Authorization or Origin. Those of the handshake itself may not be among them.
     std::span<const http::field> headers = {};
+
+    // Names and values that the request's Cookie field has.
+    std::span<const http::field> cookies = {};
 
     // The subprotocols that this side speaks, the preferred one first; `ws.subprotocol()` is what the server chose, or
     // empty: whoever cannot do without looks at it.
@@ -19417,9 +19822,27 @@ struct connect_options {
     // How long it may take from the first step to the end of the handshake, name resolution included.
     std::chrono::nanoseconds timeout = std::chrono::seconds(10);
 
-    // Where the answer of a server goes that refuses, besides the error's message; null for nowhere. It must live until
-    // `connect` has ended.
+    // Where the answer of a server or a proxy goes that refuses, besides the error's message; null for nowhere. It must live
+    // until `connect` has ended.
     connect_refusal* refusal = nullptr;
+
+    // How many redirects are followed, one after the other; 0 for none: a redirect is then an answer like others. They do not lead
+    // from wss:// to ws://. To another origin nothing goes along of the URL's user, the cookies and the further fields, but Origin,
+    // User-Agent and Accept-Language.
+    unsigned redirects = 0;
+
+    // The proxy to go through: `weir::proxy("socks5://localhost:1080")` or `weir::proxy_of_environment()`, of client/proxy.hpp.
+    // None by default, whatever the environment says.
+    proxy_choice proxy = {};
+
+    // The path of a Unix socket, or "@name", in the place of where the URL's host is; proxies are not for it. Empty: none.
+    std::string_view socket_path = {};
+
+    // How long the address that was tried last may be silent before the next one is tried beside it; see net/connect.hpp.
+    std::chrono::nanoseconds stagger = std::chrono::milliseconds(250);
+    // How `wss://` is spoken: a `weir::tls_client` of one's own, which must live until `connect` has ended. Null for the
+    // one of all that <weir/net/tls.hpp> brings.
+    net::client_security* tls = nullptr;
 
     // Bounds for the server's answer.
     http::head_limits head = {};
@@ -19435,6 +19858,65 @@ static_assert(std::is_trivially_copyable_v<connect_options> && std::is_trivially
 
 } // namespace weir::inline v0
 
+// ==== weir/client/route.hpp ==========================================================================================
+
+// The way to a server, up to a stream that reaches it.
+//
+// It is gone in steps, and each says what it is about to do: where a deadline cuts one short, that is what the error tells. Not
+// there: TLS, which lies upon the stream, whatever the stream lies upon.
+
+namespace weir::inline v0::detail {
+
+// Whom to reach, and how.
+struct route {
+    std::string host;
+    std::uint16_t port = 0;
+    bool secure = false;                 // what will be said there is under TLS
+    net::endpoint at = {};               // where it is: a Unix socket, say. Without one it is where `host` is
+    net::connect_options how = {};
+    net::client_security* tls = nullptr; // how a proxy is spoken to that has TLS of its own
+    connect_refusal* refusal = nullptr;  // where the answer of a proxy goes that refuses
+    std::string doing = {};              // the step that has begun, for an error that says nothing itself: "resolving NAME"
+};
+
+// "where: what", or one of them.
+inline error explained(std::error_code why, std::string where, std::string_view what) {
+    if (!what.empty()) where.append(where.empty() ? "" : ": ").append(what);
+    return error(why, std::move(where));
+}
+
+// "connecting to 127.0.0.1:80 or [::1]:80".
+template <class = void>
+std::string connecting_to(const sequence<net::endpoint>& all) {
+    constexpr std::size_t most_named = 8;
+    std::string text = "connecting to ";
+    for (std::size_t i = 0; i < all.size() && i < most_named; ++i) text.append(i ? " or " : "").append(all[i].to_string());
+    return all.size() > most_named ? text.append(" or ").append(number_text(all.size() - most_named)).append(" more") : text;
+}
+
+// To one host, with nothing in between. `before` is said before each step.
+template <class = void>
+task<result<owned<io::stream>>> go_straight(route& along, std::string host, std::uint16_t port, std::string before) {
+    along.doing = concat({before, "resolving ", host});
+    result<sequence<net::endpoint>> found = co_await net::resolve(std::move(host), port, along.how.lookup);
+    if (!found) co_return std::move(found).error();
+    along.doing = before.append(connecting_to(*found));
+    co_return co_await net::connect(std::move(*found), along.how);
+}
+
+// As it was chosen. `setting` is that of the choice.
+template <class = void>
+task<result<owned<io::stream>>> go(route& along, proxy_choice::function by, std::string setting) {
+    if (along.at) {
+        along.doing.assign("connecting to ").append(along.at.to_string());
+        return net::connect(along.at);
+    }
+    if (by) return by(along, std::move(setting));
+    return go_straight(along, along.host, along.port, std::string());
+}
+
+} // namespace weir::inline v0::detail
+
 // ==== weir/client/connect.hpp ========================================================================================
 
 // Opening a WebSocket connection from a URL.
@@ -19442,8 +19924,9 @@ static_assert(std::is_trivially_copyable_v<connect_options> && std::is_trivially
 //     auto ws = co_await weir::connect("ws://localhost:9001/echo");
 //     if (!ws) std::puts(ws.error().message().c_str());
 //
-// Resolves the name off the loop's thread, connects, and shakes hands, all within one deadline. Errors say what was being
-// done and where: "opening ws://localhost:9001/echo: connecting to 127.0.0.1:9001: Connection refused".
+// Resolves the name off the loop's thread, connects, secures the connection for `wss://`, and shakes hands, all within one deadline,
+// and again for each redirect that is followed. Errors say what was being done and where: "opening ws://localhost:9001/echo:
+// connecting to 127.0.0.1:9001: Connection refused".
 
 namespace weir::inline v0 {
 
@@ -19453,40 +19936,96 @@ namespace detail {
 struct opening {
     http::url url;
     http::request_head request;
-    connect_options options; // its spans are not looked at any more
+    connect_options options; // its spans and views are not looked at any more
     std::string where;       // "opening URL", for errors
-    std::string doing = {};  // the step that has begun, for an error that says nothing itself: "resolving NAME"
+    detail::route route = {};
+    std::string proxy = {};    // the setting of `options.proxy`
+    std::string location = {}; // where a redirect leads that is to be followed
+    unsigned redirects = 0;    // so many were followed
 };
 
-// "where: what", or one of them.
-inline error explained(std::error_code why, std::string where, std::string_view what) {
-    if (!what.empty()) where.append(where.empty() ? "" : ": ").append(what);
-    return error(why, std::move(where));
+// Takes "ws+unix:PATH" or "ws+unix:PATH:TARGET" apart, with or without "//" before the path, which is percent-encoded where it has
+// a colon. False for another scheme.
+template <class = void>
+bool split_unix_url(std::string_view text, std::string& path, std::string& url) {
+    constexpr std::string_view scheme = "ws+unix:";
+    if (!http::equal_ignoring_case(text.substr(0, scheme.size()), scheme)) return false;
+    text.remove_prefix(scheme.size());
+    if (text.starts_with("//")) text.remove_prefix(2);
+    const std::size_t colon = text.find(':');
+    path.clear();
+    if (http::is_percent_encoded(text.substr(0, colon))) http::append_percent_decoded(path, text.substr(0, colon));
+    url = "ws://localhost";
+    if (colon != text.npos) url.append(text.substr(colon + 1).starts_with('/') ? "" : "/").append(text.substr(colon + 1));
+    return true;
+}
+
+// The fields that the caller wishes, that of the cookies, and that of the URL's user, which are kept in `texts`.
+template <class = void>
+result<sequence<http::field>> fields_of(const http::url& url, const connect_options& options, std::string (&texts)[2]) {
+    sequence<http::field> all;
+    bool authorized = false, with_cookies = false;
+    for (const http::field& each : options.headers) {
+        authorized = authorized || http::equal_ignoring_case(each.name, "Authorization");
+        with_cookies = with_cookies || http::equal_ignoring_case(each.name, "Cookie");
+        all.push_back(each);
+    }
+    for (const http::field& each : options.cookies) { // RFC 6265, sections 4.1.1 and 4.2.1
+        if (!http::is_token(each.name) || !http::is_field_value(each.value) || each.value.find_first_of(" \",;\\") != each.value.npos)
+            return error(errc::bad_field, concat({"the cookie \"", http::detail::printable(each.name, 80), "\" cannot be sent"}));
+        texts[0].append(texts[0].empty() ? "" : "; ").append(each.name).append("=").append(each.value);
+    }
+    if (!url.user_info().empty()) {
+        if (authorized) return error(errc::bad_field, "a user in the URL and an Authorization field");
+        result<std::string> basic = http::credentials::from_user_info(url.user_info()).basic();
+        if (!basic) return std::move(basic).error();
+        texts[1] = std::move(*basic);
+        all.push_back({"Authorization", texts[1]});
+    }
+    if (texts[0].empty()) return all;
+    if (with_cookies) return error(errc::bad_field, "cookies and a Cookie field");
+    all.push_back({"Cookie", texts[0]});
+    return all;
 }
 
 template <class = void>
 result<opening> prepare(std::string_view text, const connect_options& options) {
     io::loop* const on = io::loop::current();
     if (!on) return error(errc::no_loop, "opening a connection");
-    result<http::url> url = http::parse_url(text);
+    std::string path(options.socket_path), of_unix;
+    const bool is_unix = split_unix_url(text, path, of_unix);
+    result<http::url> url = http::parse_url(is_unix ? std::string_view(of_unix) : text);
     if (!url) return explained(url.error(), "opening a connection", url.error().context());
+    result<net::endpoint> at = path.empty() && !is_unix ? net::endpoint() : net::endpoint::local(path);
+    if (!at) return explained(at.error(), "opening a connection", at.error().context());
     std::string where = "opening ";
-    where.append(http::to_text(url->scheme())).append("://"); // without a password
-    where.append(url->host_field()).append(url->target());
-    if (!url->user_info().empty())
-        return explained(errc::unsupported, where, "a user in the URL; send an Authorization field");
-    if (url->secure()) return explained(errc::unsupported, where, "TLS");
-    if (url->scheme() != http::url_scheme::ws) return explained(errc::bad_scheme, where, "it should be ws://");
+    if (is_unix)
+        where.append("ws+").append(at->to_string()).append(":");
+    else
+        where.append(http::to_text(url->scheme())).append("://").append(url->host_field()); // without a password
+    where.append(url->target());
+    if (url->scheme() != http::url_scheme::ws && url->scheme() != http::url_scheme::wss)
+        return explained(errc::bad_scheme, where, url->secure() ? "it should be wss://" : "it should be ws://");
+    if (url->secure() && !net::security_of(options.tls)) return explained(errc::unsupported, where, net::lacks_security);
     std::array<std::byte, 16> random;
     on->random().fill(random);
     const std::string host = url->host_field();
     const compression_choice& compressed = options.websocket.compression;
     const std::string extensions = compressed.method() ? compressed.method()->offer(compressed.options()) : std::string();
-    result<http::request_head> request = ws::make_request({.host = host, .target = url->target(),
-                                                           .subprotocols = options.subprotocols,
-                                                           .fields = options.headers, .extensions = extensions}, random);
+    std::string texts[2];
+    const result<sequence<http::field>> fields = fields_of(*url, options, texts);
+    if (!fields) return explained(fields.error(), where, fields.error().context());
+    result<http::request_head> request =
+        ws::make_request({.host = host, .target = url->target(), .subprotocols = options.subprotocols,
+                          .fields = {fields->data(), fields->size()}, .extensions = extensions}, random);
     if (!request) return explained(request.error(), where, request.error().context());
-    return opening{std::move(*url), std::move(*request), options, std::move(where)};
+    opening made{std::move(*url), std::move(*request), options, std::move(where)};
+    made.proxy = options.proxy.setting();
+    made.route.at = *at;
+    made.route.how = {.stagger = options.stagger, .lookup = options.lookup};
+    made.route.tls = options.tls;
+    made.route.refusal = options.refusal;
+    return made;
 }
 
 // Gathers the beginning of a body, until `most` bytes or a second have passed: often it says why we are refused.
@@ -19513,19 +20052,17 @@ task<result<>> read_body(byte_source& from, const http::response_head& head, std
     }
 }
 
-// What a server says that did not let us in: for the error's context, and for who wants all of it.
+// What a server says that did not let us in: for the error's context, which begins as it is given, and for who wants all of it.
 template <class = void>
-task<std::string> read_refusal(byte_source& from, http::response_head&& head, std::string_view what,
-                                      connect_refusal* into) {
+task<std::string> read_refusal(byte_source& from, http::response_head&& head, std::string context, connect_refusal* into) {
     constexpr std::size_t most_quoted = 200;
     constexpr std::chrono::nanoseconds patience = std::chrono::seconds(1);
-    std::string context = "the server answered ";
-    context += what;
     std::string body;
     (void)co_await read_body(from, head, body, into ? connect_refusal::most_body_bytes : most_quoted).within(patience);
     std::string_view shown = body;
     while (shown.ends_with('\n') || shown.ends_with('\r')) shown.remove_suffix(1);
-    if (!shown.empty()) context += " (\"" + http::detail::printable(shown, most_quoted) + "\")";
+    if (!shown.empty() && shown[0] != '<') // a page says little in its first lines
+        context += " (\"" + http::detail::printable(shown, most_quoted) + "\")";
     if (into) {
         into->head = std::move(head);
         into->body = std::move(body);
@@ -19551,19 +20088,25 @@ task<result<websocket>> shake_hands(owned<io::stream> stream, opening& what) {
     io::loop& on = *io::loop::current();
     byte_source source(*stream);
     std::string text;
-    what.doing = "sending the handshake";
+    what.route.doing = "sending the handshake";
     if (!http::append_head(text, what.request)) co_return errc::bad_field;
     const result<> written = co_await source.write(as_bytes(text));
     if (!written) co_return written.error();
 
-    what.doing = "waiting for the server's answer to the handshake";
+    what.route.doing = "waiting for the server's answer to the handshake";
     result<http::response_head> head = co_await read_answer(source, what.options.head);
     if (!head && head.error().context().empty()) co_return head.error();
     if (!head) co_return explained(head.error(), "reading the server's answer to the handshake", head.error().context());
     const result<std::string_view> subprotocol = ws::check_response(what.request, *head);
     if (!subprotocol && subprotocol.error() == errc::unexpected_status) {
-        const std::string quoted(subprotocol.error().context());
-        std::string context = co_await read_refusal(source, std::move(*head), quoted, what.options.refusal);
+        const auto location = head->fields.get("Location");
+        if (location && !location->empty() && what.options.redirects > 0 && http::is_redirect(head->status)) {
+            what.location = *location;
+            if (what.options.refusal) what.options.refusal->head = std::move(*head);
+            co_return errc::unexpected_status;
+        }
+        std::string context = concat({"the server answered ", subprotocol.error().context()});
+        context = co_await read_refusal(source, std::move(*head), std::move(context), what.options.refusal);
         co_return error(errc::unexpected_status, std::move(context));
     }
     if (!subprotocol) co_return explained(subprotocol.error(), "the server answered 101", subprotocol.error().context());
@@ -19583,17 +20126,63 @@ task<result<websocket>> shake_hands(owned<io::stream> stream, opening& what) {
     co_return std::move(ws);
 }
 
+// What a request takes along to another origin: nothing by which that could be taken for who sent it.
+constexpr bool is_for_anybody(std::string_view name) noexcept {
+    for (const std::string_view each : {"Origin", "User-Agent", "Accept-Language"})
+        if (http::equal_ignoring_case(name, each)) return true;
+    return ws::is_handshake_field(name);
+}
+
+// Makes what was redirected what is to be opened.
+template <class = void>
+result<> follow(opening& what) {
+    constexpr std::size_t most_quoted = 200;
+    if (what.redirects == what.options.redirects)
+        return error(errc::too_many_redirects,
+                     concat({number_text(what.redirects), ", and then to ", http::detail::printable(what.location, most_quoted)}));
+    result<http::url> to = http::redirected(what.url, what.location);
+    if (!to) return to.error();
+    const std::string text = http::detail::printable(to->text(), most_quoted);
+    if (to->secure() && !net::security_of(what.options.tls))
+        return error(errc::unsupported, concat({"a redirect to ", text, ": ", net::lacks_security}));
+    ++what.redirects;
+    what.location.clear();
+    if (what.options.refusal) *what.options.refusal = {};
+    if (!http::same_origin(what.url, *to)) {
+        http::fields kept;
+        for (const http::field each : what.request.fields)
+            if (is_for_anybody(each.name)) (void)kept.add(each.name, each.value);
+        what.request.fields = std::move(kept);
+        what.route.at = {};
+    }
+    std::array<std::byte, 16> random;
+    io::loop::current()->random().fill(random);
+    (void)what.request.fields.set("Host", to->host_field());
+    (void)what.request.fields.set("Sec-WebSocket-Key", ws::handshake_key(random));
+    what.request.target = to->target();
+    what.where.append(", redirected to ").append(text);
+    what.url = std::move(*to);
+    return {};
+}
+
 template <class = void>
 task<result<websocket>> reach(opening& what) {
-    std::string host(what.url.host());
-    what.doing = "resolving " + host;
-    result<sequence<net::endpoint>> found = co_await net::resolve(host, what.url.port(), what.options.lookup);
-    if (!found) co_return std::move(found).error();
-    what.doing = "connecting to ";
-    what.doing += found->size() == 1 ? (*found)[0].to_string() : what.url.host_field();
-    result<owned<io::stream>> stream = co_await net::connect(std::move(*found));
-    if (!stream) co_return std::move(stream).error();
-    co_return co_await shake_hands(std::move(*stream), what);
+    for (;;) {
+        what.route.host = what.url.host();
+        what.route.port = what.url.port();
+        what.route.secure = what.url.secure();
+        result<owned<io::stream>> stream = co_await go(what.route, what.options.proxy.by(), what.proxy);
+        if (!stream) co_return std::move(stream).error();
+        if (what.url.secure()) {
+            what.route.doing = concat({"TLS with ", what.route.host});
+            stream = co_await net::secure(std::move(*stream), what.route.host, what.route.port, what.options.tls);
+            if (!stream) co_return std::move(stream).error();
+        }
+        result<websocket> opened = co_await shake_hands(std::move(*stream), what);
+        if (what.location.empty()) co_return opened;
+        const result<> followed = follow(what);
+        if (!followed) co_return followed.error();
+    }
 }
 
 template <class = void>
@@ -19604,123 +20193,22 @@ task<result<websocket>> open(result<opening> prepared) {
     result<websocket> opened = co_await std::move(way).within(prepared->options.timeout);
     if (opened) co_return opened;
     const error& why = opened.error();
-    co_return explained(why, std::move(prepared->where), why.context().empty() ? prepared->doing : why.context());
+    co_return explained(why, std::move(prepared->where), why.context().empty() ? prepared->route.doing : why.context());
 }
 
 } // namespace detail
 
-// Opens a connection to a `ws://` URL. What it is given is copied at the call; the work begins when it is awaited.
-// Cancelling it leaves nothing behind. Errors: those of the URL, `name_not_found` or `name_unavailable`, the operating
-// system's for connecting, `timed_out` with the step that lasted, `unexpected_status` with the status and the beginning
-// of the body, and those of the handshake.
+// Opens a connection to a `ws://` or `wss://` URL, or to a Unix socket by "ws+unix:/run/socket:/target". A user and a password in the
+// URL go along as Basic authentication. What it is given is copied at the call; the work begins when it is awaited. Cancelling
+// it leaves nothing behind. Errors: those of the URL, `name_not_found` or `name_unavailable`, the operating system's for
+// connecting, those of TLS, `timed_out` with the step that lasted, `unexpected_status` with the status and the beginning of the
+// body, those of the handshake, of redirects (`bad_redirect`, `too_many_redirects`), and of proxies (client/proxy.hpp).
 template <class = void>
 task<result<websocket>> connect(std::string_view url, const connect_options& options = {}) {
     return detail::open(detail::prepare(url, options));
 }
 
 } // namespace weir::inline v0
-
-// ==== weir/client/http_caller.hpp ====================================================================================
-
-// Sends HTTP requests to one server, one after the other over a connection that is kept, and reads their answers by pieces.
-//
-//     auto head = co_await caller.ask(text, "GET").within(4s);      // the text of a whole request
-//     while (auto piece = co_await caller.read()) { if (piece->empty()) break; ... }
-//
-// For requests that may be sent twice: where a kept connection turns out to be dead, the request goes out again on a new one.
-// An answer that was not read to its end costs the connection. Redirects are answers like others. One coroutine at a
-// time; it must not outlive the caller. Loop thread only.
-
-namespace weir::inline v0::detail {
-
-template <class Tag = void>
-class http_caller {
-public:
-    // `url` and `limits` must outlive the caller.
-    http_caller(const http::url& to, net::lookup_function lookup, const http::head_limits& limits) noexcept
-        : x_to(to), x_lookup(lookup), x_limits(limits) {}
-
-    // Sends a request, which is copied, and waits for the head of its answer. Errors are those of connecting, the operating
-    // system's, `end_of_stream`, and those of a head that makes no sense.
-    task<result<http::response_head>> ask(std::string request, std::string_view method) {
-        if (x_asked) hang_up(); // the last answer was not read to its end
-        for (;;) {
-            const bool kept = x_line != nullptr;
-            x_asked = true;
-            result<http::response_head> head = co_await ask_once(request);
-            if (head) {
-                const result<http::body_framing> framing = http::framing_of(*head, method);
-                if (!framing) co_return framing.error();
-                x_body = http::body_decoder(*framing, UINT64_MAX);
-                x_keeps = head->keep_alive() && framing->kind != http::body_kind::until_close;
-                co_return head;
-            }
-            hang_up();
-            if (!kept || head.error() == errc::canceled || head.error() == condition::protocol) co_return head;
-        }
-    }
-
-    // The next piece of the answer's body, valid until the next call; an empty one at its end.
-    task<result<bytes_view>> read() {
-        for (;;) {
-            if (!x_line) co_return bytes_view();
-            mutable_bytes& rest = x_line->source.rest();
-            bytes_view input = rest;
-            const http::body_event next = x_body.decode(input);
-            rest = rest.last(input.size());
-            switch (next.what) {
-            case http::body_event::data: co_return next.bytes;
-            case http::body_event::done:
-                x_asked = false;
-                if (!x_keeps || !input.empty()) hang_up(); // what nobody has asked for is not for us
-                co_return bytes_view();
-            case http::body_event::failed: co_return x_body.error();
-            case http::body_event::need_more: break;
-            }
-            const result<bool> got = co_await x_line->source.more();
-            if (!got) co_return got.error();
-            if (*got) continue;
-            if (!x_body.end_of_stream()) co_return x_body.error();
-            hang_up();
-        }
-    }
-
-private:
-    struct connection {
-        explicit connection(owned<io::stream> over) noexcept : stream(std::move(over)), source(*stream) {}
-        owned<io::stream> stream;
-        byte_source source;
-    };
-
-    task<result<http::response_head>> ask_once(const std::string& request) {
-        if (!x_line) {
-            std::string host(x_to.host());
-            net::connect_options how;
-            how.lookup = x_lookup;
-            result<owned<io::stream>> made = co_await net::connect(std::move(host), x_to.port(), how);
-            if (!made) co_return std::move(made).error();
-            x_line = make_owned<connection>(std::move(*made));
-        }
-        const result<> written = co_await x_line->source.write(as_bytes(request));
-        if (!written) co_return written.error();
-        co_return co_await read_answer(x_line->source, x_limits);
-    }
-
-    void hang_up() noexcept {
-        x_line = nullptr;
-        x_asked = false;
-    }
-
-    const http::url& x_to;
-    net::lookup_function x_lookup;
-    const http::head_limits& x_limits;
-    owned<connection> x_line;
-    http::body_decoder x_body{http::body_framing()};
-    bool x_asked = false; // an answer is under way
-    bool x_keeps = false; // the server keeps the connection after it
-};
-
-} // namespace weir::inline v0::detail
 
 // ==== weir/client/open_options.hpp ===================================================================================
 
@@ -19786,6 +20274,12 @@ struct open_options {
     // Settings of the WebSocket, where it is one; `message_bytes` is the one above.
     websocket_options websocket = {};
 
+    // The proxy that every connection goes through, as in `connect_options`. None by default, whatever the environment says.
+    proxy_choice proxy = {};
+    // How `https://` and `wss://` are spoken: a `weir::tls_client` of one's own, which must outlive the channel. Null for the
+    // one of all that <weir/net/tls.hpp> brings.
+    net::client_security* tls = nullptr;
+
     // How a name becomes addresses; called on a helper thread, and may block. Null for the system's resolver.
     net::lookup_function lookup = nullptr;
 };
@@ -19793,6 +20287,116 @@ struct open_options {
 static_assert(std::is_trivially_copyable_v<open_options> && std::is_trivially_destructible_v<open_options>);
 
 } // namespace weir::inline v0
+
+// ==== weir/client/http_caller.hpp ====================================================================================
+
+// Sends HTTP requests to one server, one after the other over a connection that is kept, and reads their answers by pieces.
+//
+//     auto head = co_await caller.ask(text, "GET").within(4s);      // the text of a whole request
+//     while (auto piece = co_await caller.read()) { if (piece->empty()) break; ... }
+//
+// For requests that may be sent twice: where a kept connection turns out to be dead, the request goes out again on a new one.
+// An answer that was not read to its end costs the connection. Redirects are answers like others. One coroutine at a
+// time; it must not outlive the caller. Loop thread only.
+
+namespace weir::inline v0::detail {
+
+template <class Tag = void>
+class http_caller {
+public:
+    // All three must outlive the caller; of the options it heeds those that say how to get to a server.
+    http_caller(const http::url& to, const open_options& options, const http::head_limits& limits) noexcept
+        : x_to(to), x_options(options), x_limits(limits) {}
+
+    // Sends a request, which is copied, and waits for the head of its answer. Errors are those of connecting, the operating
+    // system's, `end_of_stream`, and those of a head that makes no sense.
+    task<result<http::response_head>> ask(std::string request, std::string_view method) {
+        if (x_asked) hang_up(); // the last answer was not read to its end
+        for (;;) {
+            const bool kept = x_line != nullptr;
+            x_asked = true;
+            result<http::response_head> head = co_await ask_once(request);
+            if (head) {
+                const result<http::body_framing> framing = http::framing_of(*head, method);
+                if (!framing) co_return framing.error();
+                x_body = http::body_decoder(*framing, UINT64_MAX);
+                x_keeps = head->keep_alive() && framing->kind != http::body_kind::until_close;
+                co_return head;
+            }
+            hang_up();
+            if (!kept || head.error() == errc::canceled || head.error() == condition::protocol) co_return head;
+        }
+    }
+
+    // The next piece of the answer's body, valid until the next call; an empty one at its end.
+    task<result<bytes_view>> read() {
+        for (;;) {
+            if (!x_line) co_return bytes_view();
+            mutable_bytes& rest = x_line->source.rest();
+            bytes_view input = rest;
+            const http::body_event next = x_body.decode(input);
+            rest = rest.last(input.size());
+            switch (next.what) {
+            case http::body_event::data: co_return next.bytes;
+            case http::body_event::done:
+                x_asked = false;
+                if (!x_keeps || !input.empty()) hang_up(); // what nobody has asked for is not for us
+                co_return bytes_view();
+            case http::body_event::failed: co_return x_body.error();
+            case http::body_event::need_more: break;
+            }
+            const result<bool> got = co_await x_line->source.more();
+            if (!got) co_return got.error();
+            if (*got) continue;
+            if (!x_body.end_of_stream()) co_return x_body.error();
+            hang_up();
+        }
+    }
+
+private:
+    struct connection {
+        explicit connection(owned<io::stream> over) noexcept : stream(std::move(over)), source(*stream) {}
+        owned<io::stream> stream;
+        byte_source source;
+    };
+
+    task<result<http::response_head>> ask_once(const std::string& request) {
+        if (!x_line) {
+            route along;
+            along.host = x_to.host();
+            along.port = x_to.port();
+            along.secure = x_to.secure();
+            along.how.lookup = x_options.lookup;
+            along.tls = x_options.tls;
+            std::string setting(x_options.proxy.setting());
+            result<owned<io::stream>> made = co_await go(along, x_options.proxy.by(), std::move(setting));
+            if (!made) co_return std::move(made).error();
+            if (x_to.secure()) {
+                made = co_await net::secure(std::move(*made), std::move(along.host), x_to.port(), x_options.tls);
+                if (!made) co_return std::move(made).error();
+            }
+            x_line = make_owned<connection>(std::move(*made));
+        }
+        const result<> written = co_await x_line->source.write(as_bytes(request));
+        if (!written) co_return written.error();
+        co_return co_await read_answer(x_line->source, x_limits);
+    }
+
+    void hang_up() noexcept {
+        x_line = nullptr;
+        x_asked = false;
+    }
+
+    const http::url& x_to;
+    const open_options& x_options;
+    const http::head_limits& x_limits;
+    owned<connection> x_line;
+    http::body_decoder x_body{http::body_framing()};
+    bool x_asked = false; // an answer is under way
+    bool x_keeps = false; // the server keeps the connection after it
+};
+
+} // namespace weir::inline v0::detail
 
 // ==== weir/client/conversation.hpp ===================================================================================
 
@@ -19809,7 +20413,7 @@ class conversation final : private session_owner<Tag> {
 public:
     // What `options` names is copied.
     conversation(io::loop& on, http::url to, const open_options& options)
-        : x_on(on), x_to(std::move(to)), x_options(options), x_settings(settings_of(options)),
+        : x_on(on), x_to(std::move(to)), x_proxy(options.proxy.setting()), x_options(options), x_settings(settings_of(options)),
           x_session(on, x_settings, static_cast<session_owner<Tag>&>(*this), std::string()), x_bound(*this) {
         (void)x_session.resume(0); // from now on what is sent is kept until it is acknowledged
         for (const http::field& each : options.headers) {
@@ -19820,6 +20424,7 @@ public:
         for (const transport_kind each : options.transports) x_transports.push_back(each);
         x_options.headers = {};
         x_options.transports = {};
+        x_options.proxy = proxy_choice(options.proxy.by(), x_proxy);
     }
     ~conversation() { x_session.disown(); }
 
@@ -19882,7 +20487,7 @@ public:
     std::string target_of_post() { return target().append("session=").append(x_session.id()); }
 
     std::string websocket_url(std::string target) const {
-        return std::string("ws://").append(x_to.host_field()).append(target);
+        return std::string(x_to.secure() ? "wss://" : "ws://").append(x_to.host_field()).append(target);
     }
 
     // A whole request.
@@ -19994,6 +20599,7 @@ private:
 
     io::loop& x_on;
     http::url x_to;
+    std::string x_proxy;    // the setting of the options' proxy
     open_options x_options; // without its spans
     http::fields x_fields;
     sequence<http::field> x_texts; // views into x_fields
@@ -20114,8 +20720,8 @@ class http_lane final : public lane<Tag>, private carrier {
 
 public:
     http_lane(conversation<Tag>& of, transport_kind kind, std::size_t place)
-        : base(of, kind, place), x_fetching(of.server(), of.options().lookup, x_limits),
-          x_sending(of.server(), of.options().lookup, x_limits), x_ack_due(*this) {
+        : base(of, kind, place), x_fetching(of.server(), of.options(), x_limits),
+          x_sending(of.server(), of.options(), x_limits), x_ack_due(*this) {
         x_work.spawn(fetch_all());
     }
     ~http_lane() { session().detach(*this); }
@@ -20458,7 +21064,9 @@ private:
         how.timeout = io::loop::forever; // whoever tries us bounds it
         how.websocket = all.websocket;
         how.websocket.message_bytes = all.message_bytes + most_head_bytes;
+        how.proxy = all.proxy;
         how.lookup = all.lookup;
+        how.tls = all.tls;
         result<opening> prepared = prepare(x_of.websocket_url(x_of.target_of(transport_kind::websocket)), how);
         if (prepared) prepared->where.clear(); // it has the session's id, and is known
         result<websocket> opened = co_await open(std::move(prepared));
@@ -20833,7 +21441,7 @@ result<owned<channel_client<Tag>>> prepare_channel(std::string_view text, const 
     const std::string where = concat({"opening ", http::to_text(url->scheme()), "://", url->host_field(), url->path()});
     if (!url->user_info().empty())
         return explained(errc::unsupported, where, "a user in the URL; send an Authorization field");
-    if (url->secure()) return explained(errc::unsupported, where, "TLS");
+    if (url->secure() && !net::security_of(options.tls)) return explained(errc::unsupported, where, net::lacks_security);
     if (options.transports.empty()) return explained(errc::unsupported, where, "a list of transports that is empty");
     owned<channel_client<Tag>> made(new channel_client<Tag>(*on, std::move(*url), options));
     if (!made->talk().has_valid_fields()) return explained(errc::bad_field, where, "a field that may not stand in a request");
@@ -20858,10 +21466,10 @@ task<result<basic_client_channel<Tag>>> open_channel(result<owned<channel_client
 
 } // namespace detail
 
-// Opens a channel at an `http://` or `ws://` URL, which mean the same. What it is given is copied at the call; the work begins
-// when it is awaited. Cancelling it leaves nothing behind, but that the server may keep an unused session for its time. Errors:
-// those of the URL, `timed_out`, and that of the last transport that was tried: `session_refused` with the status, or those of
-// `weir::connect`.
+// Opens a channel at an `http://` or `ws://` URL, which mean the same, or at one of `https://` or `wss://`. What it is given is
+// copied at the call; the work begins when it is awaited. Cancelling it leaves nothing behind, but that the server may keep an
+// unused session for its time. Errors: those of the URL, `timed_out`, and that of the last transport that was tried:
+// `session_refused` with the status, or those of `weir::connect`.
 template <class Tag = void>
 task<result<basic_client_channel<Tag>>> open(std::string_view url, const open_options& options = {}) {
     return detail::open_channel<Tag>(detail::prepare_channel<Tag>(url, options));
@@ -22781,6 +23389,532 @@ private:
 } // namespace weir::inline v0
 
 #endif // WEIR_WITH_STOP_TOKEN
+
+#if defined(WEIR_WITH_PROXY)
+
+// ==== weir/net/raw_address.hpp =======================================================================================
+
+// The bytes of an IP address, as protocols have them. Part of client/proxy.hpp.
+
+namespace weir::inline v0::net {
+
+// The 4 or 16 bytes of an address without its port, in the order in which they are sent; empty where it is neither IPv4 nor
+// IPv6. A view into `of`.
+[[gnu::cold]] inline bytes_view raw_address(const endpoint& of) noexcept {
+    switch (of.family()) {
+    case family::ipv4: return of.bytes().subspan(offsetof(sockaddr_in, sin_addr), sizeof(in_addr));
+    case family::ipv6: return of.bytes().subspan(offsetof(sockaddr_in6, sin6_addr), sizeof(in6_addr));
+    default: return {};
+    }
+}
+
+} // namespace weir::inline v0::net
+
+// ==== weir/client/proxy_environment.hpp ==============================================================================
+
+// What the environment says of proxies. Part of client/proxy.hpp.
+//
+// Variables are read at the call, by a function that tests may replace; what they say is not changed meanwhile by another thread.
+
+namespace weir::inline v0::detail {
+
+// Which variable names a proxy, and what it says; null for none.
+struct proxy_variable {
+    const char* name = nullptr;
+    const char* url = nullptr;
+};
+
+// What `std::getenv` is.
+using environment = char* (*)(const char* name);
+
+// Whether `host` is within "192.0.2.0/24", or is that address.
+template <class = void>
+bool is_in_network(std::string_view network, std::string_view host) {
+    const result<net::endpoint> of_host = net::endpoint::ip(host, 0);
+    const std::size_t slash = network.find('/');
+    const result<net::endpoint> of_network = net::endpoint::ip(network.substr(0, slash), 0);
+    if (!of_host || !of_network) return false;
+    const net::endpoint one = of_host->unmapped(), other = of_network->unmapped();
+    const bytes_view a = net::raw_address(one), b = net::raw_address(other);
+    if (a.size() != b.size()) return false;
+    std::size_t bits = 8 * a.size();
+    if (slash != network.npos) {
+        std::size_t given = 0;
+        const std::string_view digits = network.substr(slash + 1);
+        for (const char each : digits)
+            given = http::is_digit(each) && given < 1000 ? 10 * given + static_cast<std::size_t>(each - '0') : 1000;
+        if (digits.empty() || given > bits) return false;
+        bits = given;
+    }
+    for (std::size_t i = 0; i < a.size() && bits > 0; ++i) {
+        const std::size_t here = bits < 8 ? bits : 8;
+        if (std::to_integer<unsigned>(a[i] ^ b[i]) >> (8 - here) != 0) return false;
+        bits -= here;
+    }
+    return true;
+}
+
+// Whether one entry of a list of exceptions is about a server.
+template <class = void>
+bool is_about(std::string_view entry, std::string_view host, std::uint16_t port) {
+    if (entry == "*" || is_in_network(entry, host)) return true;
+    if (const std::size_t colon = entry.rfind(':'); colon != entry.npos) {
+        if (entry.substr(colon + 1) != std::string_view(number_text(port))) return false;
+        entry = entry.substr(0, colon);
+        if (is_in_network(entry, host)) return true;
+    }
+    if (entry.starts_with("*")) entry.remove_prefix(1);
+    if (entry.starts_with(".")) entry.remove_prefix(1);
+    if (entry.ends_with(".")) entry.remove_suffix(1);
+    if (host.ends_with(".")) host.remove_suffix(1);
+    if (entry.empty() || entry.size() > host.size()) return false;
+    const std::size_t before = host.size() - entry.size();
+    if (!http::equal_ignoring_case(host.substr(before), entry)) return false;
+    return before == 0 || (host[before - 1] == '.' && !net::endpoint::ip(host, 0)); // nothing is below an address
+}
+
+// Whether a server is reached without a proxy, as a list says that has commas or blanks between: names, which stand for what is below
+// them too; addresses and networks; each also with a port; "*" for everything.
+template <class = void>
+bool is_excepted(std::string_view list, std::string_view host, std::uint16_t port) {
+    while (!list.empty()) {
+        const std::size_t end = list.find_first_of(", \t");
+        const std::string_view entry = list.substr(0, end);
+        list = end == list.npos ? std::string_view() : list.substr(end + 1);
+        if (!entry.empty() && is_about(entry, host, port)) return true;
+    }
+    return false;
+}
+
+// What is set, and not empty, of some variables: the first of them.
+template <class = void>
+proxy_variable first_set(environment read, std::initializer_list<const char*> names) {
+    for (const char* each : names)
+        if (const char* const value = read(each); value && *value) return {each, value};
+    return {};
+}
+
+// The proxy for a server: "https_proxy" for what goes over TLS, "http_proxy" for the rest, "all_proxy" where that is not set; none for
+// what "no_proxy" names. Each may be in upper case but HTTP_PROXY: in a program that a web server has started as CGI, that is
+// what a client's "Proxy" field says.
+template <class = void>
+proxy_variable proxy_for(bool secure, std::string_view host, std::uint16_t port, environment read = std::getenv) {
+    const proxy_variable exceptions = first_set(read, {"no_proxy", "NO_PROXY"});
+    if (exceptions.url && is_excepted(exceptions.url, host, port)) return {};
+    if (secure) return first_set(read, {"https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"});
+    return first_set(read, {"http_proxy", "all_proxy", "ALL_PROXY"});
+}
+
+} // namespace weir::inline v0::detail
+
+// ==== weir/client/proxy_server.hpp ===================================================================================
+
+// A proxy, as a URL names it. Part of client/proxy.hpp.
+//
+// Owns its text. What is said about it never shows the password, nor the user.
+
+namespace weir::inline v0 {
+
+enum class proxy_kind : unsigned char { http, https, socks5 };
+
+struct proxy_server {
+    proxy_kind kind = proxy_kind::http;
+    std::string host;
+    std::uint16_t port = 0;
+    http::credentials login;
+    std::string name; // "socks5://localhost:1080", for errors
+};
+
+// Reads "http://host:port", "https://..." or "socks5://user:password@host:port"; "socks5h" means the same, and without a scheme it
+// is http. Ports are 80, 443 and 1080 unless given. `errc::bad_proxy` for anything else.
+template <class = void>
+[[gnu::cold]] result<proxy_server> parse_proxy(std::string_view text) {
+    const std::size_t mark = text.find("://");
+    const std::string_view scheme = mark == text.npos ? std::string_view("http") : text.substr(0, mark);
+    const std::string_view rest = mark == text.npos ? text : text.substr(mark + 3);
+    const bool is_socks = http::equal_ignoring_case(scheme, "socks5") || http::equal_ignoring_case(scheme, "socks5h");
+    const bool is_https = http::equal_ignoring_case(scheme, "https");
+    if (!is_socks && !is_https && !http::equal_ignoring_case(scheme, "http"))
+        return error(errc::bad_proxy, "the proxy's URL should begin with http://, https:// or socks5://");
+    const result<http::url> url = http::parse_url(std::string("http://").append(rest));
+    if (!url) return error(errc::bad_proxy, concat({"the proxy's ", url.error().context(), ", ", url.error().code().message()}));
+    if (url->target() != "/") return error(errc::bad_proxy, "the proxy's URL has a path");
+
+    proxy_server made;
+    made.kind = is_socks ? proxy_kind::socks5 : is_https ? proxy_kind::https : proxy_kind::http;
+    made.host = url->host();
+    made.port = url->port();
+    const result<http::url> again = http::parse_url(std::string("https://").append(rest)); // another port, where none is given
+    if (again && again->port() != made.port) made.port = is_socks ? 1080 : is_https ? 443 : 80;
+    made.login = http::credentials::from_user_info(url->user_info());
+    const bool is_ipv6 = url->host_is_ipv6();
+    made.name = concat({is_socks ? "socks5" : is_https ? "https" : "http", is_ipv6 ? "://[" : "://", made.host, is_ipv6 ? "]:" : ":",
+                        number_text(made.port)});
+    return made;
+}
+
+} // namespace weir::inline v0
+
+// ==== weir/protocol/http/tunnel.hpp ==================================================================================
+
+// Asking an HTTP proxy for a tunnel to a server: CONNECT (RFC 9110, section 9.3.6).
+//
+// No state and no I/O. What follows the head of an answer that grants it is the server's, whatever its fields say of a body.
+
+namespace weir::inline v0::http {
+
+// The request for a tunnel to `authority`, a host and a port: "example.com:443", "[::1]:80". `authorization`: the value of its
+// Proxy-Authorization, or empty. `bad_host` for an authority that cannot be asked for, and `bad_field`.
+template <class = void>
+[[gnu::cold]] result<request_head> make_tunnel_request(std::string_view authority, std::string_view authorization) {
+    request_head request;
+    const bool named = authority.rfind(':') != authority.npos && authority[0] != ':' && authority.back() != ':';
+    if (!named || !is_target(authority) || !is_host_text(authority)) return errc::bad_host;
+    request.method = "CONNECT";
+    request.target = authority;
+    if (!request.fields.add("Host", authority)) return errc::bad_host;
+    if (!authorization.empty() && !request.fields.add("Proxy-Authorization", authorization)) return errc::bad_field;
+    return request;
+}
+
+// Whether the answer grants the tunnel. `proxy_unauthorized` for a 407, and for the 401 that some proxies answer to a wrong password;
+// `proxy_refused` for whatever else does not. The context has the status, and what the proxy asks for.
+template <class = void>
+[[gnu::cold]] result<> check_tunnel_response(const response_head& response) {
+    constexpr std::size_t most_quoted = 80;
+    const unsigned code = to_number(response.status);
+    if (code >= 200 && code <= 299) return {};
+    const std::string_view reason = response.reason.empty() ? reason_phrase(response.status) : std::string_view(response.reason);
+    std::string context = std::to_string(code);
+    context.append(reason.empty() ? "" : " ").append(detail::printable(reason, most_quoted));
+    if (response.status != status::proxy_authentication_required && response.status != status::unauthorized)
+        return error(errc::proxy_refused, std::move(context));
+    if (const auto asked = response.fields.get("Proxy-Authenticate")) {
+        context += ", Proxy-Authenticate: ";
+        for (const char each : asked->substr(0, most_quoted)) context += each >= ' ' && each <= '~' ? each : '?';
+    }
+    return error(errc::proxy_unauthorized, std::move(context));
+}
+
+} // namespace weir::inline v0::http
+
+// ==== weir/protocol/socks5/client_handshake.hpp ======================================================================
+
+// The client's half of SOCKS5 (RFC 1928), with a name and a password where the proxy asks for them (RFC 1929).
+//
+//     while (handshake.next() == step::send || handshake.next() == step::receive) ...  // send `output()`, or `take` what came
+//
+// Names are looked up by the proxy. It takes no byte that is not its own: what the server says behind the handshake stays in
+// the input. Nothing in the input throws. Owns what it sends.
+
+namespace weir::inline v0::socks5 {
+
+// What a handshake is about to do.
+enum class step : std::uint8_t { send, receive, done, failed };
+
+// Whom the proxy is to connect to.
+struct destination {
+    std::string_view name;     // for the proxy to look up: 1 to 255 bytes. Not looked at where there is an address
+    bytes_view address = {};   // of 4 bytes (IPv4) or of 16 (IPv6)
+    std::uint16_t port = 0;
+};
+
+class client_handshake {
+public:
+    // Copies all that it needs. Without a user no authentication is offered. What is too long for the protocol fails at once,
+    // with `bad_host` or `bad_proxy`.
+    client_handshake(const destination& to, std::string_view user, std::string_view password) {
+        const bool offers = !user.empty() || !password.empty();
+        if (to.address.empty() ? !is_countable(to.name) : to.address.size() != 4 && to.address.size() != 16) {
+            fail(errc::bad_host, "a name that is empty or longer than 255 bytes, which SOCKS5 cannot say");
+            return;
+        }
+        if (offers && (!is_countable(user) || password.size() > 255)) {
+            fail(errc::bad_proxy, "a user that is empty, or one or a password longer than 255 bytes, which SOCKS5 cannot say");
+            return;
+        }
+        if (offers) {
+            x_login += '\1';
+            append_counted(x_login, user);
+            append_counted(x_login, password);
+        }
+        x_request.append("\5\1\0", 3);
+        x_request += to.address.empty() ? '\3' : to.address.size() == 4 ? '\1' : '\4';
+        if (to.address.empty())
+            append_counted(x_request, to.name);
+        else
+            x_request += as_text(to.address);
+        x_request += static_cast<char>(to.port >> 8);
+        x_request += static_cast<char>(to.port & 0xFF);
+        x_output = offers ? std::string("\5\2\0\2", 4) : std::string("\5\1\0", 3);
+    }
+
+    step next() const noexcept { return x_next; }
+
+    // What is to be sent, all of it, before `sent` is called. Valid until then.
+    bytes_view output() const noexcept { return weir::as_bytes(x_output); }
+    void sent() noexcept {
+        x_next = step::receive;
+        x_at = 0;
+    }
+
+    // Takes from the front of `input` what belongs to the answer that is awaited.
+    void take(bytes_view& input) {
+        while (x_next == step::receive && !input.empty()) {
+            const unsigned byte = std::to_integer<unsigned>(input[0]);
+            input = input.subspan(1);
+            switch (x_stage) {
+            case stage::method: take_method(byte); break;
+            case stage::login: take_login(byte); break;
+            case stage::reply: take_reply(byte); break;
+            }
+            ++x_at;
+        }
+    }
+
+    // Why it failed; `proxy_refused` with the proxy's reason, `proxy_unauthorized`, `bad_proxy_answer`. The context says what the
+    // proxy "answered".
+    const weir::error& error() const noexcept { return x_error; }
+
+private:
+    enum class stage : std::uint8_t { method, login, reply };
+
+    static bool is_countable(std::string_view text) noexcept { return !text.empty() && text.size() <= 255; }
+    static void append_counted(std::string& to, std::string_view text) {
+        to += static_cast<char>(text.size());
+        to += text;
+    }
+
+    // Section 6.
+    static std::string_view reason(unsigned reply) noexcept {
+        constexpr std::string_view texts[] = {"general failure", "not allowed by its rules", "network unreachable", "host unreachable",
+            "connection refused", "too many hops", "it cannot connect", "it does not know this type of address"};
+        return reply >= 1 && reply <= 8 ? texts[reply - 1] : "no reason that is known";
+    }
+
+    void send(std::string& what, stage then) {
+        x_output = std::move(what);
+        x_stage = then;
+        x_next = step::send;
+    }
+
+    void fail(errc code, std::string_view context) {
+        x_error = weir::error(make_error_code(code), std::string(context));
+        x_next = step::failed;
+    }
+    void fail_at(unsigned byte, std::string_view due) {
+        fail(errc::bad_proxy_answer, concat({"0x", number_text(byte, 16), " at byte ", number_text(x_at), ", and not ", due}));
+    }
+
+    // Section 3: version, method.
+    void take_method(unsigned byte) {
+        if (x_at == 0) {
+            if (byte == 'H') return fail(errc::bad_proxy_answer, "in HTTP");
+            if (byte != 5) fail_at(byte, "the version, 5");
+        } else if (byte == 0xFF) {
+            fail(errc::proxy_unauthorized,
+                 x_login.empty() ? "that it wants a user and a password, or more" : "that it takes no user and password");
+        } else if (byte == 0) {
+            send(x_request, stage::reply);
+        } else if (byte == 2 && !x_login.empty()) {
+            send(x_login, stage::login);
+        } else {
+            fail_at(byte, "a way of authentication that was offered");
+        }
+    }
+
+    // RFC 1929, section 2: version, status.
+    void take_login(unsigned byte) {
+        if (x_at == 0) {
+            if (byte != 1) fail_at(byte, "the version, 1");
+        } else if (byte == 0) {
+            send(x_request, stage::reply);
+        } else {
+            fail(errc::proxy_unauthorized, "that it does not take this user and password");
+        }
+    }
+
+    // Section 6: version, reply, nothing, type of address, address, port.
+    void take_reply(unsigned byte) {
+        switch (x_at) {
+        case 0: return byte == 5 ? void() : fail_at(byte, "the version, 5");
+        case 1: return byte == 0 ? void() : fail(errc::proxy_refused, concat({reason(byte), " (", number_text(byte), ")"}));
+        case 2: return;
+        case 3:
+            x_last = byte == 1 ? 9 : byte == 4 ? 21 : 0;
+            return byte == 1 || byte == 3 || byte == 4 ? void() : fail_at(byte, "a type of address");
+        case 4:
+            if (x_last == 0) x_last = 6 + byte;
+            return;
+        default:
+            if (x_at == x_last) x_next = step::done;
+        }
+    }
+
+    std::string x_output;
+    std::string x_login; // empty: not offered
+    std::string x_request;
+    weir::error x_error;
+    std::size_t x_at = 0;   // in the answer
+    std::size_t x_last = 0; // the last byte of the reply, once that is known
+    stage x_stage = stage::method;
+    step x_next = step::send;
+};
+
+} // namespace weir::inline v0::socks5
+
+// ==== weir/client/tunnel.hpp =========================================================================================
+
+// Having a proxy pass a stream on to a server, by HTTP's CONNECT or by SOCKS5. Part of client/proxy.hpp.
+//
+// The stream may be any that reaches the proxy: a socket, TLS over one, a tunnel through another proxy. What comes of it is the
+// same stream, which from then on reaches the server, so that TLS with the server goes on top. Names are looked up by the proxy.
+
+namespace weir::inline v0::detail {
+
+// A proxy may say nothing of its own behind its answer, since a server of ours speaks when it was spoken to: such bytes would be taken
+// for the server's.
+template <class = void>
+result<> expect_silence(byte_source& from) {
+    if (from.rest().empty()) return {};
+    return error(errc::bad_proxy_answer, concat({number_text(from.rest().size()), " bytes too many, before anything was said"}));
+}
+
+template <class = void>
+task<result<>> ask_by_http(byte_source& over, const proxy_server& proxy, route& along) {
+    const bool is_ipv6 = along.host.find(':') != along.host.npos;
+    const std::string authority = concat({is_ipv6 ? "[" : "", along.host, is_ipv6 ? "]:" : ":", number_text(along.port)});
+    std::string login;
+    if (!proxy.login.empty()) {
+        result<std::string> basic = proxy.login.basic();
+        if (!basic) co_return std::move(basic).error();
+        login = std::move(*basic);
+    }
+    const result<http::request_head> request = http::make_tunnel_request(authority, login);
+    if (!request) co_return request.error();
+    std::string text;
+    if (!http::append_head(text, *request)) co_return errc::bad_field;
+    const result<> written = co_await over.write(as_bytes(text));
+    if (!written) co_return written.error();
+
+    const http::head_limits limits;
+    result<http::response_head> head = co_await read_answer(over, limits);
+    if (!head) co_return std::move(head).error();
+    const result<> granted = http::check_tunnel_response(*head);
+    if (granted) co_return expect_silence(over);
+    std::string context(granted.error().context());
+    context = co_await read_refusal(over, std::move(*head), std::move(context), along.refusal);
+    co_return error(granted.error().code(), std::move(context));
+}
+
+template <class = void>
+task<result<>> ask_by_socks5(byte_source& over, const proxy_server& proxy, route& along) {
+    const result<net::endpoint> literal = net::endpoint::ip(along.host, along.port);
+    socks5::destination to;
+    to.name = along.host;
+    to.port = along.port;
+    if (literal) to.address = net::raw_address(*literal);
+    socks5::client_handshake handshake(to, proxy.login.user, proxy.login.password);
+    for (;;) {
+        switch (handshake.next()) {
+        case socks5::step::done: co_return expect_silence(over);
+        case socks5::step::failed: co_return handshake.error();
+        case socks5::step::send: {
+            const result<> written = co_await over.write(handshake.output());
+            if (!written) co_return written.error();
+            handshake.sent();
+            break;
+        }
+        case socks5::step::receive: {
+            bytes_view input = over.rest();
+            handshake.take(input);
+            over.rest() = over.rest().last(input.size());
+            if (handshake.next() != socks5::step::receive) break;
+            const result<bool> got = co_await over.more();
+            if (!got) co_return got.error();
+            if (!*got) co_return errc::end_of_stream;
+        }
+        }
+    }
+}
+
+// Has the proxy at the other end of `plain` connect to where `along` leads.
+template <class = void>
+task<result<owned<io::stream>>> open_tunnel(owned<io::stream> plain, const proxy_server& proxy, route& along) {
+    result<> asked;
+    along.doing = concat({"waiting for the answer of the proxy ", proxy.name});
+    {
+        byte_source source(*plain);
+        if (proxy.kind == proxy_kind::socks5)
+            asked = co_await ask_by_socks5(source, proxy, along);
+        else
+            asked = co_await ask_by_http(source, proxy, along);
+    }
+    if (asked) co_return std::move(plain);
+    const error& why = asked.error();
+    const bool answered = why == errc::proxy_refused || why == errc::proxy_unauthorized || why == errc::bad_proxy_answer;
+    if (answered) co_return error(why.code(), concat({"the proxy ", proxy.name, " answered ", why.context()}));
+    co_return explained(why, along.doing, why.context());
+}
+
+} // namespace weir::inline v0::detail
+
+// ==== weir/client/proxy.hpp ==========================================================================================
+
+// Reaching a server through a proxy: HTTP (CONNECT) or SOCKS5.
+//
+//     auto ws = co_await weir::connect(url, {.proxy = weir::proxy("socks5://user:password@localhost:1080")});
+//     auto ws = co_await weir::connect(url, {.proxy = weir::proxy_of_environment()});
+//
+// A leaf: programs that use no proxies do not compile it. Of the URL is taken the scheme, "http", "https" or "socks5", the host, the
+// port (80, 443 or 1080 unless given), and a user and a password, percent-encoded, for "Basic" authentication or that of RFC
+// 1929; but for "https" the password goes out unencrypted. With "https" the proxy is spoken to over TLS, by the options' `tls` as
+// servers are, and TLS with the server goes on top of that. The server's name goes to the proxy, which looks it up. A proxy
+// that does not answer is left at the deadline of `connect`. Errors name the proxy, without its password: `bad_proxy` for a URL
+// that is none, `proxy_refused` with the proxy's reason, `proxy_unauthorized`, `bad_proxy_answer`, those of HTTP's heads, and
+// those of connecting and of TLS. Not there: other authentication than that.
+
+namespace weir::inline v0 {
+
+namespace detail {
+
+template <class = void>
+task<result<owned<io::stream>>> go_by_proxy(route& along, std::string url) {
+    const result<proxy_server> proxy = parse_proxy(url);
+    if (!proxy) co_return proxy.error();
+    const std::string reaching = concat({"reaching the proxy ", proxy->name});
+    result<owned<io::stream>> plain = co_await go_straight(along, proxy->host, proxy->port, reaching + ": ");
+    if (plain && proxy->kind == proxy_kind::https) {
+        along.doing = concat({reaching, ": TLS with ", proxy->host});
+        plain = co_await net::secure(std::move(*plain), proxy->host, proxy->port, along.tls);
+    }
+    if (!plain && plain.error().context().empty()) co_return plain;
+    if (!plain) co_return explained(plain.error(), reaching, plain.error().context());
+    co_return co_await open_tunnel(std::move(*plain), *proxy, along);
+}
+
+template <class = void>
+task<result<owned<io::stream>>> go_by_environment(route& along, std::string) {
+    const proxy_variable chosen = proxy_for(along.secure, along.host, along.port);
+    if (!chosen.name) co_return co_await go_straight(along, along.host, along.port, std::string());
+    result<owned<io::stream>> made = co_await go_by_proxy(along, chosen.url);
+    if (made || made.error() != errc::bad_proxy) co_return made;
+    co_return explained(made.error(), chosen.name, made.error().context());
+}
+
+} // namespace detail
+
+// Through the proxy at `url`, which is copied by the call that is given the options.
+inline proxy_choice proxy(std::string_view url) noexcept { return {detail::go_by_proxy<>, url}; }
+
+// As the environment says when the connection is opened, and for each server that a redirect leads to: `http_proxy` for ws://,
+// `https_proxy` for wss://, `all_proxy` where that is not set, and none for what `no_proxy` names. Names in lower case come first;
+// HTTP_PROXY is not heeded.
+inline proxy_choice proxy_of_environment() noexcept { return {detail::go_by_environment<>, {}}; }
+
+} // namespace weir::inline v0
+
+#endif // WEIR_WITH_PROXY
 
 #if defined(WEIR_WITH_ZLIB)
 #include <zlib.h>
@@ -24980,6 +26114,1501 @@ inline const bool uring_is_there = (uring_maker.store(&io::uring::make_chosen),
 } // namespace weir::inline v0::detail
 
 #endif // WEIR_WITH_LIBURING
+
+#if defined(WEIR_WITH_OPENSSL)
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/opensslv.h>
+#include <openssl/pem.h>
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
+#include <openssl/x509v3.h>
+
+// ==== weir/net/tls_handle.hpp ========================================================================================
+
+// An object of OpenSSL's and its owner. Part of net/tls.hpp.
+
+namespace weir::inline v0::net::detail {
+
+template <class T, auto Free>
+class tls_handle {
+public:
+    tls_handle() noexcept = default;
+    explicit tls_handle(T* object) noexcept : x_object(object) {}
+    tls_handle(tls_handle&& other) noexcept : x_object(exchanged(other.x_object, nullptr)) {}
+    tls_handle& operator=(tls_handle&& other) noexcept {
+        T* const before = exchanged(x_object, exchanged(other.x_object, nullptr));
+        if (before && before != x_object) Free(before);
+        return *this;
+    }
+    ~tls_handle() {
+        if (x_object) Free(x_object);
+    }
+
+    T* get() const noexcept { return x_object; }
+    T* release() noexcept { return exchanged(x_object, nullptr); }
+    explicit operator bool() const noexcept { return x_object != nullptr; }
+
+private:
+    T* x_object = nullptr;
+};
+
+inline void free_certificates(STACK_OF(X509)* all) noexcept { sk_X509_pop_free(all, ::X509_free); }
+inline void free_bio(BIO* which) noexcept { ::BIO_free(which); }
+
+using tls_bio = tls_handle<BIO, free_bio>;
+using tls_x509 = tls_handle<X509, ::X509_free>;
+using tls_x509_list = tls_handle<STACK_OF(X509), free_certificates>;
+using tls_key = tls_handle<EVP_PKEY, ::EVP_PKEY_free>;
+using tls_session = tls_handle<SSL_SESSION, ::SSL_SESSION_free>;
+
+} // namespace weir::inline v0::net::detail
+
+// ==== weir/net/tls_files.hpp =========================================================================================
+
+// Certificates, keys and lists of authorities, out of PEM. Part of net/tls.hpp.
+//
+// Errors name the file, or say "the text", and what is wrong with it.
+
+namespace weir::inline v0::net::detail {
+
+// What PEM comes from: the text, or else the file, is not empty.
+struct tls_source {
+    std::string_view file;
+    std::string_view text;
+
+    bool is_given() const noexcept { return !file.empty() || !text.empty(); }
+    std::string name() const { return text.empty() ? std::string(file) : std::string("the text"); }
+};
+
+// What OpenSSL complains about last, with `where` in front; its queue is emptied.
+[[gnu::cold]] inline error tls_complaint(std::string where) {
+    const char* const words = ::ERR_reason_error_string(::ERR_peek_last_error());
+    if (words) where.append(": ").append(words);
+    ::ERR_clear_error();
+    return error(errc::bad_credentials, std::move(where));
+}
+
+[[gnu::cold]] inline result<std::string> read_pem(const tls_source& from) {
+    if (!from.text.empty()) return std::string(from.text);
+    const std::string name(from.file), where = "reading " + name;
+    std::FILE* const file = std::fopen(name.c_str(), "rbe");
+    if (!file) return error({errno, std::system_category()}, where);
+    std::string text;
+    char part[4096];
+    for (std::size_t got; (got = std::fread(part, 1, sizeof part, file)) > 0;) text.append(part, got);
+    const int failed = std::ferror(file) ? errno : 0;
+    std::fclose(file);
+    if (failed) return error({failed, std::system_category()}, where);
+    return text;
+}
+
+inline tls_bio open_pem(const std::string& text) noexcept {
+    return tls_bio(::BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
+}
+
+// Whether reading has ended because there is no more, and not because something is broken.
+inline bool is_pem_end() noexcept {
+    const unsigned long last = ::ERR_peek_last_error();
+    const bool end = ERR_GET_LIB(last) == ERR_LIB_PEM && ERR_GET_REASON(last) == PEM_R_NO_START_LINE;
+    if (end) ::ERR_clear_error();
+    return end;
+}
+
+// All certificates, in their order; at least one.
+[[gnu::cold]] inline result<tls_x509_list> read_certificates(const tls_source& from) {
+    const result<std::string> text = read_pem(from);
+    if (!text) return text.error();
+    ::ERR_clear_error();
+    const tls_bio source = open_pem(*text);
+    tls_x509_list all(sk_X509_new_null());
+    while (X509* const each = ::PEM_read_bio_X509(source.get(), nullptr, nullptr, nullptr)) sk_X509_push(all.get(), each);
+    if (!is_pem_end()) return tls_complaint(concat({"a certificate in ", from.name()}));
+    if (sk_X509_num(all.get()) == 0) return error(errc::bad_credentials, concat({"no certificate in ", from.name()}));
+    return all;
+}
+
+// A private key. One that is encrypted with another password, or one where there should be none, is an error.
+[[gnu::cold]] inline result<tls_key> read_key(const tls_source& from, std::string_view password) {
+    const result<std::string> text = read_pem(from);
+    if (!text) return text.error();
+    ::ERR_clear_error();
+    const tls_bio source = open_pem(*text);
+    const auto answer = [](char* into, int most, int, void* self) {
+        const std::string_view& known = *static_cast<const std::string_view*>(self);
+        if (known.empty() || known.size() > static_cast<std::size_t>(most)) return -1;
+        std::memcpy(into, known.data(), known.size());
+        return static_cast<int>(known.size());
+    };
+    tls_key key(::PEM_read_bio_PrivateKey(source.get(), nullptr, answer, &password));
+    if (key) return key;
+    if (text->find("PRIVATE KEY-----") == text->npos) {
+        ::ERR_clear_error();
+        return error(errc::bad_credentials, concat({"no private key in ", from.name()}));
+    }
+    const bool locked = text->find("ENCRYPTED") != text->npos;
+    const std::string_view why = !locked ? "" : password.empty() ? ", which is encrypted" : ", which that password does not open";
+    return tls_complaint(concat({"the private key in ", from.name(), why}));
+}
+
+// Adds authorities, and lists of what they have revoked, to those that a context trusts.
+[[gnu::cold]] inline result<> trust_authorities(X509_STORE* store, const tls_source& from) {
+    const result<tls_x509_list> all = read_certificates(from);
+    if (!all) return all.error();
+    for (int i = 0; i < sk_X509_num(all->get()); ++i) ::X509_STORE_add_cert(store, sk_X509_value(all->get(), i));
+    ::X509_STORE_set_flags(store, X509_V_FLAG_PARTIAL_CHAIN); // one that is not at the root will do
+    return {};
+}
+[[gnu::cold]] inline result<> heed_revoked(X509_STORE* store, const tls_source& from) {
+    const result<std::string> text = read_pem(from);
+    if (!text) return text.error();
+    ::ERR_clear_error();
+    const tls_bio source = open_pem(*text);
+    int count = 0;
+    for (; X509_CRL* const each = ::PEM_read_bio_X509_CRL(source.get(), nullptr, nullptr, nullptr); ++count) {
+        ::X509_STORE_add_crl(store, each);
+        ::X509_CRL_free(each);
+    }
+    if (!is_pem_end()) return tls_complaint(concat({"a list of revoked certificates in ", from.name()}));
+    if (count == 0) return error(errc::bad_credentials, concat({"no list of revoked certificates in ", from.name()}));
+    ::X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
+    return {};
+}
+
+} // namespace weir::inline v0::net::detail
+
+// ==== weir/net/tls_options.hpp =======================================================================================
+
+// How TLS is spoken: the settings of `tls_client` and `tls_server`, see net/tls.hpp.
+//
+// Files and texts are in PEM. Whoever is given them reads them at once, and copies what it keeps.
+
+namespace weir::inline v0 {
+
+// A certificate of one's own, and its key. Of what comes as file or as text one is enough.
+struct tls_certificate {
+    // The certificate, and behind it those of the authorities between it and one that the other side knows.
+    std::string_view chain_file = {};
+    std::string_view chain_text = {};
+
+    // Its private key; neither: it stands with the chain.
+    std::string_view key_file = {};
+    std::string_view key_text = {};
+
+    // What the key is encrypted with. Nobody is ever asked for it.
+    std::string_view password = {};
+};
+
+// Who is believed about the other side.
+struct tls_authorities {
+    // Their certificates. For a client, neither: the authorities of this system, as OpenSSL finds them (the environment
+    // variables SSL_CERT_FILE and SSL_CERT_DIR change that).
+    std::string_view file = {};
+    std::string_view text = {};
+
+    // Lists of certificates that they have revoked. Those of authorities without a list are not looked for.
+    std::string_view revoked_file = {};
+    std::string_view revoked_text = {};
+};
+
+enum class tls_version : unsigned char { tls_1_2, tls_1_3 };
+
+// What a client asks of a server's certificate.
+enum class tls_trust : unsigned char {
+    authorities, // a chain to an authority, dates, and the host's name or address; and a pinned key, where keys are pinned
+    pins,        // a pinned key, and nothing else: for a device whose certificate nobody has signed
+    anybody,     // nothing. Whoever sits in between can read and change everything. For tests
+};
+
+struct tls_client_options {
+    tls_authorities authorities = {};
+    tls_trust trust = tls_trust::authorities;
+
+    // The SHA-256 of the public keys (SubjectPublicKeyInfo) that the server may have, in base64, with or without "sha256/"
+    // before it. Some: no other key will do.
+    std::span<const std::string_view> pins = {};
+
+    // A certificate of one's own, for servers that ask for one.
+    tls_certificate certificate = {};
+
+    // What is offered as the protocol inside (ALPN, RFC 7301), the best first. Empty: nothing.
+    std::span<const std::string_view> protocols = http_1_1;
+
+    tls_version at_least = tls_version::tls_1_2;
+
+    // How many bytes are encrypted with one key of TLS 1.3 (RFC 8446, section 5.5) before there is a new one.
+    std::uint64_t key_bytes = std::uint64_t{1} << 36;
+
+    static constexpr std::string_view http_1_1[] = {"http/1.1"};
+};
+
+// What a server asks of its clients' certificates.
+enum class tls_clients : unsigned char {
+    not_asked,
+    asked,    // who has one shows it, and it has to be right
+    required, // who has none is refused
+};
+
+struct tls_server_options {
+    // What clients get that ask for no name, or for one that no certificate has.
+    tls_certificate certificate = {};
+
+    // Those of other names, chosen by the name that the client asks for (SNI, RFC 6066) and the names in them.
+    std::span<const tls_certificate> more = {};
+
+    // Whose certificates clients may have. Nobody's unless told so.
+    tls_clients clients = tls_clients::not_asked;
+    tls_authorities authorities = {};
+
+    // What may be spoken inside, the best first. A client that offers only others is refused (RFC 7301, section 3.2).
+    std::span<const std::string_view> protocols = tls_client_options::http_1_1;
+
+    tls_version at_least = tls_version::tls_1_2;
+
+    // As that of a client.
+    std::uint64_t key_bytes = std::uint64_t{1} << 36;
+};
+
+static_assert(std::is_trivially_copyable_v<tls_client_options> && std::is_trivially_destructible_v<tls_client_options>);
+static_assert(std::is_trivially_copyable_v<tls_server_options> && std::is_trivially_destructible_v<tls_server_options>);
+
+} // namespace weir::inline v0
+
+// ==== weir/net/tls_sessions.hpp ======================================================================================
+
+// What a client remembers of earlier handshakes, so that the next one with the same server is shorter. Part of net/tls.hpp.
+//
+// A few sessions of each server, 64 in all; the oldest goes first. One of TLS 1.3 is used once (RFC 8446, appendix C.4), so
+// that nobody who listens can tell that two connections are the same client's. May be used by several threads.
+
+namespace weir::inline v0::net::detail {
+
+class tls_sessions {
+public:
+    void keep(std::string_view server, tls_session session) {
+        const std::lock_guard<std::mutex> lock(x_mutex);
+        entry* place = &x_entries[0]; // a free one, or the oldest
+        entry* oldest = nullptr;      // of that server
+        int of_server = 0;
+        for (entry& each : x_entries) {
+            if (each.kept < place->kept) place = &each;
+            if (!each.session || each.server != server) continue;
+            ++of_server;
+            if (!oldest || each.kept < oldest->kept) oldest = &each;
+        }
+        if (of_server >= most_of_one) place = oldest;
+        place->server = server;
+        place->session = std::move(session);
+        place->kept = ++x_count;
+    }
+
+    // The newest of a server's; null if there is none.
+    tls_session take(std::string_view server) {
+        const std::lock_guard<std::mutex> lock(x_mutex);
+        entry* newest = nullptr;
+        for (entry& each : x_entries)
+            if (each.session && each.server == server && (!newest || each.kept > newest->kept)) newest = &each;
+        if (!newest) return {};
+        if (::SSL_SESSION_get_protocol_version(newest->session.get()) < TLS1_3_VERSION) {
+            ::SSL_SESSION_up_ref(newest->session.get());
+            return tls_session(newest->session.get());
+        }
+        newest->kept = 0;
+        return std::move(newest->session);
+    }
+
+private:
+    static constexpr int most_of_one = 4;
+
+    struct entry {
+        std::string server;
+        tls_session session;
+        std::uint64_t kept = 0; // when; 0 for a free one
+    };
+
+    std::mutex x_mutex;
+    entry x_entries[64];
+    std::uint64_t x_count = 0;
+};
+
+} // namespace weir::inline v0::net::detail
+
+// ==== weir/net/tls_setup.hpp =========================================================================================
+
+// What the streams of a `tls_client` or a `tls_server` share: OpenSSL's context, certificates, and who is believed. Part of
+// net/tls.hpp.
+//
+// Made once and not changed after that, so that streams of several threads may share it; each owns it with the others.
+// Never renegotiates, never compresses, and has no cipher without forward secrecy and authentication of what it carries.
+
+namespace weir::inline v0::net::detail {
+
+// A certificate with its key, and those of the authorities above it.
+struct tls_identity {
+    tls_x509 certificate;
+    tls_x509_list above;
+    tls_key key;
+
+    bool is_for(const char* host) const noexcept { return ::X509_check_host(certificate.get(), host, 0, 0, nullptr) == 1; }
+};
+
+// The SHA-256 of a public key.
+struct tls_pin {
+    std::byte bytes[32];
+};
+
+// What of a context's work its streams have to do with; net/tls_engine.hpp.
+struct tls_callbacks {
+    int (*judge)(X509_STORE_CTX*, void*);
+    void (*tell)(const SSL*, int where, int what);
+    int (*keep_session)(SSL*, SSL_SESSION*);
+};
+
+struct tls_setup {
+    tls_handle<SSL_CTX, ::SSL_CTX_free> context;
+    tls_trust trust = tls_trust::authorities;
+    sequence<tls_pin> pins;
+    std::uint64_t key_bytes = 0;
+    std::string protocols;             // as they are sent (RFC 7301, section 3.1)
+    sequence<tls_identity> identities; // of a server; the first is for everybody else
+    tls_sessions sessions;             // of a client
+};
+
+[[gnu::cold]] inline result<tls_identity> read_identity(const tls_certificate& own) {
+    const tls_source chain{own.chain_file, own.chain_text};
+    const tls_source key = own.key_file.empty() && own.key_text.empty() ? chain : tls_source{own.key_file, own.key_text};
+    if (!chain.is_given()) return error(errc::bad_credentials, "no certificate was given");
+    result<tls_x509_list> all = read_certificates(chain);
+    if (!all) return all.error();
+    result<tls_key> secret = read_key(key, own.password);
+    if (!secret) return secret.error();
+    tls_identity made;
+    made.certificate = tls_x509(sk_X509_shift(all->get()));
+    made.above = std::move(*all);
+    made.key = std::move(*secret);
+    if (::X509_check_private_key(made.certificate.get(), made.key.get()) == 1) return made;
+    ::ERR_clear_error();
+    return error(errc::bad_credentials, concat({"the key in ", key.name(), " is not that of the certificate in ", chain.name()}));
+}
+
+// A list of protocols as it is sent.
+[[gnu::cold]] inline result<std::string> protocol_list(std::span<const std::string_view> of) {
+    std::string made;
+    for (const std::string_view each : of) {
+        if (each.empty() || each.size() > 255) return error(errc::bad_credentials, "a protocol's name has 1 to 255 bytes");
+        made += static_cast<char>(each.size());
+        made += each;
+    }
+    return made;
+}
+
+// What both sides have in common.
+template <class Options>
+[[gnu::cold]] result<> prepare(tls_setup& all, const SSL_METHOD* side, const Options& how, const tls_callbacks& calls) {
+    all.key_bytes = how.key_bytes;
+    all.context = tls_handle<SSL_CTX, ::SSL_CTX_free>(::SSL_CTX_new(side));
+    SSL_CTX* const made = all.context.get();
+    if (!made) return tls_complaint("preparing OpenSSL");
+    ::SSL_CTX_set_min_proto_version(made, how.at_least == tls_version::tls_1_3 ? TLS1_3_VERSION : TLS1_2_VERSION);
+    ::SSL_CTX_set_options(made, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+    ::SSL_CTX_set_mode(made, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_NO_AUTO_CHAIN); // an idle connection has no buffers
+    ::SSL_CTX_set_cipher_list(made, "ECDHE+AESGCM:ECDHE+CHACHA20");
+    ::SSL_CTX_set_cert_verify_callback(made, calls.judge, nullptr);
+    ::SSL_CTX_set_info_callback(made, calls.tell);
+    ::ERR_clear_error();
+    return {};
+}
+
+[[gnu::cold]] inline result<> believe(tls_setup& all, const tls_authorities& those) {
+    X509_STORE* const store = ::SSL_CTX_get_cert_store(all.context.get());
+    const tls_source own{those.file, those.text}, revoked{those.revoked_file, those.revoked_text};
+    if (own.is_given())
+        if (result<> done = trust_authorities(store, own); !done) return done;
+    if (revoked.is_given()) return heed_revoked(store, revoked);
+    return {};
+}
+
+[[gnu::cold]] inline result<> read_pins(tls_setup& all, std::span<const std::string_view> texts) {
+    for (std::string_view text : texts) {
+        constexpr std::string_view before = "sha256/";
+        if (text.starts_with(before)) text.remove_prefix(before.size());
+        tls_pin made;
+        if (text.size() != 44 || base64_decode(text, made.bytes) != sizeof made.bytes)
+            return error(errc::bad_credentials,
+                         concat({"a pin is the SHA-256 of a public key in base64, 44 characters, and not \"", text.substr(0, 64), "\""}));
+        all.pins.push_back(made);
+    }
+    return {};
+}
+
+[[gnu::cold]] inline bool is_pinned(const tls_setup& all, X509* certificate) {
+    unsigned char* encoded = nullptr;
+    const int size = ::i2d_X509_PUBKEY(::X509_get_X509_PUBKEY(certificate), &encoded);
+    if (size < 0) return false;
+    tls_pin found;
+    unsigned char* const hash = reinterpret_cast<unsigned char*>(found.bytes);
+    const bool hashed = ::EVP_Digest(encoded, static_cast<std::size_t>(size), hash, nullptr, ::EVP_sha256(), nullptr) == 1;
+    OPENSSL_free(encoded);
+    for (const tls_pin& each : all.pins)
+        if (hashed && std::memcmp(each.bytes, found.bytes, sizeof found.bytes) == 0) return true;
+    return false;
+}
+
+// Gives a certificate to a context, or to a connection.
+[[gnu::cold]] inline bool use_identity(SSL_CTX* by, const tls_identity& own) noexcept {
+    return ::SSL_CTX_use_cert_and_key(by, own.certificate.get(), own.key.get(), own.above.get(), 1) == 1;
+}
+[[gnu::cold]] inline bool use_identity(SSL* by, const tls_identity& own) noexcept {
+    return ::SSL_use_cert_and_key(by, own.certificate.get(), own.key.get(), own.above.get(), 1) == 1;
+}
+
+} // namespace weir::inline v0::net::detail
+
+// ==== weir/net/tls_verdict.hpp =======================================================================================
+
+// What OpenSSL says of certificates and handshakes, in weir's words. Part of net/tls.hpp.
+//
+// A certificate, whoever sent it, is not to be believed even about how its name is printed: names are quoted, printable and
+// bounded in length.
+
+namespace weir::inline v0::net::detail {
+
+// Text from elsewhere, quoted.
+[[gnu::cold]] inline std::string quoted(std::string_view text) {
+    constexpr std::size_t most = 80;
+    std::string made = "\"";
+    for (const char each : text.substr(0, most)) made += each >= ' ' && each <= '~' && each != '"' && each != '\\' ? each : '?';
+    return made += text.size() > most ? "...\"" : "\"";
+}
+
+// Whom a name means: by its common name, or else its organisation.
+[[gnu::cold]] inline std::string text_of(const X509_NAME* name) {
+    for (const int field : {NID_commonName, NID_organizationName, NID_organizationalUnitName}) {
+        const int at = name ? ::X509_NAME_get_index_by_NID(name, field, -1) : -1;
+        if (at < 0) continue;
+        unsigned char* utf8 = nullptr;
+        const int size = ::ASN1_STRING_to_UTF8(&utf8, ::X509_NAME_ENTRY_get_data(::X509_NAME_get_entry(name, at)));
+        if (size < 0) continue;
+        std::string made = quoted({reinterpret_cast<const char*>(utf8), static_cast<std::size_t>(size)});
+        OPENSSL_free(utf8);
+        return made;
+    }
+    return "somebody without a name";
+}
+
+[[gnu::cold]] inline std::string text_of(const ASN1_TIME* time) {
+    tm parts{};
+    char text[64];
+    if (!::ASN1_TIME_to_tm(time, &parts) || !::strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S UTC", &parts)) return "an unknown time";
+    return text;
+}
+
+// The hosts that a certificate is for.
+[[gnu::cold]] inline std::string hosts_of(X509* certificate) {
+    constexpr std::size_t most = 4;
+    std::string made;
+    std::size_t count = 0;
+    GENERAL_NAMES* const names = static_cast<GENERAL_NAMES*>(::X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr));
+    for (int i = 0; i < sk_GENERAL_NAME_num(names); ++i) {
+        const GENERAL_NAME& each = *sk_GENERAL_NAME_value(names, i);
+        if (each.type != GEN_DNS && each.type != GEN_IPADD) continue;
+        const ASN1_STRING* const value = each.type == GEN_DNS ? each.d.dNSName : each.d.iPAddress;
+        const unsigned char* const bytes = ::ASN1_STRING_get0_data(value);
+        const int size = ::ASN1_STRING_length(value);
+        if (++count > most) continue;
+        if (count > 1) made += ", ";
+        char address[INET6_ADDRSTRLEN];
+        if (each.type == GEN_DNS)
+            made += quoted({reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(size)});
+        else if ((size == 4 || size == 16) && ::inet_ntop(size == 4 ? AF_INET : AF_INET6, bytes, address, sizeof address))
+            made += address;
+        else
+            made += "an address of a strange length";
+    }
+    ::GENERAL_NAMES_free(names);
+    if (count > most) made += concat({" and ", number_text(count - most), " more"});
+    return count ? made : "no host at all";
+}
+
+// Why a certificate, or one between it and an authority, was not accepted. `whose`: "localhost", "the client".
+[[gnu::cold]] inline error refused_certificate(X509_STORE_CTX* by, std::string_view whose) {
+    const int why = ::X509_STORE_CTX_get_error(by);
+    X509* which = ::X509_STORE_CTX_get_current_cert(by);
+    if (!which) which = ::X509_STORE_CTX_get0_cert(by);
+    const X509_NAME* const issuer = which ? ::X509_get_issuer_name(which) : nullptr;
+    const std::string start = concat({"checking the certificate of ", whose, ": "});
+    const std::string it = ::X509_STORE_CTX_get_error_depth(by) > 0 && which
+                               ? concat({"that of its issuer ", text_of(::X509_get_subject_name(which))})
+                               : "it";
+    switch (which ? why : X509_V_ERR_UNSPECIFIED) {
+    case X509_V_ERR_CERT_HAS_EXPIRED:
+        return error(errc::certificate_expired, concat({start, it, " was valid until ", text_of(::X509_get0_notAfter(which))}));
+    case X509_V_ERR_CERT_NOT_YET_VALID:
+        return error(errc::certificate_not_yet_valid, concat({start, it, " is valid from ", text_of(::X509_get0_notBefore(which))}));
+    case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
+        return error(errc::certificate_self_signed, concat({start, text_of(issuer), " vouches for itself"}));
+    case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
+        return error(errc::certificate_untrusted, concat({start, "its authority ", text_of(issuer), " is not trusted here"}));
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+    case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+    case X509_V_ERR_CERT_UNTRUSTED:
+        return error(errc::certificate_untrusted,
+                     concat({start, it, " was issued by ", text_of(issuer), ", who is not trusted here and whose own did not come along"}));
+    case X509_V_ERR_CERT_REVOKED:
+        return error(errc::certificate_revoked, concat({start, it, " is on the list of those that ", text_of(issuer), " has revoked"}));
+    case X509_V_ERR_HOSTNAME_MISMATCH:
+    case X509_V_ERR_IP_ADDRESS_MISMATCH:
+        return error(errc::certificate_wrong_host, concat({start, "it is for ", hosts_of(which)}));
+    default: return error(errc::certificate_rejected, concat({start, ::X509_verify_cert_error_string(why)}));
+    }
+}
+
+// What the errors in OpenSSL's queue of this thread mean, which is emptied: the oldest that is TLS's own, since those that led
+// to it say less. `with`: "TLS with localhost".
+[[gnu::cold]] inline error handshake_failure(std::string_view with) {
+    unsigned long first = ::ERR_get_error();
+    while (first && ERR_GET_LIB(first) != ERR_LIB_SSL) {
+        const unsigned long next = ::ERR_get_error();
+        if (!next) break;
+        first = next;
+    }
+    ::ERR_clear_error();
+    const int reason = ERR_GET_REASON(first);
+    const char* const words = ::ERR_reason_error_string(first);
+    const std::string why = concat({with, ": ", words ? words : "an unknown failure"});
+    if (ERR_GET_LIB(first) != ERR_LIB_SSL) return error(errc::tls_failed, why);
+    switch (reason) {
+    case SSL_R_WRONG_VERSION_NUMBER:
+    case SSL_R_HTTP_REQUEST:
+    case SSL_R_HTTPS_PROXY_REQUEST:
+    case SSL_R_RECORD_LENGTH_MISMATCH: return error(errc::not_tls, why);
+    case SSL_R_UNSUPPORTED_PROTOCOL:
+    case SSL_R_NO_PROTOCOLS_AVAILABLE:
+    case SSL_R_VERSION_TOO_LOW:
+    case SSL_R_INAPPROPRIATE_FALLBACK: return error(errc::tls_version, why);
+    case SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE: return error(errc::certificate_missing, std::string(with));
+    case SSL_R_DECRYPTION_FAILED_OR_BAD_RECORD_MAC:
+    case SSL_R_BAD_RECORD_TYPE:
+    case SSL_R_DATA_LENGTH_TOO_LONG:
+    case SSL_R_PACKET_LENGTH_TOO_LONG: return error(errc::tls_corrupt, why);
+    default: break;
+    }
+    if (reason < SSL_AD_REASON_OFFSET) return error(errc::tls_failed, why);
+    const int alert = reason - SSL_AD_REASON_OFFSET;
+    std::string said = concat({with, ": the peer says \"", ::SSL_alert_desc_string_long(alert), "\""});
+    return error(alert == SSL_AD_PROTOCOL_VERSION ? errc::tls_version : errc::tls_refused, std::move(said));
+}
+
+} // namespace weir::inline v0::net::detail
+
+// ==== weir/net/tls_engine.hpp ========================================================================================
+
+// TLS without I/O: bytes as they are on the wire in and out, and those that are meant. Part of net/tls.hpp.
+//
+// OpenSSL reads from `input()`, which somebody else owns and which it takes as it goes, and writes to `output()`, which takes
+// everything: so it never waits for anything but input. What it says is turned into weir's errors at once, and the
+// queue where OpenSSL leaves them is empty afterwards. One thread at a time.
+
+namespace weir::inline v0::net::detail {
+
+class tls_engine {
+public:
+    enum class outcome : unsigned char {
+        done,
+        starved, // more input is needed
+        ended,   // the other side has said that it will send no more
+        failed,  // see `failure`; there may be some output that says so to the other side
+    };
+
+    static constexpr std::size_t record_bytes = 16 * 1024; // what a record can carry
+    static constexpr std::size_t overhead_bytes = 64;      // more than what it takes besides
+
+    // For a client, `host` is whom the other side has to be, and `server` what its sessions are kept by. The pool must
+    // outlive it.
+    [[gnu::cold]] tls_engine(shared<tls_setup> by, block_pool& pool, bool serves, std::string host, std::string server)
+        : x_setup(std::move(by)), x_ssl(::SSL_new(x_setup->context.get())), x_output(pool), x_host(std::move(host)),
+          x_server(std::move(server)), x_serves(serves) {
+        if (!x_ssl) return;
+        BIO* const between = ::BIO_new(method());
+        if (!between) {
+            x_ssl = {};
+            return;
+        }
+        ::BIO_set_data(between, this);
+        ::BIO_set_init(between, 1);
+        ::SSL_set_bio(x_ssl.get(), between, between);
+        SSL_set_app_data(x_ssl.get(), this);
+        serves ? ::SSL_set_accept_state(x_ssl.get()) : begin_client();
+    }
+    tls_engine(const tls_engine&) = delete;
+    tls_engine& operator=(const tls_engine&) = delete;
+    [[gnu::cold]] ~tls_engine() {
+        // Otherwise OpenSSL would take a connection that was broken off for a reason never to resume its session.
+        if (x_ssl) ::SSL_set_shutdown(x_ssl.get(), SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+    }
+
+    // False when there was no memory for it; nothing else may be called then.
+    explicit operator bool() const noexcept { return static_cast<bool>(x_ssl); }
+
+    // What has come and was not taken. It must stay where it is while it is not empty.
+    bytes_view& input() noexcept { return x_input; }
+
+    // What is to be sent.
+    buffer& output() noexcept { return x_output; }
+    const buffer& output() const noexcept { return x_output; }
+
+    // Goes on with the handshake, until it is done.
+    [[gnu::cold]] outcome shake_hands() noexcept {
+        ::ERR_clear_error();
+        if (const int done = ::SSL_do_handshake(x_ssl.get()); done != 1) return not_done(done);
+        x_unread = 0;
+        return check_protocol() ? outcome::done : outcome::failed;
+    }
+
+    // Room for what a `read` until it is starved can give, at the most; 0 if it cannot give anything.
+    std::size_t readable_bytes() const noexcept { return x_input.empty() ? 0 : x_unread + x_input.size(); }
+
+    // The next bytes that are meant, of one record at the most.
+    outcome read(mutable_bytes into, std::size_t& count) noexcept {
+        if (::SSL_read_ex(x_ssl.get(), into.data(), into.size(), &count) == 1) {
+            x_unread = 0;
+            return x_renegotiates ? refuse_renegotiation() : outcome::done;
+        }
+        count = 0;
+        if (x_renegotiates) return refuse_renegotiation();
+        return not_done(0);
+    }
+
+    // Makes records of bytes, all of them; as large as they can be. The handshake must be done.
+    bool write(bytes_view meant) noexcept {
+        x_with_key += meant.size() + overhead_bytes;
+        if (x_with_key >= x_setup->key_bytes) [[unlikely]] change_key();
+        std::size_t taken;
+        if (::SSL_write_ex(x_ssl.get(), meant.data(), meant.size(), &taken) == 1) return true;
+        return fail(), false;
+    }
+
+    // Says that this side will send no more. The handshake must be done.
+    [[gnu::cold]] void end() noexcept {
+        if (::SSL_shutdown(x_ssl.get()) < 0) ::ERR_clear_error();
+    }
+
+    // Forgets what others on this thread have left in OpenSSL's queue of errors. Owed before `read` and `write`.
+    static void forget_errors() noexcept {
+        if (::ERR_peek_error()) ::ERR_clear_error();
+    }
+
+    const error& failure() const noexcept { return x_failure; }
+
+    // Whether the handshake was a short one.
+    bool is_resumed() const noexcept { return ::SSL_session_reused(x_ssl.get()) == 1; }
+    SSL* get() const noexcept { return x_ssl.get(); }
+
+    // "TLS with localhost", for errors.
+    [[gnu::cold]] std::string with() const { return concat({"TLS with ", whose()}); }
+
+    static constexpr tls_callbacks callbacks() noexcept { return {judge, tell, keep_session}; }
+
+private:
+    // Whose certificate it is that comes.
+    std::string_view whose() const noexcept { return x_serves ? std::string_view("the client") : std::string_view(x_host); }
+
+    // The next thing that OpenSSL writes is that the key changes. There is no such thing in TLS 1.2.
+    [[gnu::cold]] void change_key() noexcept {
+        x_with_key = 0;
+        if (::SSL_version(x_ssl.get()) >= TLS1_3_VERSION) ::SSL_key_update(x_ssl.get(), SSL_KEY_UPDATE_NOT_REQUESTED);
+    }
+
+    [[gnu::cold]] void begin_client() noexcept {
+        SSL* const ssl = x_ssl.get();
+        X509_VERIFY_PARAM* const checks = ::SSL_get0_param(ssl);
+        ::X509_VERIFY_PARAM_set_hostflags(checks, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
+        std::string name = x_host;
+        if (name.ends_with('.')) name.pop_back(); // RFC 6066, section 3
+        if (::X509_VERIFY_PARAM_set1_ip_asc(checks, name.c_str()) != 1) {
+            ::SSL_set1_host(ssl, name.c_str());
+            SSL_set_tlsext_host_name(ssl, name.c_str());
+        }
+        ::SSL_set_connect_state(ssl);
+        if (const tls_session before = x_setup->sessions.take(x_server)) ::SSL_set_session(ssl, before.get());
+        ::ERR_clear_error();
+    }
+
+    // RFC 7301, section 3.2: what was chosen has to be something that was offered.
+    [[gnu::cold]] bool check_protocol() noexcept {
+        const unsigned char* chosen = nullptr;
+        unsigned size = 0;
+        ::SSL_get0_alpn_selected(x_ssl.get(), &chosen, &size);
+        if (x_serves || size == 0) return true;
+        const std::string_view name(reinterpret_cast<const char*>(chosen), size);
+        for (std::string_view left = x_setup->protocols; !left.empty();) {
+            const auto length = static_cast<unsigned char>(left.front());
+            if (left.substr(1, length) == name) return true;
+            left.remove_prefix(1u + length);
+        }
+        x_failure = error(errc::tls_failed, concat({with(), ": it chose the protocol ", quoted(name), ", which was not offered"}));
+        return false;
+    }
+
+    outcome not_done(int came) noexcept {
+        const int why = ::SSL_get_error(x_ssl.get(), came);
+        if (why == SSL_ERROR_WANT_READ) return outcome::starved;
+        return why == SSL_ERROR_ZERO_RETURN ? outcome::ended : fail();
+    }
+    [[gnu::cold]] outcome fail() noexcept {
+        const error other = handshake_failure(with());
+        if (!x_failure) x_failure = other;
+        return outcome::failed;
+    }
+    [[gnu::cold]] outcome refuse_renegotiation() noexcept {
+        x_failure = error(errc::tls_renegotiation, with());
+        return outcome::failed;
+    }
+
+    // --- what OpenSSL calls ---
+
+    static tls_engine& of(const SSL* ssl) noexcept { return *static_cast<tls_engine*>(SSL_get_app_data(ssl)); }
+
+    // Judges a certificate in OpenSSL's place.
+    [[gnu::cold]] static int judge(X509_STORE_CTX* with, void*) noexcept {
+        const void* const ssl = ::X509_STORE_CTX_get_ex_data(with, ::SSL_get_ex_data_X509_STORE_CTX_idx());
+        tls_engine& self = of(static_cast<const SSL*>(ssl));
+        const tls_setup& by = *self.x_setup;
+        const bool chain = by.trust == tls_trust::authorities;
+        if (chain) {
+            ::X509_STORE_CTX_set_verify_cb(with, [](int right, X509_STORE_CTX* which) { // no list, nothing revoked
+                return right || ::X509_STORE_CTX_get_error(which) == X509_V_ERR_UNABLE_TO_GET_CRL ? 1 : 0;
+            });
+            if (::X509_verify_cert(with) != 1) {
+                self.x_failure = refused_certificate(with, self.whose());
+                return 0;
+            }
+        }
+        ::X509_STORE_CTX_set_error(with, X509_V_OK);
+        if (by.trust == tls_trust::anybody && by.pins.empty()) return 1;
+        if ((chain && by.pins.empty()) || is_pinned(by, ::X509_STORE_CTX_get0_cert(with))) return 1;
+        ::X509_STORE_CTX_set_error(with, X509_V_ERR_APPLICATION_VERIFICATION);
+        self.x_failure = error(errc::certificate_not_pinned, concat({"checking the certificate of ", self.whose()}));
+        return 0;
+    }
+
+    // OpenSSL refuses to renegotiate by an alert, and would do so for ever.
+    static void tell(const SSL* ssl, int where, int what) noexcept {
+        if (where == SSL_CB_WRITE_ALERT && (what & 0xFF) == SSL_AD_NO_RENEGOTIATION) of(ssl).x_renegotiates = true;
+    }
+
+    [[gnu::cold]] static int keep_session(SSL* ssl, SSL_SESSION* session) noexcept {
+        const tls_engine& self = of(ssl);
+        self.x_setup->sessions.keep(self.x_server, tls_session(session));
+        return 1;
+    }
+
+    static int bio_read(BIO* of, char* into, std::size_t most, std::size_t* count) noexcept {
+        tls_engine& self = *static_cast<tls_engine*>(::BIO_get_data(of));
+        BIO_clear_retry_flags(of);
+        const std::size_t size = most < self.x_input.size() ? most : self.x_input.size();
+        *count = size;
+        if (size == 0) return BIO_set_retry_read(of), -1;
+        std::memcpy(into, self.x_input.data(), size);
+        self.x_input = self.x_input.subspan(size);
+        self.x_unread += size;
+        return 1;
+    }
+
+    static int bio_write(BIO* of, const char* from, std::size_t size, std::size_t* count) noexcept {
+        tls_engine& self = *static_cast<tls_engine*>(::BIO_get_data(of));
+        [[maybe_unused]] const bool fits = self.x_output.append(as_bytes({from, size}));
+        assert(fits && "the output has no bound");
+        *count = size;
+        return 1;
+    }
+
+    static long bio_control(BIO*, int what, long, void*) noexcept { return what == BIO_CTRL_FLUSH ? 1 : 0; }
+
+    [[gnu::cold]] static const BIO_METHOD* method() noexcept {
+        struct kind {
+            BIO_METHOD* made = ::BIO_meth_new(::BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "weir");
+            kind() noexcept {
+                ::BIO_meth_set_read_ex(made, bio_read);
+                ::BIO_meth_set_write_ex(made, bio_write);
+                ::BIO_meth_set_ctrl(made, bio_control);
+            }
+            ~kind() { ::BIO_meth_free(made); }
+        };
+        static const kind only;
+        return only.made;
+    }
+
+    shared<tls_setup> x_setup;
+    tls_handle<SSL, ::SSL_free> x_ssl;
+    bytes_view x_input;
+    std::uint64_t x_with_key = 0; // bytes that were encrypted with the key that there is
+    std::size_t x_unread = 0; // of the input, taken and not given: the beginning of a record
+    buffer x_output;
+    std::string x_host;
+    std::string x_server;
+    error x_failure;
+    bool x_serves;
+    bool x_renegotiates = false; // the other side wants to
+};
+
+} // namespace weir::inline v0::net::detail
+
+// ==== weir/net/tls_leaving.hpp =======================================================================================
+
+// Sends the rest of what a TLS stream had taken when it was closed, and then closes the stream below. Part of net/tls.hpp.
+//
+// A socket does that by itself, but records can only be sent whole, so the end of one may still be here when the socket takes
+// no more. Frees itself when all is out, when the stream below breaks, or when that takes nothing for 5 s. Loop thread
+// only; the loop does not end before it.
+
+namespace weir::inline v0::net::detail {
+
+class tls_leaving final : private io::stream_observer, private timer, private ready_item, private lingering {
+public:
+    static constexpr std::chrono::nanoseconds patience = std::chrono::seconds(5);
+
+    [[gnu::cold]] static void begin(owned<io::stream> below, buffer&& rest, io::loop& on) {
+        new tls_leaving(std::move(below), std::move(rest), on);
+    }
+
+private:
+    tls_leaving(owned<io::stream> below, buffer&& rest, io::loop& on) noexcept
+        : x_below(std::move(below)), x_rest(std::move(rest)), x_loop(on) {
+        x_below->observe(this);
+        x_loop.keep(*this);
+        x_loop.arm(*this, patience);
+    }
+    ~tls_leaving() {
+        x_below->observe(nullptr);
+        x_rest.empty() ? x_below->close() : x_below->reset();
+    }
+
+    [[gnu::cold]] void on_readable() noexcept override {}
+    [[gnu::cold]] void on_writable() noexcept override {
+        const std::size_t sent = x_below->write_piece(std::as_const(x_rest).view());
+        x_rest.consume(sent);
+        if (x_rest.empty() || x_below->failure()) return x_loop.post(*this); // not from within the stream's call
+        if (sent > 0) x_loop.arm(*this, patience);
+    }
+    [[gnu::cold]] void run() noexcept override { delete this; }
+    [[gnu::cold]] void expire() noexcept override { delete this; }
+    [[gnu::cold]] void abandon() noexcept override { delete this; }
+
+    owned<io::stream> x_below;
+    buffer x_rest;
+    io::loop& x_loop;
+};
+
+} // namespace weir::inline v0::net::detail
+
+// ==== weir/net/tls_stream.hpp ========================================================================================
+
+// A stream of bytes that travel encrypted, over any other stream, which it owns. Part of net/tls.hpp.
+//
+// What is received is decrypted into leases of the loop's pool; what is written leaves in records of 16 KiB, as far as there is
+// enough, several by one call. Nothing is kept between calls but the beginning of a record that has not come as a whole, and
+// what the stream below has not taken yet: writing takes nothing while there is some of that. Reading may have to write
+// and is never kept waiting by it.
+//
+// The handshake begins when a client's is made, or when a server's is first filled or written to, and goes on by itself. The peer's
+// end is the close_notify of TLS; a stream below that ends without one is broken, `errc::tls_truncated`: somebody may have
+// cut it off. `shutdown_write` and `close` say close_notify. Loop thread only.
+
+namespace weir::inline v0::net {
+
+class tls_stream final : public io::stream, private io::stream_observer, private ready_item {
+    using engine = detail::tls_engine;
+    using io_status = io::status;
+
+public:
+    // For a client, `host` is whom the server has to be, and `server` what its sessions are kept by. Null when there is no memory.
+    [[gnu::cold]] static owned<tls_stream> make(owned<io::stream> below, shared<detail::tls_setup> by, bool serves,
+                                                std::string host, std::string server) {
+        io::loop* const on = io::loop::current();
+        assert(on && "TLS was begun on a thread that runs no loop");
+        owned<tls_stream> made(new tls_stream(std::move(below), std::move(by), serves, std::move(host), std::move(server), *on));
+        if (!made->x_engine) return nullptr;
+        if (!serves) made->shake_hands();
+        return made;
+    }
+
+    [[gnu::cold]] ~tls_stream() { close(); }
+
+    io_status connected() noexcept override {
+        if (is_broken()) return io_status::failed;
+        return x_stage == stage::shaking ? io_status::blocked : io_status::ready;
+    }
+
+    io_status fill(io::lease& into) noexcept override {
+        x_drained = false;
+        if (is_broken()) [[unlikely]] return io_status::failed;
+        if (x_stage == stage::shaking) [[unlikely]] {
+            shake_hands();
+            if (x_stage == stage::shaking) return is_broken() ? io_status::failed : io_status::blocked;
+            tell_later(false, true);
+        }
+        engine::forget_errors();
+        for (int tries = 0; tries < most_tries; ++tries) {
+            if (x_ended) return io_status::end;
+            std::size_t most = x_engine.readable_bytes();
+            if (most == 0) {
+                if (!receive()) return is_broken() ? io_status::failed : x_ended ? io_status::end : io_status::blocked;
+                most = x_engine.readable_bytes();
+            }
+            if (decrypt(into, most)) return io_status::ready;
+            if (is_broken()) return io_status::failed;
+        }
+        tell_later(true, false);
+        return io_status::blocked;
+    }
+
+    void release(io::lease&& unused) noexcept override {
+        x_loop.blocks().give(unused.backing);
+        unused = {};
+    }
+
+    std::size_t write(std::span<const bytes_view> pieces) noexcept override {
+        std::size_t wanted = 0;
+        for (const bytes_view each : pieces) wanted += each.size();
+        if (x_failure || wanted == 0) return 0;
+        if (x_says_end) [[unlikely]] return cannot_write(std::make_error_code(std::errc::broken_pipe)), 0;
+        std::size_t taken = 0;
+        if (x_stage == stage::open && flush()) {
+            engine::forget_errors();
+            plaintext from{pieces};
+            while (taken < wanted && flush()) {
+                const std::size_t part = encrypt(from, wanted - taken);
+                flush();
+                if (x_failure) return 0;
+                taken += part;
+            }
+        }
+        x_owes_room = x_owes_room || taken < wanted;
+        if (!x_begun) tell_later(false, false);
+        return taken;
+    }
+
+    void shutdown_write() noexcept override {
+        if (x_failure || std::exchange(x_says_end, true)) return;
+        if (x_stage == stage::open) return say_end();
+        if (!x_begun) tell_later(false, false); // it is said behind the handshake
+    }
+
+    [[gnu::cold]] void close() noexcept override {
+        if (x_stage == stage::over) return;
+        if (x_stage == stage::open && !x_failure && !std::exchange(x_says_end, true)) x_engine.end();
+        if (!x_below->failure()) flush();
+        leave();
+        buffer& rest = x_engine.output();
+        if (rest.empty() || x_below->failure()) {
+            x_below->close();
+        } else {
+            detail::tls_leaving::begin(std::move(x_below), std::move(rest), x_loop);
+        }
+    }
+
+    [[gnu::cold]] void reset() noexcept override {
+        if (x_stage == stage::over) return;
+        leave();
+        x_below->reset();
+    }
+
+    std::size_t bytes_under_way() const noexcept override {
+        return x_below ? x_engine.output().size() + x_below->bytes_under_way() : 0;
+    }
+
+    int descriptor() const noexcept override { return x_below ? x_below->descriptor() : -1; }
+
+    [[gnu::cold]] std::string failure_detail() const override { return x_detail; }
+
+    // "TLSv1.3", once the handshake is done; of static duration.
+    [[gnu::cold]] std::string_view version() const noexcept { return ::SSL_get_version(x_engine.get()); }
+
+    // The protocol that was agreed upon (ALPN); empty if none was. Valid as long as the stream.
+    [[gnu::cold]] std::string_view protocol() const noexcept {
+        const unsigned char* chosen = nullptr;
+        unsigned size = 0;
+        ::SSL_get0_alpn_selected(x_engine.get(), &chosen, &size);
+        return {reinterpret_cast<const char*>(chosen), size};
+    }
+
+    // Whether the handshake was the short one of a session that was resumed.
+    bool is_resumed() const noexcept { return x_engine.is_resumed(); }
+
+private:
+    enum class stage : unsigned char { shaking, open, over };
+
+    static constexpr int most_tries = 8;
+    static constexpr std::size_t record_bytes = engine::record_bytes;
+    static constexpr std::size_t batch_bytes = 7 * record_bytes; // of what is written at once: with the rest, less than 128 KiB
+
+    // What is to be written, piece by piece.
+    struct plaintext {
+        std::span<const bytes_view> pieces;
+        std::size_t used = 0; // of the first one
+
+        // The first piece that is not used up; there must be one.
+        bytes_view front() noexcept {
+            while (used == pieces.front().size()) {
+                pieces = pieces.subspan(1);
+                used = 0;
+            }
+            return pieces.front().subspan(used);
+        }
+    };
+
+    tls_stream(owned<io::stream> below, shared<detail::tls_setup> by, bool serves, std::string host, std::string server,
+               io::loop& on)
+        : x_below(std::move(below)), x_loop(on),
+          x_engine(std::move(by), on.blocks(), serves, std::move(host), std::move(server)) {
+        x_below->observe(this);
+    }
+
+    // Whether there is nothing left to be read, either.
+    bool is_broken() const noexcept { return x_failure && !x_write_failed; }
+
+    [[gnu::cold]] void broken(const error& why) noexcept {
+        if (is_broken()) return;
+        x_failure = why.code();
+        x_detail = why.context();
+        x_write_failed = false;
+        forget_input();
+        tell_later(true, true); // who waits for the other direction
+    }
+    [[gnu::cold]] void cannot_write(std::error_code why) noexcept {
+        if (x_failure) return;
+        x_failure = why;
+        x_write_failed = true;
+    }
+
+    [[gnu::cold]] void shake_hands() noexcept {
+        x_begun = true;
+        for (;;) {
+            const engine::outcome came = x_engine.shake_hands();
+            flush();
+            if (came == engine::outcome::done) {
+                x_stage = stage::open;
+                if (x_engine.input().empty()) give_input_back();
+                if (x_says_end) say_end();
+                return;
+            }
+            if (came == engine::outcome::failed) return broken(x_engine.failure());
+            if (came == engine::outcome::ended) return ended_too_early();
+            if (!receive()) return;
+        }
+    }
+
+    void say_end() noexcept {
+        x_engine.end();
+        if (flush() && !x_below->failure()) x_below->shutdown_write();
+    }
+
+    [[gnu::cold]] void ended_too_early() noexcept {
+        broken(error(errc::end_of_stream, concat({x_engine.with(), ": in the handshake"})));
+    }
+
+    // More from below. False if there is none, and it is noted why.
+    bool receive() noexcept {
+        give_input_back();
+        switch (x_below->fill(x_input)) {
+        case io_status::ready: x_engine.input() = x_input.bytes; return true;
+        case io_status::blocked: break;
+        case io_status::end:
+            x_stage == stage::shaking ? ended_too_early() : broken(errc::tls_truncated);
+            break;
+        case io_status::failed: broken(x_below->failure()); break;
+        }
+        return false;
+    }
+    void forget_input() noexcept {
+        x_engine.input() = {};
+        give_input_back();
+    }
+    void give_input_back() noexcept {
+        if (x_input.backing.data) x_below->release(exchanged(x_input, {}));
+    }
+
+    // All that has come, which is `most` bytes as they were sent. False if there was nothing for anybody in it.
+    bool decrypt(io::lease& into, std::size_t most) noexcept {
+        const block room = x_loop.blocks().take(most);
+        std::size_t total = 0;
+        engine::outcome came;
+        do {
+            std::size_t count;
+            came = x_engine.read({room.data + total, room.size - total}, count);
+            total += count;
+        } while (came == engine::outcome::done && total < room.size);
+        if (x_engine.input().empty()) give_input_back();
+        flush(); // what reading had to say
+        if (came == engine::outcome::ended) {
+            x_ended = true;
+            forget_input();
+        }
+        if (came == engine::outcome::failed) broken(x_engine.failure());
+        if (total == 0) return x_loop.blocks().give(room), false;
+        into = {{room.data, total}, room};
+        x_drained = came == engine::outcome::starved && x_below->drained();
+        return true;
+    }
+
+    // Hands the stream below what is to be sent. Whether it has taken all of it.
+    bool flush() noexcept {
+        buffer& out = x_engine.output();
+        if (out.empty()) return true;
+        out.consume(x_below->write_piece(std::as_const(out).view()));
+        if (x_below->failure()) [[unlikely]] {
+            out.clear();
+            cannot_write(x_below->failure());
+        }
+        return out.empty();
+    }
+
+    // Makes records of what is written, `left` bytes, or of a good part of it. Small pieces are put together for that.
+    std::size_t encrypt(plaintext& from, std::size_t left) noexcept {
+        const std::size_t most = left < batch_bytes ? left : batch_bytes;
+        buffer& out = x_engine.output();
+        out.begin(most + (most / record_bytes + 1) * engine::overhead_bytes);
+        block gathered;
+        std::size_t done = 0;
+        while (done < most && !x_failure) {
+            bytes_view part = from.front();
+            if (part.size() > most - done) part = part.first(most - done);
+            if (part.size() < record_bytes && part.size() < most - done) {
+                if (!gathered.data) gathered = x_loop.blocks().take(record_bytes);
+                part = gather(from, {gathered.data, most - done < record_bytes ? most - done : record_bytes});
+            } else {
+                if (part.size() > record_bytes && part.size() < most - done) part = part.first(part.size() / record_bytes * record_bytes);
+                from.used += part.size();
+            }
+            if (!x_engine.write(part)) broken(x_engine.failure());
+            done += part.size();
+        }
+        x_loop.blocks().give(gathered);
+        return done;
+    }
+    static bytes_view gather(plaintext& from, mutable_bytes into) noexcept {
+        for (std::size_t filled = 0; filled < into.size();) {
+            const bytes_view part = from.front();
+            const std::size_t size = part.size() < into.size() - filled ? part.size() : into.size() - filled;
+            std::memcpy(into.data() + filled, part.data(), size);
+            filled += size;
+            from.used += size;
+        }
+        return into;
+    }
+
+    // The end, on our side.
+    [[gnu::cold]] void leave() noexcept {
+        x_stage = stage::over;
+        x_observer = nullptr;
+        x_below->observe(nullptr);
+        ready_item::unlink();
+        forget_input();
+        if (!x_failure) x_failure = std::make_error_code(std::errc::not_connected);
+        x_write_failed = false;
+    }
+
+    // --- what the stream below tells, and what we tell ---
+
+    void on_readable() noexcept override {
+        if (x_stage == stage::shaking) [[unlikely]] return go_on();
+        tell(true, false);
+    }
+    void on_writable() noexcept override {
+        const bool room = flush();
+        if (x_stage == stage::shaking) [[unlikely]] {
+            if (x_failure) go_on(); // what the peer has said before may say why
+            return;
+        }
+        if (room && x_says_end && !x_below->failure()) x_below->shutdown_write();
+        if (x_failure || (room && exchanged(x_owes_room, false))) tell(false, true);
+    }
+    [[gnu::cold]] void go_on() noexcept {
+        if (!is_broken()) shake_hands();
+        if (is_broken() || x_stage == stage::open) tell(true, true);
+    }
+
+    void tell(bool readable, bool writable) noexcept {
+        if (writable && x_observer) x_observer->on_writable();
+        if (readable && x_observer) x_observer->on_readable();
+    }
+    [[gnu::cold]] void tell_later(bool readable, bool writable) noexcept {
+        x_tells_readable = x_tells_readable || readable;
+        x_tells_writable = x_tells_writable || writable;
+        x_loop.post(*this);
+    }
+    [[gnu::cold]] void run() noexcept override {
+        if (!x_begun) return go_on();
+        const bool readable = exchanged(x_tells_readable, false);
+        tell(readable, exchanged(x_tells_writable, false));
+    }
+
+    owned<io::stream> x_below; // null when somebody else sends the rest
+    io::loop& x_loop;
+    detail::tls_engine x_engine;
+    io::lease x_input; // of the stream below
+    std::string x_detail;
+    stage x_stage = stage::shaking;
+    bool x_begun = false;        // the handshake
+    bool x_ended = false;        // the peer has said so
+    bool x_says_end = false;     // we have
+    bool x_owes_room = false;    // somebody wants to write
+    bool x_write_failed = false; // x_failure comes from a write; there may be something to read still
+    bool x_tells_readable = false;
+    bool x_tells_writable = false;
+};
+
+} // namespace weir::inline v0::net
+
+// ==== weir/net/tls_client.hpp ========================================================================================
+
+// A client's side of TLS. Part of net/tls.hpp.
+
+namespace weir::inline v0 {
+
+// Makes streams to servers that have proved who they are. It remembers sessions, so that later connections to the same server
+// begin more quickly (RFC 8446, section 2.2); not those of other clients' settings. May be used by several loops in several
+// threads at once. What was begun does not need it any more, but `connect` and `open` do until they have ended.
+class tls_client final : public net::client_security {
+public:
+    // Reads the files that `options` names. What is wrong with them is the outcome of each `begin`, and of `check`.
+    [[gnu::cold]] explicit tls_client(const tls_client_options& options = {})
+        : x_setup(shared<net::detail::tls_setup>::make()), x_prepared(prepare(*x_setup, options)) {}
+
+    // Whether everything that it needs was there.
+    result<> check() const { return x_prepared; }
+
+    // Begins a handshake over a stream that is connected; see net/security.hpp, and net/secure.hpp for one that waits for its end.
+    result<owned<io::stream>> begin(owned<io::stream> plain, const std::string& host, std::uint16_t port) override {
+        if (!x_prepared) return x_prepared.error();
+        owned<net::tls_stream> made = net::tls_stream::make(std::move(plain), x_setup, false, host,
+                                                            concat({host, " ", number_text(port)}));
+        if (!made) return std::make_error_code(std::errc::not_enough_memory);
+        return owned<io::stream>(std::move(made));
+    }
+
+    // What clients use that name no other: the system's authorities, and nothing of one's own.
+    [[gnu::cold]] static net::client_security& of_all() {
+        static tls_client made;
+        return made;
+    }
+
+private:
+    [[gnu::cold]] static result<> prepare(net::detail::tls_setup& all, const tls_client_options& how) {
+        using namespace net::detail;
+        constexpr tls_callbacks calls = tls_engine::callbacks();
+        if (result<> done = net::detail::prepare(all, ::TLS_client_method(), how, calls); !done) return done;
+        SSL_CTX* const made = all.context.get();
+        all.trust = how.trust;
+        if (result<> done = read_pins(all, how.pins); !done) return done;
+        if (how.trust == tls_trust::pins && all.pins.empty()) return error(errc::bad_credentials, "no key is pinned, so nobody is trusted");
+        const bool own_authorities = !how.authorities.file.empty() || !how.authorities.text.empty();
+        if (result<> done = believe(all, how.authorities); !done) return done;
+        if (!own_authorities) ::SSL_CTX_set_default_verify_paths(made);
+        ::SSL_CTX_set_verify(made, SSL_VERIFY_PEER, nullptr);
+        result<std::string> offered = protocol_list(how.protocols);
+        if (!offered) return offered.error();
+        all.protocols = std::move(*offered);
+        ::SSL_CTX_set_alpn_protos(made, reinterpret_cast<const unsigned char*>(all.protocols.data()),
+                                  static_cast<unsigned>(all.protocols.size()));
+        ::SSL_CTX_set_session_cache_mode(made, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+        ::SSL_CTX_sess_set_new_cb(made, calls.keep_session);
+        if (!how.certificate.chain_file.empty() || !how.certificate.chain_text.empty()) {
+            const result<tls_identity> own = read_identity(how.certificate);
+            if (!own) return own.error();
+            if (!use_identity(made, *own)) return tls_complaint("the certificate of this client");
+        }
+        ::ERR_clear_error();
+        return {};
+    }
+
+    shared<net::detail::tls_setup> x_setup;
+    result<> x_prepared;
+};
+
+} // namespace weir::inline v0
+
+// ==== weir/net/tls_server.hpp ========================================================================================
+
+// A server's side of TLS. Part of net/tls.hpp.
+
+namespace weir::inline v0 {
+
+// Makes streams to clients, with certificates of one's own. May be used by several loops in several threads at once, and
+// `reload` may be called by any of them. Sessions are resumed with tickets, whose keys only this object has, and only until
+// it reloads. Streams do not need it any more once they are begun.
+class tls_server final : public net::server_security {
+    using setup = net::detail::tls_setup;
+
+public:
+    // Reads the files that `options` names. What is wrong with them is told by `check`, which a server asks before it listens.
+    [[gnu::cold]] explicit tls_server(const tls_server_options& options) : x_texts(options) { x_prepared = reload(); }
+    tls_server(const tls_server&) = delete;
+    tls_server& operator=(const tls_server&) = delete;
+
+    result<> check() const override {
+        const std::lock_guard<std::mutex> lock(x_mutex);
+        return x_prepared;
+    }
+
+    // Reads the files again. Who connects from then on gets what is in them; connections that there are, and those whose handshake
+    // has begun, keep what they have. If anything is wrong with them it says so, and goes on with what it had.
+    [[gnu::cold]] result<> reload() {
+        shared<setup> fresh = shared<setup>::make();
+        if (result<> done = prepare(*fresh, x_texts.options()); !done) return done;
+        const std::lock_guard<std::mutex> lock(x_mutex);
+        std::swap(x_setup, fresh);
+        return x_prepared = {};
+    }
+
+    owned<io::stream> begin(owned<io::stream> plain) noexcept override {
+        shared<setup> with = current();
+        if (!with) return nullptr;
+        return owned<io::stream>(net::tls_stream::make(std::move(plain), std::move(with), true, {}, {}));
+    }
+
+private:
+    // Options that own what they name.
+    class copied_options {
+    public:
+        explicit copied_options(const tls_server_options& of) : x_all(of) {
+            keep(x_all.certificate);
+            for (const tls_certificate& each : of.more) keep(x_more.emplace_back(each));
+            x_all.more = {x_more.data(), x_more.size()};
+            for (std::string_view* each : {&x_all.authorities.file, &x_all.authorities.text, &x_all.authorities.revoked_file,
+                                           &x_all.authorities.revoked_text})
+                keep(*each);
+            for (const std::string_view each : of.protocols) keep(x_protocols.emplace_back(each));
+            x_all.protocols = {x_protocols.data(), x_protocols.size()};
+        }
+        copied_options(const copied_options&) = delete;
+
+        const tls_server_options& options() const noexcept { return x_all; }
+
+    private:
+        void keep(tls_certificate& own) {
+            for (std::string_view* each : {&own.chain_file, &own.chain_text, &own.key_file, &own.key_text, &own.password}) keep(*each);
+        }
+        void keep(std::string_view& text) { text = *x_texts.emplace_back(make_owned<std::string>(text)); }
+
+        tls_server_options x_all;
+        sequence<tls_certificate> x_more;
+        sequence<std::string_view> x_protocols;
+        sequence<owned<std::string>> x_texts;
+    };
+
+    shared<setup> current() const {
+        const std::lock_guard<std::mutex> lock(x_mutex);
+        return x_setup;
+    }
+
+    [[gnu::cold]] static result<> prepare(setup& all, const tls_server_options& how) {
+        using namespace net::detail;
+        constexpr tls_callbacks calls = tls_engine::callbacks();
+        if (result<> done = net::detail::prepare(all, ::TLS_server_method(), how, calls); !done) return done;
+        SSL_CTX* const made = all.context.get();
+        if (result<> done = add(all, how.certificate); !done) return done;
+        for (const tls_certificate& each : how.more)
+            if (result<> done = add(all, each); !done) return done;
+        if (!use_identity(made, all.identities[0])) return tls_complaint("the certificate");
+        if (all.identities.size() > 1) ::SSL_CTX_set_cert_cb(made, choose_identity, &all);
+        result<std::string> spoken = protocol_list(how.protocols);
+        if (!spoken) return spoken.error();
+        all.protocols = std::move(*spoken);
+        if (!all.protocols.empty()) ::SSL_CTX_set_alpn_select_cb(made, choose_protocol, &all);
+        ::SSL_CTX_set_session_cache_mode(made, SSL_SESS_CACHE_OFF); // tickets are all there is
+        ::SSL_CTX_set_session_id_context(made, reinterpret_cast<const unsigned char*>("weir"), 4);
+        return ask_clients(all, how);
+    }
+
+    [[gnu::cold]] static result<> add(setup& all, const tls_certificate& own) {
+        result<net::detail::tls_identity> made = net::detail::read_identity(own);
+        if (!made) return made.error();
+        all.identities.push_back(std::move(*made));
+        return {};
+    }
+
+    [[gnu::cold]] static result<> ask_clients(setup& all, const tls_server_options& how) {
+        using namespace net::detail;
+        SSL_CTX* const made = all.context.get();
+        if (how.clients == tls_clients::not_asked) return {};
+        const tls_source own{how.authorities.file, how.authorities.text};
+        if (!own.is_given()) return error(errc::bad_credentials, "clients are asked for certificates, but of no authority");
+        if (result<> done = believe(all, how.authorities); !done) return done;
+        const result<tls_x509_list> those = read_certificates(own);
+        if (!those) return those.error();
+        for (int i = 0; i < sk_X509_num(those->get()); ++i) ::SSL_CTX_add_client_CA(made, sk_X509_value(those->get(), i));
+        const int required = how.clients == tls_clients::required ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0;
+        ::SSL_CTX_set_verify(made, SSL_VERIFY_PEER | required, nullptr);
+        return {};
+    }
+
+    // The certificates of the name that the client asks for, of which there may be some of different kinds; else the first.
+    [[gnu::cold]] static int choose_identity(SSL* ssl, void* self) noexcept {
+        const setup& all = *static_cast<const setup*>(self);
+        const char* const name = ::SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+        if (!name) return 1;
+        bool any = false;
+        for (const net::detail::tls_identity& each : all.identities) {
+            if (!each.is_for(name)) continue;
+            if (!exchanged(any, true)) ::SSL_certs_clear(ssl);
+            if (!net::detail::use_identity(ssl, each)) return 0;
+        }
+        return 1;
+    }
+
+    [[gnu::cold]] static int choose_protocol(SSL*, const unsigned char** chosen, unsigned char* size, const unsigned char* offered,
+                                             unsigned offered_bytes, void* self) noexcept {
+        const std::string& ours = static_cast<const setup*>(self)->protocols;
+        unsigned char* found = nullptr;
+        const int common = ::SSL_select_next_proto(&found, size, reinterpret_cast<const unsigned char*>(ours.data()),
+                                                   static_cast<unsigned>(ours.size()), offered, offered_bytes);
+        *chosen = found;
+        return common == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
+    }
+
+    copied_options x_texts;
+    result<> x_prepared;
+    mutable std::mutex x_mutex;
+    shared<setup> x_setup;
+};
+
+} // namespace weir::inline v0
+
+// ==== weir/net/tls.hpp ===============================================================================================
+
+// TLS with OpenSSL 3, for clients and servers: a leaf header, which only programs include.
+//
+//     #include <weir/net/tls.hpp>                       // in one file of the program; link with -lssl -lcrypto
+//     auto ws = co_await weir::connect("wss://example.com/feed");                     // checked against the system's authorities
+//
+//     weir::tls_client tls({.authorities = {.file = "ca.pem"}});                      // with settings of one's own
+//     auto ws = co_await weir::connect("wss://localhost:9443/echo", {.tls = &tls});
+//
+//     weir::tls_server tls({.certificate = {.chain_file = "chain.pem", .key_file = "key.pem"}});
+//     return server.run({.port = 443, .tls = &tls});                                  // wss:// and https://, the same routes
+//
+// TLS 1.2 and 1.3, by `tls_stream` (net/tls_stream.hpp) over any stream: a socket, a pipe in memory, a tunnel. The settings
+// are in net/tls_options.hpp. Errors say which check failed and for whom; their codes are those of core/errc.hpp from
+// `tls_failed` on, and a certificate that is not believed is `condition::untrusted`. Renegotiation ends the connection. Not
+// there: OCSP, DTLS, early data, and asking anybody for a password.
+
+#if !__has_include(<openssl/ssl.h>)
+#error "weir/net/tls.hpp needs OpenSSL, whose openssl/ssl.h is not there (Debian: libssl-dev; link with -lssl -lcrypto)"
+#endif
+
+static_assert(OPENSSL_VERSION_MAJOR >= 3, "weir/net/tls.hpp needs OpenSSL 3 or later");
+
+namespace weir::inline v0::net::detail {
+
+// Has clients of the whole program know of it, in whichever file this header is included.
+inline const bool tls_is_there = (default_client_security = &tls_client::of_all, true);
+
+} // namespace weir::inline v0::net::detail
+
+#endif // WEIR_WITH_OPENSSL
 
 #endif // C++20 and Linux
 #endif // WEIR_SINGLE_HEADER

@@ -1,49 +1,7 @@
 // Opening connections: each way in which it can fail, with its error, and what must not be lost.
-#include "../server/serving.hpp"
+#include "played.hpp"
 
 namespace {
-
-// Accepts one client after the other and hands each to `play(peer, request)`.
-template <class Play>
-task<> act(net::listener& listener, Play& play) {
-    for (;;) {
-        auto stream = co_await listener.accept();
-        if (!stream) co_return;
-        raw_peer peer(std::move(*stream));
-        const std::string request = co_await peer.read_to("\r\n\r\n");
-        co_await play(peer, request);
-    }
-}
-
-// The URL of a server that a test plays, while `work(url)` lasts.
-template <class Play, class Work>
-task<> against(Play& play, Work& work) {
-    auto listener = net::listen("127.0.0.1", 0);
-    REQUIRE(listener);
-    scope all;
-    all.spawn(act(*listener, play));
-    const std::string url = "ws://" + listener->local_endpoint().to_string() + "/echo";
-    co_await work(url);
-    listener->close();
-    all.cancel();
-    co_await all.join();
-}
-
-template <class Play, class Work>
-void in_memory_against(Play play, Work work, io::memory_options network = {}) {
-    tests::memory_loop loop(network);
-    loop.run(against(play, work));
-}
-
-std::string key_of(const std::string& request) {
-    const std::size_t at = request.find("Sec-WebSocket-Key: ");
-    return at == request.npos ? "" : request.substr(at + 19, 24);
-}
-
-std::string accepting(const std::string& request, std::string_view more = {}) {
-    return "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: " +
-           ws::accept_key(key_of(request)) + "\r\n" + std::string(more) + "\r\n";
-}
 
 struct answer {
     const char* name;
@@ -120,11 +78,6 @@ std::vector<answer> answers() {
         {"nothing", "", false, errc::timed_out, waiting + "timed out"},
         {"half", "HTTP/1.1 101 Switch", false, errc::timed_out, waiting + "timed out"},
     };
-}
-
-bool matches(std::string_view text, std::string_view pattern) {
-    if (pattern.ends_with('*')) return text.starts_with(pattern.substr(0, pattern.size() - 1));
-    return text == pattern;
 }
 
 } // namespace
@@ -230,6 +183,90 @@ TEST_CASE("the request: extra fields, subprotocols, the host; all copied at the 
     });
 }
 
+TEST_CASE("RFC 7617, RFC 6265: the user of the URL, and cookies") {
+    std::string seen;
+    auto play = [&](raw_peer& peer, const std::string& request) -> task<> {
+        seen = request;
+        co_await peer.send(accepting(request));
+        co_await peer.send(std::string("\x88\0", 2));
+        (void)co_await peer.read_all();
+    };
+    in_memory_against(play, [&](const std::string& url) -> task<> {
+        const std::string with_user = "ws://me:sec%3aret@" + url.substr(5);
+        const http::field cookies[] = {{"a", "b"}, {"session", "x=y"}}, none[] = {{"empty", ""}};
+        auto ws = co_await weir::connect(with_user, {.cookies = cookies});
+        REQUIRE_MESSAGE(ws, ws.error().message());
+        CHECK(field_of(seen, "Authorization") == "Basic bWU6c2VjOnJldA==");
+        CHECK(field_of(seen, "Cookie") == "a=b; session=x=y");
+        CHECK(field_of(seen, "Host") == url.substr(5, url.size() - 10));
+        co_await ws->close();
+        ws = co_await weir::connect(url, {.cookies = none});
+        REQUIRE_MESSAGE(ws, ws.error().message());
+        CHECK(field_of(seen, "Authorization") == "(none)");
+        CHECK(field_of(seen, "Cookie") == "empty=");
+        co_await ws->close();
+
+        const std::string where = "opening " + url + ": ";
+        const http::field own[] = {{"authorization", "Bearer x"}}, cookie[] = {{"cookie", "a=b"}};
+        ws = co_await weir::connect(with_user, {.headers = own});
+        CHECK(ws.error().message() == where + "a user in the URL and an Authorization field: malformed HTTP field");
+        ws = co_await weir::connect(url, {.headers = cookie, .cookies = cookies});
+        CHECK(ws.error().message() == where + "cookies and a Cookie field: malformed HTTP field");
+        for (const http::field wrong : {http::field{"a;b", "c"}, http::field{"", "c"}, http::field{"a", "b;c"}, http::field{"a", "b c"},
+                                        http::field{"a", "b,c"}, http::field{"a", "\"b\""}, http::field{"a", "b\r\nX: y"}}) {
+            ws = co_await weir::connect(url, {.cookies = {&wrong, 1}});
+            REQUIRE(!ws);
+            CHECK(ws.error() == errc::bad_field);
+            CHECK(ws.error().message().starts_with(where + "the cookie \""));
+        }
+    });
+}
+
+TEST_CASE("Unix sockets, by their URLs and by their paths") {
+    const std::string path = "/tmp/weir-client-" + std::to_string(::getpid()), name = "@weir-client-" + std::to_string(::getpid());
+    auto work = [&]() -> task<> {
+        for (const std::string& each : {path, name}) {
+            ::unlink(path.c_str());
+            auto listener = net::listen(*net::endpoint::local(each));
+            REQUIRE_MESSAGE(listener, listener.error().message());
+            std::string seen;
+            auto play = [&](raw_peer& peer, const std::string& request) -> task<> {
+                seen = request;
+                co_await peer.send(accepting(request));
+                co_await peer.send(std::string("\x88\0", 2));
+                (void)co_await peer.read_all();
+            };
+            scope all;
+            all.spawn(act(*listener, play));
+            for (const std::string& url : {"ws+unix:" + each + ":/chat?a=b", "WS+UNIX://" + each + ":chat?a=b"}) {
+                auto ws = co_await weir::connect(url);
+                REQUIRE_MESSAGE(ws, ws.error().message());
+                CHECK(seen.starts_with("GET /chat?a=b HTTP/1.1\r\nHost: localhost\r\n"));
+                co_await ws->close();
+            }
+            auto ws = co_await weir::connect("ws+unix:" + each);
+            REQUIRE_MESSAGE(ws, ws.error().message());
+            CHECK(seen.starts_with("GET / HTTP/1.1\r\nHost: localhost\r\n"));
+            co_await ws->close();
+            ws = co_await weir::connect("ws://example.com/x", {.socket_path = each});
+            REQUIRE_MESSAGE(ws, ws.error().message());
+            CHECK(seen.starts_with("GET /x HTTP/1.1\r\nHost: example.com\r\n"));
+            co_await ws->close();
+            listener->close();
+            all.cancel();
+            co_await all.join();
+        }
+        ::unlink(path.c_str());
+        auto ws = co_await weir::connect("ws+unix:" + path.substr(0, 5) + "%77" + path.substr(6) + ":/x"); // %77 is the 'w'
+        CHECK(ws.error().message() ==
+              "opening ws+unix:" + path + ":/x: connecting to unix:" + path + ": No such file or directory");
+        ws = co_await weir::connect("ws://there", {.socket_path = std::string_view("/no/such\0/file", 14)});
+        CHECK(ws.error() == errc::bad_address);
+    };
+    auto events = tests::make_events();
+    io::loop(std::move(*events)).run(work());
+}
+
 TEST_CASE("what cannot be asked for") {
     tests::memory_loop loop;
     auto work = []() -> task<> {
@@ -247,10 +284,16 @@ TEST_CASE("what cannot be asked for") {
                  wish{"ws://there/a b", errc::bad_url, "*"},
                  wish{"ws://there/#part", errc::url_has_fragment, "*"},
                  wish{"http://there/x", errc::bad_scheme, "opening http://there/x: it should be ws://: URL scheme not supported"},
-                 wish{"https://there/x", errc::unsupported, "opening https://there/x: TLS: not supported here"},
-                 wish{"wss://there:444", errc::unsupported, "opening wss://there:444/: TLS: not supported here"},
-                 wish{"ws://me:secret@there/", errc::unsupported,
-                     "opening ws://there/: a user in the URL; send an Authorization field: not supported here"},
+                 wish{"https://there/x", errc::bad_scheme, "opening https://there/x: it should be wss://: URL scheme not supported"},
+                 wish{"wss://there:444", errc::unsupported,
+                     "opening wss://there:444/: TLS: no file of this program includes <weir/net/tls.hpp>, or defines WEIR_WITH_OPENSSL "
+                     "before the single header: not supported here"},
+                 wish{"ws://m%3Ae:secret@there/", errc::bad_field,
+                     "opening ws://there/: a user's name with a colon in it: malformed HTTP field"},
+                 wish{"ws://me:secret%0a@there/", errc::bad_field, "opening ws://there/: a user's name or password with a control *"},
+                 wish{"ws+unix:", errc::bad_address, "opening a connection: address \"\": malformed address"},
+                 wish{"ws+unix:/run/%zz", errc::bad_address, "*"},
+                 wish{"ws+unix:/run/x:/a b", errc::bad_url, "*"},
              }) {
             CAPTURE(std::string(each.url));
             const auto ws = co_await weir::connect(each.url);
@@ -348,6 +391,14 @@ TEST_CASE("deadlines of connecting and of sending, in virtual time") {
         REQUIRE(first);
         ws = co_await weir::connect("ws://" + at, {.timeout = 3s}); // the queue is full
         CHECK(ws.error().message() == "opening ws://" + at + "/: connecting to " + at + ": timed out");
+        auto other = net::listen(net::endpoint::loopback_ipv6(listener->local_endpoint().port()), {.backlog = 1});
+        REQUIRE(other);
+        auto second = co_await net::connect(other->local_endpoint());
+        REQUIRE(second);
+        const std::string name = "ws://localhost:" + std::to_string(listener->local_endpoint().port());
+        ws = co_await weir::connect(name, {.timeout = 3s}); // both are
+        CHECK(ws.error().message() ==
+              "opening " + name + "/: connecting to " + other->local_endpoint().to_string() + " or " + at + ": timed out");
         ws = co_await weir::connect("ws://" + at, {.timeout = 3s}).within(1s); // a shorter one around it
         CHECK(ws.error() == errc::timed_out);
     };

@@ -30,7 +30,7 @@ TEST_CASE("codes are of weir's category, conditions of its other one") {
     CHECK(std::string(condition_category().name()) == "weir condition");
     CHECK(make_error_code(errc::busy).category() == error_category());
     CHECK(make_error_condition(condition::limit).category() == condition_category());
-    for (int kind = 1; kind <= static_cast<int>(condition::unreachable); ++kind)
+    for (int kind = 1; kind <= static_cast<int>(condition::untrusted); ++kind)
         CHECK(condition_category().message(kind) != condition_category().message(0));
     CHECK(condition_category().message(0) == "unknown weir condition");
 }
@@ -46,6 +46,8 @@ TEST_CASE("fine codes compare with coarse conditions") {
     CHECK(make_error_code(errc::unknown_coding) == condition::protocol);
     CHECK(make_error_code(errc::busy) == condition::misuse);
     CHECK(make_error_code(errc::name_not_found) == condition::unreachable);
+    CHECK(make_error_code(errc::certificate_expired) == condition::untrusted);
+    CHECK(make_error_code(errc::tls_truncated) == condition::disconnected);
 }
 
 TEST_CASE("codes of the operating system compare with the same conditions") {
@@ -61,7 +63,7 @@ TEST_CASE("codes of the operating system compare with the same conditions") {
     };
     for (const auto& each : cases) {
         const std::error_code code(each.number, std::system_category());
-        for (int kind = 1; kind <= static_cast<int>(condition::unreachable); ++kind)
+        for (int kind = 1; kind <= static_cast<int>(condition::untrusted); ++kind)
             CHECK((code == static_cast<condition>(kind)) == (static_cast<condition>(kind) == each.kind));
     }
     CHECK(std::error_code(EINVAL, std::system_category()) != condition::protocol);

@@ -57,6 +57,7 @@ struct view {
     explicit view(http::url server) : to(std::move(server)) {}
 
     http::url to;
+    open_options options;
     http::head_limits limits;
     std::string id;
     std::uint64_t posted = 0;    // the greatest number that it has sent
@@ -144,7 +145,7 @@ struct answer {
 };
 
 static task<answer> ask(view& of, std::string method, std::string text) {
-    detail::http_caller<> caller(of.to, nullptr, of.limits);
+    detail::http_caller<> caller(of.to, of.options, of.limits);
     answer got;
     const auto head = co_await caller.ask(std::move(text), method);
     if (!head) co_return got;
@@ -191,7 +192,7 @@ static task<> fetch(view& of, std::string_view transport) {
 static task<> stream(view& of) {
     const auto began = of.begins();
     receiving records(of);
-    detail::http_caller<> caller(of.to, nullptr, of.limits);
+    detail::http_caller<> caller(of.to, of.options, of.limits);
     std::string text = of.request("GET", of.fetching("event-stream"));
     const auto head = co_await caller.ask(std::move(text), "GET");
     if (!head) co_return;

@@ -34,6 +34,9 @@
 #define LLVMFuzzerTestOneInput http_head
 #include "http_head.cpp"
 #undef LLVMFuzzerTestOneInput
+#define LLVMFuzzerTestOneInput proxies
+#include "proxies.cpp"
+#undef LLVMFuzzerTestOneInput
 #define LLVMFuzzerTestOneInput server
 #include "server.cpp"
 #undef LLVMFuzzerTestOneInput
@@ -75,6 +78,7 @@ constexpr target targets[] = {
     {"handshake", handshake},
     {"http_body", http_body},
     {"http_head", http_head},
+    {"proxies", proxies},
     {"server", server},
     {"url", url},
     {"utf8", utf8},

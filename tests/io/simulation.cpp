@@ -97,7 +97,8 @@ TEST_CASE("simulation: hosts find each other by name and address, and themselves
     world.client("nobody", expect_answer, "nobody", "", "connecting to 10.0.0.4:7 (nobody): Connection refused");
     world.client("no name", expect_answer, "example.com", "", "resolving example.com: name not found");
     world.client("no address", expect_answer, "10.9.9.9", "", "connecting to 10.9.9.9:7: No route to host");
-    world.client("alone", expect_answer, "localhost", "", "connecting to 127.0.0.1:7 (localhost): Connection refused");
+    world.client("alone", expect_answer, "localhost", "",
+        "connecting to localhost: [::1]:7: Connection refused; 127.0.0.1:7: Connection refused");
     auto self = []() -> task<> {
         scope both;
         both.spawn(serve());

@@ -38,6 +38,7 @@ public:
     virtual weir::bytes_view listening_address() = 0; // a port, if there are any, is given out
     virtual bool resets() const { return true; }      // a reset is seen as such
     virtual std::chrono::nanoseconds latency() const { return std::chrono::nanoseconds(0); }
+    virtual std::size_t overhead() const { return 0; } // of a byte, and the end, on their way
 
     template <class Condition>
     bool until(Condition&& met) {
@@ -111,7 +112,7 @@ private:
     sockaddr_un x_address{};
 };
 
-class tcp_fixture final : public stream_fixture {
+class tcp_fixture : public stream_fixture {
 public:
     tcp_fixture() : stream_fixture(sockets()) {
         x_address.sin_family = AF_INET;

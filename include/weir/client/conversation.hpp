@@ -21,7 +21,7 @@ class conversation final : private session_owner<Tag> {
 public:
     // What `options` names is copied.
     conversation(io::loop& on, http::url to, const open_options& options)
-        : x_on(on), x_to(std::move(to)), x_options(options), x_settings(settings_of(options)),
+        : x_on(on), x_to(std::move(to)), x_proxy(options.proxy.setting()), x_options(options), x_settings(settings_of(options)),
           x_session(on, x_settings, static_cast<session_owner<Tag>&>(*this), std::string()), x_bound(*this) {
         (void)x_session.resume(0); // from now on what is sent is kept until it is acknowledged
         for (const http::field& each : options.headers) {
@@ -32,6 +32,7 @@ public:
         for (const transport_kind each : options.transports) x_transports.push_back(each);
         x_options.headers = {};
         x_options.transports = {};
+        x_options.proxy = proxy_choice(options.proxy.by(), x_proxy);
     }
     ~conversation() { x_session.disown(); }
 
@@ -94,7 +95,7 @@ public:
     std::string target_of_post() { return target().append("session=").append(x_session.id()); }
 
     std::string websocket_url(std::string target) const {
-        return std::string("ws://").append(x_to.host_field()).append(target);
+        return std::string(x_to.secure() ? "wss://" : "ws://").append(x_to.host_field()).append(target);
     }
 
     // A whole request.
@@ -206,6 +207,7 @@ private:
 
     io::loop& x_on;
     http::url x_to;
+    std::string x_proxy;    // the setting of the options' proxy
     open_options x_options; // without its spans
     http::fields x_fields;
     sequence<http::field> x_texts; // views into x_fields

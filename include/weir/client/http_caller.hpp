@@ -9,15 +9,16 @@
 #pragma once
 
 #include <weir/client/connect.hpp>
+#include <weir/client/open_options.hpp>
 
 namespace weir::inline v0::detail {
 
 template <class Tag = void>
 class http_caller {
 public:
-    // `url` and `limits` must outlive the caller.
-    http_caller(const http::url& to, net::lookup_function lookup, const http::head_limits& limits) noexcept
-        : x_to(to), x_lookup(lookup), x_limits(limits) {}
+    // All three must outlive the caller; of the options it heeds those that say how to get to a server.
+    http_caller(const http::url& to, const open_options& options, const http::head_limits& limits) noexcept
+        : x_to(to), x_options(options), x_limits(limits) {}
 
     // Sends a request, which is copied, and waits for the head of its answer. Errors are those of connecting, the operating
     // system's, `end_of_stream`, and those of a head that makes no sense.
@@ -73,11 +74,19 @@ private:
 
     task<result<http::response_head>> ask_once(const std::string& request) {
         if (!x_line) {
-            std::string host(x_to.host());
-            net::connect_options how;
-            how.lookup = x_lookup;
-            result<owned<io::stream>> made = co_await net::connect(std::move(host), x_to.port(), how);
+            route along;
+            along.host = x_to.host();
+            along.port = x_to.port();
+            along.secure = x_to.secure();
+            along.how.lookup = x_options.lookup;
+            along.tls = x_options.tls;
+            std::string setting(x_options.proxy.setting());
+            result<owned<io::stream>> made = co_await go(along, x_options.proxy.by(), std::move(setting));
             if (!made) co_return std::move(made).error();
+            if (x_to.secure()) {
+                made = co_await net::secure(std::move(*made), std::move(along.host), x_to.port(), x_options.tls);
+                if (!made) co_return std::move(made).error();
+            }
             x_line = make_owned<connection>(std::move(*made));
         }
         const result<> written = co_await x_line->source.write(as_bytes(request));
@@ -91,7 +100,7 @@ private:
     }
 
     const http::url& x_to;
-    net::lookup_function x_lookup;
+    const open_options& x_options;
     const http::head_limits& x_limits;
     owned<connection> x_line;
     http::body_decoder x_body{http::body_framing()};

@@ -27,8 +27,8 @@ class http_lane final : public lane<Tag>, private carrier {
 
 public:
     http_lane(conversation<Tag>& of, transport_kind kind, std::size_t place)
-        : base(of, kind, place), x_fetching(of.server(), of.options().lookup, x_limits),
-          x_sending(of.server(), of.options().lookup, x_limits), x_ack_due(*this) {
+        : base(of, kind, place), x_fetching(of.server(), of.options(), x_limits),
+          x_sending(of.server(), of.options(), x_limits), x_ack_due(*this) {
         x_work.spawn(fetch_all());
     }
     ~http_lane() { session().detach(*this); }

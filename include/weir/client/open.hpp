@@ -22,7 +22,7 @@ result<owned<channel_client<Tag>>> prepare_channel(std::string_view text, const 
     const std::string where = concat({"opening ", http::to_text(url->scheme()), "://", url->host_field(), url->path()});
     if (!url->user_info().empty())
         return explained(errc::unsupported, where, "a user in the URL; send an Authorization field");
-    if (url->secure()) return explained(errc::unsupported, where, "TLS");
+    if (url->secure() && !net::security_of(options.tls)) return explained(errc::unsupported, where, net::lacks_security);
     if (options.transports.empty()) return explained(errc::unsupported, where, "a list of transports that is empty");
     owned<channel_client<Tag>> made(new channel_client<Tag>(*on, std::move(*url), options));
     if (!made->talk().has_valid_fields()) return explained(errc::bad_field, where, "a field that may not stand in a request");
@@ -47,10 +47,10 @@ task<result<basic_client_channel<Tag>>> open_channel(result<owned<channel_client
 
 } // namespace detail
 
-// Opens a channel at an `http://` or `ws://` URL, which mean the same. What it is given is copied at the call; the work begins
-// when it is awaited. Cancelling it leaves nothing behind, but that the server may keep an unused session for its time. Errors:
-// those of the URL, `timed_out`, and that of the last transport that was tried: `session_refused` with the status, or those of
-// `weir::connect`.
+// Opens a channel at an `http://` or `ws://` URL, which mean the same, or at one of `https://` or `wss://`. What it is given is
+// copied at the call; the work begins when it is awaited. Cancelling it leaves nothing behind, but that the server may keep an
+// unused session for its time. Errors: those of the URL, `timed_out`, and that of the last transport that was tried:
+// `session_refused` with the status, or those of `weir::connect`.
 template <class Tag = void>
 task<result<basic_client_channel<Tag>>> open(std::string_view url, const open_options& options = {}) {
     return detail::open_channel<Tag>(detail::prepare_channel<Tag>(url, options));

@@ -67,6 +67,12 @@ struct open_options {
     // Settings of the WebSocket, where it is one; `message_bytes` is the one above.
     websocket_options websocket = {};
 
+    // The proxy that every connection goes through, as in `connect_options`. None by default, whatever the environment says.
+    proxy_choice proxy = {};
+    // How `https://` and `wss://` are spoken: a `weir::tls_client` of one's own, which must outlive the channel. Null for the
+    // one of all that <weir/net/tls.hpp> brings.
+    net::client_security* tls = nullptr;
+
     // How a name becomes addresses; called on a helper thread, and may block. Null for the system's resolver.
     net::lookup_function lookup = nullptr;
 };

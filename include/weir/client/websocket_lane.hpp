@@ -68,7 +68,9 @@ private:
         how.timeout = io::loop::forever; // whoever tries us bounds it
         how.websocket = all.websocket;
         how.websocket.message_bytes = all.message_bytes + most_head_bytes;
+        how.proxy = all.proxy;
         how.lookup = all.lookup;
+        how.tls = all.tls;
         result<opening> prepared = prepare(x_of.websocket_url(x_of.target_of(transport_kind::websocket)), how);
         if (prepared) prepared->where.clear(); // it has the session's id, and is known
         result<websocket> opened = co_await open(std::move(prepared));

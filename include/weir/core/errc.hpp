@@ -56,6 +56,8 @@ enum class errc {
     bad_extension,       // an extension that was not offered
     origin_refused,      // the Origin is not one that the server serves
     bad_extension_parameters, // extensions that are malformed, or whose parameters make no sense or were not offered
+    bad_redirect,        // a redirect to what is no URL, or to where it may not lead
+    too_many_redirects,  // more redirects than the limit
 
     // WebSocket frames (RFC 6455 sections 5 to 8)
     reserved_bits = 400, // RSV1, RSV2 or RSV3 set without an extension that defines it
@@ -93,6 +95,31 @@ enum class errc {
     name_unavailable,    // the resolver failed for now
     bad_address,         // not an address
 
+    // proxies
+    bad_proxy = 520,     // a proxy's URL that makes no sense
+    proxy_refused,       // a proxy that answers, but does not connect us; the context has its answer
+    proxy_unauthorized,  // a proxy that wants to know who we are, or does not believe it
+    bad_proxy_answer,    // an answer of a proxy that makes no sense
+
+    // TLS (RFC 8446, RFC 5246, RFC 5280)
+    tls_failed = 550,    // a handshake that failed; the context says why
+    tls_refused,         // the peer refused it, or ended it, by an alert; the context has its name
+    tls_version,         // no version of TLS that both sides speak
+    tls_truncated,       // the stream below ended, and the peer had not said that it would
+    tls_corrupt,         // a record that was changed on its way, or makes no sense
+    tls_renegotiation,   // the peer wanted to renegotiate
+    not_tls,             // what came is not TLS
+    bad_credentials,     // a certificate, a key or a list of our own that cannot be used
+    certificate_missing, // the peer has to have a certificate, and has none
+    certificate_expired,
+    certificate_not_yet_valid,
+    certificate_self_signed,
+    certificate_untrusted,  // it was issued by somebody who is not trusted, or its chain is not complete
+    certificate_wrong_host, // it is for other names
+    certificate_revoked,
+    certificate_not_pinned, // its key is not one that was asked for
+    certificate_rejected,   // anything else that is wrong with it
+
     // tests
     injected = 600,      // a failure that a test asked for
     check_failed,        // what a test wanted to hold does not
@@ -108,6 +135,7 @@ enum class condition {
     limit,         // something was larger than a limit allows
     misuse,        // the caller asked for something that cannot be
     unreachable,   // the peer could not be found, reached or spoken to
+    untrusted,     // the peer could not prove who it is
 };
 
 namespace detail {
@@ -150,6 +178,8 @@ namespace detail {
     case errc::bad_extension: return "the server chose an extension that was not offered";
     case errc::origin_refused: return "origin not allowed";
     case errc::bad_extension_parameters: return "malformed extensions, or parameters that do not fit";
+    case errc::bad_redirect: return "a redirect that cannot be followed";
+    case errc::too_many_redirects: return "too many redirects";
     case errc::reserved_bits: return "reserved bits set";
     case errc::reserved_opcode: return "reserved opcode";
     case errc::fragmented_control: return "fragmented control frame";
@@ -180,6 +210,27 @@ namespace detail {
     case errc::name_not_found: return "name not found";
     case errc::name_unavailable: return "name resolution failed for now";
     case errc::bad_address: return "malformed address";
+    case errc::bad_proxy: return "malformed proxy";
+    case errc::proxy_refused: return "refused by the proxy";
+    case errc::proxy_unauthorized: return "the proxy asks for other credentials";
+    case errc::bad_proxy_answer: return "an answer of the proxy that makes no sense";
+    case errc::tls_failed: return "the TLS handshake failed";
+    case errc::tls_refused: return "refused by the peer";
+    case errc::tls_version: return "no version of TLS that both sides speak";
+    case errc::tls_truncated: return "the connection ended, and the peer had not said so: something may be missing";
+    case errc::tls_corrupt: return "a TLS record was changed on its way";
+    case errc::tls_renegotiation: return "the peer wanted to renegotiate";
+    case errc::not_tls: return "the peer does not speak TLS here";
+    case errc::bad_credentials: return "it cannot be used for TLS";
+    case errc::certificate_missing: return "the peer has no certificate";
+    case errc::certificate_expired: return "the certificate has expired";
+    case errc::certificate_not_yet_valid: return "the certificate is not valid yet";
+    case errc::certificate_self_signed: return "the certificate is self-signed";
+    case errc::certificate_untrusted: return "the certificate comes from an unknown authority";
+    case errc::certificate_wrong_host: return "the certificate is for another host";
+    case errc::certificate_revoked: return "the certificate was revoked";
+    case errc::certificate_not_pinned: return "the key of the certificate is not one that was asked for";
+    case errc::certificate_rejected: return "the certificate cannot be accepted";
     case errc::injected: return "failure injected by a test";
     case errc::check_failed: return "a check failed";
     case errc::stalled: return "everybody waits, and nothing is left that could happen";
@@ -195,6 +246,7 @@ namespace detail {
     case errc::closed:
     case errc::end_of_stream:
     case errc::session_lost:
+    case errc::tls_truncated:
     case errc::injected: return condition::disconnected;
     case errc::buffer_full:
     case errc::head_too_large:
@@ -205,7 +257,8 @@ namespace detail {
     case errc::message_too_large:
     case errc::frame_too_large:
     case errc::too_many_fragments:
-    case errc::too_many_controls: return condition::limit;
+    case errc::too_many_controls:
+    case errc::too_many_redirects: return condition::limit;
     case errc::busy:
     case errc::unsupported:
     case errc::no_loop:
@@ -216,12 +269,27 @@ namespace detail {
     case errc::bad_port:
     case errc::url_has_fragment:
     case errc::bad_address:
+    case errc::bad_proxy:
+    case errc::bad_credentials:
     case errc::send_out_of_order:
     case errc::check_failed:
     case errc::stalled: return condition::misuse;
     case errc::session_refused:
+    case errc::proxy_refused:
+    case errc::proxy_unauthorized:
     case errc::name_not_found:
-    case errc::name_unavailable: return condition::unreachable;
+    case errc::name_unavailable:
+    case errc::tls_refused:
+    case errc::tls_version: return condition::unreachable;
+    case errc::certificate_missing:
+    case errc::certificate_expired:
+    case errc::certificate_not_yet_valid:
+    case errc::certificate_self_signed:
+    case errc::certificate_untrusted:
+    case errc::certificate_wrong_host:
+    case errc::certificate_revoked:
+    case errc::certificate_not_pinned:
+    case errc::certificate_rejected: return condition::untrusted;
     default: return condition::protocol;
     }
 }
@@ -245,6 +313,7 @@ public:
         case condition::limit: return "limit exceeded";
         case condition::misuse: return "misuse";
         case condition::unreachable: return "unreachable";
+        case condition::untrusted: return "untrusted";
         }
         return "unknown weir condition";
     }

@@ -22,8 +22,9 @@ public:
     error(std::error_code code) noexcept : x_code(code) {}
     error(errc code) noexcept : x_code(make_error_code(code)) {}
 
-    // `context` says what was being done and where: "connecting to [::1]:9001".
-    error(std::error_code code, std::string context) : x_code(code), x_context(keep(std::move(context))) {}
+    // `context` says what was being done and where: "connecting to [::1]:9001". It may be empty.
+    error(std::error_code code, std::string context)
+        : x_code(code), x_context(keep(std::move(context))) {}
 
     error(const error& other)
         : x_code(other.x_code), x_context(other.x_context ? keep(*other.x_context) : nullptr) {}
@@ -61,7 +62,7 @@ public:
 private:
     // Out of line: errors are destroyed at every end of every wait, and hardly ever hold a text.
     [[gnu::cold, gnu::noinline]] static const std::string* keep(std::string text) {
-        return new std::string(std::move(text));
+        return text.empty() ? nullptr : new std::string(std::move(text));
     }
     [[gnu::cold, gnu::noinline]] static void drop(const std::string* text) noexcept { delete text; }
 

@@ -9,6 +9,7 @@
 #include <weir/core/block_pool.hpp>
 #include <weir/core/bytes.hpp>
 
+#include <string>
 #include <system_error>
 
 namespace weir::inline v0::io {
@@ -90,6 +91,9 @@ public:
 
     // What broke the stream; empty while it is whole.
     std::error_code failure() const noexcept { return x_failure; }
+
+    // What was being done then, and with whom, where that is known: what the context of an `error` says.
+    virtual std::string failure_detail() const { return {}; }
 
     // The descriptor below; -1 where there is none.
     virtual int descriptor() const noexcept { return -1; }

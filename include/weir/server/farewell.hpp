@@ -17,13 +17,12 @@ class farewell final : public list_node<farewell>, private io::stream_observer, 
 public:
     static constexpr std::chrono::nanoseconds patience = std::chrono::seconds(2);
 
-    // Writes `words`, as far as they fit at once, and ends this side. `count` is one more as long as it lives.
+    // Writes `words`, which have static duration, and ends this side. `count` is one more as long as it lives.
     [[gnu::cold]] farewell(owned<io::stream> stream, bytes_view words, scheduler& on, std::size_t& count) noexcept
-        : x_stream(std::move(stream)), x_scheduler(on), x_count(count) {
+        : x_stream(std::move(stream)), x_words(words), x_scheduler(on), x_count(count) {
         ++x_count;
         x_stream->observe(this);
-        x_stream->write_piece(words);
-        x_stream->shutdown_write();
+        on_writable();
         x_scheduler.arm(*this, patience);
         on_readable();
     }
@@ -44,11 +43,16 @@ private:
             if (what != io::status::ready) return x_scheduler.post(*this); // not from within the stream's call
         }
     }
-    void on_writable() noexcept override {}
+    [[gnu::cold]] void on_writable() noexcept override {
+        if (x_words.empty()) return;
+        x_words = x_words.subspan(x_stream->write_piece(x_words));
+        if (x_words.empty() || x_stream->failure()) x_stream->shutdown_write();
+    }
     void run() noexcept override { delete this; }
     void expire() noexcept override { delete this; }
 
     owned<io::stream> x_stream;
+    bytes_view x_words; // that are still to be said
     scheduler& x_scheduler;
     std::size_t& x_count;
     int x_fills = 0;

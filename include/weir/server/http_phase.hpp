@@ -122,7 +122,7 @@ private:
                 could_not_read(x_parser.started() ? error(errc::end_of_stream, "in the middle of an HTTP head")
                                                   : error(errc::end_of_stream));
                 return true;
-            case io::status::failed: return could_not_read(x_stream.failure()), true;
+            case io::status::failed: return could_not_read(error(x_stream.failure(), x_stream.failure_detail())), true;
             }
         }
     }
@@ -183,7 +183,10 @@ private:
     [[gnu::cold]] void could_not_read(const error& why) {
         const bool started = x_parser.started();
         const bool half = why == errc::end_of_stream && started;
-        if (why == condition::protocol || why == condition::limit || half) {
+        if (x_stream.failure() && x_stream.failure() == why.code()) {
+            if (why.context().empty()) return;
+            note(why == condition::disconnected ? log_level::debug : log_level::warning, why.context(), why); // of TLS
+        } else if (why == condition::protocol || why == condition::limit || half) {
             note(log_level::warning, concat({"not a request: ", why.message()}), why);
             refuse(http::status_for(why), why.message());
         } else if (why == errc::timed_out && started) {

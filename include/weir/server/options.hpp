@@ -4,6 +4,7 @@
 #include <weir/core/log.hpp>
 #include <weir/io/backend.hpp>
 #include <weir/io/run.hpp>
+#include <weir/net/security.hpp>
 #include <weir/protocol/http/limits.hpp>
 #include <weir/transport/websocket_options.hpp>
 
@@ -23,6 +24,10 @@ struct server_options {
     // A socket that listens already, of a supervisor for instance, in place of host and port. It is taken over.
     std::optional<int> descriptor = {};
 
+    // What makes it `wss://` and `https://`: a `weir::tls_server` of <weir/net/tls.hpp>, which must outlive the server. Null:
+    // nothing is encrypted.
+    net::server_security* tls = nullptr;
+
     // How many connections there may be at once, HTTP ones included. More are answered 503 with a Retry-After, without
     // a look at their request. Without a value: the soft limit of descriptors (`ulimit -n`) at the start, less 128 (a
     // quarter of a small one) for files, connections that handlers make, and those that are refused. With fewer
@@ -34,8 +39,8 @@ struct server_options {
     // and phone networks share one. Set it where clients connect directly, with room for those.
     std::optional<std::size_t> connections_per_address = {};
 
-    // How long a client may take to send the head of its first request, and to take in each 64 KiB of an answer. One
-    // that is slower to send gets 408, one that is slower to read is broken off.
+    // How long a client may take to send the head of its first request, TLS's own handshake included, and to take in each 64
+    // KiB of an answer. One that is slower to send gets 408, one that is slower to read is broken off.
     std::chrono::nanoseconds handshake_timeout = std::chrono::seconds(10);
 
     // How long an HTTP connection is kept for another request.

@@ -156,6 +156,7 @@ public:
         if (bad_port) return error(errc::bad_port, "listening on port " + std::to_string(options.port));
         const result<> ready = x_setup.plain ? x_setup.plain->check() : result<>();
         if (!ready) return ready.error();
+        if (const result<> secured = options.tls ? options.tls->check() : result<>(); !secured) return secured.error();
         x_listener = nullptr;
         result<net::listener> made =
             options.descriptor
@@ -273,9 +274,11 @@ private:
     [[gnu::cold]] std::string where() const {
         if (x_local.port() == 0) return x_local.to_string();
         if (x_local == net::endpoint::any_ipv6(x_local.port()) || x_local == net::endpoint::any_ipv4(x_local.port()))
-            return concat({"http://localhost:", number_text(x_local.port()), " (all addresses)"});
-        return concat({"http://", x_local.to_string()});
+            return concat({scheme(), "localhost:", number_text(x_local.port()), " (all addresses)"});
+        return concat({scheme(), x_local.to_string()});
     }
+
+    [[gnu::cold]] std::string_view scheme() const noexcept { return x_setup.options.tls ? "https://" : "http://"; }
 
     // Where the loop has its events from; why, if that needs saying.
     [[gnu::cold]] static std::string with() {

@@ -55,6 +55,7 @@ public:
                     outcome = std::move(stream).error();
                 break;
             }
+            if (x_server.options.tls && !secure(*stream)) continue;
             admission::place here = x_admission.admit(*stream);
             if (here) x_clients.spawn(serve(std::move(*stream), std::move(here)));
         }
@@ -67,6 +68,12 @@ public:
     }
 
 private:
+    // False when there is no memory for it.
+    [[gnu::cold]] bool secure(owned<io::stream>& stream) {
+        stream = x_server.options.tls->begin(std::move(stream));
+        return static_cast<bool>(stream);
+    }
+
     // The HTTP side of a connection. Its frame is gone before the WebSocket side begins, which may last for days.
     [[gnu::cold]] task<> serve(owned<io::stream> stream, admission::place here) {
         std::string thrown;

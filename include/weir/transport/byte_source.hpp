@@ -32,7 +32,7 @@ public:
             switch (x_stream.fill(x_lease)) {
             case io::status::ready: x_rest = x_lease.bytes; co_return true;
             case io::status::end: co_return false;
-            case io::status::failed: co_return x_stream.failure();
+            case io::status::failed: co_return failure();
             case io::status::blocked: break;
             }
             const result<> told = co_await x_signal.readable();
@@ -46,7 +46,7 @@ public:
         for (;;) {
             bytes = bytes.subspan(x_stream.write_piece(bytes));
             if (bytes.empty()) co_return result<>();
-            if (x_stream.failure()) co_return x_stream.failure();
+            if (x_stream.failure()) co_return failure();
             const result<> told = co_await x_signal.writable();
             if (!told) co_return told.error();
         }
@@ -76,6 +76,11 @@ public:
     }
 
 private:
+    template <class = void>
+    error failure() const {
+        return error(x_stream.failure(), x_stream.failure_detail());
+    }
+
     io::stream& x_stream;
     io::stream_signal x_signal;
     io::lease x_lease;

@@ -30,6 +30,7 @@ enum class status : std::uint16_t {
     not_found = 404,
     method_not_allowed = 405,
     not_acceptable = 406,
+    proxy_authentication_required = 407,
     request_timeout = 408,
     conflict = 409,
     gone = 410,
@@ -75,6 +76,7 @@ constexpr unsigned to_number(status code) noexcept { return static_cast<unsigned
     case status::not_found: return "Not Found";
     case status::method_not_allowed: return "Method Not Allowed";
     case status::not_acceptable: return "Not Acceptable";
+    case status::proxy_authentication_required: return "Proxy Authentication Required";
     case status::request_timeout: return "Request Timeout";
     case status::conflict: return "Conflict";
     case status::gone: return "Gone";
