@@ -214,6 +214,7 @@
 #include <weir/server/websocket_route.hpp>
 
 // client: connecting
+#include <weir/client/backoff.hpp>
 #include <weir/client/channel_driver.hpp>
 #include <weir/client/client_channel.hpp>
 #include <weir/client/connect.hpp>
