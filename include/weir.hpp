@@ -248,6 +248,9 @@
 #if defined(WEIR_WITH_PROXY)
 #include <weir/client/proxy.hpp>
 #endif
+#if defined(WEIR_WITH_RECONNECTING)
+#include <weir/client/reconnecting.hpp>
+#endif
 #if defined(WEIR_WITH_ZLIB)
 #include <weir/protocol/ws/deflate.hpp>
 #endif
