@@ -214,6 +214,7 @@
 #include <weir/server/websocket_route.hpp>
 
 // client: connecting
+#include <weir/client/backoff.hpp>
 #include <weir/client/channel_driver.hpp>
 #include <weir/client/client_channel.hpp>
 #include <weir/client/connect.hpp>
@@ -246,6 +247,9 @@
 #endif
 #if defined(WEIR_WITH_PROXY)
 #include <weir/client/proxy.hpp>
+#endif
+#if defined(WEIR_WITH_RECONNECTING)
+#include <weir/client/reconnecting.hpp>
 #endif
 #if defined(WEIR_WITH_ZLIB)
 #include <weir/protocol/ws/deflate.hpp>

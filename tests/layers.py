@@ -74,10 +74,12 @@ LIBRARY_OF_LEAF = {"protocol/ws/deflate.hpp": r"zlib\.h", "io/uring.hpp": r"libu
                    "io/uring_buffers.hpp": r"liburing\.h", "io/uring_ring.hpp": r"liburing\.h", "net/tls.hpp": r"openssl/.*"} | {
     f"net/tls_{each}.hpp": r"openssl/.*" for each in ("files", "handle", "setup", "verdict")}
 # What only a leaf header includes.
-PARTS = {"client/proxy_environment.hpp", "client/proxy_server.hpp", "client/tunnel.hpp", "core/pseudo_random.hpp",
-         "core/seeded_entropy.hpp", "io/memory_acceptor.hpp", "io/memory_backend.hpp",
+PARTS = {"client/held_messages.hpp", "client/proxy_environment.hpp", "client/proxy_server.hpp", "client/reconnecting_options.hpp",
+         "client/retry_verdict.hpp", "client/tunnel.hpp", "core/pseudo_random.hpp", "core/seeded_entropy.hpp",
+         "io/memory_acceptor.hpp", "io/memory_backend.hpp",
          "io/memory_link.hpp", "io/memory_stream.hpp", "io/simulated_host.hpp", "io/simulated_link.hpp",
-         "io/simulated_network.hpp", "io/simulation_options.hpp", "net/raw_address.hpp", "protocol/http/tunnel.hpp",
+         "io/simulated_network.hpp", "io/simulation_options.hpp", "net/raw_address.hpp",
+         "protocol/http/retry_after.hpp", "protocol/http/tunnel.hpp",
          "protocol/socks5/client_handshake.hpp", "protocol/ws/deflate_parameters.hpp"} | {
     f"io/uring_{each}.hpp" for each in ("accepting", "acceptor", "buffers", "completion", "driver", "listening", "options", "receiver",
                                         "ring", "sender", "socket", "stream")} | {

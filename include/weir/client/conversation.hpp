@@ -5,6 +5,7 @@
 // only.
 #pragma once
 
+#include <weir/client/backoff.hpp>
 #include <weir/client/open_options.hpp>
 #include <weir/coro/event.hpp>
 #include <weir/coro/member_timer.hpp>
@@ -119,8 +120,8 @@ public:
     // How long an attempt, or a request that is not held, may take after so many failures; how long to wait before the next.
     std::chrono::nanoseconds slower(unsigned failures) const noexcept { return x_options.attempt * (1 << (failures < 3 ? failures : 3)); }
     std::chrono::nanoseconds backoff(unsigned failures) noexcept {
-        const std::chrono::nanoseconds most = x_options.retry * (1 << (failures < 5 ? failures : 5));
-        return most / 2 + most / 2 * (x_on.random().next_32() % 1024) / 1024;
+        const std::chrono::nanoseconds most = most_backoff(x_options.retry, 2, x_options.retry * 32, failures + 1);
+        return any_between(most / 2, most, x_on.random());
     }
 
     // --- its end ---

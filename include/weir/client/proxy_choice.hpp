@@ -26,7 +26,7 @@ public:
     // Straight to the server.
     constexpr proxy_choice() noexcept = default;
 
-    constexpr proxy_choice(function by, std::string_view setting) noexcept : x_function(by), x_setting(setting) {}
+    constexpr proxy_choice(function how, std::string_view with) noexcept : x_function(how), x_setting(with) {}
 
     // How it goes; null for straight.
     constexpr function by() const noexcept { return x_function; }
