@@ -8,6 +8,7 @@
 #include <weir/core/buffer.hpp>
 #include <weir/core/bytes.hpp>
 #include <weir/core/concat.hpp>
+#include <weir/core/connection_security.hpp>
 #include <weir/core/entropy.hpp>
 #include <weir/core/errc.hpp>
 #include <weir/core/error.hpp>

@@ -72,7 +72,7 @@ NOT_IN = {"core": CLOCKS, "protocol": CLOCKS}
 SYSTEM_LAYERS = {"io", "net"}
 LIBRARY_OF_LEAF = {"protocol/ws/deflate.hpp": r"zlib\.h", "io/uring.hpp": r"liburing.*\.h",
                    "io/uring_buffers.hpp": r"liburing\.h", "io/uring_ring.hpp": r"liburing\.h", "net/tls.hpp": r"openssl/.*"} | {
-    f"net/tls_{each}.hpp": r"openssl/.*" for each in ("files", "handle", "setup", "verdict")}
+    f"net/tls_{each}.hpp": r"openssl/.*" for each in ("description", "files", "handle", "setup", "verdict")}
 # What only a leaf header includes.
 PARTS = {"client/held_messages.hpp", "client/proxy_environment.hpp", "client/proxy_server.hpp", "client/reconnecting_options.hpp",
          "client/retry_verdict.hpp", "client/tunnel.hpp", "core/pseudo_random.hpp", "core/seeded_entropy.hpp",
@@ -83,8 +83,8 @@ PARTS = {"client/held_messages.hpp", "client/proxy_environment.hpp", "client/pro
          "protocol/socks5/client_handshake.hpp", "protocol/ws/deflate_parameters.hpp"} | {
     f"io/uring_{each}.hpp" for each in ("accepting", "acceptor", "buffers", "completion", "driver", "listening", "options", "receiver",
                                         "ring", "sender", "socket", "stream")} | {
-    f"net/tls_{each}.hpp" for each in ("client", "engine", "files", "handle", "leaving", "options", "server", "sessions", "setup", "stream",
-                                       "verdict")}
+    f"net/tls_{each}.hpp" for each in ("client", "description", "engine", "files", "handle", "leaving", "options", "server",
+                                       "sessions", "setup", "stream", "verdict")}
 OTHER = {"browser/weir.js"}  # what browser/script.hpp is made from
 LONGEST_LINES = 400
 

@@ -6,6 +6,7 @@ import re
 import shutil
 import signal
 import subprocess
+import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -52,7 +53,17 @@ class Bench:
         return program
 
     def load_program(self):
-        return self.build("load", "load/main.cpp", *ZLIB[0], libraries=ZLIB[1])
+        return self.build("load", "load/main.cpp", *ZLIB[0], *OPENSSL[0], libraries=[*ZLIB[1], *OPENSSL[1]])
+
+    def certificate(self):
+        """A certificate for localhost that vouches for itself, of ECDSA and P-256, and its key: made for a day."""
+        chain, key = self.folder / "chain.pem", self.folder / "key.pem"
+        if not chain.exists() or time.time() - chain.stat().st_mtime > 12 * 3600:
+            want_program("openssl")
+            subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1",
+                            "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-out", chain, "-keyout", key],
+                           check=True, capture_output=True, timeout=PATIENCE)
+        return chain, key
 
 
 def _bare_epoll(bench):
@@ -76,6 +87,27 @@ def _beast(bench, *options):
     return [bench.build("beast_compressing" if options else "beast", "servers/beast.cpp", "-Wno-all", "-Wno-extra", *options)], {}
 
 
+def _with_certificate(bench):
+    want_header("openssl/ssl.h", "libssl-dev")
+    chain, key = bench.certificate()
+    return {"BENCH_CHAIN": str(chain), "BENCH_KEY": str(key)}
+
+
+def _weir_tls(bench, backend):
+    want_header("liburing.h", "liburing-dev")
+    where = _with_certificate(bench)
+    program = bench.build("weir_tls", "servers/weir.cpp", "-I", str(bench.weir / "include"), "-DBENCH_TLS",
+                          libraries=["-luring", "-lssl", "-lcrypto"])
+    return [program], {"WEIR_BACKEND": backend, **where}
+
+
+def _beast_tls(bench):
+    want_header("boost/beast/websocket.hpp", "libboost1.81-dev")
+    where = _with_certificate(bench)
+    return [bench.build("beast_tls", "servers/beast.cpp", "-Wno-all", "-Wno-extra", "-DBENCH_TLS",
+                        libraries=["-lssl", "-lcrypto"])], where
+
+
 def _websocketpp(bench):
     want_header("websocketpp/server.hpp", "libwebsocketpp-dev")
     want_header("asio.hpp", "libasio-dev")
@@ -93,6 +125,8 @@ def want_header(name, package):
 
 
 ZLIB = (["-DWEIR_WITH_ZLIB"], ["-lz"]) if pathlib.Path("/usr/include/zlib.h").exists() else ([], [])
+OPENSSL = (["-DBENCH_WITH_OPENSSL"], ["-lssl", "-lcrypto"]) if pathlib.Path("/usr/include/openssl/ssl.h").exists() else ([], [])
+TLS = ", TLS"  # how the names of servers end that are spoken to over TLS
 SERVERS = {
     "bare epoll": _bare_epoll,
     "bare io_uring": _bare_uring,
@@ -100,7 +134,10 @@ SERVERS = {
     "weir epoll": lambda bench: _weir(bench, "epoll"),
     "weir io_uring": lambda bench: _weir(bench, "io_uring"),
     "weir completions": lambda bench: _weir(bench, "io_uring-completion"),
+    f"weir epoll{TLS}": lambda bench: _weir_tls(bench, "epoll"),
+    f"weir io_uring{TLS}": lambda bench: _weir_tls(bench, "io_uring"),
     "Beast": _beast,
+    f"Beast{TLS}": _beast_tls,
     "Beast, compressing": lambda bench: _beast(bench, "-DBENCH_COMPRESSION"),
     "websocketpp": _websocketpp,
     "libwebsockets": _libwebsockets,
@@ -144,6 +181,8 @@ class Server:
 
     def load_command(self, **options):
         words = {"port": self.port, "process": self.number, **options}
+        if self.name.endswith(TLS):
+            words["tls"] = self.bench.certificate()[0]
         return [*on_core(self.core), str(self.bench.load_program()), *(f"{name}={value}" for name, value in words.items())]
 
     def load(self, **options):

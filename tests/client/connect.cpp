@@ -113,6 +113,36 @@ TEST_CASE("answers of servers, and the errors they become") {
     }
 }
 
+TEST_CASE("servers that reset the connection in the middle of it") {
+    const std::string waiting = "waiting for the server's answer to the handshake: ", of_reset = "Connection reset by peer";
+    const struct {
+        const char* name;
+        std::string text; // before the reset
+        std::string says;
+    } cases[] = {
+        {"at once", "", waiting + of_reset},
+        {"in the middle of the answer", "HTTP/1.1 101 Switch", waiting + of_reset},
+        {"behind a refusal", "HTTP/1.1 403 Forbidden\r\nContent-Length: 100\r\n\r\nnobody", "the server answered 403 *"},
+    };
+    for (const auto& each : cases) {
+        CAPTURE(std::string(each.name));
+        auto play = [&](raw_peer& peer, const std::string&) -> task<> {
+            co_await peer.send(each.text);
+            (void)co_await weir::sleep(1s); // what was sent has arrived
+            peer.stream().reset();
+        };
+        in_memory_against(play, [&](const std::string& url) -> task<> {
+            const auto began = io::loop::current()->now();
+            const auto ws = co_await weir::connect(url, {.timeout = 9s});
+            REQUIRE(!ws);
+            const std::string said = ws.error().message();
+            REQUIRE(said.starts_with("opening " + url + ": "));
+            CHECK_MESSAGE(matches(said.substr(url.size() + 10), each.says), said);
+            CHECK(io::loop::current()->now() - began < 3s);
+        });
+    }
+}
+
 TEST_CASE("a server that sends by trickles has one deadline for all of it") {
     auto play = [](raw_peer& peer, const std::string& request) -> task<> {
         for (const char byte : accepting(request)) {

@@ -60,6 +60,11 @@
 #include "deflate.cpp"
 #undef LLVMFuzzerTestOneInput
 #endif
+#if __has_include(<openssl/ssl.h>)
+#define LLVMFuzzerTestOneInput tls_
+#include "tls.cpp"
+#undef LLVMFuzzerTestOneInput
+#endif
 
 namespace {
 
@@ -87,6 +92,9 @@ constexpr target targets[] = {
     {"ws_pair", ws_pair},
 #if __has_include(<zlib.h>)
     {"deflate", deflate_},
+#endif
+#if __has_include(<openssl/ssl.h>)
+    {"tls", tls_},
 #endif
 };
 

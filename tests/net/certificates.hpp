@@ -93,6 +93,19 @@ public:
         return text;
     }
 
+    // The SHA-256 of all of it, in hexadecimal digits.
+    std::string fingerprint() const {
+        unsigned char hash[32];
+        X509_digest(get(), EVP_sha256(), hash, nullptr);
+        std::string made;
+        for (const unsigned char each : hash) {
+            char digits[3];
+            std::snprintf(digits, sizeof digits, "%02x", each);
+            made += digits;
+        }
+        return made;
+    }
+
     // What pins its key.
     std::string pin() const {
         unsigned char* encoded = nullptr;

@@ -1,7 +1,6 @@
 // TLS over pipes in memory: what comes through, how it ends, and what it holds.
 #include "certificates.hpp"
 
-
 #include <weir/coro/scope.hpp>
 #include <weir/io/stream_signal.hpp>
 #include <weir/net/secure.hpp>
@@ -389,4 +388,73 @@ TEST_CASE("a connection that is broken off leaves its sessions alone") {
         both.server->reset();
     }
     CHECK(in.open().client_tls().is_resumed());
+}
+
+TEST_CASE("what a stranger has left in OpenSSL's queue of errors does no harm, and what is ours is not left there") {
+    struct stranger {
+        int count = 0;
+        void mess() {
+            ERR_raise(ERR_LIB_SSL, SSL_R_DECRYPTION_FAILED_OR_BAD_RECORD_MAC); // which would end a connection
+            ERR_raise(ERR_LIB_USER, ++count);
+        }
+    } other;
+    world in({.pipe_bytes = 3000, .fill_bytes = 1000});
+    tests::tls_pair both = in.begin();
+    const world::tls_running here(in);
+    io::lease none;
+    CHECK(both.server->fill(none) == status::blocked);
+    REQUIRE(in.until([&] {
+        other.mess();
+        return both.client->connected() == status::ready && both.server->connected() == status::ready;
+    }));
+    const std::string text = pattern(20'000);
+    std::string got;
+    std::size_t sent = 0;
+    REQUIRE(in.until([&] {
+        other.mess();
+        sent += tests::write_some(*both.client, std::string_view(text).substr(sent));
+        other.mess();
+        got += tests::read_some(*both.server);
+        return got.size() == text.size();
+    }));
+    CHECK((got == text));
+    other.mess();
+    CHECK(both.server->security()->protocol == "http/1.1");
+    other.mess();
+    both.client->shutdown_write();
+    status end{};
+    REQUIRE(in.until([&] {
+        other.mess();
+        tests::read_some(*both.server, &end);
+        return end == status::end || end == status::failed;
+    }));
+    CHECK(end == status::end);
+    ERR_clear_error();
+    both.server->close();
+    CHECK(ERR_peek_error() == 0);
+}
+
+TEST_CASE("names in certificates are given as they are, whatever is in them") {
+    const certificate people({.name = "People", .hosts = "", .authority = true});
+    const certificate guest({.name = "Guest, DNS:admin\n", .hosts = "otherName:1.2.3.4;UTF8:x,DNS:x\x01y,RID:1.2.3", .by = &people});
+    const std::string whose = people.text(), chain = guest.text(), key = guest.key_text();
+    tls_server_options serving = credentials::common().serving();
+    serving.clients = tls_clients::required;
+    serving.authorities.text = whose;
+    tls_client_options trusting = credentials::common().trusting();
+    trusting.certificate = {.chain_text = chain, .key_text = key};
+    world in({}, serving, trusting);
+    tests::tls_pair early = in.begin();
+    CHECK(!early.client->security());
+    CHECK(!early.server->security());
+    const tests::tls_pair both = in.open();
+    const connection_security* const seen = both.server->security();
+    REQUIRE(seen);
+    CHECK(seen == both.server->security());
+    CHECK(seen->subject == "Guest, DNS:admin\n");
+    REQUIRE(seen->names.size() == 1);
+    CHECK(seen->names[0] == "DNS:x\x01y");
+    CHECK(seen->fingerprint == guest.fingerprint());
+    CHECK(both.client->security()->subject == "localhost");
+    CHECK(both.client->security()->names.size() == 2);
 }

@@ -21,6 +21,26 @@ server_options with(tls_server& tls, journal* log = nullptr) {
     return made;
 }
 
+// What a handler is told of who is at the other end.
+std::string words_of(const connection_security* by) {
+    if (!by) return "without TLS";
+    std::string said = by->protocol + ", " + (by->subject.empty() ? "nobody" : by->subject);
+    for (const std::string& each : by->names) said += ", " + each;
+    return said + ", " + by->fingerprint;
+}
+
+task<> tell_websocket(websocket& ws) {
+    co_await ws.send(words_of(ws.security()));
+    (void)co_await ws.read();
+}
+task<> tell_page(exchange& http) {
+    http.respond(response(http::status::ok, words_of(http.security())));
+    co_return;
+}
+task<> tell_channel(channel& client) {
+    while (auto message = co_await client.read()) co_await client.send(words_of(client.security()));
+}
+
 // A request over TLS, and what came of it.
 task<std::string> ask_securely(net::endpoint at, tls_client& by, std::string request) {
     auto plain = co_await net::connect(at);
@@ -222,4 +242,168 @@ TEST_CASE("TLS inside of TLS, as to a proxy that is reached by TLS") {
     };
     loop.run(work());
     CHECK(loop.blocks().lent() == 0);
+}
+
+TEST_CASE("handlers see who the client is: of WebSockets, requests and channels, whatever carries them") {
+    const certificate people({.name = "People", .hosts = "", .authority = true});
+    const certificate ann({.name = "Ann", .hosts = "DNS:ann.example,IP:192.0.2.7,email:ann@example.com,URI:spiffe://a/b,IP:2001:db8::1",
+                           .by = &people});
+    const certificate bob({.name = "Bob", .hosts = "", .by = &people});
+    const std::string whose = people.text(), ann_chain = ann.text(), ann_key = ann.key_text(), bob_chain = bob.text(),
+                      bob_key = bob.key_text();
+    tls_server_options serving = credentials::common().serving();
+    serving.clients = tls_clients::asked;
+    serving.authorities.text = whose;
+    tls_server tls(serving);
+    tls_client_options as_ann = credentials::common().trusting(), as_bob = as_ann;
+    as_ann.certificate = {.chain_text = ann_chain, .key_text = ann_key};
+    as_bob.certificate = {.chain_text = bob_chain, .key_text = bob_key};
+    tls_client of_ann(as_ann), of_bob(as_bob), of_nobody(credentials::common().trusting());
+    const std::string is_ann = "http/1.1, Ann, DNS:ann.example, IP:192.0.2.7, email:ann@example.com, URI:spiffe://a/b, IP:2001:db8::1, " +
+                               ann.fingerprint();
+    const struct {
+        tls_client* by;
+        std::string words;
+    } cases[] = {{&of_ann, is_ann}, {&of_bob, "http/1.1, Bob, " + bob.fingerprint()}, {&of_nobody, "http/1.1, nobody, "}};
+    server of;
+    of.websocket("/socket", tell_websocket);
+    of.route("GET", "/page", tell_page);
+    of.route("GET", "/upgrade", [](exchange& http) -> task<> {
+        auto ws = co_await http.upgrade();
+        REQUIRE(ws);
+        co_await ws->send(words_of(http.security()));
+        co_await ws->send(words_of(ws->security()));
+    });
+    of.channel("/chat", tell_channel);
+    auto work = [&](net::endpoint at) -> task<> {
+        for (int round = 0; round < 2; ++round) { // the second one resumes sessions
+            for (const auto& each : cases) {
+                auto ws = co_await weir::connect(secure_url(at, "wss", "/socket"), {.tls = each.by});
+                REQUIRE_MESSAGE(ws, ws.error().message());
+                REQUIRE(ws->security());
+                CHECK(ws->security()->is_resumed == (round == 1));
+                CHECK(ws->security()->subject == "localhost");
+                CHECK(ws->security()->fingerprint == credentials::common().server.fingerprint());
+                CHECK(ws->security()->version == (tests::speaks_1_3() ? "TLSv1.3" : "TLSv1.2"));
+                CHECK(contains(ws->security()->cipher, "AES"));
+                auto told = co_await ws->read();
+                REQUIRE(told);
+                CHECK(told->text() == each.words);
+                co_await ws->close();
+                CHECK(ws->security()->subject == "localhost"); // still
+
+                const std::string page = co_await ask_securely(at, *each.by, "GET /page HTTP/1.1\r\nHost: localhost\r\n\r\n");
+                CHECK(page.ends_with("\r\n\r\n" + each.words));
+
+                auto upgraded = co_await weir::connect(secure_url(at, "wss", "/upgrade"), {.tls = each.by});
+                REQUIRE_MESSAGE(upgraded, upgraded.error().message());
+                for (int i = 0; i < 2; ++i) {
+                    auto said = co_await upgraded->read();
+                    REQUIRE(said);
+                    CHECK(said->text() == each.words);
+                }
+
+                for (const transport_kind kind : every_transport) {
+                    const transport_kind only[] = {kind};
+                    const std::string url = secure_url(at, "https", "/chat");
+                    auto chat = co_await weir::open(url, {.transports = only, .interval = 100ms, .tls = each.by});
+                    REQUIRE_MESSAGE(chat, chat.error().message());
+                    co_await chat->send("who am I?");
+                    auto answer = co_await chat->read().within(5s);
+                    REQUIRE(answer);
+                    CHECK(answer->text() == each.words);
+                    co_await chat->close();
+                }
+            }
+        }
+    };
+    in_memory(of, work, with(tls));
+    over_sockets(of, work, with(tls));
+    in_memory(of, [](net::endpoint at) -> task<> {
+        auto ws = co_await weir::connect(url_of(at, "/socket"));
+        REQUIRE(ws);
+        CHECK(!ws->security());
+        auto told = co_await ws->read();
+        REQUIRE(told);
+        CHECK(told->text() == "without TLS");
+        const answer page = co_await get(at, "/page");
+        CHECK(page.body == "without TLS");
+    });
+}
+
+TEST_CASE("a channel of a client with a certificate is not for others, even if they know its id") {
+    const certificate people({.name = "People", .hosts = "", .authority = true});
+    const certificate ann({.name = "Ann", .hosts = "", .by = &people}), bob({.name = "Bob", .hosts = "", .by = &people});
+    const std::string whose = people.text(), ann_chain = ann.text(), ann_key = ann.key_text(), bob_chain = bob.text(),
+                      bob_key = bob.key_text();
+    tls_server_options serving = credentials::common().serving();
+    serving.clients = tls_clients::asked;
+    serving.authorities.text = whose;
+    tls_server tls(serving);
+    tls_client_options as_ann = credentials::common().trusting(), as_bob = as_ann;
+    as_ann.certificate = {.chain_text = ann_chain, .key_text = ann_key};
+    as_bob.certificate = {.chain_text = bob_chain, .key_text = bob_key};
+    tls_client of_ann(as_ann), of_bob(as_bob), of_nobody(credentials::common().trusting());
+    server of;
+    of.channel("/chat", echo_channel);
+    auto ask = [](net::endpoint at, tls_client& by, std::string method, std::string target) -> task<answer> {
+        const std::string got = co_await ask_securely(at, by, request_text(method, target, {}, {}));
+        co_return parse_answer(got);
+    };
+    in_memory(of, [&](net::endpoint at) -> task<> {
+        const answer opened = co_await ask(at, of_ann, "GET", "/chat");
+        REQUIRE(opened.status == 200);
+        const std::string target = "/chat?session=" + opened.body.substr(1, 22);
+        for (tls_client* other : {&of_bob, &of_nobody}) {
+            for (const char* method : {"GET", "POST", "DELETE"}) {
+                const answer refused = co_await ask(at, *other, method, target);
+                CHECK(refused.status == 404);
+            }
+            auto ws = co_await weir::connect(secure_url(at, "wss", target), {.tls = other});
+            REQUIRE(ws);
+            auto record = co_await ws->read();
+            REQUIRE(record);
+            CHECK(record->text().starts_with("e404 "));
+        }
+        const answer fetched = co_await ask(at, of_ann, "GET", target);
+        CHECK(fetched.status == 200);
+        const answer open = co_await ask(at, of_nobody, "GET", "/chat"); // that of nobody is for whoever knows its id
+        REQUIRE(open.status == 200);
+        const answer other = co_await ask(at, of_bob, "GET", "/chat?session=" + open.body.substr(1, 22));
+        CHECK(other.status == 200);
+    }, with(tls));
+}
+
+TEST_CASE("reloading drops nobody: who is connected goes on with what was, who comes gets what is new") {
+    const certificate old({.by = &credentials::common().authority}), fresh({.by = &credentials::common().authority});
+    const tests::temporary_file chain(old.text()), key(old.key_text());
+    tls_server tls({.certificate = {.chain_file = chain.path(), .key_file = key.path()}});
+    tls_client client(credentials::common().trusting());
+    server of;
+    of.websocket("/echo", echo);
+    auto work = [&](net::endpoint at) -> task<> {
+        chain.write(old.text());
+        key.write(old.key_text());
+        REQUIRE(tls.reload());
+        const std::string url = secure_url(at, "wss", "/echo");
+        auto before = co_await weir::connect(url, {.tls = &client});
+        REQUIRE_MESSAGE(before, before.error().message());
+        CHECK(before->security()->fingerprint == old.fingerprint());
+        chain.write(fresh.text());
+        key.write(fresh.key_text());
+        REQUIRE(tls.reload());
+        auto after = co_await weir::connect(url, {.tls = &client});
+        REQUIRE_MESSAGE(after, after.error().message());
+        CHECK(after->security()->fingerprint == fresh.fingerprint());
+        for (websocket* each : {&*before, &*after}) {
+            co_await each->send("still here");
+            auto message = co_await each->read();
+            REQUIRE(message);
+            CHECK(message->text() == "still here");
+            co_await each->close();
+            CHECK(each->closed().code == ws::close_code::normal);
+        }
+    };
+    in_memory(of, work, with(tls));
+    over_sockets(of, work, with(tls));
 }

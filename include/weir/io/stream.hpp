@@ -12,6 +12,10 @@
 #include <string>
 #include <system_error>
 
+namespace weir::inline v0 {
+struct connection_security; // core/connection_security.hpp
+}
+
 namespace weir::inline v0::io {
 
 // What came of an operation.
@@ -94,6 +98,10 @@ public:
 
     // What was being done then, and with whom, where that is known: what the context of an `error` says.
     virtual std::string failure_detail() const { return {}; }
+
+    // How it is secured, and who has proved to be at the other end, once that is known; null for one that is not. Stays as it
+    // is as long as the stream.
+    virtual const connection_security* security() const { return nullptr; }
 
     // The descriptor below; -1 where there is none.
     virtual int descriptor() const noexcept { return -1; }

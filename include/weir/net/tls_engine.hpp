@@ -6,6 +6,7 @@
 #pragma once
 
 #include <weir/core/buffer.hpp>
+#include <weir/net/tls_description.hpp>
 #include <weir/net/tls_setup.hpp>
 #include <weir/net/tls_verdict.hpp>
 
@@ -138,11 +139,8 @@ private:
 
     // RFC 7301, section 3.2: what was chosen has to be something that was offered.
     [[gnu::cold]] bool check_protocol() noexcept {
-        const unsigned char* chosen = nullptr;
-        unsigned size = 0;
-        ::SSL_get0_alpn_selected(x_ssl.get(), &chosen, &size);
-        if (x_serves || size == 0) return true;
-        const std::string_view name(reinterpret_cast<const char*>(chosen), size);
+        const std::string_view name = chosen_protocol(x_ssl.get());
+        if (x_serves || name.empty()) return true;
         for (std::string_view left = x_setup->protocols; !left.empty();) {
             const auto length = static_cast<unsigned char>(left.front());
             if (left.substr(1, length) == name) return true;

@@ -11,6 +11,7 @@
 #pragma once
 
 #include <weir/io/loop.hpp>
+#include <weir/net/tls_description.hpp>
 #include <weir/net/tls_engine.hpp>
 #include <weir/net/tls_leaving.hpp>
 
@@ -121,16 +122,18 @@ public:
 
     [[gnu::cold]] std::string failure_detail() const override { return x_detail; }
 
+    [[gnu::cold]] const connection_security* security() const override {
+        if (x_stage == stage::shaking) return nullptr;
+        if (!x_description && ::SSL_is_init_finished(x_engine.get()))
+            x_description = make_owned<connection_security>(detail::describe(x_engine.get()));
+        return x_description.get();
+    }
+
     // "TLSv1.3", once the handshake is done; of static duration.
     [[gnu::cold]] std::string_view version() const noexcept { return ::SSL_get_version(x_engine.get()); }
 
     // The protocol that was agreed upon (ALPN); empty if none was. Valid as long as the stream.
-    [[gnu::cold]] std::string_view protocol() const noexcept {
-        const unsigned char* chosen = nullptr;
-        unsigned size = 0;
-        ::SSL_get0_alpn_selected(x_engine.get(), &chosen, &size);
-        return {reinterpret_cast<const char*>(chosen), size};
-    }
+    [[gnu::cold]] std::string_view protocol() const noexcept { return detail::chosen_protocol(x_engine.get()); }
 
     // Whether the handshake was the short one of a session that was resumed.
     bool is_resumed() const noexcept { return x_engine.is_resumed(); }
@@ -348,6 +351,7 @@ private:
     detail::tls_engine x_engine;
     io::lease x_input; // of the stream below
     std::string x_detail;
+    mutable owned<connection_security> x_description; // once somebody has asked for it
     stage x_stage = stage::shaking;
     bool x_begun = false;        // the handshake
     bool x_ended = false;        // the peer has said so

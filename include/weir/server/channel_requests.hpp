@@ -103,7 +103,7 @@ private:
             return refuse(http, 405, "a channel answers GET, POST and DELETE");
         if (!asked.wrong.empty()) return refuse(http, 400, asked.wrong);
         if (asked.session.empty()) return refuse(http, 400, "no 'session': a GET opens one");
-        shared<session> held = x_of.find(asked.session);
+        shared<session> held = x_of.find(asked.session, http.security());
         if (!held) return refuse(http, 404, "there is no such session, or not any more");
         held->heard();
         if (request.method == "POST") return post(http, std::move(held));
@@ -124,10 +124,10 @@ private:
             if (kind == transport_kind::websocket) return refuse(http, 400, "'transport=websocket' without a handshake");
         } else if (http.request().fields.get("Accept").value_or("").find("text/event-stream") != std::string_view::npos) {
             kind = transport_kind::event_stream;
-        } else if (const shared<session> known = x_of.find(asked.session)) {
+        } else if (const shared<session> known = x_of.find(asked.session, http.security())) {
             if (known->transport() == transport_kind::long_polling) kind = transport_kind::long_polling;
         }
-        taken made = x_of.take_up(asked, kind, &http.request());
+        taken made = x_of.take_up(asked, kind, &http.request(), http.security());
         if (!made.held) return refuse(http, made.refusal, made.why);
         if (kind == transport_kind::event_stream) return stream(http, std::move(made), asked.names_session);
         if (made.is_new) return open(http, std::move(made), kind);

@@ -46,8 +46,9 @@ public:
     std::chrono::nanoseconds patience() const noexcept { return x_server.options.handshake_timeout; }
 
     // The session that is asked for. What the client has is noted; it has not got a carrier yet. `request`: of the client,
-    // null where it is not known, which is right where the handler does not care.
-    taken take_up(const carrier_request<Tag>& asked, transport_kind over, const http::request_head* request) {
+    // null where it is not known, which is right where the handler does not care. `by`: who it has proved to be.
+    taken take_up(const carrier_request<Tag>& asked, transport_kind over, const http::request_head* request,
+                  const connection_security* by) {
         if (!asked.wrong.empty()) return refuse(400, asked.wrong);
         if (!x_route.offers(over)) return refuse(403, "this transport is not offered here");
         if (!x_tasks || x_stopping) return refuse(503, "the server is stopping");
@@ -56,18 +57,23 @@ public:
             if (x_sessions.size() >= x_route.most_sessions()) return refuse(503, "there are as many sessions as there may be");
             if (x_sessions.budget().is_used_up()) return refuse(503, "the sessions that there are take up the memory of all");
             made.held = x_sessions.open(*io::loop::current(), io::loop::current()->random(), x_route.options());
+            made.held->opened_by(by);
             made.is_new = true;
             owned<const http::request_head> kept;
             if (x_wants_request) kept = make_owned<const http::request_head>(*request);
             x_tasks->spawn(converse(made.held, std::move(kept)));
         } else {
-            made.held = x_sessions.find(asked.session);
+            made.held = find(asked.session, by);
             if (!made.held) return refuse(404, "there is no such session, or not any more");
         }
         if (made.held->resume(asked.ack) != errc{}) return refuse(410, "messages after that are not kept any more, or not yet sent");
         return made;
     }
-    shared<session> find(std::string_view id) const noexcept { return x_sessions.find(id); }
+    // Empty where there is none of that id, or none for that client.
+    shared<session> find(std::string_view id, const connection_security* by) const noexcept {
+        shared<session> found = x_sessions.find(id);
+        return found && found->is_open_to(by) ? found : shared<session>();
+    }
     bool wants_request() const noexcept { return x_wants_request; }
 
     // The first record of a carrier that goes on.

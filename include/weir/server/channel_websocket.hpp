@@ -22,7 +22,7 @@ private:
         const std::string_view target = ws.target();
         const std::size_t mark = target.find('?');
         const carrier_request<Tag> asked(mark == target.npos ? std::string_view() : target.substr(mark + 1));
-        taken_up<Tag> made = x_of->take_up(asked, transport_kind::websocket, request);
+        taken_up<Tag> made = x_of->take_up(asked, transport_kind::websocket, request, ws.security());
         if (!made.held) {
             std::string record;
             envelope::append_sentence(record, envelope::kind::failed, made.refusal, made.why);

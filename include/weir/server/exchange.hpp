@@ -78,6 +78,9 @@ public:
         }
     }
 
+    // How the connection is secured, and who has proved to be the client; null without TLS.
+    const connection_security* security() const { return x_socket ? x_socket->ws.security() : x_on.stream.security(); }
+
     // --- the answer ---
 
     // Answers with a complete response.
@@ -247,9 +250,7 @@ public:
 private:
     friend reading;
 
-    static constexpr std::size_t most_ahead_bytes = 64 * 1024;
-    static constexpr std::size_t most_dropped_bytes = 64 * 1024;
-    static constexpr std::size_t patient_bytes = 64 * 1024;
+    static constexpr std::size_t most_ahead_bytes = 64 * 1024, most_dropped_bytes = 64 * 1024, patient_bytes = 64 * 1024;
 
     // Whether there is an answer already: a mistake of the handler's.
     [[gnu::cold]] bool is_answered() const {

@@ -137,6 +137,10 @@ public:
     // What the client presents to come back. Who knows it can do so too: keep it out of logs.
     std::string_view id() const noexcept { return x_session.id(); }
 
+    // How the connection that opened it was secured, and who had proved to be the client; null without TLS. Whoever comes back
+    // to a channel whose client has shown a certificate has to show the same one.
+    const connection_security* security() const noexcept { return x_session.security(); }
+
     // How many bytes wait to be sent, or to be acknowledged by a client that acknowledges.
     std::size_t queued_bytes() const noexcept { return x_session.queued_bytes(); }
 

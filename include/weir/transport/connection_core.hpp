@@ -174,6 +174,7 @@ public:
     std::chrono::nanoseconds round_trip() const noexcept { return x_keepalive.round_trip(); }
     std::size_t queued_bytes() const noexcept { return x_out.queued_bytes(); }
     int descriptor() const noexcept { return x_stream->descriptor(); }
+    const connection_security* security() const { return x_stream->security(); }
     const websocket_options& options() const noexcept { return *x_options; }
 
     // The way in from other threads; null when nothing can be sent any more.

@@ -10,9 +10,11 @@
 // carriers. Loop thread only. Nobody is resumed inside a call.
 #pragma once
 
+#include <weir/core/connection_security.hpp>
 #include <weir/core/exchanged.hpp>
 #include <weir/coro/member_timer.hpp>
 #include <weir/coro/waiter.hpp>
+#include <weir/core/owned.hpp>
 #include <weir/core/result.hpp>
 #include <weir/core/sequence.hpp>
 #include <weir/transport/carrier.hpp>
@@ -67,6 +69,13 @@ public:
 
     std::string_view id() const noexcept { return x_id; }
     void named(std::string_view id) { x_id = id; } // by the server, in its first answer
+    // By whom it was opened; null without TLS. And whether `by` may come back to it: who has shown a certificate has to be the same.
+    void opened_by(const connection_security* by) { x_security = by ? make_owned<connection_security>(*by) : nullptr; }
+    const connection_security* security() const noexcept { return x_security.get(); }
+    bool is_open_to(const connection_security* by) const noexcept {
+        return !x_security || x_security->fingerprint.empty() || (by && by->fingerprint == x_security->fingerprint);
+    }
+
     scheduler& runs_on() const noexcept { return x_scheduler; }
     const session_options& options() const noexcept { return x_options; }
     transport_kind transport() const noexcept { return x_transport; }
@@ -363,6 +372,7 @@ private:
     session_owner<Tag>* x_owner; // null once it is struck off
     budget* x_budget;            // null for none
     std::string x_id;
+    owned<connection_security> x_security;
     carrier* x_carrier = nullptr;
     message_log<Tag> x_log;
     message_queue<Tag> x_received;

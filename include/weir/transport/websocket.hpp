@@ -219,6 +219,9 @@ public:
     // The socket below; -1 where there is none.
     int descriptor() const noexcept { return x_core->descriptor(); }
 
+    // How the connection is secured, and who has proved to be at its other end: null without TLS. Valid as long as the websocket.
+    const connection_security* security() const { return x_core->security(); }
+
     // Notes what the handshake agreed upon; for those who make connections.
     void agreed(std::string_view subprotocol, std::string_view target) { x_core->agreed(subprotocol, target); }
 

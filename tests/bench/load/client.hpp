@@ -2,24 +2,11 @@
 #pragma once
 
 #include "answers.hpp"
+#include "wire.hpp"
 
-#include <cerrno>
-#include <cstdio>
-#include <cstdlib>
-#include <utility>
-
-#include <arpa/inet.h>
-#include <netinet/tcp.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 namespace load {
-
-[[noreturn]] inline void fail(const char* what) {
-    std::fprintf(stderr, "load: %s%s%s\n", what, errno ? ": " : "", errno ? std::strerror(errno) : "");
-    std::exit(1);
-}
 
 class client {
 public:
@@ -28,21 +15,13 @@ public:
     client& operator=(const client&) = delete;
     ~client() { end(); }
 
-    // Connects and asks for an upgrade.
-    void open(int port, const std::string& path, const std::string& fields = "") {
-        x_socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        sockaddr_in to{};
-        to.sin_family = AF_INET;
-        to.sin_port = htons(static_cast<std::uint16_t>(port));
-        to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-        if (::connect(x_socket, reinterpret_cast<sockaddr*>(&to), sizeof to) != 0) fail("connecting");
-        const int on = 1;
-        ::setsockopt(x_socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    // Connects and asks for an upgrade. `by`: null for none.
+    void open(int port, const std::string& path, const security* by, const std::string& fields = "") {
+        x_wire.open(port, by);
         const std::string request = "GET " + path + " HTTP/1.1\r\nHost: localhost:" + std::to_string(port) +
                                     "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
                                     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n" + fields + "\r\n";
-        if (::send(x_socket, request.data(), request.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(request.size()))
-            fail("sending a request");
+        if (x_wire.send(request) != static_cast<ssize_t>(request.size())) fail("sending a request");
     }
 
     // Waits for the answer to that. From then on it is watched by `epoll`.
@@ -50,25 +29,28 @@ public:
         std::string head;
         while (head.size() < 4 || head.compare(head.size() - 4, 4, "\r\n\r\n") != 0) {
             char part[1024];
-            const ssize_t came = ::recv(x_socket, part, sizeof part, 0);
+            const ssize_t came = x_wire.receive(part, sizeof part);
             if (came <= 0) fail("no complete answer to a request");
             head.append(part, static_cast<std::size_t>(came));
         }
         if (head.compare(0, 12, "HTTP/1.1 101") != 0 || head.find("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=") == std::string::npos)
             fail("a request was refused");
+        x_wire.unblock();
         epoll_event events{};
         events.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
         events.data.ptr = this;
-        if (::epoll_ctl(epoll, EPOLL_CTL_ADD, x_socket, &events) != 0) fail("watching a socket");
+        if (::epoll_ctl(epoll, EPOLL_CTL_ADD, x_wire.socket(), &events) != 0) fail("watching a socket");
     }
 
     void end() {
-        if (x_socket >= 0) ::close(std::exchange(x_socket, -1));
+        x_wire.close();
         x_over = false;
     }
 
     // Whether the server has ended the connection, with nothing left to answer.
     bool over() const { return x_over; }
+
+    bool is_resumed() const { return x_wire.is_resumed(); }
 
     answers& expected() { return x_answers; }
 
@@ -86,7 +68,7 @@ public:
     void write() {
         while (!x_outgoing.empty()) {
             std::string_view& next = x_outgoing.front();
-            const ssize_t sent = ::send(x_socket, next.data(), next.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+            const ssize_t sent = x_wire.send(next);
             if (sent < 0 && errno == EAGAIN) return;
             if (sent < 0) fail("sending");
             next.remove_prefix(static_cast<std::size_t>(sent));
@@ -99,7 +81,7 @@ public:
     template <class Told>
     void read(std::string& buffer, bool ends, Told told) {
         for (;;) {
-            const ssize_t came = ::recv(x_socket, buffer.data(), buffer.size(), MSG_DONTWAIT);
+            const ssize_t came = x_wire.receive(buffer.data(), buffer.size());
             if (came < 0 && errno == EAGAIN) return;
             if (came == 0 && x_answers.outstanding() == 0) x_over = true;
             if (x_over) return;
@@ -107,12 +89,12 @@ public:
             errno = 0;
             const char* const wrong = x_answers.take(buffer.data(), static_cast<std::size_t>(came), told);
             if (wrong) fail(wrong);
-            if (static_cast<std::size_t>(came) < buffer.size() && !ends) return; // edge-triggered: more will be told
+            if (static_cast<std::size_t>(came) < buffer.size() && x_wire.gives_all() && !ends) return; // edge-triggered: more will be told
         }
     }
 
 private:
-    int x_socket = -1;
+    wire x_wire;
     bool x_over = false;
     std::deque<std::string_view> x_outgoing;
     answers x_answers;

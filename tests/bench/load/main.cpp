@@ -3,6 +3,7 @@
 //
 //     load port=9001 [mode=echo] [connections=1] [depth=1] [bytes=128] [kind=binary|ascii|korean|json] [messages=10000]
 //          [warm=1000] [seconds=NO END] [path=/] [process=PID] [counter=FILE] [rate=MESSAGES A SECOND] [deflate=1]
+//          [tls=AUTHORITY'S FILE] [resume=1]
 //
 // mode=echo: on each connection `depth` messages leave by one write, and the next when all answers have come, until all
 //   `messages` are sent or the `seconds` are over.
@@ -13,16 +14,21 @@
 //   at a time.
 // mode=idle: opens the connections, has one message echoed on each, prints the line and waits for the end of stdin.
 //
-// With deflate=1 messages are sent compressed (permessage-deflate, no context kept) and answers may be. `process` is the
-// server's: its processor time is reported for the part that is measured, which begins after `warm` messages. `counter` is a
-// file of eight bytes that the server counts in (count_allocations.cpp); its growth is reported too.
+// With tls=FILE all of it goes over TLS 1.3, to a server that has to be localhost to that authority. With resume=1 each
+// connection resumes the session of the one that was there before; that all handshakes of the part that is measured were
+// short ones, or full ones without it, is seen to. With deflate=1 messages are sent compressed (permessage-deflate, no context
+// kept) and answers may be. `process` is the server's: its processor time is reported for the part that is measured, which
+// begins after `warm` messages. `counter` is a file of eight bytes that the server counts in (count_allocations.cpp); its
+// growth is reported too.
 #include "client.hpp"
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <span>
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <time.h>
 
@@ -106,7 +112,8 @@ public:
     explicit generator(const options& from)
         : x_options(from), x_port(static_cast<int>(from.number("port", 9001))), x_path(from.text("path", "/")),
           x_depth(static_cast<std::size_t>(from.number("depth", 1))), x_messages(from.number("messages", 10'000)),
-          x_warm(from.number("warm", x_messages / 10)), x_deflates(from.number("deflate", 0) != 0), x_usage(from) {
+          x_warm(from.number("warm", x_messages / 10)), x_deflates(from.number("deflate", 0) != 0),
+          x_resumes(from.number("resume", 0) != 0), x_usage(from) {
         const std::string kind_name = from.text("kind", "binary");
         const kind of = kind_name == "korean"  ? kind::korean
                         : kind_name == "ascii" ? kind::ascii
@@ -118,6 +125,20 @@ public:
     }
 
     void run() {
+        const std::string authority = x_options.text("tls", "");
+#if defined(BENCH_WITH_OPENSSL)
+        std::optional<security> over;
+        if (!authority.empty()) x_security = &over.emplace(authority, x_resumes);
+        act();
+        for (client& each : x_clients) each.end();
+#else
+        if (!authority.empty()) fail("built without OpenSSL");
+        act();
+#endif
+    }
+
+private:
+    void act() {
         const std::string mode = x_options.text("mode", "echo");
         if (mode == "handshakes") return handshakes();
         open_all();
@@ -133,7 +154,6 @@ public:
             fail("no such mode");
     }
 
-private:
     // As many at a time as any server's backlog holds.
     template <class Do>
     void by_groups(Do act) {
@@ -144,7 +164,7 @@ private:
 
     void open_all() {
         by_groups([this](std::span<client> some) {
-            for (client& each : some) each.open(x_port, x_path, x_deflates ? compression_offer : "");
+            for (client& each : some) each.open(x_port, x_path, x_security, x_deflates ? compression_offer : "");
             for (client& each : some) each.await_upgrade(x_epoll);
         });
     }
@@ -251,11 +271,13 @@ private:
         std::string close;
         append_frame(close, 0x88, std::string_view("\x03\xE8", 2), 0x12345678);
         const message goodbye{std::string("\x03\xE8", 2), 8};
+        std::int64_t resumed = 0;
         const auto cycle = [&](std::int64_t count) {
             std::int64_t done = 0;
             while (done < count) {
                 open_all();
                 for (client& each : x_clients) {
+                    resumed += each.is_resumed();
                     each.expected().expect(goodbye, 0);
                     each.say(close);
                 }
@@ -268,8 +290,11 @@ private:
             return done;
         };
         cycle(x_warm);
+        resumed = 0;
         x_usage.begin();
-        x_usage.report(cycle(x_messages));
+        const std::int64_t done = cycle(x_messages);
+        x_usage.report(done);
+        if (resumed != (x_resumes ? done : 0)) fail(x_resumes ? "a session was not resumed" : "a session was resumed");
         std::printf("}\n");
     }
 
@@ -291,7 +316,8 @@ private:
     std::string x_path;
     std::size_t x_depth;
     std::int64_t x_messages, x_warm;
-    bool x_deflates;
+    bool x_deflates, x_resumes;
+    const security* x_security = nullptr;
     usage x_usage;
     std::vector<batch> x_batches;
     std::size_t x_next_batch = 0;
@@ -302,6 +328,7 @@ private:
 } // namespace
 
 int main(int count, char** words) {
+    ::signal(SIGPIPE, SIG_IGN); // OpenSSL writes without MSG_NOSIGNAL
     const options from(count, words);
     generator(from).run();
 }

@@ -1,5 +1,6 @@
 // weir's echo, as examples/echo_server.cpp has it, and its room, on the backend that WEIR_BACKEND names. With
-// WEIR_WITH_ZLIB it compresses where the client agrees.
+// WEIR_WITH_ZLIB it compresses where the client agrees; with BENCH_TLS all is over TLS, with the certificate of BENCH_CHAIN and
+// BENCH_KEY.
 #include "listening.hpp"
 
 #include <weir.hpp>
@@ -9,6 +10,10 @@
 #endif
 #if defined(WEIR_WITH_ZLIB)
 #include <weir/protocol/ws/deflate.hpp>
+#endif
+
+#if defined(BENCH_TLS)
+#include <weir/net/tls.hpp>
 #endif
 
 namespace {
@@ -34,6 +39,10 @@ int main() {
     options.websocket.message_bytes = 16 * 1024 * 1024;
 #if defined(WEIR_WITH_ZLIB)
     options.websocket.compression = weir::permessage_deflate;
+#endif
+#if defined(BENCH_TLS)
+    weir::tls_server tls({.certificate = {.chain_file = std::getenv("BENCH_CHAIN"), .key_file = std::getenv("BENCH_KEY")}});
+    options.tls = &tls;
 #endif
     return server.run(options);
 }
