@@ -1427,7 +1427,7 @@ private:
         } else {
             shown = shown.substr(0, most_dumped);
             line += painted(paint::yellow, "binary, " + count_text(x_size, "byte"), 1);
-            if (!shown.empty()) line += "\n" + hex_dump(shown, indent);
+            if (!shown.empty()) line += "\n" + hex_dump(shown, "  ");
         }
         if (x_size > shown.size())
             line += "\n" + indent + painted(paint::dim, "and " + count_text(x_size - shown.size(), "byte") + " more", 1);
