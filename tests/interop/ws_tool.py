@@ -172,7 +172,7 @@ class Echoed(unittest.TestCase):
 
     def test_typed(self):
         tool = Typed(self.url)
-        tool.wait_for("connected to .*> ")
+        tool.wait_for("connected to .*>\x1b\\[0m ")
         tool.type("wrld\x1b[D\x1b[D\x1b[Do\r")
         tool.wait_for("< \x1b\\[0mworld")
         tool.type("ünxï\x1b[D\x7f\r")  # the letter before the last one goes
@@ -187,7 +187,7 @@ class Echoed(unittest.TestCase):
         tool.type("\x04")
         self.assertEqual(tool.end(), 0)
         self.assertIn("closed by this side: 1000", tool.seen)
-        self.assertTrue(tool.seen.endswith("\x1b[?2004l"), tool.seen) if "2004l" in tool.seen[-8:] else None
+        self.assertIn("\x1b[?2004l", tool.seen)  # the terminal is given back
 
     def test_plain_terminals(self):
         tool = Typed(self.url, NO_COLOR="1")
@@ -231,7 +231,6 @@ class AgainstOthers(unittest.TestCase):
         done = run("--version")
         if b"compression" not in done.stdout or b"without" in done.stdout:
             self.skipTest("built without zlib")
-        self.assertEqual(self.serve(handler, "-z", "-r", "-W", "0", compression="deflate").returncode if False else 0, 0)
 
         def ask(url):
             return run("-z", "-c", 1, url, said=b"abc\n")
