@@ -125,6 +125,7 @@
 #include <weir/io/socket_setup.hpp>
 #include <weir/io/socket_stream.hpp>
 #include <weir/io/stream.hpp>
+#include <weir/io/stream_layer.hpp>
 #include <weir/io/stream_signal.hpp>
 #include <weir/io/timer_wheel.hpp>
 #include <weir/io/unique_descriptor.hpp>

@@ -272,6 +272,8 @@ task<result<websocket>> reach(opening& what) {
             stream = co_await net::secure(std::move(*stream), what.route.host, what.route.port, what.options.tls);
             if (!stream) co_return std::move(stream).error();
         }
+        if (what.options.layer) stream = what.options.layer->put_over(std::move(*stream));
+        if (!*stream) co_return std::make_error_code(std::errc::not_enough_memory);
         result<websocket> opened = co_await shake_hands(std::move(*stream), what);
         if (what.location.empty()) co_return opened;
         const result<> followed = follow(what);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <weir/client/proxy_choice.hpp>
+#include <weir/io/stream_layer.hpp>
 #include <weir/net/resolve.hpp>
 #include <weir/net/security.hpp>
 #include <weir/protocol/http/limits.hpp>
@@ -56,6 +57,9 @@ struct connect_options {
     // How `wss://` is spoken: a `weir::tls_client` of one's own, which must live until `connect` has ended. Null for the
     // one of all that <weir/net/tls.hpp> brings.
     net::client_security* tls = nullptr;
+
+    // What is put over the stream, and over TLS; see io/stream_layer.hpp. It must live as long as the connection. Null for nothing.
+    io::stream_layer* layer = nullptr;
 
     // Bounds for the server's answer.
     http::head_limits head = {};

@@ -4,6 +4,7 @@
 #include <weir/core/log.hpp>
 #include <weir/io/backend.hpp>
 #include <weir/io/run.hpp>
+#include <weir/io/stream_layer.hpp>
 #include <weir/net/security.hpp>
 #include <weir/protocol/http/limits.hpp>
 #include <weir/transport/websocket_options.hpp>
@@ -27,6 +28,9 @@ struct server_options {
     // What makes it `wss://` and `https://`: a `weir::tls_server` of <weir/net/tls.hpp>, which must outlive the server. Null:
     // nothing is encrypted.
     net::server_security* tls = nullptr;
+
+    // What is put over each stream, and over TLS; see io/stream_layer.hpp. It must outlive the server. Null for nothing.
+    io::stream_layer* layer = nullptr;
 
     // How many connections there may be at once, HTTP ones included. More are answered 503 with a Retry-After, without
     // a look at their request. Without a value: the soft limit of descriptors (`ulimit -n`) at the start, less 128 (a

@@ -55,7 +55,7 @@ public:
                     outcome = std::move(stream).error();
                 break;
             }
-            if (x_server.options.tls && !secure(*stream)) continue;
+            if ((x_server.options.tls || x_server.options.layer) && !cover(*stream)) continue;
             admission::place here = x_admission.admit(*stream);
             if (here) x_clients.spawn(serve(std::move(*stream), std::move(here)));
         }
@@ -68,9 +68,10 @@ public:
     }
 
 private:
-    // False when there is no memory for it.
-    [[gnu::cold]] bool secure(owned<io::stream>& stream) {
-        stream = x_server.options.tls->begin(std::move(stream));
+    // TLS, and what the program puts over all streams. False when there is no memory for it.
+    [[gnu::cold]] bool cover(owned<io::stream>& stream) {
+        if (x_server.options.tls) stream = x_server.options.tls->begin(std::move(stream));
+        if (stream && x_server.options.layer) stream = x_server.options.layer->put_over(std::move(stream));
         return static_cast<bool>(stream);
     }
 
