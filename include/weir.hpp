@@ -247,6 +247,9 @@
 #if defined(WEIR_WITH_PROXY)
 #include <weir/client/proxy.hpp>
 #endif
+#if defined(WEIR_WITH_REQUESTS)
+#include <weir/transport/requests.hpp>
+#endif
 #if defined(WEIR_WITH_ZLIB)
 #include <weir/protocol/ws/deflate.hpp>
 #endif

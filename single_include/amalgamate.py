@@ -17,6 +17,7 @@ LEAVES = {
     "weir/io/simulation.hpp": "WEIR_WITH_SIMULATION", # stands on the one before, which its macro brings as well
     "weir/coro/stop.hpp": "WEIR_WITH_STOP_TOKEN",
     "weir/client/proxy.hpp": "WEIR_WITH_PROXY",
+    "weir/transport/requests.hpp": "WEIR_WITH_REQUESTS",
     "weir/protocol/ws/deflate.hpp": "WEIR_WITH_ZLIB",
     "weir/io/uring.hpp": "WEIR_WITH_LIBURING",
     "weir/net/tls.hpp": "WEIR_WITH_OPENSSL",
