@@ -253,6 +253,9 @@
 #if defined(WEIR_WITH_RECONNECTING)
 #include <weir/client/reconnecting.hpp>
 #endif
+#if defined(WEIR_WITH_REQUESTS)
+#include <weir/transport/requests.hpp>
+#endif
 #if defined(WEIR_WITH_ZLIB)
 #include <weir/protocol/ws/deflate.hpp>
 #endif

@@ -18,6 +18,7 @@ LEAVES = {
     "weir/coro/stop.hpp": "WEIR_WITH_STOP_TOKEN",
     "weir/client/proxy.hpp": "WEIR_WITH_PROXY",
     "weir/client/reconnecting.hpp": "WEIR_WITH_RECONNECTING",
+    "weir/transport/requests.hpp": "WEIR_WITH_REQUESTS",
     "weir/protocol/ws/deflate.hpp": "WEIR_WITH_ZLIB",
     "weir/io/uring.hpp": "WEIR_WITH_LIBURING",
     "weir/net/tls.hpp": "WEIR_WITH_OPENSSL",

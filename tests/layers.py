@@ -80,7 +80,8 @@ PARTS = {"client/held_messages.hpp", "client/proxy_environment.hpp", "client/pro
          "io/memory_link.hpp", "io/memory_stream.hpp", "io/simulated_host.hpp", "io/simulated_link.hpp",
          "io/simulated_network.hpp", "io/simulation_options.hpp", "net/raw_address.hpp",
          "protocol/http/retry_after.hpp", "protocol/http/tunnel.hpp",
-         "protocol/socks5/client_handshake.hpp", "protocol/ws/deflate_parameters.hpp"} | {
+         "protocol/socks5/client_handshake.hpp", "protocol/ws/deflate_parameters.hpp",
+         "transport/request_table.hpp", "transport/requests_options.hpp"} | {
     f"io/uring_{each}.hpp" for each in ("accepting", "acceptor", "buffers", "completion", "driver", "listening", "options", "receiver",
                                         "ring", "sender", "socket", "stream")} | {
     f"net/tls_{each}.hpp" for each in ("client", "description", "engine", "files", "handle", "leaving", "options", "server",

@@ -20,7 +20,7 @@ from amalgamate import LEAVES  # noqa: E402
 from compilers import STANDARD, WARNINGS, all_of_them, name_of, run  # noqa: E402
 
 LIBRARY = {"WEIR_WITH_MEMORY": ("poll.h", ""), "WEIR_WITH_SIMULATION": ("poll.h", ""), "WEIR_WITH_STOP_TOKEN": ("pthread.h", ""),
-           "WEIR_WITH_PROXY": ("poll.h", ""), "WEIR_WITH_RECONNECTING": ("poll.h", ""),
+           "WEIR_WITH_PROXY": ("poll.h", ""), "WEIR_WITH_RECONNECTING": ("poll.h", ""), "WEIR_WITH_REQUESTS": ("poll.h", ""),
            "WEIR_WITH_ZLIB": ("zlib.h", "-lz"), "WEIR_WITH_LIBURING": ("liburing.h", "-luring"),
            "WEIR_WITH_OPENSSL": ("openssl/ssl.h", "-lssl -lcrypto")}
 INCLUDE, SINGLE = ["-I", str(ROOT / "include")], ["-I", str(ROOT / "single_include")]
