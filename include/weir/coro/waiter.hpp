@@ -28,8 +28,17 @@ public:
         x_outcome = errc{};
         x_scheduler = in ? &in->runs_on() : scheduler::current();
         assert(x_scheduler && "an operation of weir was awaited on a thread that runs no loop");
+        cancel_hook::unlink();
         if (in && in->canceled()) [[unlikely]] return refuse(*in);
         if (in) in->add(*this);
+        return true;
+    }
+
+    // The same, in the same context, for one whose last wait was ended by `resume`: it has stayed in the context's list, unless
+    // that was cancelled or is gone. False, and nothing done, then.
+    [[gnu::always_inline]] inline bool suspend_again(std::coroutine_handle<> who) noexcept {
+        if (!cancel_hook::linked()) return false;
+        x_who = who;
         return true;
     }
 
@@ -49,11 +58,9 @@ public:
     }
 
     // The same at once, from the bottom of the loop, where nothing else is under way that the coroutine might disturb. It
-    // must be waiting and not woken.
-    void resume() noexcept {
-        cancel_hook::unlink();
-        waiter::run();
-    }
+    // must be waiting and not woken. It stays in the list of the context, of which it will not be told anything while it does
+    // not wait: a reader need not go there for each message.
+    void resume() noexcept { waiter::run(); }
 
     // Gives the wait up: the coroutine is not resumed by it.
     void abandon() noexcept {
@@ -85,7 +92,9 @@ private:
         x_who = nullptr;
         who.resume();
     }
-    void on_cancel() noexcept override { wake(errc::canceled); }
+    void on_cancel() noexcept override {
+        if (x_who) wake(errc::canceled);
+    }
 
     std::coroutine_handle<> x_who;
     scheduler* x_scheduler = nullptr;

@@ -199,10 +199,9 @@ private:
         x_sleeping.store(true, std::memory_order_seq_cst); // first: a post either sees it or is seen here
         if (x_called.load(std::memory_order_seq_cst)) [[unlikely]] return std::chrono::nanoseconds(0);
         if (!x_ready.empty() || !x_turn_end.empty() || !x_next_turn.empty()) return std::chrono::nanoseconds(0);
+        if (!x_quiet && x_wheel.not_before() - x_now > far) return (x_wheel.not_before() - x_now) / 2;
         const std::chrono::nanoseconds next = x_wheel.next();
         if (next == forever) return forever;
-        const std::chrono::nanoseconds left = next - x_now;
-        if (left > far && !x_quiet) return left / 2;
         const std::chrono::nanoseconds now = x_backend->now();
         return next > now ? next - now : std::chrono::nanoseconds(0);
     }

@@ -42,6 +42,9 @@ public:
         return look_again();
     }
 
+    // No later than `next`, without looking: 0 where that is not known. What it says may have been disarmed.
+    std::chrono::nanoseconds not_before() const noexcept { return x_due; }
+
 private:
     static constexpr unsigned bits = 6;
     static constexpr unsigned rings = 6;

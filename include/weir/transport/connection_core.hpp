@@ -69,7 +69,7 @@ public:
         x_reading = how;
         x_reader = true;
         x_streak = 0;
-        x_read_waiter.suspend_here(who, in);
+        if (exchanged(x_read_in, in) != in || !x_read_waiter.suspend_again(who)) x_read_waiter.suspend(who, in);
         return end_of_read::waiting;
     }
 
@@ -231,6 +231,7 @@ private:
              compression::automatic);
     }
 
+    context* x_read_in = nullptr; // where x_read_waiter has waited last; only compared
     unsigned x_streak = 0; // messages that were ready at once, since a reader last waited
 };
 
