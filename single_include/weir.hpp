@@ -618,6 +618,128 @@ private:
 
 } // namespace weir::inline v0
 
+// ==== weir/core/sequence.hpp =========================================================================================
+
+// Elements one after the other in memory, as many as are added.
+//
+// What a std::vector is, for a quarter of what g++ spends on that: 2 MB for each type that is added to one, and half a
+// megabyte where it is gone through. Elements are moved when the room grows, and their moves may not throw. What gives
+// a place to the next element invalidates pointers, as with std::vector.
+
+namespace weir::inline v0 {
+
+template <class T>
+class sequence {
+public:
+    using value_type = T;
+
+    sequence() noexcept = default;
+    explicit sequence(std::size_t size) {
+        reserve(size);
+        while (x_size < size) emplace_back();
+    }
+    sequence(const sequence& other) {
+        reserve(other.x_size);
+        for (const T& each : other) emplace_back(each);
+    }
+    sequence(sequence&& other) noexcept { swap(other); }
+    sequence& operator=(sequence other) noexcept {
+        swap(other);
+        return *this;
+    }
+    ~sequence() {
+        clear();
+        ::operator delete(x_first);
+    }
+
+    bool empty() const noexcept { return x_size == 0; }
+    std::size_t size() const noexcept { return x_size; }
+    T* data() noexcept { return x_first; }
+    const T* data() const noexcept { return x_first; }
+    T* begin() noexcept { return x_first; }
+    T* end() noexcept { return x_first + x_size; }
+    const T* begin() const noexcept { return x_first; }
+    const T* end() const noexcept { return x_first + x_size; }
+    T& operator[](std::size_t index) noexcept { return assert(index < x_size), x_first[index]; }
+    const T& operator[](std::size_t index) const noexcept { return assert(index < x_size), x_first[index]; }
+
+    bool operator==(const sequence& other) const {
+        if (x_size != other.x_size) return false;
+        for (std::size_t i = 0; i < x_size; ++i)
+            if (!(x_first[i] == other.x_first[i])) return false;
+        return true;
+    }
+
+    // The arguments may not refer to an element of this sequence.
+    template <class... Arguments>
+    T& emplace_back(Arguments&&... arguments) {
+        if (x_size == x_room) reserve(x_room ? 2 * x_room : 4);
+        T* const made = ::new (static_cast<void*>(x_first + x_size)) T(std::forward<Arguments>(arguments)...);
+        ++x_size;
+        return *made;
+    }
+    void push_back(T element) { emplace_back(std::move(element)); }
+
+    // Makes room for so many elements in all.
+    void reserve(std::size_t room) {
+        static_assert(noexcept(T(std::declval<T>())), "elements are moved when the room grows");
+        static_assert(alignof(T) <= __STDCPP_DEFAULT_NEW_ALIGNMENT__);
+        if (room <= x_room) return;
+        T* const to = static_cast<T*>(::operator new(room * sizeof(T)));
+        for (std::size_t i = 0; i < x_size; ++i) {
+            ::new (static_cast<void*>(to + i)) T(std::move(x_first[i]));
+            x_first[i].~T();
+        }
+        ::operator delete(exchanged(x_first, to));
+        x_room = room;
+    }
+
+    void clear() noexcept {
+        while (x_size) x_first[--x_size].~T();
+    }
+
+    void swap(sequence& other) noexcept {
+        x_first = exchanged(other.x_first, x_first);
+        x_size = exchanged(other.x_size, x_size);
+        x_room = exchanged(other.x_room, x_room);
+    }
+
+private:
+    T* x_first = nullptr;
+    std::size_t x_size = 0;
+    std::size_t x_room = 0;
+};
+
+} // namespace weir::inline v0
+
+// ==== weir/core/connection_security.hpp ==============================================================================
+
+// How a connection is secured, and who has proved to be at its other end: what `security()` of a websocket, an exchange, a
+// channel or a stream gives, where there is TLS.
+//
+//     if (const auto* by = ws.security(); by && by->subject == "ann") ...
+//
+// A certificate is there if the other side has shown one, and then it was accepted by the settings that there are (net/tls_options.hpp):
+// its chain and dates were checked, unless those ask for less. A session that is resumed has that of its first handshake, which is
+// not checked again; a server that reloads resumes none. Names are as they stand in the certificate, whatever they contain: they are
+// for comparing, and to be quoted before they are printed.
+
+namespace weir::inline v0 {
+
+struct connection_security {
+    std::string version;      // "TLSv1.3"
+    std::string cipher;       // "TLS_AES_256_GCM_SHA384"
+    std::string protocol;     // that was agreed upon for what is inside (ALPN); empty: none
+    bool is_resumed = false;  // the handshake was the short one of a session that had been before
+
+    // Of the other side's certificate; empty if it has shown none.
+    std::string subject;         // the common name, the last if there are several
+    sequence<std::string> names; // the other names: "DNS:a.example", "IP:192.0.2.1", "email:ann@example.com", "URI:spiffe://a/b"
+    std::string fingerprint;     // the SHA-256 of all of it, 64 hexadecimal digits in lower case
+};
+
+} // namespace weir::inline v0
+
 // ==== weir/core/entropy.hpp ==========================================================================================
 
 // Where unpredictable bytes come from: an interface, so that the protocol has no randomness of its own.
@@ -1589,100 +1711,6 @@ private:
 // A result may be an error: test it, and print `*result`, or else `result.error()`.
 template <class Stream, class T>
 void operator<<(Stream& to, const result<T>& print_the_value_or_the_error_of_it) = delete;
-
-} // namespace weir::inline v0
-
-// ==== weir/core/sequence.hpp =========================================================================================
-
-// Elements one after the other in memory, as many as are added.
-//
-// What a std::vector is, for a quarter of what g++ spends on that: 2 MB for each type that is added to one, and half a
-// megabyte where it is gone through. Elements are moved when the room grows, and their moves may not throw. What gives
-// a place to the next element invalidates pointers, as with std::vector.
-
-namespace weir::inline v0 {
-
-template <class T>
-class sequence {
-public:
-    using value_type = T;
-
-    sequence() noexcept = default;
-    explicit sequence(std::size_t size) {
-        reserve(size);
-        while (x_size < size) emplace_back();
-    }
-    sequence(const sequence& other) {
-        reserve(other.x_size);
-        for (const T& each : other) emplace_back(each);
-    }
-    sequence(sequence&& other) noexcept { swap(other); }
-    sequence& operator=(sequence other) noexcept {
-        swap(other);
-        return *this;
-    }
-    ~sequence() {
-        clear();
-        ::operator delete(x_first);
-    }
-
-    bool empty() const noexcept { return x_size == 0; }
-    std::size_t size() const noexcept { return x_size; }
-    T* data() noexcept { return x_first; }
-    const T* data() const noexcept { return x_first; }
-    T* begin() noexcept { return x_first; }
-    T* end() noexcept { return x_first + x_size; }
-    const T* begin() const noexcept { return x_first; }
-    const T* end() const noexcept { return x_first + x_size; }
-    T& operator[](std::size_t index) noexcept { return assert(index < x_size), x_first[index]; }
-    const T& operator[](std::size_t index) const noexcept { return assert(index < x_size), x_first[index]; }
-
-    bool operator==(const sequence& other) const {
-        if (x_size != other.x_size) return false;
-        for (std::size_t i = 0; i < x_size; ++i)
-            if (!(x_first[i] == other.x_first[i])) return false;
-        return true;
-    }
-
-    // The arguments may not refer to an element of this sequence.
-    template <class... Arguments>
-    T& emplace_back(Arguments&&... arguments) {
-        if (x_size == x_room) reserve(x_room ? 2 * x_room : 4);
-        T* const made = ::new (static_cast<void*>(x_first + x_size)) T(std::forward<Arguments>(arguments)...);
-        ++x_size;
-        return *made;
-    }
-    void push_back(T element) { emplace_back(std::move(element)); }
-
-    // Makes room for so many elements in all.
-    void reserve(std::size_t room) {
-        static_assert(noexcept(T(std::declval<T>())), "elements are moved when the room grows");
-        static_assert(alignof(T) <= __STDCPP_DEFAULT_NEW_ALIGNMENT__);
-        if (room <= x_room) return;
-        T* const to = static_cast<T*>(::operator new(room * sizeof(T)));
-        for (std::size_t i = 0; i < x_size; ++i) {
-            ::new (static_cast<void*>(to + i)) T(std::move(x_first[i]));
-            x_first[i].~T();
-        }
-        ::operator delete(exchanged(x_first, to));
-        x_room = room;
-    }
-
-    void clear() noexcept {
-        while (x_size) x_first[--x_size].~T();
-    }
-
-    void swap(sequence& other) noexcept {
-        x_first = exchanged(other.x_first, x_first);
-        x_size = exchanged(other.x_size, x_size);
-        x_room = exchanged(other.x_room, x_room);
-    }
-
-private:
-    T* x_first = nullptr;
-    std::size_t x_size = 0;
-    std::size_t x_room = 0;
-};
 
 } // namespace weir::inline v0
 
@@ -3051,8 +3079,17 @@ public:
         x_outcome = errc{};
         x_scheduler = in ? &in->runs_on() : scheduler::current();
         assert(x_scheduler && "an operation of weir was awaited on a thread that runs no loop");
+        cancel_hook::unlink();
         if (in && in->canceled()) [[unlikely]] return refuse(*in);
         if (in) in->add(*this);
+        return true;
+    }
+
+    // The same, in the same context, for one whose last wait was ended by `resume`: it has stayed in the context's list, unless
+    // that was cancelled or is gone. False, and nothing done, then.
+    [[gnu::always_inline]] inline bool suspend_again(std::coroutine_handle<> who) noexcept {
+        if (!cancel_hook::linked()) return false;
+        x_who = who;
         return true;
     }
 
@@ -3072,11 +3109,9 @@ public:
     }
 
     // The same at once, from the bottom of the loop, where nothing else is under way that the coroutine might disturb. It
-    // must be waiting and not woken.
-    void resume() noexcept {
-        cancel_hook::unlink();
-        waiter::run();
-    }
+    // must be waiting and not woken. It stays in the list of the context, of which it will not be told anything while it does
+    // not wait: a reader need not go there for each message.
+    void resume() noexcept { waiter::run(); }
 
     // Gives the wait up: the coroutine is not resumed by it.
     void abandon() noexcept {
@@ -3108,7 +3143,9 @@ private:
         x_who = nullptr;
         who.resume();
     }
-    void on_cancel() noexcept override { wake(errc::canceled); }
+    void on_cancel() noexcept override {
+        if (x_who) wake(errc::canceled);
+    }
 
     std::coroutine_handle<> x_who;
     scheduler* x_scheduler = nullptr;
@@ -8630,6 +8667,10 @@ template <class List = std::span<const std::string_view>>
 // buffer that belongs to the backend and is lent until `release`. Written bytes are taken at the call, so nothing that
 // the kernel or another layer still works on ever lies in the caller's memory. Destroying a stream closes it.
 
+namespace weir::inline v0 {
+struct connection_security; // core/connection_security.hpp
+}
+
 namespace weir::inline v0::io {
 
 // What came of an operation.
@@ -8712,6 +8753,10 @@ public:
 
     // What was being done then, and with whom, where that is known: what the context of an `error` says.
     virtual std::string failure_detail() const { return {}; }
+
+    // How it is secured, and who has proved to be at the other end, once that is known; null for one that is not. Stays as it
+    // is as long as the stream.
+    virtual const connection_security* security() const { return nullptr; }
 
     // The descriptor below; -1 where there is none.
     virtual int descriptor() const noexcept { return -1; }
@@ -9495,14 +9540,11 @@ public:
     }
 
     bool dispatch() noexcept override {
-        for (int told = 0; told < events_at_once && x_told < x_found; ++told) {
-            const epoll_event& event = x_events[x_told++];
-            auto* const which = static_cast<watched*>(event.data.ptr);
-            if (!which) continue; // the eventfd, or unwatched meanwhile
-            const std::uint32_t what = event.events;
-            const bool hangup = what & (EPOLLRDHUP | EPOLLHUP | EPOLLERR);
-            which->on_ready(hangup || what & EPOLLIN, hangup || what & EPOLLOUT, hangup);
+        if (x_found == 1) { // the most frequent where messages come one at a time
+            if (!exchanged(x_told, 1)) tell(x_events[0]);
+            return false;
         }
+        for (int told = 0; told < events_at_once && x_told < x_found; ++told) tell(x_events[x_told++]);
         return x_told < x_found;
     }
 
@@ -9521,6 +9563,14 @@ private:
     static constexpr int max_events = 64; // a turn: what they are answered with is still warm when it is sent, at its end
     static constexpr int events_at_once = 4; // as many leases as the pool keeps
     static constexpr unsigned max_wait = 1 << 30; // milliseconds: twelve days
+
+    [[gnu::always_inline]] static inline void tell(const epoll_event& event) noexcept {
+        auto* const which = static_cast<watched*>(event.data.ptr);
+        if (!which) return; // the eventfd, or unwatched meanwhile
+        const std::uint32_t what = event.events;
+        const bool hangup = what & (EPOLLRDHUP | EPOLLHUP | EPOLLERR);
+        which->on_ready(hangup || what & EPOLLIN, hangup || what & EPOLLOUT, hangup);
+    }
 
     epoll() noexcept
         : x_epoll(::epoll_create1(EPOLL_CLOEXEC)), x_wake(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {}
@@ -9871,6 +9921,9 @@ public:
         return look_again();
     }
 
+    // No later than `next`, without looking: 0 where that is not known. What it says may have been disarmed.
+    std::chrono::nanoseconds not_before() const noexcept { return x_due; }
+
 private:
     static constexpr unsigned bits = 6;
     static constexpr unsigned rings = 6;
@@ -10200,10 +10253,9 @@ private:
         x_sleeping.store(true, std::memory_order_seq_cst); // first: a post either sees it or is seen here
         if (x_called.load(std::memory_order_seq_cst)) [[unlikely]] return std::chrono::nanoseconds(0);
         if (!x_ready.empty() || !x_turn_end.empty() || !x_next_turn.empty()) return std::chrono::nanoseconds(0);
+        if (!x_quiet && x_wheel.not_before() - x_now > far) return (x_wheel.not_before() - x_now) / 2;
         const std::chrono::nanoseconds next = x_wheel.next();
         if (next == forever) return forever;
-        const std::chrono::nanoseconds left = next - x_now;
-        if (left > far && !x_quiet) return left / 2;
         const std::chrono::nanoseconds now = x_backend->now();
         return next > now ? next - now : std::chrono::nanoseconds(0);
     }
@@ -10493,6 +10545,29 @@ private:
 inline sleep_awaiter sleep(std::chrono::nanoseconds duration) noexcept { return sleep_awaiter(duration); }
 
 } // namespace weir::inline v0
+
+// ==== weir/io/stream_layer.hpp =======================================================================================
+
+// What a program puts over the streams of its connections: to see their bytes, to count them, to hold them up or to break them.
+//
+// A client or a server that is given one asks it for a stream over each that it has connected or accepted, over TLS where that is
+// spoken, and before the first byte of HTTP. What it gives is spoken over from then on. It has to live as long as what it
+// has made, unless it says otherwise. Called on the loop's thread. What such a stream owes is written in io/stream.hpp: it hands
+// on what the one below tells, `failure()`, `drained()` and `received_ahead()` included.
+
+namespace weir::inline v0::io {
+
+class stream_layer {
+public:
+    // A stream over `below`, which belongs to the loop of this thread and is connected; that of a server has yet to shake hands
+    // where it speaks TLS. Null: the connection is given up, for a client with `not_enough_memory`.
+    virtual owned<stream> put_over(owned<stream> below) noexcept = 0;
+
+protected:
+    ~stream_layer() = default;
+};
+
+} // namespace weir::inline v0::io
 
 // ==== weir/io/stream_signal.hpp ======================================================================================
 
@@ -12688,6 +12763,13 @@ public:
 
     std::string_view id() const noexcept { return x_id; }
     void named(std::string_view id) { x_id = id; } // by the server, in its first answer
+    // By whom it was opened; null without TLS. And whether `by` may come back to it: who has shown a certificate has to be the same.
+    void opened_by(const connection_security* by) { x_security = by ? make_owned<connection_security>(*by) : nullptr; }
+    const connection_security* security() const noexcept { return x_security.get(); }
+    bool is_open_to(const connection_security* by) const noexcept {
+        return !x_security || x_security->fingerprint.empty() || (by && by->fingerprint == x_security->fingerprint);
+    }
+
     scheduler& runs_on() const noexcept { return x_scheduler; }
     const session_options& options() const noexcept { return x_options; }
     transport_kind transport() const noexcept { return x_transport; }
@@ -12984,6 +13066,7 @@ private:
     session_owner<Tag>* x_owner; // null once it is struck off
     budget* x_budget;            // null for none
     std::string x_id;
+    owned<connection_security> x_security;
     carrier* x_carrier = nullptr;
     message_log<Tag> x_log;
     message_queue<Tag> x_received;
@@ -13170,6 +13253,10 @@ public:
 
     // What the client presents to come back. Who knows it can do so too: keep it out of logs.
     std::string_view id() const noexcept { return x_session.id(); }
+
+    // How the connection that opened it was secured, and who had proved to be the client; null without TLS. Whoever comes back
+    // to a channel whose client has shown a certificate has to show the same one.
+    const connection_security* security() const noexcept { return x_session.security(); }
 
     // How many bytes wait to be sent, or to be acknowledged by a client that acknowledges.
     std::size_t queued_bytes() const noexcept { return x_session.queued_bytes(); }
@@ -15265,7 +15352,7 @@ public:
         x_reading = how;
         x_reader = true;
         x_streak = 0;
-        x_read_waiter.suspend_here(who, in);
+        if (exchanged(x_read_in, in) != in || !x_read_waiter.suspend_again(who)) x_read_waiter.suspend(who, in);
         return end_of_read::waiting;
     }
 
@@ -15370,6 +15457,7 @@ public:
     std::chrono::nanoseconds round_trip() const noexcept { return x_keepalive.round_trip(); }
     std::size_t queued_bytes() const noexcept { return x_out.queued_bytes(); }
     int descriptor() const noexcept { return x_stream->descriptor(); }
+    const connection_security* security() const { return x_stream->security(); }
     const websocket_options& options() const noexcept { return *x_options; }
 
     // The way in from other threads; null when nothing can be sent any more.
@@ -15426,6 +15514,7 @@ private:
              compression::automatic);
     }
 
+    context* x_read_in = nullptr; // where x_read_waiter has waited last; only compared
     unsigned x_streak = 0; // messages that were ready at once, since a reader last waited
 };
 
@@ -15728,6 +15817,9 @@ public:
 
     // The socket below; -1 where there is none.
     int descriptor() const noexcept { return x_core->descriptor(); }
+
+    // How the connection is secured, and who has proved to be at its other end: null without TLS. Valid as long as the websocket.
+    const connection_security* security() const { return x_core->security(); }
 
     // Notes what the handshake agreed upon; for those who make connections.
     void agreed(std::string_view subprotocol, std::string_view target) { x_core->agreed(subprotocol, target); }
@@ -16219,6 +16311,9 @@ struct server_options {
     // What makes it `wss://` and `https://`: a `weir::tls_server` of <weir/net/tls.hpp>, which must outlive the server. Null:
     // nothing is encrypted.
     net::server_security* tls = nullptr;
+
+    // What is put over each stream, and over TLS; see io/stream_layer.hpp. It must outlive the server. Null for nothing.
+    io::stream_layer* layer = nullptr;
 
     // How many connections there may be at once, HTTP ones included. More are answered 503 with a Retry-After, without
     // a look at their request. Without a value: the soft limit of descriptors (`ulimit -n`) at the start, less 128 (a
@@ -17145,8 +17240,9 @@ public:
     std::chrono::nanoseconds patience() const noexcept { return x_server.options.handshake_timeout; }
 
     // The session that is asked for. What the client has is noted; it has not got a carrier yet. `request`: of the client,
-    // null where it is not known, which is right where the handler does not care.
-    taken take_up(const carrier_request<Tag>& asked, transport_kind over, const http::request_head* request) {
+    // null where it is not known, which is right where the handler does not care. `by`: who it has proved to be.
+    taken take_up(const carrier_request<Tag>& asked, transport_kind over, const http::request_head* request,
+                  const connection_security* by) {
         if (!asked.wrong.empty()) return refuse(400, asked.wrong);
         if (!x_route.offers(over)) return refuse(403, "this transport is not offered here");
         if (!x_tasks || x_stopping) return refuse(503, "the server is stopping");
@@ -17155,18 +17251,23 @@ public:
             if (x_sessions.size() >= x_route.most_sessions()) return refuse(503, "there are as many sessions as there may be");
             if (x_sessions.budget().is_used_up()) return refuse(503, "the sessions that there are take up the memory of all");
             made.held = x_sessions.open(*io::loop::current(), io::loop::current()->random(), x_route.options());
+            made.held->opened_by(by);
             made.is_new = true;
             owned<const http::request_head> kept;
             if (x_wants_request) kept = make_owned<const http::request_head>(*request);
             x_tasks->spawn(converse(made.held, std::move(kept)));
         } else {
-            made.held = x_sessions.find(asked.session);
+            made.held = find(asked.session, by);
             if (!made.held) return refuse(404, "there is no such session, or not any more");
         }
         if (made.held->resume(asked.ack) != errc{}) return refuse(410, "messages after that are not kept any more, or not yet sent");
         return made;
     }
-    shared<session> find(std::string_view id) const noexcept { return x_sessions.find(id); }
+    // Empty where there is none of that id, or none for that client.
+    shared<session> find(std::string_view id, const connection_security* by) const noexcept {
+        shared<session> found = x_sessions.find(id);
+        return found && found->is_open_to(by) ? found : shared<session>();
+    }
     bool wants_request() const noexcept { return x_wants_request; }
 
     // The first record of a carrier that goes on.
@@ -17796,6 +17897,9 @@ public:
         }
     }
 
+    // How the connection is secured, and who has proved to be the client; null without TLS.
+    const connection_security* security() const { return x_socket ? x_socket->ws.security() : x_on.stream.security(); }
+
     // --- the answer ---
 
     // Answers with a complete response.
@@ -17965,9 +18069,7 @@ public:
 private:
     friend reading;
 
-    static constexpr std::size_t most_ahead_bytes = 64 * 1024;
-    static constexpr std::size_t most_dropped_bytes = 64 * 1024;
-    static constexpr std::size_t patient_bytes = 64 * 1024;
+    static constexpr std::size_t most_ahead_bytes = 64 * 1024, most_dropped_bytes = 64 * 1024, patient_bytes = 64 * 1024;
 
     // Whether there is an answer already: a mistake of the handler's.
     [[gnu::cold]] bool is_answered() const {
@@ -18214,7 +18316,7 @@ private:
             return refuse(http, 405, "a channel answers GET, POST and DELETE");
         if (!asked.wrong.empty()) return refuse(http, 400, asked.wrong);
         if (asked.session.empty()) return refuse(http, 400, "no 'session': a GET opens one");
-        shared<session> held = x_of.find(asked.session);
+        shared<session> held = x_of.find(asked.session, http.security());
         if (!held) return refuse(http, 404, "there is no such session, or not any more");
         held->heard();
         if (request.method == "POST") return post(http, std::move(held));
@@ -18235,10 +18337,10 @@ private:
             if (kind == transport_kind::websocket) return refuse(http, 400, "'transport=websocket' without a handshake");
         } else if (http.request().fields.get("Accept").value_or("").find("text/event-stream") != std::string_view::npos) {
             kind = transport_kind::event_stream;
-        } else if (const shared<session> known = x_of.find(asked.session)) {
+        } else if (const shared<session> known = x_of.find(asked.session, http.security())) {
             if (known->transport() == transport_kind::long_polling) kind = transport_kind::long_polling;
         }
-        taken made = x_of.take_up(asked, kind, &http.request());
+        taken made = x_of.take_up(asked, kind, &http.request(), http.security());
         if (!made.held) return refuse(http, made.refusal, made.why);
         if (kind == transport_kind::event_stream) return stream(http, std::move(made), asked.names_session);
         if (made.is_new) return open(http, std::move(made), kind);
@@ -18477,7 +18579,7 @@ private:
         const std::string_view target = ws.target();
         const std::size_t mark = target.find('?');
         const carrier_request<Tag> asked(mark == target.npos ? std::string_view() : target.substr(mark + 1));
-        taken_up<Tag> made = x_of->take_up(asked, transport_kind::websocket, request);
+        taken_up<Tag> made = x_of->take_up(asked, transport_kind::websocket, request, ws.security());
         if (!made.held) {
             std::string record;
             envelope::append_sentence(record, envelope::kind::failed, made.refusal, made.why);
@@ -19326,7 +19428,7 @@ public:
                     outcome = std::move(stream).error();
                 break;
             }
-            if (x_server.options.tls && !secure(*stream)) continue;
+            if ((x_server.options.tls || x_server.options.layer) && !cover(*stream)) continue;
             admission::place here = x_admission.admit(*stream);
             if (here) x_clients.spawn(serve(std::move(*stream), std::move(here)));
         }
@@ -19339,9 +19441,10 @@ public:
     }
 
 private:
-    // False when there is no memory for it.
-    [[gnu::cold]] bool secure(owned<io::stream>& stream) {
-        stream = x_server.options.tls->begin(std::move(stream));
+    // TLS, and what the program puts over all streams. False when there is no memory for it.
+    [[gnu::cold]] bool cover(owned<io::stream>& stream) {
+        if (x_server.options.tls) stream = x_server.options.tls->begin(std::move(stream));
+        if (stream && x_server.options.layer) stream = x_server.options.layer->put_over(std::move(stream));
         return static_cast<bool>(stream);
     }
 
@@ -19757,6 +19860,36 @@ channel_route& add_channel(server& to, server_setup& setup, std::string_view pat
 
 } // namespace weir::inline v0::detail
 
+// ==== weir/client/backoff.hpp ========================================================================================
+
+// How long to wait before the next attempt: longer after each failure, and how long exactly is left to chance, so that the clients
+// of a server that comes back do not all come at once.
+//
+// For all that reconnects by itself: channels, which leave half of it to chance, and reconnecting sessions, which leave all of it.
+// Functions of their arguments, randomness included.
+
+namespace weir::inline v0::detail {
+
+// The most to wait after that many failures, one or more: `first`, and `factor` times as much for each further one, up to `ceiling`.
+template <class = void>
+std::chrono::nanoseconds most_backoff(std::chrono::nanoseconds first, double factor, std::chrono::nanoseconds ceiling,
+                                      unsigned failures) noexcept {
+    const double limit = static_cast<double>(ceiling.count());
+    double most = static_cast<double>(first.count());
+    for (unsigned i = 1; i < failures && most < limit && factor > 1; ++i) most *= factor;
+    return most < limit ? std::chrono::nanoseconds(static_cast<std::int64_t>(most)) : ceiling;
+}
+
+// A time from `least` to `most`, each as likely as the others.
+template <class = void>
+std::chrono::nanoseconds any_between(std::chrono::nanoseconds least, std::chrono::nanoseconds most, entropy& random) noexcept {
+    if (most <= least) return least;
+    const std::uint64_t span = static_cast<std::uint64_t>((most - least).count());
+    return least + std::chrono::nanoseconds(static_cast<std::int64_t>(random.next_64() % (span + 1)));
+}
+
+} // namespace weir::inline v0::detail
+
 // ==== weir/client/proxy_choice.hpp ===================================================================================
 
 // What the options of a client say about the way to the server: straight, or through a proxy.
@@ -19778,7 +19911,7 @@ public:
     // Straight to the server.
     constexpr proxy_choice() noexcept = default;
 
-    constexpr proxy_choice(function by, std::string_view setting) noexcept : x_function(by), x_setting(setting) {}
+    constexpr proxy_choice(function how, std::string_view with) noexcept : x_function(how), x_setting(with) {}
 
     // How it goes; null for straight.
     constexpr function by() const noexcept { return x_function; }
@@ -19843,6 +19976,9 @@ struct connect_options {
     // How `wss://` is spoken: a `weir::tls_client` of one's own, which must live until `connect` has ended. Null for the
     // one of all that <weir/net/tls.hpp> brings.
     net::client_security* tls = nullptr;
+
+    // What is put over the stream, and over TLS; see io/stream_layer.hpp. It must live as long as the connection. Null for nothing.
+    io::stream_layer* layer = nullptr;
 
     // Bounds for the server's answer.
     http::head_limits head = {};
@@ -20178,6 +20314,8 @@ task<result<websocket>> reach(opening& what) {
             stream = co_await net::secure(std::move(*stream), what.route.host, what.route.port, what.options.tls);
             if (!stream) co_return std::move(stream).error();
         }
+        if (what.options.layer) stream = what.options.layer->put_over(std::move(*stream));
+        if (!*stream) co_return std::make_error_code(std::errc::not_enough_memory);
         result<websocket> opened = co_await shake_hands(std::move(*stream), what);
         if (what.location.empty()) co_return opened;
         const result<> followed = follow(what);
@@ -20511,8 +20649,8 @@ public:
     // How long an attempt, or a request that is not held, may take after so many failures; how long to wait before the next.
     std::chrono::nanoseconds slower(unsigned failures) const noexcept { return x_options.attempt * (1 << (failures < 3 ? failures : 3)); }
     std::chrono::nanoseconds backoff(unsigned failures) noexcept {
-        const std::chrono::nanoseconds most = x_options.retry * (1 << (failures < 5 ? failures : 5));
-        return most / 2 + most / 2 * (x_on.random().next_32() % 1024) / 1024;
+        const std::chrono::nanoseconds most = most_backoff(x_options.retry, 2, x_options.retry * 32, failures + 1);
+        return any_between(most / 2, most, x_on.random());
     }
 
     // --- its end ---
@@ -23916,6 +24054,1118 @@ inline proxy_choice proxy_of_environment() noexcept { return {detail::go_by_envi
 
 #endif // WEIR_WITH_PROXY
 
+#if defined(WEIR_WITH_RECONNECTING)
+#include <ctime>
+
+// ==== weir/client/reconnecting_options.hpp ===========================================================================
+
+// How a client stays connected. See client/reconnecting.hpp.
+
+namespace weir::inline v0 {
+
+// An attempt that has failed, or a connection that has ended. Valid during the call that it is given to.
+struct setback {
+    const error& why;              // of the attempt; or of the connection, `errc::closed` where it ended in order
+    const connect_refusal& answer; // of the server or proxy that has refused the attempt; answer.head.fields.empty(): none
+    const close_info* end;         // of the connection; null where none was opened
+    unsigned failures;             // how many there were since a connection stood for `stable`, this one included
+    bool worthwhile;               // whether another attempt follows, as the table in client/retry_verdict.hpp has it
+};
+
+// Decides in the place of that table: true for another attempt. Called on the loop's thread; it may stop the session, must neither
+// throw nor destroy it, and does not wait.
+struct retry_hook {
+    bool (*function)(void* self, const setback& of) = nullptr;
+    void* self = nullptr;
+};
+
+// What happens to a message for which the outbox has no room.
+enum class outbox_policy : unsigned char {
+    refuse,      // it is not taken, and its send says `errc::buffer_full`
+    drop_oldest, // those that have waited for longest make room: of a state, say, of which only the last is of interest
+};
+
+// What the spans and views name is copied by the session.
+struct reconnecting_options {
+    // How each connection is opened: proxy, TLS, headers, redirects, timeout, and the websocket's own settings. What its pointers
+    // lead to must outlive the session.
+    connect_options connect = {};
+
+    // How long it waits after a failure: a time from zero to `first_delay`, left to chance, and to `factor` times as much after each
+    // further failure, up to `longest_delay`. The first attempt of all is made at once. Longer spares a server to which all of
+    // its clients come back at the same time; shorter is sooner there again.
+    std::chrono::nanoseconds first_delay = std::chrono::seconds(1);
+    double factor = 2; // at least 1
+    std::chrono::nanoseconds longest_delay = std::chrono::seconds(30);
+
+    // A connection that stood for this long lets all of that begin anew; one that ends sooner is one failure more.
+    std::chrono::nanoseconds stable = std::chrono::seconds(10);
+
+    // What a server asks for with 429 or 503 and Retry-After is waited in addition, but no more than this: no server parks a
+    // client for ever.
+    std::chrono::nanoseconds longest_retry_after = std::chrono::minutes(5);
+
+    // Who decides whether there is another attempt; the table in client/retry_verdict.hpp by default.
+    retry_hook decide = {};
+
+    // How much of what `send` is given while nothing is connected is kept for the next connection, in bytes: a message counts with
+    // its size and 64 bytes for each frame that it takes. Above this, or above the websocket's `queue_bytes` where that is less,
+    // `overflow` decides; one message is always taken when none waits. Without a value nothing is kept: the default, since
+    // it goes out before the program can say on the new connection who it is, or what it wants.
+    std::optional<std::size_t> outbox_bytes = {};
+    outbox_policy overflow = outbox_policy::refuse;
+
+    // Who hears of each connection (info), and of each failure with the time until the next attempt (warning). Nobody by default.
+    log_hook log = {};
+
+    // Seconds since 1970, for a Retry-After that is a date, of a server that does not say what time it has itself. Null for the
+    // system's clock.
+    std::uint64_t (*clock)() = nullptr;
+};
+
+static_assert(std::is_trivially_copyable_v<reconnecting_options> && std::is_trivially_destructible_v<reconnecting_options>);
+
+} // namespace weir::inline v0
+
+// ==== weir/client/held_messages.hpp ==================================================================================
+
+// The outbox of a reconnecting session: messages that wait for a connection, within a bound. Loop thread only.
+
+namespace weir::inline v0::detail {
+
+class held_messages {
+public:
+    // All that it holds fits into the queue of a connection with these options.
+    explicit held_messages(const reconnecting_options& options) noexcept
+        : x_most(options.outbox_bytes.value_or(0)), x_frame_bytes(options.connect.websocket.frame_bytes), x_policy(options.overflow) {
+        if (options.connect.websocket.queue_bytes < x_most) x_most = options.connect.websocket.queue_bytes;
+    }
+
+    bool empty() const noexcept { return x_held.empty(); }
+    std::size_t bytes() const noexcept { return x_bytes; }
+
+    // How many were given up to make room.
+    std::uint64_t dropped() const noexcept { return x_dropped; }
+
+    // errc{}, or `buffer_full`.
+    errc push(const message& any) {
+        const std::size_t more = cost(any.size());
+        while (!empty() && (more > x_most || x_bytes > x_most - more)) {
+            if (x_policy == outbox_policy::refuse) return errc::buffer_full;
+            pop();
+            ++x_dropped;
+        }
+        x_held.push(any.take());
+        x_bytes += more;
+        return {};
+    }
+
+    // The oldest, which must be there. Valid until the next call that changes something.
+    message front() const noexcept { return message(x_held[0]); }
+    void pop() noexcept {
+        x_bytes -= cost(x_held[0].data.size());
+        (void)x_held.pop();
+    }
+
+    // Copies of all, the oldest first.
+    sequence<owned_message> copies() const {
+        sequence<owned_message> all;
+        for (std::size_t i = 0; i < x_held.size(); ++i) all.push_back(x_held[i]);
+        return all;
+    }
+
+private:
+    // More than a frame adds: its header, and what compression adds to what cannot be compressed.
+    static constexpr std::size_t frame_cost = 64;
+
+    std::size_t cost(std::size_t size) const noexcept { return size + frame_cost * (size / x_frame_bytes + 1); }
+
+    fifo<owned_message> x_held;
+    std::size_t x_bytes = 0;
+    std::uint64_t x_dropped = 0;
+    std::size_t x_most;
+    std::size_t x_frame_bytes;
+    outbox_policy x_policy;
+};
+
+} // namespace weir::inline v0::detail
+
+// ==== weir/client/retry_verdict.hpp ==================================================================================
+
+// Whether another attempt may fare better: what a reconnecting session does unless its program decides otherwise.
+//
+//     opening has failed                                                           another attempt
+//       by the operating system: refused, reset, unreachable, no such socket, ...    yes
+//       by a name that is not found, or could not be looked up now                   yes: so it is without a network, too
+//       by a deadline, or the end of the stream                                      yes
+//       by a server's status: 408, 425, 429, 5xx                                     yes
+//                             any other                                              no
+//       by a proxy: its status is a 4xx other than these, or it wants a login        no
+//                   any other answer by which it does not connect us                 yes
+//                   an answer that makes no sense                                    no
+//       by what is no HTTP, no handshake, or a redirect that leads nowhere           no
+//       by a certificate that is not valid yet                                       yes: our clock may not be set yet
+//                     that is not believed for any other reason                      no
+//       by TLS that cannot be agreed upon                                            no
+//       by a URL, a field, a proxy or an option that makes no sense                  no
+//
+//     a connection has ended                                                       another attempt
+//       by a reset, silence, or without a close frame                                yes
+//       by this side, which asks for the next one all the same                       yes
+//       by what it had to send and could not: more than `queue_bytes`                yes
+//       by a message over a limit, or a rule that the peer broke                     no
+//       by the peer, with 1000 (normal closure)                                      no
+//                         1001 (going away), or no code                              yes
+//                         1002, 1003, 1007, 1008, 1009, 1010: it refuses what we do  no
+//                         1011, 1012, 1013, 1014: it cannot now                      yes
+//                         3000 (unauthorized), 3003 (forbidden)                      no
+//                         any other of 3000 to 4999, which programs know better      yes
+
+namespace weir::inline v0::detail {
+
+// For an attempt that failed; `answer` is that of the server or proxy that refused, if one did.
+template <class = void>
+[[gnu::cold]] bool is_worth_another(const error& why, const connect_refusal& answer) noexcept {
+    const bool by_proxy = why == errc::proxy_refused;
+    if (by_proxy || why == errc::unexpected_status) {
+        const unsigned status = http::to_number(answer.head.status); // 200 where there was none: SOCKS has no such thing
+        return status >= 500 || status == 408 || status == 425 || status == 429 || (by_proxy && status < 400);
+    }
+    for (const errc each : {errc::proxy_unauthorized, errc::tls_refused, errc::tls_version, errc::canceled})
+        if (why == each) return false;
+    for (const errc each : {errc::certificate_not_yet_valid, errc::no_thread})
+        if (why == each) return true;
+    for (const condition each : {condition::protocol, condition::limit, condition::misuse, condition::untrusted})
+        if (why == each) return false;
+    return true;
+}
+
+// For a connection that has ended.
+template <class = void>
+[[gnu::cold]] bool is_worth_another(const close_info& end) noexcept {
+    switch (end.cause) {
+    case close_cause::peer: break;
+    case close_cause::protocol_error: return false;
+    case close_cause::limit: return end.error == make_error_code(errc::buffer_full);
+    default: return true;
+    }
+    switch (static_cast<unsigned>(end.code)) {
+    case 1000:
+    case 1002:
+    case 1003:
+    case 1007:
+    case 1008:
+    case 1009:
+    case 1010:
+    case 3000:
+    case 3003: return false;
+    default: return true;
+    }
+}
+
+} // namespace weir::inline v0::detail
+
+// ==== weir/protocol/http/retry_after.hpp =============================================================================
+
+// The Retry-After field: how long a server asks a client to wait (RFC 9110 section 10.2.3).
+//
+// A pure function: what the time is, is an argument.
+
+namespace weir::inline v0::http {
+
+// The seconds that `value` asks for, which is a number of them or a date; zero for a date that is past. `now` is in seconds since
+// 1970. A number too large for 64 bits is the largest of them. Nothing for what is neither.
+template <class = void>
+std::optional<std::uint64_t> parse_retry_after(std::string_view value, std::uint64_t now) noexcept {
+    if (value.empty()) return std::nullopt;
+    if (!is_digit(value[0])) {
+        const std::optional<std::uint64_t> date = parse_date(value);
+        if (!date) return std::nullopt;
+        return *date > now ? *date - now : 0;
+    }
+    std::uint64_t seconds = 0;
+    for (const char each : value) {
+        if (!is_digit(each)) return std::nullopt;
+        const unsigned digit = static_cast<unsigned>(each - '0');
+        seconds = seconds > (UINT64_MAX - digit) / 10 ? UINT64_MAX : seconds * 10 + digit;
+    }
+    return seconds;
+}
+
+} // namespace weir::inline v0::http
+
+// ==== weir/client/reconnecting.hpp ===================================================================================
+
+// A client that stays connected: one websocket after the other to the same URL, for as long as that makes sense.
+//
+//     weir::reconnecting feed("wss://example.com/feed", {.connect = {.timeout = 5s}});
+//     while (auto ws = co_await feed.next())                      // a connected websocket, or why there will be none any more
+//         while (auto message = co_await ws->read()) use(*message);
+//
+// A leaf: programs that do not stay connected do not compile it. It opens connections as `weir::connect` does, and waits after each
+// failure for a time that chance decides and that grows (client/reconnecting_options.hpp). A failure after which another attempt
+// can only fail too ends it; client/retry_verdict.hpp has the table, and programs may decide otherwise.
+//
+// What is sent is sent at most once. A message is handed to one connection, and when that breaks it may have arrived or not: it is not
+// sent again. While nothing is connected, `send` keeps messages in an outbox, if there is one: the next connection gets them first,
+// in their order, and they are handed over all at once. Who has to know that nothing is lost uses `weir::open` and a
+// server's channel instead.
+//
+// The session owns the websocket that `next` refers to. It is made on the thread of a loop, by a coroutine that the loop runs, and used
+// on that thread only. Attempts go on by themselves once `next` has asked for a connection, also when nobody waits for it any
+// more: a `next` that was cancelled, timed out or destroyed has lost nothing. Destroying the session ends everything at once, and
+// closes the websocket in the background, as dropping one does; nobody may be waiting on either then.
+
+namespace weir::inline v0 {
+
+class reconnecting {
+    using time = std::chrono::nanoseconds;
+
+public:
+    // Copies what it is given. Nothing is done before `next` asks for it, which also tells of a URL or options that make no sense.
+    explicit reconnecting(std::string_view url, const reconnecting_options& options = {})
+        : x_loop(io::loop::current()), x_options(options), x_opening(prepare(url)), x_held(options) {
+        x_options.connect = {};
+        if (x_opening) x_name = x_opening->where.substr(opening_text.size());
+    }
+    reconnecting(const reconnecting&) = delete;
+    reconnecting& operator=(const reconnecting&) = delete;
+    ~reconnecting() {
+        if (x_waiting) x_waiting->x_of = nullptr;
+    }
+
+    // Waits for the next connection. Gives each one once: what it refers to is valid until the next call, by which one that still
+    // stands is dropped, and so closed. Errors are final, and each further call gives the same: that of the last attempt, as
+    // `weir::connect` has it; what a connection has ended by, or `closed` where it ended in order; `canceled` after `stop`. But
+    // `canceled`, `timed_out` or `busy` of this wait alone say nothing about the session, and the next call goes on.
+    class [[nodiscard]] next_awaiter : public awaitable<next_awaiter> {
+    public:
+        explicit next_awaiter(reconnecting& of) noexcept : x_of(&of), x_wait(of.x_news.wait()) {}
+        next_awaiter(next_awaiter&& other) noexcept : x_of(other.x_of), x_wait(std::move(other.x_wait)) {}
+        ~next_awaiter() { leave(); }
+
+        bool await_ready() { return !x_of->x_waiting && x_of->ask(); }
+        bool suspend(std::coroutine_handle<> who, context* in) noexcept {
+            if (x_of->x_waiting) return false; // it has asked for nothing
+            x_of->x_waiting = this;
+            return x_wait.suspend(who, in);
+        }
+        result<websocket&> await_resume() {
+            if (!x_of) return errc::closed; // the session is gone
+            if (x_of->x_waiting == this) {
+                leave();
+                const result<> told = x_wait.await_resume();
+                if (!told) return told.error();
+            } else if (x_of->x_waiting) {
+                return errc::busy;
+            }
+            return x_of->hand_out();
+        }
+
+    private:
+        friend class reconnecting;
+
+        void leave() noexcept {
+            if (x_of && x_of->x_waiting == this) x_of->x_waiting = nullptr;
+        }
+
+        reconnecting* x_of;
+        event::wait_awaiter x_wait;
+    };
+    next_awaiter next() noexcept { return next_awaiter(*this); }
+
+    // Ends all of it: an attempt, or the wait for one, at once; a `next` that waits or will be called gives `canceled`. A connection is
+    // closed (1000) behind what was sent on it, and broken off where that takes longer than `grace`, at once where that is
+    // zero: reads on it end with that. From anywhere on the loop's thread, and as often as one likes.
+    void stop(time grace = std::chrono::seconds(5)) noexcept {
+        if (!x_over) end(error(make_error_code(errc::canceled), "it was stopped"));
+        if (x_work) x_work->cancel();
+        if (!x_here) return;
+        if (grace <= time(0)) return x_here->reset();
+        x_here->close();
+        x_loop->arm(x_bound, grace);
+    }
+
+    // Awaits to what became of a send. Cancelling that takes nothing back.
+    class send_awaiter : public awaitable<send_awaiter> {
+    public:
+        send_awaiter(reconnecting& of, websocket::send_awaiter by) noexcept : x_of(&of), x_by(std::move(by)) {}
+        send_awaiter(reconnecting& of, errc kept) noexcept : x_of(&of), x_kept(kept) {}
+        send_awaiter(send_awaiter&& other) noexcept : x_of(other.x_of), x_by(std::move(other.x_by)), x_kept(other.x_kept) {}
+
+        bool await_ready() noexcept { return x_by ? x_by->await_ready() : !x_of->is_too_eager(); }
+        bool suspend(std::coroutine_handle<> who, context* in) noexcept {
+            if (x_by) return x_by->suspend(who, in);
+            x_waiter.bounce(who, in);
+            return true;
+        }
+        send_status await_resume() const noexcept { return x_by ? x_by->await_resume() : send_status(x_kept); }
+
+    private:
+        reconnecting* x_of;
+        std::optional<websocket::send_awaiter> x_by;
+        errc x_kept{};
+        waiter x_waiter;
+    };
+
+    // Sends a message, text being UTF-8, on the connection that there is, with its rules and its back-pressure. Where there is none it goes
+    // into the outbox, as a copy, and completes at once; `closed` without an outbox or after the end, `buffer_full` where that is
+    // full.
+    send_awaiter send(std::string_view text) {
+        assert(is_utf8(as_bytes(text)) && "text messages must be UTF-8; send bytes as binary");
+        return send(message(as_bytes(text), true));
+    }
+    send_awaiter send(bytes_view binary) { return send(message(binary, false)); }
+    send_awaiter send(const message& any) {
+        if (is_connected()) return send_awaiter(*this, x_here->send(any));
+        if (x_over || !x_options.outbox_bytes) return send_awaiter(*this, errc::closed);
+        return send_awaiter(*this, x_held.push(any));
+    }
+
+    // --- where it stands ---
+
+    // Whether a connection is open; whether there will be none any more.
+    bool is_connected() const noexcept { return x_here && x_here->is_open(); }
+    bool is_over() const noexcept { return x_over; }
+
+    // How many attempts it has made, and how many of them have succeeded.
+    std::uint64_t attempts() const noexcept { return x_attempts; }
+    std::uint64_t connections() const noexcept { return x_connections; }
+
+    // How many attempts have failed, or connections broken, since one stood for `stable`; as far as `next` was called since.
+    unsigned failures() const noexcept { return x_failures; }
+
+    // What went wrong last, or why it is over: "opening ws://localhost:9/: connecting to 127.0.0.1:9: Connection refused". No error
+    // while nothing did.
+    const error& last_error() const noexcept { return x_last_error; }
+
+    // What the server or the proxy said that refused the last attempt, if one did.
+    const connect_refusal& last_answer() const noexcept { return *x_answer; }
+
+    // How long it is until the next attempt; nothing while none is waited for.
+    std::optional<time> next_attempt() const noexcept {
+        if (!x_sleeps) return std::nullopt;
+        return x_due > x_loop->now() ? x_due - x_loop->now() : time(0);
+    }
+
+    // What waits in the outbox; and how many messages have had to make room there.
+    std::size_t held_bytes() const noexcept { return x_held.bytes(); }
+    sequence<owned_message> held() const { return x_held.copies(); }
+    std::uint64_t dropped() const noexcept { return x_held.dropped(); }
+
+private:
+    static constexpr std::string_view opening_text = "opening ";
+    static constexpr unsigned sends_in_a_row = 64; // before a sender that never waits lets others run
+
+    static const char* complaint(const reconnecting_options& of) noexcept {
+        if (of.first_delay < time(0) || of.longest_delay < time(0)) return "a delay below zero";
+        if (!(of.factor >= 1)) return "a factor below 1";
+        if (of.stable < time(0)) return "a stable time below zero";
+        if (of.longest_retry_after < time(0)) return "a longest Retry-After below zero";
+        if (of.connect.websocket.frame_bytes == 0) return "frames of no bytes";
+        return nullptr;
+    }
+
+    result<detail::opening> prepare(std::string_view url) {
+        connect_options how = x_options.connect;
+        if (!how.refusal) how.refusal = &x_own_answer;
+        x_answer = how.refusal;
+        result<detail::opening> made = detail::prepare(url, how);
+        const char* const wrong = complaint(x_options);
+        if (made && wrong) return error(make_error_code(errc::unsupported), concat({made->where, ": ", wrong}));
+        return made;
+    }
+
+    // --- what `next` does ---
+
+    // Has the next connection made, unless it is; whether there is an answer already.
+    bool ask() {
+        if (x_over || (x_here && !x_handed_out)) return true;
+        if (!x_opening) end(x_opening.error());
+        if (x_here) note_end();
+        if (x_over) return true;
+        x_news.reset();
+        if (exchanged(x_tries, true)) return false;
+        if (!x_work) x_work.emplace();
+        x_work->spawn(connect_again());
+        return false;
+    }
+
+    result<websocket&> hand_out() {
+        if (x_over) return x_last_error;
+        x_handed_out = true;
+        return *x_here;
+    }
+
+    // The last connection is of no use any more.
+    void note_end() {
+        const close_info was = x_here->closed();
+        x_here = nullptr;
+        if (was.age >= x_options.stable) x_failures = 0;
+        const std::string_view reason = was.cause == close_cause::open ? "left by this side" : to_text(was.cause);
+        std::string what = concat({"connected to ", x_name, ": ", reason});
+        if (was.cause != close_cause::open) what.append(": ").append(number_text(static_cast<std::uint16_t>(was.code)));
+        if (!was.reason.empty()) what.append(" \"").append(was.reason).append("\"");
+        note_failure(error(was.error ? was.error : make_error_code(errc::closed), std::move(what)), &was);
+    }
+
+    // --- attempts ---
+
+    task<> connect_again() {
+        std::string what;
+        const bool done = co_await caught(make_attempts(), what);
+        x_tries = x_sleeps = false;
+        if (!done && !x_over) end(error(make_error_code(errc::task_threw), what));
+        x_news.set();
+    }
+
+    // Until one succeeds, or there is no point in another one.
+    task<> make_attempts() {
+        while (!x_over) {
+            const time left = x_due - x_loop->now();
+            if (left > time(0)) {
+                x_sleeps = true;
+                const result<> slept = co_await sleep(left);
+                x_sleeps = false;
+                if (!slept) co_return;
+            }
+            ++x_attempts;
+            result<detail::opening> prepared = prepare_again();
+            result<websocket> opened = co_await detail::open(std::move(prepared));
+            if (x_over) co_return; // and what was opened is dropped
+            if (opened) {
+                arrive(std::move(*opened));
+                co_return;
+            }
+            note_failure(std::move(opened).error(), nullptr);
+        }
+    }
+
+    // Each handshake has a key of its own.
+    result<detail::opening> prepare_again() {
+        result<detail::opening> made = x_opening;
+        std::array<std::byte, 16> random;
+        x_loop->random().fill(random);
+        (void)made->request.fields.set("Sec-WebSocket-Key", ws::handshake_key(random));
+        return made;
+    }
+
+    void arrive(websocket&& opened) {
+        x_here = make_owned<websocket>(std::move(opened));
+        x_handed_out = false;
+        ++x_connections;
+        if (x_options.log) x_options.log({log_level::info, "connected", x_name, {}, x_here->number()});
+        for (; !x_held.empty() && x_here->is_open(); x_held.pop()) (void)x_here->try_send(x_held.front()); // it has room for all
+    }
+
+    // Decides what comes after a failure.
+    void note_failure(error why, const close_info* of) {
+        ++x_failures;
+        x_last_error = std::move(why);
+        const bool worthwhile = of ? detail::is_worth_another(*of) : detail::is_worth_another(x_last_error, *x_answer);
+        const retry_hook& decide = x_options.decide;
+        const setback what{x_last_error, *x_answer, of, x_failures, worthwhile};
+        const bool again = decide.function ? decide.function(decide.self, what) : worthwhile;
+        if (x_over) return; // it has called `stop`
+        if (!again) return end(x_last_error);
+        const time most = detail::most_backoff(x_options.first_delay, x_options.factor, x_options.longest_delay, x_failures);
+        const time delay = at_most_a_year(asked_for()) + at_most_a_year(detail::any_between(time(0), most, x_loop->random()));
+        x_due = x_loop->now() + delay;
+        if (!x_options.log) return;
+        const number_text in(static_cast<std::uint64_t>(delay.count() / 1'000'000));
+        note(log_level::warning, concat({"next attempt in ", in, " ms: ", told_of(x_last_error)}));
+    }
+
+    // What the server has asked for that is busy.
+    time asked_for() const {
+        const http::response_head& head = x_answer->head;
+        const unsigned status = http::to_number(head.status);
+        const auto value = head.fields.get("Retry-After");
+        if (!value || (status != 429 && status != 503)) return time(0);
+        const std::optional<std::uint64_t> date = http::parse_date(head.fields.get("Date").value_or(""));
+        const auto system = [] { return static_cast<std::uint64_t>(std::time(nullptr)); };
+        const std::uint64_t now = date ? *date : x_options.clock ? x_options.clock() : system();
+        const std::uint64_t seconds = http::parse_retry_after(*value, now).value_or(0);
+        const time most = x_options.longest_retry_after;
+        const auto whole = static_cast<std::uint64_t>(most.count() / 1'000'000'000);
+        return seconds > whole ? most : time(std::chrono::seconds(static_cast<std::int64_t>(seconds)));
+    }
+
+    static time at_most_a_year(time of) noexcept {
+        constexpr time year = std::chrono::hours(24 * 365);
+        return of < year ? of : year;
+    }
+
+    // There will be no connection any more.
+    void end(error why) noexcept {
+        x_over = true;
+        x_last_error = std::move(why);
+        x_sleeps = false;
+        x_news.set();
+        const bool stopped = x_last_error == errc::canceled;
+        if (x_options.log) note(stopped ? log_level::info : log_level::warning, concat({"over: ", told_of(x_last_error)}));
+    }
+
+    void note(log_level level, std::string_view what) const { x_options.log({level, what, x_name, x_last_error.code(), 0}); }
+
+    // The context without the URL, which the log has beside it.
+    std::string_view told_of(const error& why) const noexcept {
+        std::string_view text = why.context();
+        for (const std::string_view before : {opening_text, std::string_view("connected to ")})
+            if (text.starts_with(before) && text.substr(before.size()).starts_with(x_name))
+                text.remove_prefix(before.size() + x_name.size());
+        while (text.starts_with(':') || text.starts_with(' ') || text.starts_with(',')) text.remove_prefix(1);
+        return text;
+    }
+
+    void break_off() noexcept {
+        if (x_here) x_here->reset();
+    }
+
+    bool is_too_eager() noexcept {
+        if (++x_sends < sends_in_a_row) return false;
+        x_sends = 0;
+        return true;
+    }
+
+    io::loop* x_loop;
+    reconnecting_options x_options;
+    connect_refusal x_own_answer;
+    const connect_refusal* x_answer = nullptr; // that one, or the options'
+    result<detail::opening> x_opening;         // what each attempt begins with
+    std::string x_name;                        // the URL, without a password
+    detail::held_messages x_held;
+    owned<websocket> x_here;
+    error x_last_error;
+    event x_news; // there is a connection that was not handed out, or it is over
+    detail::member_timer<reconnecting, &reconnecting::break_off> x_bound{*this};
+    next_awaiter* x_waiting = nullptr; // in `next`
+    time x_due{0};
+    std::uint64_t x_attempts = 0;
+    std::uint64_t x_connections = 0;
+    unsigned x_failures = 0;
+    unsigned x_sends = 0;
+    bool x_handed_out = false;
+    bool x_tries = false;   // attempts are made
+    bool x_sleeps = false;  // and the next one is not due yet
+    bool x_over = false;
+    late<scope> x_work; // last: what runs in it is destroyed before all else
+};
+
+} // namespace weir::inline v0
+
+#endif // WEIR_WITH_RECONNECTING
+
+#if defined(WEIR_WITH_REQUESTS)
+
+// ==== weir/transport/request_table.hpp ===============================================================================
+
+// The requests of a connection, found by their ids. Part of requests.hpp.
+//
+// A hash table of nodes that are used again, so that nothing is allocated where there are not many more requests at once than
+// before; a list where there is no std::hash for the type of the ids. An id is in it once. It stays when its request was given
+// up, since its answer may still come, until as many were given up after it as are to be remembered. Loop thread only.
+
+namespace weir::inline v0::detail {
+
+template <class Id, class Asker>
+class request_table {
+    struct in_age : list_node<in_age> {};
+
+public:
+    class request : private list_node<request>, private in_age {
+    public:
+        const Id& id() const noexcept { return x_id; }
+
+        Asker* asker = nullptr; // who wants the answer; null when nobody does any more
+
+    private:
+        friend request_table;
+        friend list<request>;
+
+        Id x_id{};
+    };
+
+    // `remembered`: how many are kept of those that were given up.
+    explicit request_table(std::size_t remembered) noexcept : x_remembered(remembered) {}
+    request_table(const request_table&) = delete;
+    request_table& operator=(const request_table&) = delete;
+    ~request_table() {
+        destroy(x_waiting);
+        destroy(x_given_up);
+        destroy(x_free);
+        delete[] x_buckets;
+    }
+
+    // How many are waited for.
+    std::size_t size() const noexcept { return x_size; }
+
+    // The oldest of them; null when there is none.
+    request* oldest() noexcept { return in(x_waiting.front()); }
+
+    // The request with this id, given up or not; null when there is none.
+    template <class Key>
+    request* find(const Key& id) noexcept {
+        if (!x_buckets) return nullptr;
+        const list<request>& in = bucket(id);
+        for (request* each = in.front(); each; each = in.after(*each))
+            if (each->x_id == id) return each;
+        return nullptr;
+    }
+
+    // Adds a request. Its id must not be there.
+    request& add(Id id, Asker& asker) {
+        if (x_size + x_given_up_count >= buckets()) grow();
+        request* free = in(x_free.pop_front());
+        if (free)
+            --x_free_count;
+        else
+            free = new request;
+        free->x_id = std::move(id);
+        free->asker = &asker;
+        bucket(free->x_id).push_back(*free);
+        x_waiting.push_back(*free);
+        ++x_size;
+        return *free;
+    }
+
+    // Nobody waits for the answer any more, but it may come.
+    void give_up(request& which) noexcept {
+        which.asker = nullptr;
+        in_age& aged = which;
+        aged.unlink();
+        x_given_up.push_back(aged);
+        --x_size;
+        if (++x_given_up_count > x_remembered) remove(*in(x_given_up.front()));
+    }
+
+    // The answer has come, or will not.
+    void remove(request& which) noexcept {
+        --(which.asker ? x_size : x_given_up_count);
+        static_cast<list_node<request>&>(which).unlink();
+        in_age& aged = which;
+        aged.unlink();
+        if (x_free_count == kept_free) return delete &which;
+        x_free.push_back(aged);
+        ++x_free_count;
+    }
+
+private:
+    static constexpr bool hashes = requires(const Id& id) { std::hash<Id>()(id); };
+    static constexpr unsigned first_bits = 4;
+    static constexpr std::size_t kept_free = 64;
+
+    static request* in(in_age* aged) noexcept { return static_cast<request*>(aged); }
+
+    std::size_t buckets() const noexcept { return x_buckets ? std::size_t(1) << x_bits : 0; }
+
+    // Multiplied by the golden ratio, the highest bits depend on all of a number.
+    template <class Key>
+    list<request>& bucket([[maybe_unused]] const Key& id) noexcept {
+        if constexpr (hashes)
+            return x_buckets[(std::uint64_t(std::hash<Key>()(id)) * 0x9E37'79B9'7F4A'7C15u) >> (64 - x_bits)];
+        else
+            return x_buckets[0];
+    }
+
+    void grow() {
+        if (x_buckets && !hashes) return;
+        const std::size_t count = buckets();
+        x_bits = x_buckets ? x_bits + 1 : first_bits;
+        list<request>* const before = exchanged(x_buckets, new list<request>[std::size_t(1) << x_bits]);
+        for (std::size_t i = 0; i < count; ++i)
+            while (request* const each = before[i].pop_front()) bucket(each->x_id).push_back(*each);
+        delete[] before;
+    }
+
+    static void destroy(list<in_age>& all) noexcept {
+        while (request* const each = in(all.pop_front())) delete each;
+    }
+
+    list<request>* x_buckets = nullptr;
+    unsigned x_bits = 0;
+    list<in_age> x_waiting; // from the oldest on, as the next
+    list<in_age> x_given_up;
+    list<in_age> x_free;
+    std::size_t x_size = 0; // of x_waiting
+    std::size_t x_given_up_count = 0;
+    std::size_t x_free_count = 0;
+    std::size_t x_remembered;
+};
+
+} // namespace weir::inline v0::detail
+
+// ==== weir/transport/requests_options.hpp ============================================================================
+
+// The bounds of requests over a connection. See requests.hpp.
+
+namespace weir::inline v0 {
+
+struct requests_options {
+    // How many requests may wait for their answers at a time; one more is refused. As many that were given up are remembered, so
+    // that their answers are known when they come after all.
+    std::size_t in_flight = 1024;
+
+    // How much of what answers nothing is kept for `read`. When there is as much, nothing more is read from the connection, and
+    // who waits for an answer goes on waiting, until somebody reads. A message that exceeds it is kept as well.
+    std::size_t unread_bytes = 1024 * 1024;
+
+    // Drops the oldest of these instead. It is done in any case as long as `read` has not been called: a program that only asks
+    // need not know that there is anything else.
+    bool drop_unread = false;
+};
+
+} // namespace weir::inline v0
+
+// ==== weir/transport/requests.hpp ====================================================================================
+
+// Requests and their answers over a connection on which messages come in any order: each answer goes to whoever asked.
+//
+//     weir::requests calls(ws, answered_id);                  // finds the id in a message that is an answer, or nothing
+//     auto answer = co_await calls.ask(7, text).within(2s);   // sends the text, and waits for the answer to 7
+//     while (auto message = co_await calls.read()) …          // what answers nothing: notifications, requests of the peer
+//
+// Reads the connection while somebody waits in `ask` or `read`, and never otherwise: there is no task beside them. Any number may
+// ask, one may read, in any order and none of them has to; a coroutine that reads may ask in between. What answers nothing is kept
+// for `read`, within bounds (requests_options.hpp). When the connection ends, all who wait get the error that it ended with.
+//
+// An id that is used again too early would get the answer to another request. So one that is in flight is refused, and so is one
+// whose request was given up (timed out, cancelled, destroyed) until its answer has come: that is dropped, and counted by
+// `late()`. An answer to what was never asked, or to what was answered already, is an ordinary message for `read`.
+//
+// `Connection` is a websocket, a channel or a client_channel, of either role; it must outlive this, is not moved and is read by
+// nobody else meanwhile; anybody may send on it. Whoever still waits when this dies gets `errc::closed`. Loop thread only.
+// Leaf header, `WEIR_WITH_REQUESTS` with the single header: programs without requests do not compile it.
+
+namespace weir::inline v0 {
+
+// `Id`: a number, a text, or what else can be copied and compared; std::hash is used where there is one. Of a std::string_view,
+// which may be one of the message, the text is kept.
+template <class Id, class Connection = websocket>
+class requests {
+    using kept_id = std::conditional_t<std::is_same_v<Id, std::string_view>, std::string, Id>;
+
+public:
+    class ask_awaiter;
+    class read_awaiter;
+
+    // Gives the id of the request that a message answers; nothing when it answers none. What an exception leaves answers none.
+    using id_finder = std::optional<Id> (*)(const message&);
+
+    requests(Connection& over, id_finder answered_id, const requests_options& options = {}) noexcept
+        : x_connection(over), x_answered_id(answered_id), x_options(options), x_table(options.in_flight) {}
+    requests(const requests&) = delete;
+    requests& operator=(const requests&) = delete;
+    ~requests() {
+        stop_reading();
+        tell_all(errc::closed);
+        if (x_reader) exchanged(x_reader, nullptr)->left_alone();
+    }
+
+    // Sends a request, whose answer has this id, at the call, as the connection's `send` does, and waits for the answer, which the
+    // caller owns. `errc::busy` for an id that is in use, `errc::buffer_full` when too many are in flight or too much is queued,
+    // `errc::closed` when the connection is no longer open: nothing was sent then. While it is awaited, the error that the
+    // connection ended with, and `errc::busy` when somebody else reads it. A wait that was cancelled or timed out does not take
+    // the request back.
+    ask_awaiter ask(Id id, std::string_view text) {
+        assert(is_utf8(as_bytes(text)) && "text messages must be UTF-8; send bytes as binary");
+        return ask(std::move(id), message(as_bytes(text), true));
+    }
+    ask_awaiter ask(Id id, bytes_view binary) { return ask(std::move(id), message(binary, false)); }
+    ask_awaiter ask(Id id, const message& any) {
+        error refused = send(id, any);
+        if (refused) return ask_awaiter(*this, std::move(refused));
+        return ask_awaiter(*this, kept_id(std::move(id)));
+    }
+
+    // Waits for the next message that answers nothing, whose bytes are valid until the next read. The error that the connection
+    // ended with, behind the last one; `errc::busy` while another coroutine reads, here or from the connection. A read that was
+    // cancelled or timed out has lost nothing.
+    read_awaiter read() noexcept {
+        x_listened_to = true;
+        return read_awaiter(*this);
+    }
+
+    // How many requests wait for their answers.
+    std::size_t in_flight() const noexcept { return x_table.size(); }
+
+    // How many answers came when nobody wanted them any more.
+    std::uint64_t late() const noexcept { return x_late; }
+
+    // How many messages were dropped that nobody had read.
+    std::uint64_t dropped() const noexcept { return x_dropped; }
+
+    // Movable until it is awaited, also while its answer is on the way.
+    class [[nodiscard]] ask_awaiter : public awaitable<ask_awaiter> {
+    public:
+        ask_awaiter(ask_awaiter&& other) noexcept
+            : awaitable<ask_awaiter>(), x_calls(other.x_calls), x_request(exchanged(other.x_request, nullptr)),
+              x_answer(std::move(other.x_answer)) {
+            assert(!other.x_waits && "an awaitable was moved while it was being awaited");
+            if (x_request) x_request->asker = this;
+        }
+        ~ask_awaiter() {
+            if (x_request) x_calls.give_up(*this);
+        }
+
+        bool await_ready() const noexcept { return x_answer.has_value(); }
+        bool suspend(std::coroutine_handle<> who, context* in) {
+            if (!x_request)
+                x_waiter.bounce(who, in);
+            else if (x_waiter.suspend(who, in))
+                x_calls.wait(*this);
+            return true;
+        }
+        result<owned_message> await_resume() noexcept {
+            if (!x_request) return std::move(x_answer);
+            x_calls.give_up(*this);
+            return x_waiter.outcome();
+        }
+
+    private:
+        friend requests;
+
+        ask_awaiter(requests& of, error refused) noexcept : x_calls(of), x_answer(std::move(refused)) {}
+        ask_awaiter(requests& of, kept_id id) : x_calls(of), x_request(&of.x_table.add(std::move(id), *this)) {}
+
+        // The answer is there, or why there will be none.
+        void complete(result<owned_message> answer) noexcept {
+            x_answer = std::move(answer);
+            x_request = nullptr;
+            if (x_waits && !x_waiter.woken()) x_waiter.wake();
+        }
+
+        requests& x_calls; // there as long as x_request
+        typename detail::request_table<kept_id, ask_awaiter>::request* x_request = nullptr; // until it is answered
+        result<owned_message> x_answer = errc::closed;
+        bool x_waits = false;
+        waiter x_waiter;
+    };
+
+    class [[nodiscard]] read_awaiter : public awaitable<read_awaiter> {
+    public:
+        explicit read_awaiter(requests& from) noexcept : x_calls(&from) {}
+        read_awaiter(read_awaiter&& other) noexcept : awaitable<read_awaiter>(), x_calls(other.x_calls) {
+            assert(!other.x_reads && "an awaitable was moved while it was being awaited");
+        }
+        ~read_awaiter() {
+            if (x_reads) x_calls->end_read();
+        }
+
+        bool await_ready() const noexcept { return x_calls->readable(); }
+        bool suspend(std::coroutine_handle<> who, context* in) {
+            x_busy = x_calls->x_reader;
+            if (x_busy) return false;
+            x_reads = true;
+            x_calls->begin_read(*this);
+            if (x_waiter.suspend(who, in)) x_calls->wait_readable();
+            return true;
+        }
+        result<message> await_resume() noexcept {
+            if (x_busy) return errc::busy;
+            if (!x_calls) return errc::closed;
+            if (exchanged(x_reads, false)) {
+                x_calls->end_read();
+                if (x_waiter.outcome() != errc{}) return x_waiter.outcome();
+            }
+            return x_calls->take();
+        }
+
+    private:
+        friend requests;
+
+        bool waits() const noexcept { return !x_waiter.woken(); }
+        void wake(errc outcome = errc{}) noexcept {
+            if (waits()) x_waiter.wake(outcome);
+        }
+        void left_alone() noexcept {
+            x_calls = nullptr;
+            x_reads = false;
+            wake();
+        }
+
+        requests* x_calls; // null when it is gone
+        bool x_reads = false; // it is the one who reads
+        bool x_busy = false;  // another was
+        waiter x_waiter;
+    };
+
+private:
+    using request = typename detail::request_table<kept_id, ask_awaiter>::request;
+
+    // Reads the connection for those who wait, as long as there is somebody. It is in nobody's context, and destroyed when nobody
+    // waits any more: the connection allows that at any moment, and loses nothing.
+    struct reading {
+        struct promise_type : pooled_frame {
+            reading get_return_object() noexcept { return {std::coroutine_handle<promise_type>::from_promise(*this)}; }
+            std::suspend_always initial_suspend() const noexcept { return {}; }
+            std::suspend_never final_suspend() const noexcept { return {}; }
+            void return_void() const noexcept {}
+            [[noreturn]] void unhandled_exception() const noexcept { std::terminate(); }
+        };
+        std::coroutine_handle<promise_type> self;
+    };
+    reading read_on() {
+        bool wanted = true;
+        while (wanted) {
+            const result<message> next = co_await x_connection.read();
+            if (next)
+                pass_on(*next);
+            else
+                end(next.error());
+            wanted = is_wanted();
+        }
+        x_reading = nullptr;
+    }
+
+    bool is_full() const noexcept { return !drops() && x_unread_bytes >= x_options.unread_bytes; }
+    bool drops() const noexcept { return x_options.drop_unread || !x_listened_to; }
+    bool is_wanted() const noexcept { return (x_reader && x_reader->waits()) || (x_waiting > 0 && !is_full()); }
+
+    // Has the connection read, or left alone, as those want it who wait.
+    void settle() {
+        if (!is_wanted()) return stop_reading();
+        if (x_reading) return;
+        x_reading = read_on().self;
+        x_reading.resume();
+    }
+    void stop_reading() noexcept {
+        if (x_reading) exchanged(x_reading, nullptr).destroy();
+    }
+
+    void pass_on(const message& next) {
+        const std::optional<Id> id = answered_id(next);
+        request* const answered = id ? x_table.find(*id) : nullptr;
+        if (!answered) return keep(next);
+        if (answered->asker)
+            complete(*answered->asker, next.take());
+        else
+            ++x_late;
+        x_table.remove(*answered);
+    }
+
+    std::optional<Id> answered_id(const message& in) const {
+#if defined(__cpp_exceptions)
+        try {
+            return x_answered_id(in);
+        } catch (...) { // what a peer sends ends no program
+            return std::nullopt;
+        }
+#else
+        return x_answered_id(in);
+#endif
+    }
+
+    void keep(const message& next) {
+        x_unread.push(next.take());
+        x_unread_bytes += cost(x_unread[x_unread.size() - 1]);
+        for (; drops() && x_unread_bytes > x_options.unread_bytes && x_unread.size() > 1; ++x_dropped)
+            x_unread_bytes -= cost(x_unread.pop());
+        if (x_reader) x_reader->wake();
+    }
+    static std::size_t cost(const owned_message& of) noexcept { return of.data.size() + sizeof(owned_message); }
+
+    // The connection is over, or somebody else reads it.
+    void end(const error& reason) noexcept {
+        const bool is_over = reason != errc::busy;
+        if (is_over) x_end = reason;
+        tell_all(reason);
+        if (x_reader) x_reader->wake(is_over ? errc{} : errc::busy);
+    }
+    void tell_all(const error& reason) noexcept {
+        while (request* const each = x_table.oldest()) {
+            complete(*each->asker, reason);
+            x_table.give_up(*each);
+        }
+    }
+
+    // --- for those who ask ---
+
+    // Sends a request, or says why not.
+    error send(const Id& id, const message& any) {
+        if (x_end) return x_end;
+        if (x_table.find(id)) return errc::busy;
+        if (x_table.size() >= x_options.in_flight) return errc::buffer_full;
+        if (!x_connection.is_open()) return errc::closed;
+        return x_connection.try_send(any) ? error() : error(errc::buffer_full);
+    }
+
+    void wait(ask_awaiter& by) {
+        by.x_waits = true;
+        ++x_waiting;
+        settle();
+    }
+    void complete(ask_awaiter& by, result<owned_message> answer) noexcept {
+        if (by.x_waits) --x_waiting;
+        by.complete(std::move(answer));
+    }
+    void give_up(ask_awaiter& by) noexcept {
+        if (exchanged(by.x_waits, false)) --x_waiting;
+        x_table.give_up(*exchanged(by.x_request, nullptr));
+        settle();
+    }
+
+    // --- for the one who reads ---
+
+    static constexpr unsigned messages_in_a_row = 64;
+    static constexpr std::size_t kept_bytes = 256;
+
+    // Whether a read would not have to wait. Now and then it does all the same, to let the others run.
+    bool readable() noexcept { return !x_reader && !x_unread.empty() && ++x_streak <= messages_in_a_row; }
+
+    void begin_read(read_awaiter& by) noexcept {
+        x_streak = 0;
+        x_reader = &by;
+        if (x_given.data.capacity() > kept_bytes) x_given = owned_message();
+    }
+    void wait_readable() {
+        if (x_end || !x_unread.empty())
+            x_reader->wake();
+        else
+            settle();
+    }
+    void end_read() noexcept {
+        x_reader = nullptr;
+        settle();
+    }
+
+    // The oldest message; without one the connection is over.
+    result<message> take() noexcept {
+        if (x_unread.empty()) return x_end;
+        x_given = x_unread.pop();
+        x_unread_bytes -= cost(x_given);
+        settle();
+        return message(x_given);
+    }
+
+    Connection& x_connection;
+    const id_finder x_answered_id;
+    const requests_options x_options;
+    detail::request_table<kept_id, ask_awaiter> x_table;
+    std::size_t x_waiting = 0; // of those who asked, and are suspended
+    read_awaiter* x_reader = nullptr;
+    std::coroutine_handle<> x_reading; // while it waits for the connection, or runs
+    fifo<owned_message> x_unread;
+    std::size_t x_unread_bytes = 0;
+    owned_message x_given; // what was read last
+    error x_end;           // why the connection is over
+    unsigned x_streak = 0; // messages that were ready at once, since a read last waited
+    bool x_listened_to = false;
+    std::uint64_t x_late = 0;
+    std::uint64_t x_dropped = 0;
+};
+
+// `requests calls(ws, answered_id)`, for a function or a lambda that captures nothing.
+template <class Connection, class Finder>
+requests(Connection&, Finder) -> requests<typename std::invoke_result_t<Finder, const message&>::value_type, Connection>;
+template <class Connection, class Finder>
+requests(Connection&, Finder, const requests_options&)
+    -> requests<typename std::invoke_result_t<Finder, const message&>::value_type, Connection>;
+
+} // namespace weir::inline v0
+
+#endif // WEIR_WITH_REQUESTS
+
 #if defined(WEIR_WITH_ZLIB)
 #include <zlib.h>
 
@@ -26164,6 +27414,83 @@ using tls_session = tls_handle<SSL_SESSION, ::SSL_SESSION_free>;
 
 } // namespace weir::inline v0::net::detail
 
+// ==== weir/net/tls_description.hpp ===================================================================================
+
+// What is known of a connection over TLS and of who is at its other end. Part of net/tls.hpp.
+
+namespace weir::inline v0::net::detail {
+
+// The last common name, in UTF-8.
+[[gnu::cold]] inline std::string common_name(const X509_NAME* name) {
+    int last = -1;
+    for (int at = -1; (at = ::X509_NAME_get_index_by_NID(name, NID_commonName, at)) >= 0;) last = at;
+    unsigned char* utf8 = nullptr;
+    const int size = last < 0 ? -1 : ::ASN1_STRING_to_UTF8(&utf8, ::X509_NAME_ENTRY_get_data(::X509_NAME_get_entry(name, last)));
+    if (size < 0) return {};
+    const std::string made(reinterpret_cast<const char*>(utf8), static_cast<std::size_t>(size));
+    OPENSSL_free(utf8);
+    return made;
+}
+
+// The alternative names, each with its kind in front. Those of other kinds are left out.
+[[gnu::cold]] inline sequence<std::string> alternative_names(const X509* certificate) {
+    sequence<std::string> made;
+    GENERAL_NAMES* const all = static_cast<GENERAL_NAMES*>(::X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr));
+    for (int i = 0; i < sk_GENERAL_NAME_num(all); ++i) {
+        const GENERAL_NAME& each = *sk_GENERAL_NAME_value(all, i);
+        const bool is_text = each.type == GEN_DNS || each.type == GEN_EMAIL || each.type == GEN_URI;
+        if (!is_text && each.type != GEN_IPADD) continue;
+        const ASN1_STRING* const value = is_text ? each.d.ia5 : each.d.iPAddress;
+        const std::string_view bytes(reinterpret_cast<const char*>(::ASN1_STRING_get0_data(value)),
+                                     static_cast<std::size_t>(::ASN1_STRING_length(value)));
+        char address[INET6_ADDRSTRLEN];
+        if (is_text) {
+            std::string& name = made.emplace_back(each.type == GEN_DNS ? "DNS:" : each.type == GEN_EMAIL ? "email:" : "URI:");
+            name += bytes;
+        } else if ((bytes.size() == 4 || bytes.size() == 16) &&
+                   ::inet_ntop(bytes.size() == 4 ? AF_INET : AF_INET6, bytes.data(), address, sizeof address)) {
+            made.emplace_back("IP:") += address;
+        }
+    }
+    ::GENERAL_NAMES_free(all);
+    return made;
+}
+
+[[gnu::cold]] inline std::string fingerprint(const X509* certificate) {
+    unsigned char hash[EVP_MAX_MD_SIZE];
+    unsigned size = 0;
+    std::string made;
+    if (::X509_digest(certificate, ::EVP_sha256(), hash, &size) != 1) return made;
+    for (unsigned i = 0; i < size; ++i)
+        for (const int digit : {hash[i] >> 4, hash[i] & 15}) made += "0123456789abcdef"[digit];
+    return made;
+}
+
+// The protocol that was agreed upon for what is inside; empty if none was.
+[[gnu::cold]] inline std::string_view chosen_protocol(const SSL* of) noexcept {
+    const unsigned char* chosen = nullptr;
+    unsigned size = 0;
+    ::SSL_get0_alpn_selected(of, &chosen, &size);
+    return {reinterpret_cast<const char*>(chosen), size};
+}
+
+// Once the handshake is done.
+[[gnu::cold]] inline connection_security describe(SSL* of) {
+    connection_security made;
+    made.version = ::SSL_get_version(of);
+    made.cipher = SSL_get_cipher_name(of);
+    made.protocol = chosen_protocol(of);
+    made.is_resumed = ::SSL_session_reused(of) == 1;
+    if (const X509* const shown = ::SSL_get0_peer_certificate(of)) {
+        made.subject = common_name(::X509_get_subject_name(shown));
+        made.names = alternative_names(shown);
+        made.fingerprint = fingerprint(shown);
+    }
+    return made;
+}
+
+} // namespace weir::inline v0::net::detail
+
 // ==== weir/net/tls_files.hpp =========================================================================================
 
 // Certificates, keys and lists of authorities, out of PEM. Part of net/tls.hpp.
@@ -26837,11 +28164,8 @@ private:
 
     // RFC 7301, section 3.2: what was chosen has to be something that was offered.
     [[gnu::cold]] bool check_protocol() noexcept {
-        const unsigned char* chosen = nullptr;
-        unsigned size = 0;
-        ::SSL_get0_alpn_selected(x_ssl.get(), &chosen, &size);
-        if (x_serves || size == 0) return true;
-        const std::string_view name(reinterpret_cast<const char*>(chosen), size);
+        const std::string_view name = chosen_protocol(x_ssl.get());
+        if (x_serves || name.empty()) return true;
         for (std::string_view left = x_setup->protocols; !left.empty();) {
             const auto length = static_cast<unsigned char>(left.front());
             if (left.substr(1, length) == name) return true;
@@ -27123,16 +28447,18 @@ public:
 
     [[gnu::cold]] std::string failure_detail() const override { return x_detail; }
 
+    [[gnu::cold]] const connection_security* security() const override {
+        if (x_stage == stage::shaking) return nullptr;
+        if (!x_description && ::SSL_is_init_finished(x_engine.get()))
+            x_description = make_owned<connection_security>(detail::describe(x_engine.get()));
+        return x_description.get();
+    }
+
     // "TLSv1.3", once the handshake is done; of static duration.
     [[gnu::cold]] std::string_view version() const noexcept { return ::SSL_get_version(x_engine.get()); }
 
     // The protocol that was agreed upon (ALPN); empty if none was. Valid as long as the stream.
-    [[gnu::cold]] std::string_view protocol() const noexcept {
-        const unsigned char* chosen = nullptr;
-        unsigned size = 0;
-        ::SSL_get0_alpn_selected(x_engine.get(), &chosen, &size);
-        return {reinterpret_cast<const char*>(chosen), size};
-    }
+    [[gnu::cold]] std::string_view protocol() const noexcept { return detail::chosen_protocol(x_engine.get()); }
 
     // Whether the handshake was the short one of a session that was resumed.
     bool is_resumed() const noexcept { return x_engine.is_resumed(); }
@@ -27350,6 +28676,7 @@ private:
     detail::tls_engine x_engine;
     io::lease x_input; // of the stream below
     std::string x_detail;
+    mutable owned<connection_security> x_description; // once somebody has asked for it
     stage x_stage = stage::shaking;
     bool x_begun = false;        // the handshake
     bool x_ended = false;        // the peer has said so
