@@ -121,7 +121,7 @@ public:
         ask_awaiter(requests& of, kept_id id) : x_calls(of), x_request(&of.x_table.add(std::move(id), *this)) {}
 
         // The answer is there, or why there will be none.
-        void complete(result<owned_message> answer) noexcept {
+        void complete(result<owned_message>&& answer) noexcept {
             x_answer = std::move(answer);
             x_request = nullptr;
             if (x_waits && !x_waiter.woken()) x_waiter.wake();
@@ -287,7 +287,7 @@ private:
         ++x_waiting;
         settle();
     }
-    void complete(ask_awaiter& by, result<owned_message> answer) noexcept {
+    void complete(ask_awaiter& by, result<owned_message>&& answer) noexcept {
         if (by.x_waits) --x_waiting;
         by.complete(std::move(answer));
     }
