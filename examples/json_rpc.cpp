@@ -52,7 +52,7 @@ weir::task<int> client(const char* url) {
     auto ws = co_await weir::connect(url);
     if (!ws) co_return std::puts(ws.error().message().c_str()), 1;
     weir::requests calls(*ws, answered_id);
-    co_await weir::when_all(ask(calls, 1, 500), ask(calls, 2, 100), ask(calls, 3, 60'000)); // 2 comes first, 3 times out
+    co_await weir::when_all(ask(calls, 1, 50), ask(calls, 2, 10), ask(calls, 3, 60'000)); // 2 comes first, 3 times out
     auto other = co_await calls.read().within(1s); // what was no answer has been kept
     if (other) std::printf("and %s\n", std::string(other->text()).c_str());
     co_await ws->close();
