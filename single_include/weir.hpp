@@ -25034,7 +25034,7 @@ private:
     }
 
     void pass_on(const message& next) {
-        const std::optional<Id> id = answered_id(next);
+        const std::optional<Id> id = id_in(next);
         request* const answered = id ? x_table.find(*id) : nullptr;
         if (!answered) return keep(next);
         if (answered->asker)
@@ -25044,7 +25044,7 @@ private:
         x_table.remove(*answered);
     }
 
-    std::optional<Id> answered_id(const message& in) const {
+    std::optional<Id> id_in(const message& in) const {
 #if defined(__cpp_exceptions)
         try {
             return x_answered_id(in);
