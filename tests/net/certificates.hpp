@@ -72,19 +72,21 @@ public:
         });
     }
 
-    // A list of what this one, an authority, has revoked.
-    std::string revoking(const certificate& which) const {
+    // A list of what this one, an authority, has revoked; to be renewed by `until`, in seconds from now.
+    std::string revoking(std::initializer_list<const certificate*> which, long until = 3600) const {
         X509_CRL* const made = X509_CRL_new();
         X509_CRL_set_version(made, X509_CRL_VERSION_2);
         X509_CRL_set_issuer_name(made, X509_get_subject_name(get()));
-        ASN1_TIME* const now = X509_gmtime_adj(nullptr, -3600);
-        ASN1_TIME* const next = X509_gmtime_adj(nullptr, 3600);
+        ASN1_TIME* const now = X509_gmtime_adj(nullptr, -7200);
+        ASN1_TIME* const next = X509_gmtime_adj(nullptr, until);
         X509_CRL_set1_lastUpdate(made, now);
         X509_CRL_set1_nextUpdate(made, next);
-        X509_REVOKED* const revoked = X509_REVOKED_new();
-        X509_REVOKED_set_serialNumber(revoked, X509_get_serialNumber(which.get()));
-        X509_REVOKED_set_revocationDate(revoked, now);
-        X509_CRL_add0_revoked(made, revoked);
+        for (const certificate* const each : which) {
+            X509_REVOKED* const revoked = X509_REVOKED_new();
+            X509_REVOKED_set_serialNumber(revoked, X509_get_serialNumber(each->get()));
+            X509_REVOKED_set_revocationDate(revoked, now);
+            X509_CRL_add0_revoked(made, revoked);
+        }
         REQUIRE(X509_CRL_sign(made, x_key.get(), nullptr) > 0);
         const std::string text = printed([&](BIO* to) { PEM_write_bio_X509_CRL(to, made); });
         ASN1_TIME_free(now);

@@ -89,7 +89,9 @@ TEST_CASE("certificates of servers, and what is said of those that are not belie
     const certificate root({.name = "Root", .hosts = "", .authority = true});
     const certificate stranger({.name = "Stranger", .hosts = "", .authority = true});
     const certificate old_root({.name = "Old root", .hosts = "", .from = -9 * day, .to = -8 * day, .authority = true});
+    const certificate lazy({.name = "Lazy", .hosts = "", .authority = true}), by_lazy({.by = &lazy});
     const certificate middle({.name = "Middle", .hosts = "", .authority = true, .by = &root});
+    const certificate fallen({.name = "Fallen", .hosts = "", .authority = true, .by = &root}), by_fallen({.by = &fallen});
     const certificate no_authority({.name = "No authority", .by = &root});
     const certificate right({.by = &root}), below_middle({.by = &middle}), self, by_stranger({.by = &stranger}), by_old({.by = &old_root});
     const certificate expired({.from = -9 * day, .to = -8 * day, .by = &root}), early({.from = day, .to = 2 * day, .by = &root});
@@ -146,12 +148,18 @@ TEST_CASE("certificates of servers, and what is said of those that are not belie
             "checking the certificate of localhost: it is for no host at all: the certificate is for another host"},
         {"revoked", &taken_back, nullptr, "localhost", errc::certificate_revoked,
             "checking the certificate of localhost: it is on the list of those that \"Root\" has revoked: the certificate was revoked"},
+        {"by an authority that was revoked", &by_fallen, &fallen, "localhost", errc::certificate_revoked,
+            "checking the certificate of localhost: that of its issuer \"Fallen\" is on the list of those that \"Root\" has revoked: "
+            "the certificate was revoked"},
+        {"by an authority whose list of revoked ones is out of date", &by_lazy, nullptr, "localhost", errc::certificate_rejected,
+            "checking the certificate of localhost: CRL has expired: the certificate cannot be accepted"},
         {"for clients", &for_clients, nullptr, "localhost", errc::certificate_rejected,
             "checking the certificate of localhost: *purpose*"},
         {"names that would play with a terminal", &vicious, nullptr, "localhost", errc::certificate_wrong_host,
             "checking the certificate of localhost: it is for \"evil?[2J\": the certificate is for another host"},
     };
-    const std::string trusted = root.text() + old_root.text(), revoked = root.revoking(taken_back);
+    const std::string trusted = root.text() + old_root.text() + lazy.text();
+    const std::string revoked = root.revoking({&taken_back, &fallen}) + lazy.revoking({}, -3600);
     for (const auto& each : cases) {
         CAPTURE(std::string(each.name));
         const std::string chain = each.server->text() + (each.above ? each.above->text() : ""), key = each.server->key_text();
