@@ -15,7 +15,7 @@ from programs import EXAMPLES, PATIENCE, Server, main, skip
 
 TINYPROXY, MICROSOCKS, DANTE = (shutil.which(each) for each in ("tinyproxy", "microsocks", "danted"))
 if not (TINYPROXY or MICROSOCKS or DANTE):
-    skip("there is no proxy (Debian: tinyproxy, microsocks, dante-server)")
+    skip("there is no proxy (Debian: tinyproxy-bin, microsocks, dante-server)")
 
 
 def free_port():
