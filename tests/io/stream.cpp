@@ -25,6 +25,9 @@ TEST_CASE_TEMPLATE("stream: a writer is held back, and told when there is room",
 TEST_CASE_TEMPLATE("stream: megabytes both ways at once, exactly", Fixture, ALL_STREAM_FIXTURES) {
     tests::stream_contract::megabytes<Fixture>();
 }
+TEST_CASE_TEMPLATE("stream: bytes go to the memory of whoever is in the middle of something long", Fixture, ALL_STREAM_FIXTURES) {
+    tests::stream_contract::filled_first<Fixture>();
+}
 TEST_CASE_TEMPLATE("stream: the end comes after the bytes, and the other direction stays open", Fixture, ALL_STREAM_FIXTURES) {
     tests::stream_contract::ends<Fixture>();
 }

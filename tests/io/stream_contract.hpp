@@ -187,6 +187,56 @@ void megabytes() {
     CHECK(got_b == text);
 }
 
+// What comes in the middle of something long goes to the caller's memory first, or all of it is lent, and nothing twice.
+template <class Fixture>
+void filled_first() {
+    Fixture in;
+    auto [a, b] = in.pair();
+    std::vector<std::byte> memory(1000);
+    const auto next = [&](std::size_t room_bytes, status& outcome) {
+        mutable_bytes room(memory.data(), room_bytes);
+        io::lease behind;
+        outcome = b->fill_first(room, behind);
+        CHECK(room.data() == memory.data());
+        if (!behind.bytes.empty() && !room.empty()) CHECK(room.size() == room_bytes); // no gap
+        CHECK((outcome == status::ready) == (room.size() + behind.bytes.size() > 0));
+        std::string text(as_text(room));
+        text += as_text(behind.bytes);
+        b->release(std::move(behind));
+        return text;
+    };
+    status outcome;
+    CHECK(next(10, outcome).empty());
+    CHECK(outcome == status::blocked);
+    const std::string text = pattern(5000);
+    std::string got;
+    std::string_view unsent = text;
+    for (std::size_t room_bytes = 1; got.size() < text.size(); room_bytes = room_bytes * 7 % 1001) {
+        std::string more;
+        REQUIRE(in.until([&] {
+            unsent.remove_prefix(write_some(*a, unsent));
+            return !(more = next(room_bytes, outcome)).empty();
+        }));
+        got += more;
+    }
+    CHECK(got == text);
+    CHECK(next(10, outcome).empty());
+    CHECK(outcome == status::blocked);
+    REQUIRE(write_all(in, *a, "the end"));
+    a->shutdown_write();
+    got.clear();
+    CHECK(in.until([&] {
+        do
+            got += next(100, outcome);
+        while (outcome == status::ready);
+        return outcome == status::end;
+    }));
+    CHECK(got == "the end");
+    b->reset();
+    CHECK(next(10, outcome).empty());
+    CHECK(outcome == status::failed);
+}
+
 // The end comes after the bytes, and the other direction stays open.
 template <class Fixture>
 void ends() {

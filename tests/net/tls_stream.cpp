@@ -66,6 +66,9 @@ TEST_CASE_TEMPLATE("TLS: a writer is held back, and told when there is room", Fi
 TEST_CASE_TEMPLATE("TLS: megabytes both ways at once, exactly", Fixture, over_memory, over_tcp) {
     tests::stream_contract::megabytes<Fixture>();
 }
+TEST_CASE_TEMPLATE("TLS: bytes go to the memory of whoever is in the middle of something long", Fixture, over_memory, over_tcp) {
+    tests::stream_contract::filled_first<Fixture>();
+}
 TEST_CASE_TEMPLATE("TLS: the end comes after the bytes, and the other direction stays open", Fixture, over_memory, over_tcp) {
     tests::stream_contract::ends<Fixture>();
 }

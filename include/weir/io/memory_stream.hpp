@@ -69,6 +69,13 @@ public:
     }
 
     status fill(lease& into) noexcept override {
+        mutable_bytes none;
+        return memory_stream::fill_first(none, into);
+    }
+
+    status fill_first(mutable_bytes& room, lease& into) noexcept override {
+        const mutable_bytes whole = room;
+        room = room.first(0);
         if (!x_write_failed && fails(memory_operation::fill)) return status::failed;
         const time now = x_backend.now();
         pipe& in = incoming();
@@ -76,11 +83,15 @@ public:
         if (count > 0) {
             const std::size_t wish = x_backend.options().fill_bytes, most = wish < lease_bytes ? wish : lease_bytes;
             count = x_backend.portion(count < most ? count : most);
-            const block room = x_backend.blocks().take(lease_bytes);
-            std::memcpy(room.data, in.bytes.data(), count);
+            room = whole.first(count < whole.size() ? count : whole.size());
+            if (!room.empty()) std::memcpy(room.data(), in.bytes.data(), room.size());
+            if (const std::size_t behind = count - room.size()) {
+                const block lent = x_backend.blocks().take(lease_bytes);
+                std::memcpy(lent.data, in.bytes.data() + room.size(), behind);
+                into = {{lent.data, behind}, lent};
+            }
             in.bytes.consume(count);
             in.here -= count;
-            into = {{room.data, count}, room};
             if (peer() && peer()->x_wants_write) tell_peer(now);
             return status::ready;
         }

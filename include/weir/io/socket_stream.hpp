@@ -1,7 +1,7 @@
 // A stream over a connected socket whose readiness somebody watches.
 //
 // Receives into a buffer of the backend's hot pool, lent until it is released; into a larger one where the one before was
-// filled. A receive that gave less than it could
+// filled; or into the caller's memory, by the same call with a buffer behind it. A receive that gave less than it could
 // have means that the socket is drained: the next one is not tried before the socket is reported ready again.
 #pragma once
 
@@ -52,6 +52,21 @@ public:
         x_drained = !x_hangup;
         if (x_drained) [[likely]] x_readable = false;
         into = {{room, static_cast<std::size_t>(got)}, {room, most}};
+        return status::ready;
+    }
+
+    status fill_first(mutable_bytes& room, lease& into) noexcept override {
+        const mutable_bytes whole = room;
+        room = room.first(0);
+        if (!x_write_failed && (x_failure || !x_readable)) return fill(into);
+        const block behind = x_backend.blocks().take(readiness_backend::lease_bytes);
+        iovec parts[] = {{whole.data(), whole.size()}, {behind.data, behind.size}};
+        const ssize_t got = ::readv(number(), parts, 2);
+        const std::size_t came = got > 0 ? static_cast<std::size_t>(got) : 0;
+        if (came == 0) return nothing_came(behind, got, into);
+        room = whole.first(came < whole.size() ? came : whole.size());
+        lend(into, behind, came - room.size());
+        if (into.bytes.empty()) release(std::move(into));
         return status::ready;
     }
 

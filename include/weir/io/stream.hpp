@@ -63,6 +63,14 @@ public:
     // write has failed it still lends what had arrived before, and then gives `failed`.
     virtual status fill(lease& into) noexcept = 0;
 
+    // The same in the middle of something long: what has been received goes to the caller's memory first, `room`, of which
+    // the part that was filled is left, and only what does not fit there is lent. The lease may so be empty. A stream whose
+    // bytes lie elsewhere already lends them, and fills nothing.
+    virtual status fill_first(mutable_bytes& room, lease& into) noexcept {
+        room = room.first(0);
+        return fill(into);
+    }
+
     // Takes a lease back, and leaves an empty one. Giving back an empty lease does nothing.
     virtual void release(lease&& unused) noexcept = 0;
 

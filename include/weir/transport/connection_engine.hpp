@@ -52,7 +52,7 @@ protected:
                 break;
             case inbox::step::exhausted:
                 if (x_out.borrows()) settle();
-                if (!refill()) return stopped();
+                if (!(how == reading::whole ? refill_message() : refill())) return stopped();
                 continue;
             }
             if (stopped()) return true;
@@ -86,6 +86,21 @@ protected:
         x_inbox.filled();
         return true;
     }
+    // The same for a whole message, of which the long frame under way is received to where it will stand.
+    [[gnu::noinline]] bool refill_message() noexcept {
+        give_lease_back();
+        mutable_bytes room = x_inbox.room_in_message();
+        if (room.empty()) return refill();
+        if (!x_open && (x_phase >= phase::draining || x_broken || x_failed)) return false;
+        if (!may_receive()) return false;
+        io::lease& into = x_inbox.lease_to_fill();
+        const io::status came = x_stream->fill_first(room, into);
+        if (came != io::status::ready) return nothing_came(came);
+        x_bytes_in += room.size();
+        note_received(into);
+        x_inbox.filled(room);
+        return true;
+    }
     void give_lease_back() noexcept {
         if (x_inbox.has_lease()) x_inbox.give_lease_to(*x_stream);
     }
@@ -95,20 +110,25 @@ protected:
     // came; the end and failures are dealt with.
     [[gnu::noinline]] bool receive(io::lease& into) noexcept { return receive_now(into); }
     [[gnu::always_inline]] inline bool receive_now(io::lease& into) noexcept {
-        if (x_controls.is_paused()) [[unlikely]] x_controls.resume(x_scheduler.now(), x_options->control_frames_per_second);
-        if (x_listening) return false;
-        if (x_filled_turn == this_turn() && !exchanged(x_drained, false) && !x_stream->received_ahead()) {
-            retry_later();
-            return false;
-        }
+        if (!may_receive()) return false;
         const io::status came = x_stream->fill(into);
         if (came != io::status::ready) return nothing_came(came);
+        note_received(into);
+        return true;
+    }
+    [[gnu::always_inline]] inline bool may_receive() noexcept {
+        if (x_controls.is_paused()) [[unlikely]] x_controls.resume(x_scheduler.now(), x_options->control_frames_per_second);
+        if (x_listening) return false;
+        if (x_filled_turn != this_turn() || exchanged(x_drained, false) || x_stream->received_ahead()) return true;
+        retry_later();
+        return false;
+    }
+    [[gnu::always_inline]] inline void note_received(const io::lease& into) noexcept {
         x_listening = x_stream->drained() && !x_mute;
         x_drained = x_filled_turn != this_turn() && into.bytes.size() < into.backing.size;
         x_filled_turn = this_turn();
         x_keepalive.received(x_scheduler.now());
         x_bytes_in += into.bytes.size();
-        return true;
     }
     [[gnu::noinline]] bool nothing_came(io::status instead) noexcept {
         switch (instead) {

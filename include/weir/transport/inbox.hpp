@@ -94,6 +94,16 @@ public:
     io::lease& lease_to_fill() noexcept { return x_lease; }
     void filled() noexcept { x_rest = x_lease.bytes; }
 
+    // Where the next bytes of a long frame will stand, so that they can be received there, in front of the lease: none of what
+    // comes behind the frame. Empty where they go to the lease. They are to be filled and then parsed at once, by `advance`.
+    [[gnu::noinline]] mutable_bytes room_in_message() noexcept {
+        const std::uint64_t remaining = x_protocol.frame_remaining();
+        if (remaining < much || !x_gathering || x_discards || x_protocol.message_bits()) return {};
+        const std::size_t most = growth(x_assembly.size()), room = remaining < most ? static_cast<std::size_t>(remaining) : most;
+        return {x_assembly.prepare(room), room < received_at_once ? room : received_at_once};
+    }
+    void filled(mutable_bytes room) noexcept { x_rest = room.empty() ? x_lease.bytes : room; }
+
     // The lease, for giving it back, and the same unless a view may point into it.
     io::lease take_lease() noexcept {
         assert(x_rest.empty());
@@ -166,7 +176,8 @@ public:
 
 private:
     static constexpr std::size_t first_step = 4 * 1024;
-    static constexpr std::size_t much = 64 * 1024;
+    static constexpr std::size_t much = 32 * 1024;
+    static constexpr std::size_t received_at_once = 256 * 1024; // what a cache holds
     static constexpr std::size_t decompressed_piece_bytes = 16 * 1024;
 
     static bool lies_in(bytes_view which, bytes_view all) noexcept {
@@ -261,15 +272,22 @@ private:
         x_view_type = next.type;
         if (next.payload.empty()) return;
         const std::size_t size = next.payload.size();
-        // Grows with what has come, and not with what a header promises; by more when much has come.
-        const std::size_t held = x_assembly.size() > first_step ? x_assembly.size() : first_step;
-        const std::size_t growth = held < much ? held : 7 * held;
-        const std::size_t step_bytes = size > growth ? size : growth;
+        if (next.payload.data() == x_assembly.end() && x_assembly.has_room(size, buffer::no_bound)) { // `room_in_message`
+            x_assembly.commit(size);
+            x_rest = x_lease.bytes;
+            return;
+        }
+        const std::size_t most = size + growth(x_assembly.size() + size);
         const std::uint64_t wanted = size + next.frame_remaining;
-        std::byte* to = x_assembly.prepare(wanted < step_bytes ? static_cast<std::size_t>(wanted) : step_bytes);
+        std::byte* to = x_assembly.prepare(wanted < most ? static_cast<std::size_t>(wanted) : most);
         assert(to && "this buffer has no bound of its own");
         std::memcpy(to, next.payload.data(), size);
         x_assembly.commit(size);
+    }
+    // How much room is made for more: it grows with what has come, and not with what a header promises; by more when
+    // much has come.
+    static constexpr std::size_t growth(std::size_t came) noexcept {
+        return came < first_step ? first_step - came : came < much ? came : 7 * came;
     }
     void begin_gathering(bool first) noexcept {
         if (!exchanged(x_gathering, true)) x_gathered_first = first;
