@@ -8718,6 +8718,14 @@ public:
     // write has failed it still lends what had arrived before, and then gives `failed`.
     virtual status fill(lease& into) noexcept = 0;
 
+    // The same in the middle of something long: what has been received goes to the caller's memory first, `room`, of which
+    // the part that was filled is left, and only what does not fit there is lent. The lease may so be empty. A stream whose
+    // bytes lie elsewhere already lends them, and fills nothing.
+    virtual status fill_first(mutable_bytes& room, lease& into) noexcept {
+        room = room.first(0);
+        return fill(into);
+    }
+
     // Takes a lease back, and leaves an empty one. Giving back an empty lease does nothing.
     virtual void release(lease&& unused) noexcept = 0;
 
@@ -9110,7 +9118,7 @@ public:
 // A stream over a connected socket whose readiness somebody watches.
 //
 // Receives into a buffer of the backend's hot pool, lent until it is released; into a larger one where the one before was
-// filled. A receive that gave less than it could
+// filled; or into the caller's memory, by the same call with a buffer behind it. A receive that gave less than it could
 // have means that the socket is drained: the next one is not tried before the socket is reported ready again.
 
 namespace weir::inline v0::io {
@@ -9151,6 +9159,21 @@ public:
         x_drained = !x_hangup;
         if (x_drained) [[likely]] x_readable = false;
         into = {{room, static_cast<std::size_t>(got)}, {room, most}};
+        return status::ready;
+    }
+
+    status fill_first(mutable_bytes& room, lease& into) noexcept override {
+        const mutable_bytes whole = room;
+        room = room.first(0);
+        if (!x_write_failed && (x_failure || !x_readable)) return fill(into);
+        const block behind = x_backend.blocks().take(readiness_backend::lease_bytes);
+        iovec parts[] = {{whole.data(), whole.size()}, {behind.data, behind.size}};
+        const ssize_t got = ::readv(number(), parts, 2);
+        const std::size_t came = got > 0 ? static_cast<std::size_t>(got) : 0;
+        if (came == 0) return nothing_came(behind, got, into);
+        room = whole.first(came < whole.size() ? came : whole.size());
+        lend(into, behind, came - room.size());
+        if (into.bytes.empty()) release(std::move(into));
         return status::ready;
     }
 
@@ -13522,6 +13545,16 @@ public:
     io::lease& lease_to_fill() noexcept { return x_lease; }
     void filled() noexcept { x_rest = x_lease.bytes; }
 
+    // Where the next bytes of a long frame will stand, so that they can be received there, in front of the lease: none of what
+    // comes behind the frame. Empty where they go to the lease. They are to be filled and then parsed at once, by `advance`.
+    [[gnu::noinline]] mutable_bytes room_in_message() noexcept {
+        const std::uint64_t remaining = x_protocol.frame_remaining();
+        if (remaining < much || !x_gathering || x_discards || x_protocol.message_bits()) return {};
+        const std::size_t most = growth(x_assembly.size()), room = remaining < most ? static_cast<std::size_t>(remaining) : most;
+        return {x_assembly.prepare(room), room < received_at_once ? room : received_at_once};
+    }
+    void filled(mutable_bytes room) noexcept { x_rest = room.empty() ? x_lease.bytes : room; }
+
     // The lease, for giving it back, and the same unless a view may point into it.
     io::lease take_lease() noexcept {
         assert(x_rest.empty());
@@ -13594,7 +13627,8 @@ public:
 
 private:
     static constexpr std::size_t first_step = 4 * 1024;
-    static constexpr std::size_t much = 64 * 1024;
+    static constexpr std::size_t much = 32 * 1024;
+    static constexpr std::size_t received_at_once = 256 * 1024; // what a cache holds
     static constexpr std::size_t decompressed_piece_bytes = 16 * 1024;
 
     static bool lies_in(bytes_view which, bytes_view all) noexcept {
@@ -13689,15 +13723,22 @@ private:
         x_view_type = next.type;
         if (next.payload.empty()) return;
         const std::size_t size = next.payload.size();
-        // Grows with what has come, and not with what a header promises; by more when much has come.
-        const std::size_t held = x_assembly.size() > first_step ? x_assembly.size() : first_step;
-        const std::size_t growth = held < much ? held : 7 * held;
-        const std::size_t step_bytes = size > growth ? size : growth;
+        if (next.payload.data() == x_assembly.end() && x_assembly.has_room(size, buffer::no_bound)) { // `room_in_message`
+            x_assembly.commit(size);
+            x_rest = x_lease.bytes;
+            return;
+        }
+        const std::size_t most = size + growth(x_assembly.size() + size);
         const std::uint64_t wanted = size + next.frame_remaining;
-        std::byte* to = x_assembly.prepare(wanted < step_bytes ? static_cast<std::size_t>(wanted) : step_bytes);
+        std::byte* to = x_assembly.prepare(wanted < most ? static_cast<std::size_t>(wanted) : most);
         assert(to && "this buffer has no bound of its own");
         std::memcpy(to, next.payload.data(), size);
         x_assembly.commit(size);
+    }
+    // How much room is made for more: it grows with what has come, and not with what a header promises; by more when
+    // much has come.
+    static constexpr std::size_t growth(std::size_t came) noexcept {
+        return came < first_step ? first_step - came : came < much ? came : 7 * came;
     }
     void begin_gathering(bool first) noexcept {
         if (!exchanged(x_gathering, true)) x_gathered_first = first;
@@ -14960,7 +15001,7 @@ protected:
                 break;
             case inbox::step::exhausted:
                 if (x_out.borrows()) settle();
-                if (!refill()) return stopped();
+                if (!(how == reading::whole ? refill_message() : refill())) return stopped();
                 continue;
             }
             if (stopped()) return true;
@@ -14994,6 +15035,21 @@ protected:
         x_inbox.filled();
         return true;
     }
+    // The same for a whole message, of which the long frame under way is received to where it will stand.
+    [[gnu::noinline]] bool refill_message() noexcept {
+        give_lease_back();
+        mutable_bytes room = x_inbox.room_in_message();
+        if (room.empty()) return refill();
+        if (!x_open && (x_phase >= phase::draining || x_broken || x_failed)) return false;
+        if (!may_receive()) return false;
+        io::lease& into = x_inbox.lease_to_fill();
+        const io::status came = x_stream->fill_first(room, into);
+        if (came != io::status::ready) return nothing_came(came);
+        x_bytes_in += room.size();
+        note_received(into);
+        x_inbox.filled(room);
+        return true;
+    }
     void give_lease_back() noexcept {
         if (x_inbox.has_lease()) x_inbox.give_lease_to(*x_stream);
     }
@@ -15003,20 +15059,25 @@ protected:
     // came; the end and failures are dealt with.
     [[gnu::noinline]] bool receive(io::lease& into) noexcept { return receive_now(into); }
     [[gnu::always_inline]] inline bool receive_now(io::lease& into) noexcept {
-        if (x_controls.is_paused()) [[unlikely]] x_controls.resume(x_scheduler.now(), x_options->control_frames_per_second);
-        if (x_listening) return false;
-        if (x_filled_turn == this_turn() && !exchanged(x_drained, false) && !x_stream->received_ahead()) {
-            retry_later();
-            return false;
-        }
+        if (!may_receive()) return false;
         const io::status came = x_stream->fill(into);
         if (came != io::status::ready) return nothing_came(came);
+        note_received(into);
+        return true;
+    }
+    [[gnu::always_inline]] inline bool may_receive() noexcept {
+        if (x_controls.is_paused()) [[unlikely]] x_controls.resume(x_scheduler.now(), x_options->control_frames_per_second);
+        if (x_listening) return false;
+        if (x_filled_turn != this_turn() || exchanged(x_drained, false) || x_stream->received_ahead()) return true;
+        retry_later();
+        return false;
+    }
+    [[gnu::always_inline]] inline void note_received(const io::lease& into) noexcept {
         x_listening = x_stream->drained() && !x_mute;
         x_drained = x_filled_turn != this_turn() && into.bytes.size() < into.backing.size;
         x_filled_turn = this_turn();
         x_keepalive.received(x_scheduler.now());
         x_bytes_in += into.bytes.size();
-        return true;
     }
     [[gnu::noinline]] bool nothing_came(io::status instead) noexcept {
         switch (instead) {
@@ -22326,6 +22387,13 @@ public:
     }
 
     status fill(lease& into) noexcept override {
+        mutable_bytes none;
+        return memory_stream::fill_first(none, into);
+    }
+
+    status fill_first(mutable_bytes& room, lease& into) noexcept override {
+        const mutable_bytes whole = room;
+        room = room.first(0);
         if (!x_write_failed && fails(memory_operation::fill)) return status::failed;
         const time now = x_backend.now();
         pipe& in = incoming();
@@ -22333,11 +22401,15 @@ public:
         if (count > 0) {
             const std::size_t wish = x_backend.options().fill_bytes, most = wish < lease_bytes ? wish : lease_bytes;
             count = x_backend.portion(count < most ? count : most);
-            const block room = x_backend.blocks().take(lease_bytes);
-            std::memcpy(room.data, in.bytes.data(), count);
+            room = whole.first(count < whole.size() ? count : whole.size());
+            if (!room.empty()) std::memcpy(room.data(), in.bytes.data(), room.size());
+            if (const std::size_t behind = count - room.size()) {
+                const block lent = x_backend.blocks().take(lease_bytes);
+                std::memcpy(lent.data, in.bytes.data() + room.size(), behind);
+                into = {{lent.data, behind}, lent};
+            }
             in.bytes.consume(count);
             in.here -= count;
-            into = {{room.data, count}, room};
             if (peer() && peer()->x_wants_write) tell_peer(now);
             return status::ready;
         }
