@@ -2,6 +2,7 @@
 """examples/ws.cpp: in pipes, at a pseudo-terminal, as a server, pinging and loading; its exit codes; and against python-websockets."""
 import asyncio
 import contextlib
+import http
 import os
 import pty
 import re
@@ -9,6 +10,7 @@ import select
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import tempfile
 import threading
@@ -74,7 +76,22 @@ class Typed:
         return os.waitstatus_to_exitcode(os.waitpid(self.process, 0)[1])
 
 
-class Echoed(unittest.TestCase):
+class ToolTest(unittest.TestCase):
+    def check(self, done, out, code=0):
+        self.assertEqual((done.stdout, done.returncode), (out, code), done.stderr)
+
+    def serve(self, handler, *arguments, **how):
+        """Runs the tool, or a function, against a server of python-websockets."""
+        async def whole():
+            async with websockets.serve(handler, "127.0.0.1", 0, **how) as server:
+                url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+                if callable(arguments[0]):
+                    return await asyncio.to_thread(arguments[0], url)
+                return await asyncio.to_thread(run, *arguments, url)
+        return asyncio.run(asyncio.wait_for(whole(), PATIENCE))
+
+
+class Echoed(ToolTest):
     """Against an echo server of its own."""
 
     @classmethod
@@ -86,19 +103,17 @@ class Echoed(unittest.TestCase):
     def tearDownClass(cls):
         assert cls.server.end()[0] == 0
 
-    def check(self, done, out, code=0):
-        self.assertEqual((done.stdout, done.returncode), (out, code), done.stderr)
-
     def test_lines(self):
-        for said in (b"one\ntwo\n\nlast\n", b"", "ünï\n".encode(), b"x" * 300_000 + b"\n"):
-            self.check(run("-W", "0.2", self.url, said=said), said)
+        for said in (b"one\ntwo\n\nlast\n", "ünï\n".encode(), b"x" * 300_000 + b"\n"):
+            self.check(run("-c", said.count(b"\n"), self.url, said=said), said)
+        self.check(run("-W", "0.1", self.url, said=b""), b"")
         self.check(run("-c", 2, self.url, said=b"one\nno end"), b"one\nno end\n")
         self.check(run("-0", "-c", 2, self.url, said=b"a\nb\0c\0"), b"a\nb\0c\0")
 
     def test_whole_and_binary(self):
         data = os.urandom(20_000_000)
-        for arguments in (["-b"], ["-w", "-b"]):
-            self.check(run("-W", "0.3", *arguments, self.url, said=data), data)
+        self.check(run("-b", "-W", 3, self.url, said=data), data) # as many messages as the pipe had it in pieces
+        self.check(run("-b", "-w", "-c", 1, self.url, said=data), data)
         text = b"line\n" * 100_000
         self.check(run("-w", "-c", 1, self.url, said=text), text)
         with tempfile.NamedTemporaryFile() as file:
@@ -109,7 +124,7 @@ class Echoed(unittest.TestCase):
     def test_slow_reader(self):
         """Back-pressure both ways: nothing is lost when stdout is not read for long."""
         data = os.urandom(8_000_000)
-        with subprocess.Popen([WS, "-b", "-W", "0.3", self.url], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as tool:
+        with subprocess.Popen([WS, "-b", "-W", "3", self.url], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as tool:
             def feed():
                 tool.stdin.write(data)
                 tool.stdin.close()
@@ -203,18 +218,63 @@ class Echoed(unittest.TestCase):
         tool.type("\x04")
         self.assertEqual(tool.end(), 0)
 
+    def test_unix_sockets(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = f"{folder}/socket"
+            server = Server(WS, "--listen", f"unix:{path}", "--echo")
+            self.assertEqual(server.where, f"unix:{path}")
+            for arguments in (["--unix", path, "ws://localhost/x"], [f"ws+unix:{path}:/x"]):
+                self.check(run("-c", 1, *arguments, said=b"hi\n"), b"hi\n")
+            self.assertEqual(server.end()[0], 0)
 
-class AgainstOthers(unittest.TestCase):
-    def serve(self, handler, *arguments, **how):
-        """Runs the tool, or a function, against a server of python-websockets."""
+    def test_redirects(self):
+        async def nobody(ws):
+            await ws.wait_closed()
+
+        async def redirect(*_):
+            return http.HTTPStatus.FOUND, {"Location": self.url}, b""
+
+        def follow(url):
+            refused = run("-c", 1, url, said=b"hi\n")
+            self.assertEqual(refused.returncode, 1)
+            self.assertIn(f"the server answered 302 Found, Location: {self.url}", refused.stderr.decode())
+            return run("-c", 1, "--redirects", 1, url, said=b"hi\n")
+        self.check(self.serve(nobody, follow, process_request=redirect), b"hi\n")
+
+    def test_proxy(self):
+        """A proxy that serves two tunnels; the tool is told of it by an option, and by the environment."""
+        if b"proxies" not in run("--version").stdout:
+            self.skipTest("built without proxies")
+        asked = []
+
+        async def pump(source, to):
+            while part := await source.read(65536):
+                to.write(part)
+            to.close()
+
+        async def tunnel(reader, writer):
+            head = await reader.readuntil(b"\r\n\r\n")
+            asked.append(head.split()[1].decode())
+            host, port = asked[-1].rsplit(":", 1)
+            reader_there, writer_there = await asyncio.open_connection(host, port)
+            writer.write(b"HTTP/1.1 200 Go on\r\n\r\n")
+            await asyncio.gather(pump(reader, writer_there), pump(reader_there, writer))
+
         async def whole():
-            async with websockets.serve(handler, "127.0.0.1", 0, **how) as server:
-                url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
-                if callable(arguments[0]):
-                    return await asyncio.to_thread(arguments[0], url)
-                return await asyncio.to_thread(run, *arguments, url)
-        return asyncio.run(asyncio.wait_for(whole(), PATIENCE))
+            async with await asyncio.start_server(tunnel, "127.0.0.1", 0) as proxy:
+                url = f"http://127.0.0.1:{proxy.sockets[0].getsockname()[1]}"
+                for option, environment in ((url, {}), ("env", {"http_proxy": url, "no_proxy": ""})):
+                    done = await asyncio.to_thread(run, "-c", 1, "--proxy", option, self.url, said=b"hi\n",
+                                                   env={**os.environ, **environment})
+                    self.check(done, b"hi\n")
+        asyncio.run(asyncio.wait_for(whole(), PATIENCE))
+        self.assertEqual(asked, [self.url.split("/")[2]] * 2)
+        done = run("--proxy", "socks5://127.0.0.1:1", self.url)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(b"reaching the proxy socks5://127.0.0.1:1: ", done.stderr)
 
+
+class AgainstOthers(ToolTest):
     def test_closed_by_the_server(self):
         for sent, code in ((1000, 0), (1001, 0), (1011, 4), (4001, 4)):
             async def handler(ws, sent=sent):
@@ -304,6 +364,18 @@ class AgainstOthers(unittest.TestCase):
             self.assertIn(b"--insecure", done.stderr)
             self.assertIn(b"> GET / HTTP/1.1", done.stderr)
             self.assertEqual(server.end()[0], 0)
+
+            async def handler(ws):
+                await ws.send(str(ws.transport.get_extra_info("peercert")["subject"]))
+            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=chain)
+            context.verify_mode = ssl.CERT_REQUIRED
+            context.load_cert_chain(chain, key)
+
+            def show(url):
+                url = url.replace("ws:", "wss:")
+                self.assertEqual(run("-r", "-c", 1, "--cacert", chain, url).returncode, 1)
+                return run("-r", "-c", 1, "--cacert", chain, "--cert", chain, "--key", key, url)
+            self.assertIn(b"'localhost'", self.serve(handler, show, ssl=context).stdout)
 
 
 main()
