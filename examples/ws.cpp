@@ -281,21 +281,26 @@ int unknown_option(std::string_view name) {
     return misuse(text);
 }
 
-int show_version() {
-    std::printf("ws of weir %s, with", weir::version);
 #if defined(WEIR_WITH_OPENSSL)
-    std::printf(" TLS");
+constexpr bool has_tls = true;
+#else
+constexpr bool has_tls = false;
 #endif
 #if defined(WEIR_WITH_ZLIB)
-    std::printf(" compression");
+constexpr bool has_compression = true;
+#else
+constexpr bool has_compression = false;
 #endif
 #if defined(WEIR_WITH_PROXY)
-    std::printf(" proxies");
+constexpr bool has_proxies = true;
+#else
+constexpr bool has_proxies = false;
 #endif
-#if !defined(WEIR_WITH_OPENSSL) && !defined(WEIR_WITH_ZLIB) && !defined(WEIR_WITH_PROXY)
-    std::printf("out TLS, compression and proxies");
-#endif
-    std::printf("\n");
+
+int show_version() {
+    const auto with = [](bool has) { return has ? "with" : "without"; };
+    std::printf("ws of weir %s, %s TLS, %s compression, %s proxies\n", weir::version, with(has_tls), with(has_compression),
+                with(has_proxies));
     return in_order;
 }
 
@@ -305,25 +310,19 @@ bool is_number(std::string_view text) {
 }
 
 // What is asked for and was not compiled in; empty if there is nothing.
-std::string what_lacks([[maybe_unused]] const settings& of) {
+std::string what_lacks(const settings& of) {
     std::string lacking;
-    [[maybe_unused]] const auto lacks = [&](std::string_view what, const char* flags) {
-        lacking = std::string(what) + ": this ws was built without it; build it with " + flags;
+    const auto need = [&](bool has, bool asked, const std::string& what, const char* flags) {
+        if (!has && asked) lacking = what + ": this ws was built without it; build it with " + flags;
     };
-#if !defined(WEIR_WITH_OPENSSL)
-    constexpr const char* openssl = "-DWEIR_WITH_OPENSSL -lssl -lcrypto";
-    if (of.url.starts_with("wss:")) lacks("TLS, for " + of.url, openssl);
-    if (of.proxy.starts_with("https:")) lacks("TLS, for the proxy", openssl);
-    if (of.insecure) lacks("TLS, for --insecure", openssl);
-    if (!of.authorities.empty()) lacks("TLS, for --cacert", openssl);
-    if (!of.certificate.empty() || !of.key.empty()) lacks("TLS, for --cert and --key", openssl);
-#endif
-#if !defined(WEIR_WITH_ZLIB)
-    if (of.compress) lacks("compression, for --compress", "-DWEIR_WITH_ZLIB -lz");
-#endif
-#if !defined(WEIR_WITH_PROXY)
-    if (!of.proxy.empty()) lacks("the way through proxies, for --proxy", "-DWEIR_WITH_PROXY");
-#endif
+    const char* const openssl = "-DWEIR_WITH_OPENSSL -lssl -lcrypto";
+    need(has_tls, of.url.starts_with("wss:"), "TLS, for " + of.url, openssl);
+    need(has_tls, of.proxy.starts_with("https:"), "TLS, for the proxy", openssl);
+    need(has_tls, of.insecure, "TLS, for --insecure", openssl);
+    need(has_tls, !of.authorities.empty(), "TLS, for --cacert", openssl);
+    need(has_tls, !of.certificate.empty() || !of.key.empty(), "TLS, for --cert and --key", openssl);
+    need(has_compression, of.compress, "compression, for --compress", "-DWEIR_WITH_ZLIB -lz");
+    need(has_proxies, !of.proxy.empty(), "the way through proxies, for --proxy", "-DWEIR_WITH_PROXY");
     return lacking;
 }
 

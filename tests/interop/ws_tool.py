@@ -243,7 +243,7 @@ class Echoed(ToolTest):
 
     def test_proxy(self):
         """A proxy that serves two tunnels; the tool is told of it by an option, and by the environment."""
-        if b"proxies" not in run("--version").stdout:
+        if b"without proxies" in run("--version").stdout:
             self.skipTest("built without proxies")
         asked = []
 
@@ -288,8 +288,7 @@ class AgainstOthers(ToolTest):
         async def handler(ws):
             async for message in ws:
                 await ws.send(message * 1000)
-        done = run("--version")
-        if b"compression" not in done.stdout or b"without" in done.stdout:
+        if b"without compression" in run("--version").stdout:
             self.skipTest("built without zlib")
 
         def ask(url):
@@ -343,7 +342,7 @@ class AgainstOthers(ToolTest):
             self.assertTrue(into.read() == data)
 
     def test_tls(self):
-        if b"TLS" not in run("--version").stdout or b"without TLS" in run("--version").stdout or not shutil.which("openssl"):
+        if b"without TLS" in run("--version").stdout or not shutil.which("openssl"):
             done = run("wss://localhost:1/")
             self.assertEqual(done.returncode, 2)
             self.assertIn(b"WEIR_WITH_OPENSSL", done.stderr)
