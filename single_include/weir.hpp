@@ -10576,7 +10576,7 @@ inline sleep_awaiter sleep(std::chrono::nanoseconds duration) noexcept { return 
 // A client or a server that is given one asks it for a stream over each that it has connected or accepted, over TLS where that is
 // spoken, and before the first byte of HTTP. What it gives is spoken over from then on. It has to live as long as what it
 // has made, unless it says otherwise. Called on the loop's thread. What such a stream owes is written in io/stream.hpp: it hands
-// on what the one below tells, `failure()`, `drained()` and `received_ahead()` included.
+// on what the one below tells, `failure()`, `drained()`, `received_ahead()` and `security()` included.
 
 namespace weir::inline v0::io {
 

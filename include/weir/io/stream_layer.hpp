@@ -3,7 +3,7 @@
 // A client or a server that is given one asks it for a stream over each that it has connected or accepted, over TLS where that is
 // spoken, and before the first byte of HTTP. What it gives is spoken over from then on. It has to live as long as what it
 // has made, unless it says otherwise. Called on the loop's thread. What such a stream owes is written in io/stream.hpp: it hands
-// on what the one below tells, `failure()`, `drained()` and `received_ahead()` included.
+// on what the one below tells, `failure()`, `drained()`, `received_ahead()` and `security()` included.
 #pragma once
 
 #include <weir/core/owned.hpp>
