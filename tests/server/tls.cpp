@@ -158,6 +158,71 @@ TEST_CASE("a client of a server without TLS, one that says nothing, and one that
     loop.run(silent());
 }
 
+namespace {
+
+// Takes one client after the other and, once each has said hello, says what it has to say at that pace, and goes as told.
+struct bad_server {
+    const char* name;
+    std::string text;
+    std::chrono::nanoseconds between; // bytes
+    enum { stays, ends, resets } then;
+    const char* says;
+};
+
+task<> act(net::listener& listener, const bad_server& which) {
+    auto stream = co_await listener.accept();
+    if (!stream) co_return;
+    raw_peer peer(std::move(*stream));
+    (void)co_await peer.read_to("\x16"); // how a record of the handshake begins
+    for (const char byte : which.text) {
+        const bool sent = co_await peer.send(std::string(1, byte));
+        if (!sent) co_return;
+        const auto slept = co_await weir::sleep(which.between);
+        if (!slept) co_return;
+    }
+    if (which.then == bad_server::resets) peer.stream().reset();
+    if (which.then != bad_server::stays) co_return;
+    (void)co_await peer.read_all();
+}
+
+} // namespace
+
+TEST_CASE("servers that let the TLS handshake come to nothing, each within its time") {
+    const std::string hello = std::string("\x16\x03\x03\x00\x7a\x02\x00\x00\x76\x03\x03", 11) + std::string(100, 'x');
+    const bad_server cases[] = {
+        {"says nothing", "", 0ns, bad_server::stays, "timed out"},
+        {"trickles a byte a second", hello, 1s, bad_server::stays, "timed out"},
+        {"stops in the middle", hello, 1ms, bad_server::stays, "timed out"},
+        {"ends at once", "", 0ns, bad_server::ends, "in the handshake: the peer ended the connection"},
+        {"ends in the middle", hello, 1ms, bad_server::ends, "in the handshake: the peer ended the connection"},
+        {"resets at once", "", 0ns, bad_server::resets, "Connection reset by peer"},
+        {"resets in the middle", hello, 1ms, bad_server::resets, "Connection reset by peer"},
+        {"speaks SSH", "SSH-2.0-OpenSSH_9.2\r\n", 0ns, bad_server::stays, "wrong version number: the peer does not speak TLS here"},
+        {"refuses", std::string("\x15\x03\x03\x00\x02\x02\x28", 7), 0ns, bad_server::stays,
+            "the peer says \"handshake failure\": refused by the peer"},
+    };
+    tls_client client(credentials::common().trusting());
+    for (const bad_server& each : cases) {
+        CAPTURE(std::string(each.name));
+        tests::memory_loop loop;
+        auto work = [&]() -> task<> {
+            auto listener = net::listen("127.0.0.1", 0);
+            REQUIRE(listener);
+            scope all;
+            all.spawn(act(*listener, each));
+            const std::string url = secure_url(listener->local_endpoint(), "wss", "/");
+            const auto began = loop_time();
+            const auto ws = co_await weir::connect(url, {.timeout = 5s, .tls = &client});
+            CHECK(ws.error().message() == "opening " + url + ": TLS with localhost: " + each.says);
+            CHECK(loop_time() - began <= 5s);
+            all.cancel();
+            co_await all.join();
+        };
+        loop.run(work());
+        CHECK(loop.blocks().lent() == 0);
+    }
+}
+
 TEST_CASE("a client that says nothing, or trickles, has the time of a head in all") {
     tls_server tls(credentials::common().serving());
     server of;
