@@ -13545,11 +13545,15 @@ public:
     io::lease& lease_to_fill() noexcept { return x_lease; }
     void filled() noexcept { x_rest = x_lease.bytes; }
 
+    // Whether much of a frame is still to come.
+    bool is_in_long_frame() const noexcept { return x_protocol.frame_remaining() >= much; }
+
     // Where the next bytes of a long frame will stand, so that they can be received there, in front of the lease: none of what
     // comes behind the frame. Empty where they go to the lease. They are to be filled and then parsed at once, by `advance`.
     [[gnu::noinline]] mutable_bytes room_in_message() noexcept {
+        assert(is_in_long_frame());
+        if (!x_gathering || x_discards || x_protocol.message_bits()) return {};
         const std::uint64_t remaining = x_protocol.frame_remaining();
-        if (remaining < much || !x_gathering || x_discards || x_protocol.message_bits()) return {};
         const std::size_t most = growth(x_assembly.size()), room = remaining < most ? static_cast<std::size_t>(remaining) : most;
         return {x_assembly.prepare(room), room < received_at_once ? room : received_at_once};
     }
@@ -15001,7 +15005,7 @@ protected:
                 break;
             case inbox::step::exhausted:
                 if (x_out.borrows()) settle();
-                if (!(how == reading::whole ? refill_message() : refill())) return stopped();
+                if (!(how == reading::whole && x_inbox.is_in_long_frame() ? refill_message() : refill())) return stopped();
                 continue;
             }
             if (stopped()) return true;

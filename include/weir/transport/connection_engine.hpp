@@ -52,7 +52,7 @@ protected:
                 break;
             case inbox::step::exhausted:
                 if (x_out.borrows()) settle();
-                if (!(how == reading::whole ? refill_message() : refill())) return stopped();
+                if (!(how == reading::whole && x_inbox.is_in_long_frame() ? refill_message() : refill())) return stopped();
                 continue;
             }
             if (stopped()) return true;
