@@ -4,6 +4,7 @@
 
 #include <weir/client/open.hpp>
 #include <weir/server/channel.hpp>
+#include <weir/transport/requests.hpp>
 
 namespace {
 
@@ -87,6 +88,28 @@ void converse(const open_options& options, int count, std::chrono::nanoseconds p
     check_all(at_client, "down", static_cast<std::size_t>(count));
     CHECK(end.cause == close_cause::peer);
     CHECK(end.code == ws::close_code::normal);
+}
+
+// "a7 up" answers "q7 up".
+std::optional<int> answered_id(const message& any) {
+    if (!any.text().starts_with('a')) return std::nullopt;
+    return std::atoi(std::string(any.text().substr(1)).c_str());
+}
+template <class Channel>
+task<> answer_all(Channel& to, requests<int, Channel>& calls) {
+    for (;;) {
+        auto asked = co_await calls.read();
+        if (!asked) co_return;
+        to.send("a" + std::string(asked->text().substr(1)));
+    }
+}
+template <class Channel>
+task<> ask_all(requests<int, Channel>& calls, std::string what, texts& into) {
+    for (int id = 1; id <= 10; ++id) {
+        const std::string text = "q" + std::to_string(id) + " " + what;
+        auto got = co_await calls.ask(id, text).within(60s);
+        into.push_back(got ? got->data : got.error().message());
+    }
 }
 
 } // namespace
@@ -443,4 +466,45 @@ TEST_CASE("client channel: what a WebSocket has swallowed goes out again by poll
         check_all(got, "up", 3);
         CHECK(chat->transport() == transport_kind::polling);
     });
+}
+
+TEST_CASE("client channel: both sides ask and answer over it, with the same ids, on each transport") {
+    for (const transport_kind kind : kinds) {
+        CAPTURE(to_text(kind));
+        server of;
+        texts at_server, at_client;
+        errc end{};
+        of.channel("/chat", [&](channel& client) -> task<> {
+            requests calls(client, answered_id);
+            scope work;
+            work.spawn(answer_all<channel>, std::ref(client), std::ref(calls));
+            co_await ask_all(calls, "down", at_server);
+            auto last = co_await calls.ask(99, "unanswered");
+            end = static_cast<errc>(last.error().code().value());
+            co_await work.join();
+        });
+        in_memory(of, [&](net::endpoint at) -> task<> {
+            auto chat = co_await weir::open(http_url(at), {.transports = {&kind, 1}, .interval = 10ms});
+            REQUIRE_MESSAGE(chat, chat.error().message());
+            requests calls(*chat, answered_id);
+            static_assert(std::is_same_v<decltype(calls), requests<int, client_channel>>);
+            scope work;
+            work.spawn(answer_all<client_channel>, std::ref(*chat), std::ref(calls));
+            co_await ask_all(calls, "up", at_client);
+            while (at_server.size() < 10) (void)co_await weir::sleep(10ms);
+            co_await chat->close();
+            co_await work.join();
+            auto refused = co_await calls.ask(1, "q1 too late");
+            CHECK(refused.error() == errc::closed);
+            CHECK(calls.in_flight() == 0);
+        });
+        CHECK(end == errc::closed);
+        REQUIRE(at_server.size() == 10);
+        REQUIRE(at_client.size() == 10);
+        for (int id = 1; id <= 10; ++id) {
+            const std::size_t index = static_cast<std::size_t>(id - 1);
+            CHECK(at_server[index] == "a" + std::to_string(id) + " down");
+            CHECK(at_client[index] == "a" + std::to_string(id) + " up");
+        }
+    }
 }

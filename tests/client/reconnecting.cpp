@@ -105,7 +105,11 @@ TEST_CASE("reconnecting: what makes no sense is over at once, and says what it i
     auto all = [&]() -> task<> {
         for (const auto& each : cases) {
             CAPTURE(std::string(each.url));
-            reconnecting feed(each.url, each.options);
+            reconnecting_options how = each.options;
+            how.outbox_bytes = 1000;
+            reconnecting feed(each.url, how);
+            const auto early = co_await feed.send("x");
+            CHECK(early.error() == errc::closed);
             for (int i = 0; i < 2; ++i) {
                 auto ws = co_await feed.next();
                 REQUIRE(!ws);
@@ -426,10 +430,10 @@ TEST_CASE("reconnecting: the program decides, knowing what went wrong") {
         reconnecting* stops = nullptr;
         static bool decide(void* self, const setback& of) {
             judge& me = *static_cast<judge*>(self);
+            if (me.stops) me.stops->stop(); // which is no reason for what it is asked about to change
             me.heard.push_back(of.why.code().message() + " " + std::to_string(http::to_number(of.answer.head.status)) +
                                (of.end ? " " + std::to_string(static_cast<unsigned>(of.end->code)) : "") + " " +
                                std::to_string(of.failures) + (of.worthwhile ? " worthwhile" : ""));
-            if (me.stops) me.stops->stop();
             return me.verdict;
         }
     };
@@ -556,6 +560,7 @@ TEST_CASE("reconnecting: stop, wherever it is") {
                 const nanoseconds began = now();
                 feed.stop(grace);
                 feed.stop(grace); // once more is no harm
+                feed.stop(1h);    // nor does it make it longer
                 co_await work.join();
                 CHECK(now() - began <= (where == reading ? grace : 0s) + 2ms);
                 CHECK(feed.is_over());
@@ -686,6 +691,58 @@ TEST_CASE("reconnecting: what was sent meanwhile goes out first, in order; by de
             CHECK(got[1] == texts{"hello again"});
         }
     }
+}
+
+TEST_CASE("reconnecting: what is sent by who hears that it is connected goes behind what waited for that") {
+    server of;
+    texts got;
+    of.websocket("/echo", [&](websocket& ws) -> task<> {
+        while (auto message = co_await ws.read()) got.emplace_back(message->text());
+    });
+    in_memory(of, [&](net::endpoint at) -> task<> {
+        reconnecting* self = nullptr;
+        const auto greet = [](void* to, const log_event& event) {
+            if (event.what == "connected") (*static_cast<reconnecting**>(to))->send("hello");
+        };
+        reconnecting feed(url_of(at), {.outbox_bytes = 1000, .log = {greet, &self}});
+        self = &feed;
+        co_await feed.send("before");
+        auto ws = co_await feed.next();
+        REQUIRE(ws);
+        co_await ws->close();
+    });
+    CHECK(got == texts{"before", "hello"});
+}
+
+TEST_CASE("reconnecting: attempts that fail at once and are made anew at once let others run") {
+    for (const bool on_sockets : {false, true})
+        for (const char* const url : {"ws://127.0.0.1:1/", "ws+unix:/nowhere/at/all:/"}) {
+            CAPTURE(on_sockets);
+            CAPTURE(url);
+            auto main = [&]() -> task<> {
+                reconnecting feed(url, at_once);
+                scope work;
+                bool stopped = false;
+                work.spawn([&]() -> task<> {
+                    auto ws = co_await feed.next();
+                    stopped = !ws && ws.error() == errc::canceled;
+                });
+                while (feed.attempts() < 10) (void)co_await yield();
+                feed.stop();
+                co_await work.join();
+                CHECK(stopped);
+                CHECK(feed.attempts() < 1000);
+            };
+            if (on_sockets) {
+                auto events = tests::make_events();
+                REQUIRE(events);
+                io::loop loop(std::move(*events));
+                loop.run(main());
+            } else {
+                tests::memory_loop loop;
+                loop.run(main());
+            }
+        }
 }
 
 TEST_CASE("reconnecting: the outbox has its bound, and all of it goes to one connection at once") {

@@ -402,6 +402,30 @@ TEST_CASE("requests: unless it is to be dropped; a message that is larger than a
     });
 }
 
+TEST_CASE("requests: with no room for what is unread, one message of it is kept all the same, and who asks gets the answer") {
+    for (const bool drops : {false, true})
+        with_pair([drops](websocket& ws, websocket& peer) -> task<> {
+            requests<int> calls(ws, answered_id, {.unread_bytes = 0, .drop_unread = drops});
+            peer.send("n0");
+            auto first = co_await calls.read();
+            CHECK(first->text() == "n0");
+            fate got;
+            peer.send(answer(1));
+            co_await ask_into(calls, 1, got, 1s);
+            CHECK(got.text == "a1 sum");
+            peer.send("n1");
+            peer.send(answer(2));
+            co_await ask_into(calls, 2, got, 1s);
+            CHECK(got.code == (drops ? errc{} : errc::timed_out)); // the answer is behind what is to be read first
+            auto next = co_await calls.read();
+            CHECK(next->text() == "n1");
+            peer.send(answer(3));
+            co_await ask_into(calls, 3, got, 1s);
+            CHECK(got.text == "a3 sum");
+            CHECK(calls.late() == (drops ? 0 : 1));
+        });
+}
+
 TEST_CASE("requests: when the connection ends, all who wait are told why, those as well who ask later") {
     with_pair([](websocket& ws, websocket& peer) -> task<> {
         requests<int> calls(ws, answered_id);

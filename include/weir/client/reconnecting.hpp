@@ -28,6 +28,7 @@
 #include <weir/coro/event.hpp>
 #include <weir/coro/member_timer.hpp>
 #include <weir/coro/scope.hpp>
+#include <weir/coro/yield.hpp>
 #include <weir/io/sleep.hpp>
 #include <weir/protocol/http/retry_after.hpp>
 
@@ -93,13 +94,16 @@ public:
 
     // Ends all of it: an attempt, or the wait for one, at once; a `next` that waits or will be called gives `canceled`. A connection is
     // closed (1000) behind what was sent on it, and broken off where that takes longer than `grace`, at once where that is
-    // zero: reads on it end with that. From anywhere on the loop's thread, and as often as one likes.
+    // zero: reads on it end with that. From anywhere on the loop's thread, and as often as one likes: the shortest grace holds.
     void stop(time grace = std::chrono::seconds(5)) noexcept {
         if (!x_over) end(error(make_error_code(errc::canceled), "it was stopped"));
         if (x_work) x_work->cancel();
         if (!x_here) return;
         if (grace <= time(0)) return x_here->reset();
         x_here->close();
+        const time until = x_loop->now() + at_most_a_year(grace);
+        if (x_bound.armed() && until >= x_due) return;
+        x_due = until;
         x_loop->arm(x_bound, grace);
     }
 
@@ -135,7 +139,7 @@ public:
     send_awaiter send(bytes_view binary) { return send(message(binary, false)); }
     send_awaiter send(const message& any) {
         if (is_connected()) return send_awaiter(*this, x_here->send(any));
-        if (x_over || !x_options.outbox_bytes) return send_awaiter(*this, errc::closed);
+        if (x_over || !x_opening || !x_options.outbox_bytes) return send_awaiter(*this, errc::closed);
         return send_awaiter(*this, x_held.push(any));
     }
 
@@ -245,6 +249,9 @@ private:
                 const result<> slept = co_await sleep(left);
                 x_sleeps = false;
                 if (!slept) co_return;
+            } else { // what fails without waiting would keep the loop to itself
+                const result<> given_way = co_await yield();
+                if (!given_way) co_return;
             }
             ++x_attempts;
             result<detail::opening> prepared = prepare_again();
@@ -254,7 +261,7 @@ private:
                 arrive(std::move(*opened));
                 co_return;
             }
-            note_failure(std::move(opened).error(), nullptr);
+            note_failure(opened.error(), nullptr);
         }
     }
 
@@ -271,17 +278,17 @@ private:
         x_here = make_owned<websocket>(std::move(opened));
         x_handed_out = false;
         ++x_connections;
-        if (x_options.log) x_options.log({log_level::info, "connected", x_name, {}, x_here->number()});
         for (; !x_held.empty() && x_here->is_open(); x_held.pop()) (void)x_here->try_send(x_held.front()); // it has room for all
+        if (x_options.log) x_options.log({log_level::info, "connected", x_name, {}, x_here->number()});
     }
 
     // Decides what comes after a failure.
-    void note_failure(error why, const close_info* of) {
+    void note_failure(const error& why, const close_info* of) {
         ++x_failures;
-        x_last_error = std::move(why);
+        x_last_error = why; // a copy: `decide` may call `stop`, and looks at `why` all the same
         const bool worthwhile = of ? detail::is_worth_another(*of) : detail::is_worth_another(x_last_error, *x_answer);
         const retry_hook& decide = x_options.decide;
-        const setback what{x_last_error, *x_answer, of, x_failures, worthwhile};
+        const setback what{why, *x_answer, of, x_failures, worthwhile};
         const bool again = decide.function ? decide.function(decide.self, what) : worthwhile;
         if (x_over) return; // it has called `stop`
         if (!again) return end(x_last_error);
@@ -357,7 +364,7 @@ private:
     event x_news; // there is a connection that was not handed out, or it is over
     detail::member_timer<reconnecting, &reconnecting::break_off> x_bound{*this};
     next_awaiter* x_waiting = nullptr; // in `next`
-    time x_due{0};
+    time x_due{0}; // when the next attempt is; after `stop`, when the connection is broken off
     std::uint64_t x_attempts = 0;
     std::uint64_t x_connections = 0;
     unsigned x_failures = 0;

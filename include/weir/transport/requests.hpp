@@ -13,7 +13,8 @@
 // `late()`. An answer to what was never asked, or to what was answered already, is an ordinary message for `read`.
 //
 // `Connection` is a websocket, a channel or a client_channel, of either role; it must outlive this, is not moved and is read by
-// nobody else meanwhile; anybody may send on it. Whoever still waits when this dies gets `errc::closed`. Loop thread only.
+// nobody else meanwhile; anybody may send on it. Whoever still waits when this dies gets `errc::closed`, and what was kept for
+// `read` goes with it. Loop thread only.
 // Leaf header, `WEIR_WITH_REQUESTS` with the single header: programs without requests do not compile it.
 #pragma once
 
@@ -42,6 +43,7 @@ public:
     class read_awaiter;
 
     // Gives the id of the request that a message answers; nothing when it answers none. What an exception leaves answers none.
+    // Called while the connection is read: it looks at the message, and leaves this and those who wait alone.
     using id_finder = std::optional<Id> (*)(const message&);
 
     requests(Connection& over, id_finder answered_id, const requests_options& options = {}) noexcept
@@ -210,7 +212,7 @@ private:
         x_reading = nullptr;
     }
 
-    bool is_full() const noexcept { return !drops() && x_unread_bytes >= x_options.unread_bytes; }
+    bool is_full() const noexcept { return !drops() && !x_unread.empty() && x_unread_bytes >= x_options.unread_bytes; }
     bool drops() const noexcept { return x_options.drop_unread || !x_listened_to; }
     bool is_wanted() const noexcept { return (x_reader && x_reader->waits()) || (x_waiting > 0 && !is_full()); }
 
