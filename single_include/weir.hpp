@@ -24452,13 +24452,16 @@ public:
 
     // Ends all of it: an attempt, or the wait for one, at once; a `next` that waits or will be called gives `canceled`. A connection is
     // closed (1000) behind what was sent on it, and broken off where that takes longer than `grace`, at once where that is
-    // zero: reads on it end with that. From anywhere on the loop's thread, and as often as one likes.
+    // zero: reads on it end with that. From anywhere on the loop's thread, and as often as one likes: the shortest grace holds.
     void stop(time grace = std::chrono::seconds(5)) noexcept {
         if (!x_over) end(error(make_error_code(errc::canceled), "it was stopped"));
         if (x_work) x_work->cancel();
         if (!x_here) return;
         if (grace <= time(0)) return x_here->reset();
         x_here->close();
+        const time until = x_loop->now() + at_most_a_year(grace);
+        if (x_bound.armed() && until >= x_due) return;
+        x_due = until;
         x_loop->arm(x_bound, grace);
     }
 
@@ -24494,7 +24497,7 @@ public:
     send_awaiter send(bytes_view binary) { return send(message(binary, false)); }
     send_awaiter send(const message& any) {
         if (is_connected()) return send_awaiter(*this, x_here->send(any));
-        if (x_over || !x_options.outbox_bytes) return send_awaiter(*this, errc::closed);
+        if (x_over || !x_opening || !x_options.outbox_bytes) return send_awaiter(*this, errc::closed);
         return send_awaiter(*this, x_held.push(any));
     }
 
@@ -24604,6 +24607,9 @@ private:
                 const result<> slept = co_await sleep(left);
                 x_sleeps = false;
                 if (!slept) co_return;
+            } else { // what fails without waiting would keep the loop to itself
+                const result<> given_way = co_await yield();
+                if (!given_way) co_return;
             }
             ++x_attempts;
             result<detail::opening> prepared = prepare_again();
@@ -24613,7 +24619,7 @@ private:
                 arrive(std::move(*opened));
                 co_return;
             }
-            note_failure(std::move(opened).error(), nullptr);
+            note_failure(opened.error(), nullptr);
         }
     }
 
@@ -24630,17 +24636,17 @@ private:
         x_here = make_owned<websocket>(std::move(opened));
         x_handed_out = false;
         ++x_connections;
-        if (x_options.log) x_options.log({log_level::info, "connected", x_name, {}, x_here->number()});
         for (; !x_held.empty() && x_here->is_open(); x_held.pop()) (void)x_here->try_send(x_held.front()); // it has room for all
+        if (x_options.log) x_options.log({log_level::info, "connected", x_name, {}, x_here->number()});
     }
 
     // Decides what comes after a failure.
-    void note_failure(error why, const close_info* of) {
+    void note_failure(const error& why, const close_info* of) {
         ++x_failures;
-        x_last_error = std::move(why);
+        x_last_error = why; // a copy: `decide` may call `stop`, and looks at `why` all the same
         const bool worthwhile = of ? detail::is_worth_another(*of) : detail::is_worth_another(x_last_error, *x_answer);
         const retry_hook& decide = x_options.decide;
-        const setback what{x_last_error, *x_answer, of, x_failures, worthwhile};
+        const setback what{why, *x_answer, of, x_failures, worthwhile};
         const bool again = decide.function ? decide.function(decide.self, what) : worthwhile;
         if (x_over) return; // it has called `stop`
         if (!again) return end(x_last_error);
@@ -24716,7 +24722,7 @@ private:
     event x_news; // there is a connection that was not handed out, or it is over
     detail::member_timer<reconnecting, &reconnecting::break_off> x_bound{*this};
     next_awaiter* x_waiting = nullptr; // in `next`
-    time x_due{0};
+    time x_due{0}; // when the next attempt is; after `stop`, when the connection is broken off
     std::uint64_t x_attempts = 0;
     std::uint64_t x_connections = 0;
     unsigned x_failures = 0;
@@ -24910,7 +24916,8 @@ struct requests_options {
 // `late()`. An answer to what was never asked, or to what was answered already, is an ordinary message for `read`.
 //
 // `Connection` is a websocket, a channel or a client_channel, of either role; it must outlive this, is not moved and is read by
-// nobody else meanwhile; anybody may send on it. Whoever still waits when this dies gets `errc::closed`. Loop thread only.
+// nobody else meanwhile; anybody may send on it. Whoever still waits when this dies gets `errc::closed`, and what was kept for
+// `read` goes with it. Loop thread only.
 // Leaf header, `WEIR_WITH_REQUESTS` with the single header: programs without requests do not compile it.
 
 namespace weir::inline v0 {
@@ -24926,6 +24933,7 @@ public:
     class read_awaiter;
 
     // Gives the id of the request that a message answers; nothing when it answers none. What an exception leaves answers none.
+    // Called while the connection is read: it looks at the message, and leaves this and those who wait alone.
     using id_finder = std::optional<Id> (*)(const message&);
 
     requests(Connection& over, id_finder answered_id, const requests_options& options = {}) noexcept
@@ -25094,7 +25102,7 @@ private:
         x_reading = nullptr;
     }
 
-    bool is_full() const noexcept { return !drops() && x_unread_bytes >= x_options.unread_bytes; }
+    bool is_full() const noexcept { return !drops() && !x_unread.empty() && x_unread_bytes >= x_options.unread_bytes; }
     bool drops() const noexcept { return x_options.drop_unread || !x_listened_to; }
     bool is_wanted() const noexcept { return (x_reader && x_reader->waits()) || (x_waiting > 0 && !is_full()); }
 
