@@ -110,7 +110,8 @@ TLS:
 
 Exit codes:
   0    closed in order (by the other side: with 1000, 1001 or without a code)
-  1    refused, not reached, or lost; --ping: nobody answered
+  1    refused, not reached, lost, or closed by the other side before all of a
+       message was sent; --ping: nobody answered
   2    a wrong command line, or input that cannot be sent
   3    timed out: connecting, or before -c N messages had come
   4    the other side closed with a code that means an error
@@ -893,7 +894,7 @@ private:
                 std::string bar(static_cast<std::size_t>(part * 20), '=');
                 bar.resize(20, ' ');
                 made += " of " + size_text(static_cast<double>(*total)) + " [" + bar + "] " + text_of("%.0f %%", 100 * part);
-                if (rate > 0) made += ", " + time_left(static_cast<double>(*total - bytes) / rate);
+                if (rate > 0 && bytes < *total) made += ", " + time_left(static_cast<double>(*total - bytes) / rate);
             }
             return made + ", " + size_text(rate) + "/s";
         }
@@ -1512,8 +1513,9 @@ public:
         co_return static_cast<bool>(told);
     }
 
-    // To all, and waits for the slowest.
-    weir::task<> send(const weir::piece& one) {
+    // To all, and waits for the slowest. Whether all have taken it.
+    weir::task<bool> send(const weir::piece& one) {
+        bool good = true;
         for (auto each = x_peers.begin(); each != x_peers.end();) {
             const unsigned number = each->first;
             peer& to = *each->second;
@@ -1522,14 +1524,17 @@ public:
                 ++to.uses;
                 if (one.first && one.last) {
                     const weir::message whole(one.payload, one.is_text);
-                    co_await to.ws.send(whole);
+                    const auto sent = co_await to.ws.send(whole);
+                    good = good && sent;
                 } else {
-                    co_await to.ws.send_frame(one);
+                    const auto sent = co_await to.ws.send_frame(one);
+                    good = good && sent;
                 }
                 if (--to.uses == 0) to.unused.set();
             }
             each = x_peers.upper_bound(number);
         }
+        co_return good;
     }
 
     // Until all of it has left.
@@ -1577,6 +1582,7 @@ public:
     weir::event news;       // something came, or was shown
     weir::event all_heard;  // the other side has read what was sent before the end
     bool showing = false;
+    bool saying = false;        // in the middle of a message, or waiting for room for one
     std::uint64_t received = 0; // messages
     bool fell_silent = false;
 
@@ -1640,7 +1646,10 @@ weir::task<> say(conversation& all) {
             continue;
         }
         if (all.in.is_typed()) all.out.typed(piece->text());
-        co_await all.others.send(*piece);
+        all.saying = true;
+        const bool good = co_await all.others.send(*piece);
+        if (!good && all.how.what != mode::listen) co_return;
+        all.saying = !piece->last;
         all.bar.sent(piece->payload.size());
     }
     if (!all.in.wrong().empty()) {
@@ -1670,6 +1679,8 @@ int verdict(const conversation& all, const weir::close_info& end) {
     const int code = code_of(end);
     if (all.in.is_typed() || code != in_order || all.how.verbose) note(code == in_order ? paint::dim : paint::red, end_text(end));
     if (all.stop.happened() && !all.in.is_typed()) return interrupted;
+    if (code == in_order && end.cause == weir::close_cause::peer && all.saying && !all.in.is_typed())
+        return note(paint::red, "ws: the other side closed before all of it was sent"), failed;
     if (code != in_order || all.out.is_gone() || !short_of || all.in.is_typed()) return code;
     note(paint::red, "ws: " + std::to_string(all.received) + " of " + count_text(*all.how.count, "message") + " came");
     return all.fell_silent ? timed_out : failed;

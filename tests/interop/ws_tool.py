@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """examples/ws.cpp: in pipes, at a pseudo-terminal, as a server, pinging and loading; its exit codes; and against python-websockets."""
 import asyncio
+import base64
 import contextlib
+import hashlib
 import http
 import os
 import pty
@@ -308,6 +310,58 @@ class AgainstOthers(ToolTest):
             tool.type("\x04")
             return tool.end()
         self.assertEqual(self.serve(handler, look), 0)
+
+    def test_progress(self):
+        """A server that reads nothing until it has been seen how far the tool is, and then all of it; or which closes then."""
+        close = b"\x88\x02\x03\xe8"
+        for patient in (True, False):
+            listener, seen, came = socket.create_server(("127.0.0.1", 0)), threading.Event(), [0]
+
+            def serve(listener=listener, patient=patient, seen=seen, came=came):
+                over, _ = listener.accept()
+                key = re.search(rb"Sec-WebSocket-Key: (\S+)", over.recv(65536))[1] + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+                over.sendall(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                             b"Sec-WebSocket-Accept: " + base64.b64encode(hashlib.sha1(key).digest()) + b"\r\n\r\n")
+                seen.wait(PATIENCE)
+                if not patient:
+                    over.sendall(close)
+                with over.makefile("rb") as stream:
+                    opcode = 0
+                    while opcode != 8:
+                        first, size = stream.read(2)
+                        opcode, size = first & 15, size & 127
+                        if size > 125:
+                            size = int.from_bytes(stream.read(2 if size == 126 else 8), "big")
+                        key, payload = stream.read(4), stream.read(size)
+                        if opcode < 3:
+                            came[0] += size
+                        if opcode == 9:  # is everything there?
+                            over.sendall(bytes([0x8a, size]) + bytes(byte ^ key[i % 4] for i, byte in enumerate(payload)))
+                if patient:
+                    over.sendall(close)
+                over.close()
+
+            serving = threading.Thread(target=serve)
+            serving.start()
+            ours, its = pty.openpty()
+            with tempfile.NamedTemporaryFile() as file:
+                file.truncate(40_000_000)
+                with subprocess.Popen([WS, "-b", "-w", "-W", "0", "-f", file.name, f"ws://127.0.0.1:{listener.getsockname()[1]}/"],
+                                      stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=its) as tool:
+                    os.close(its)
+                    shown = b""
+                    with contextlib.suppress(OSError):  # that is the end of it
+                        while part := os.read(ours, 4096):
+                            shown += part
+                            if b"]" in shown:
+                                seen.set()
+                    os.close(ours)
+            serving.join()
+            listener.close()
+            self.assertRegex(shown, rb"\r\x1b\[Ksent [0-9.]+ MiB of 38\.1 MiB \[=* *\] \d+ %, ")
+            self.assertIn(b"\r\x1b[K", shown[shown.rindex(b"sent "):] if patient else shown)  # and is wiped away
+            self.assertEqual((tool.returncode, b"before all of it was sent" in shown), (0, False) if patient else (1, True), shown)
+            self.assertEqual(came[0] == 40_000_000, patient)
 
     def test_too_large(self):
         async def handler(ws):
