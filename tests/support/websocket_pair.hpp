@@ -12,6 +12,7 @@
 #include "events.hpp"
 #include "memory_loop.hpp"
 
+#include <weir/coro/yield.hpp>
 #include <weir/io/sleep.hpp>
 #include <weir/io/stream_signal.hpp>
 #include <weir/protocol/ws/append_frame.hpp>
@@ -65,6 +66,18 @@ public:
             if (!told) co_return false;
         }
         co_return true;
+    }
+
+    // The same by pieces of so many bytes; behind each, the others may run.
+    weir::task<> feed(std::string_view bytes, std::size_t step) {
+        while (!bytes.empty()) {
+            const std::string_view part = bytes.substr(0, step);
+            bytes.remove_prefix(part.size());
+            const bool whole = co_await send(part);
+            if (!whole) co_return;
+            const auto yielded = co_await weir::yield();
+            if (!yielded) co_return;
+        }
     }
 
     // What can be sent now.

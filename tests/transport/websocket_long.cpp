@@ -2,7 +2,6 @@
 #include "../support/websocket_pair.hpp"
 
 #include <weir/coro/scope.hpp>
-#include <weir/coro/yield.hpp>
 #include <weir/core/pseudo_random.hpp>
 
 #include <vector>
@@ -59,17 +58,6 @@ script random_script(pseudo_random& any, ws::role from) {
     return made;
 }
 
-task<> feed(tests::bare_peer& peer, std::string_view bytes, std::size_t step) {
-    while (!bytes.empty()) {
-        const std::string_view part = bytes.substr(0, step);
-        bytes.remove_prefix(part.size());
-        const bool whole = co_await peer.send(part);
-        if (!whole) co_return;
-        auto yielded = co_await yield();
-        if (!yielded) co_return;
-    }
-}
-
 // Reads to the end; `impatient`: gives reads up at once, now and then, and takes what is there by pieces.
 task<> read_all(websocket& ws, pseudo_random& any, bool impatient, std::vector<std::string>& into) {
     std::string begun;
@@ -114,7 +102,7 @@ void play(over which, ws::role side, const io::memory_options& options, std::siz
     world.run([](tests::bare_peer& peer, std::string_view bytes, std::size_t by, websocket& to, pseudo_random& rest, bool hurried,
                  std::vector<std::string>& into) -> task<> {
         scope both;
-        both.spawn(feed(peer, bytes, by));
+        both.spawn(peer.feed(bytes, by));
         co_await read_all(to, rest, hurried, into);
         co_await both.join();
     }(world.peer(), played.bytes, step, ws, any, impatient, got));
@@ -150,7 +138,7 @@ TEST_CASE("websocket: a long text is judged where it stands") {
             bool read = true;
             world.run([](tests::bare_peer& peer, std::string_view all, websocket& to, bool& any) -> task<> {
                 scope both;
-                both.spawn(feed(peer, all, all.size()));
+                both.spawn(peer.feed(all, all.size()));
                 auto got = co_await to.read();
                 any = static_cast<bool>(got);
                 co_await both.join();
@@ -172,7 +160,7 @@ TEST_CASE("websocket: a long frame that ends in the middle is no message, and ke
         bool read = true;
         world.run([](tests::bare_peer& peer, std::string_view all, websocket& to, bool& any) -> task<> {
             scope both;
-            both.spawn(feed(peer, all, 90'000));
+            both.spawn(peer.feed(all, 90'000));
             auto got = co_await to.read().within(1s);
             any = static_cast<bool>(got);
             co_await both.join();

@@ -3,7 +3,6 @@
 
 #include <weir/coro/scope.hpp>
 #include <weir/coro/when_any.hpp>
-#include <weir/coro/yield.hpp>
 
 #include <vector>
 
@@ -57,17 +56,6 @@ conversation everything(ws::role from) {
     return c;
 }
 
-task<> feed(tests::bare_peer& peer, std::string_view bytes, std::size_t step) {
-    while (!bytes.empty()) {
-        const std::string_view part = bytes.substr(0, step);
-        bytes.remove_prefix(part.size());
-        const bool whole = co_await peer.send(part);
-        if (!whole) co_return;
-        auto yielded = co_await yield();
-        if (!yielded) co_return;
-    }
-}
-
 enum class style { whole, pieces, mixed };
 
 // Reads to the end, in the given style.
@@ -105,7 +93,7 @@ task<> read_all(websocket& ws, style how, std::vector<sent_message>& into) {
 task<> converse(websocket_world& world, websocket& ws, const conversation& c, std::size_t step, style how) {
     scope work;
     std::vector<sent_message> read;
-    work.spawn(feed(world.peer(), c.bytes, step));
+    work.spawn(world.peer().feed(c.bytes, step));
     work.spawn(read_all(ws, how, read));
     co_await work.join();
     CHECK(read.size() == c.messages.size());
