@@ -180,7 +180,8 @@ private:
                 return right || ::X509_STORE_CTX_get_error(which) == X509_V_ERR_UNABLE_TO_GET_CRL ? 1 : 0;
             });
             if (::X509_verify_cert(with) != 1) {
-                self.x_failure = refused_certificate(with, self.whose());
+                const X509_NAME* const name = ::X509_get_subject_name(::X509_STORE_CTX_get0_cert(with));
+                self.x_failure = refused_certificate(with, self.x_serves ? concat({"the client ", text_of(name)}) : self.x_host);
                 return 0;
             }
         }
