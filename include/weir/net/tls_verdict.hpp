@@ -144,7 +144,9 @@ namespace weir::inline v0::net::detail {
     }
     if (reason < SSL_AD_REASON_OFFSET) return error(errc::tls_failed, why);
     const int alert = reason - SSL_AD_REASON_OFFSET;
-    std::string said = concat({with, ": the peer says \"", ::SSL_alert_desc_string_long(alert), "\""});
+    const char* name = ::SSL_alert_desc_string_long(alert);
+    if (alert == SSL_AD_CERTIFICATE_REQUIRED) name = "certificate required"; // OpenSSL 3.0 has no words for it
+    std::string said = concat({with, ": the peer says \"", name, "\""});
     return error(alert == SSL_AD_PROTOCOL_VERSION ? errc::tls_version : errc::tls_refused, std::move(said));
 }
 
