@@ -156,6 +156,7 @@ TEST_CASE("a server that sends by trickles has one deadline for all of it") {
         const auto ws = co_await weir::connect(url);
         REQUIRE(!ws);
         CHECK(ws.error() == errc::timed_out);
+        CHECK(ws.error().message() == "opening " + url + ": waiting for the server's answer to the handshake: timed out");
         CHECK(io::loop::current()->now() - began < 11s);
     });
 }

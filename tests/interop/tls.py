@@ -2,6 +2,7 @@
 """TLS with other people's: python's ssl and websockets, curl and openssl against examples/tls_server, and examples/wss_client
 against python-websockets and openssl s_server. Certificates are made here, by the openssl command, and last for a day."""
 import asyncio
+import contextlib
 import os
 import pathlib
 import shutil
@@ -32,15 +33,21 @@ def openssl(*arguments, **more):
                           cwd=PLACE, **more)
 
 
-def make_certificate(name, kind="ec"):
-    key = {"ec": ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"], "rsa": ["-newkey", "rsa:2048"]}[kind]
-    done = openssl("req", "-x509", *key, "-nodes", "-days", "1", "-subj", "/CN=localhost", "-addext",
-                   "subjectAltName=DNS:localhost,IP:127.0.0.1", "-out", f"{name}.pem", "-keyout", f"{name}.key")
+EC = "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"
+
+
+def make_certificate(name, *how, key=EC, subject="localhost"):
+    done = openssl("req", "-x509", *key, "-nodes", "-days", "1", "-subj", f"/CN={subject}", "-addext",
+                   "subjectAltName=DNS:localhost,IP:127.0.0.1", "-out", f"{name}.pem", "-keyout", f"{name}.key", *how)
     assert done.returncode == 0, done.stderr
 
 
 make_certificate("server")
-make_certificate("other", "rsa")
+make_certificate("other", key=["-newkey", "rsa:2048"])
+make_certificate("authority", subject="An authority")
+BY_AUTHORITY = "-CA", "authority.pem", "-CAkey", "authority.key", "-addext", "basicConstraints=critical,CA:FALSE"
+make_certificate("small", *BY_AUTHORITY, key=["-newkey", "rsa:1024"])
+make_certificate("sha1", *BY_AUTHORITY, "-sha1")
 
 
 def trusting(name="server", **versions):
@@ -191,33 +198,56 @@ class AsClient(unittest.TestCase):
             self.loop.call_soon_threadsafe(over.set)
             thread.join(PATIENCE)
 
-    def s_server(self, *arguments):
-        """What wss_client says of an `openssl s_server` with these arguments."""
+    @contextlib.contextmanager
+    def s_server(self, *arguments, own="server"):
+        """An `openssl s_server` with these arguments, and its URL."""
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
-        server = subprocess.Popen(["openssl", "s_server", "-accept", f"127.0.0.1:{port}", "-cert", "server.pem", "-key", "server.key",
+        server = subprocess.Popen(["openssl", "s_server", "-accept", f"127.0.0.1:{port}", "-cert", f"{own}.pem", "-key", f"{own}.key",
                                    *arguments], cwd=PLACE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                   text=True)
         try:
             for line in server.stdout:
                 if line.startswith("ACCEPT"):
                     break
-            url = f"wss://127.0.0.1:{port}/"
-            code, said = self.ask(url)
-            self.assertEqual(code, 1)
-            self.assertTrue(said.startswith(f"opening {url}: "), said)
-            return said[len(f"opening {url}: "):]
+            yield server, f"wss://127.0.0.1:{port}/"
         finally:
             server.kill()
             server.communicate()
 
+    def refusal(self, *arguments, own="server", authorities="server.pem"):
+        """What wss_client says of such a server."""
+        with self.s_server(*arguments, own=own) as (_, url):
+            code, said = self.ask(url, authorities)
+            self.assertEqual(code, 1)
+            self.assertTrue(said.startswith(f"opening {url}: "), said)
+            return said[len(f"opening {url}: "):]
+
     def test_s_server(self):
-        self.assertTrue(self.s_server("-www").startswith("the server answered 200 "))
-        self.assertTrue(self.s_server("-www", "-tls1_2").startswith("the server answered 200 "))
-        self.assertRegex(self.s_server("-www", "-tls1_1", "-cipher", "ALL:@SECLEVEL=0"),
+        self.assertTrue(self.refusal("-www").startswith("the server answered 200 "))
+        self.assertTrue(self.refusal("-www", "-tls1_2").startswith("the server answered 200 "))
+        self.assertRegex(self.refusal("-www", "-tls1_1", "-cipher", "ALL:@SECLEVEL=0"),
                          "no version of TLS that both sides speak|TLS with 127.0.0.1: in the handshake: the peer ended")
-        self.assertIn("the peer says \"", self.s_server("-www", "-Verify", "1", "-verify_return_error"))
+        self.assertIn('the peer says "certificate required"', self.refusal("-www", "-Verify", "1", "-verify_return_error"))
+
+    def test_weak_certificates(self):
+        weakly = "-www", "-cipher", "ALL:@SECLEVEL=0"
+        for own, why in (("small", "EE certificate key too weak"), ("sha1", "CA signature digest algorithm too weak")):
+            self.assertEqual(self.refusal(*weakly, own=own, authorities="authority.pem"),
+                             f"checking the certificate of 127.0.0.1: {why}: the certificate cannot be accepted")
+
+    def test_renegotiation_ends_the_connection(self):
+        with self.s_server("-tls1_2") as (server, url):
+            client = subprocess.Popen([EXAMPLES / "wss_client", url, PLACE / "server.pem"], stdout=subprocess.PIPE, text=True)
+            for line in server.stdout:
+                if line.startswith("GET "):
+                    break
+            server.stdin.write("r\n")
+            server.stdin.flush()
+            said, _ = client.communicate(timeout=PATIENCE)
+            self.assertEqual((client.returncode, said), (1, f"opening {url}: reading the server's answer to the handshake: TLS with "
+                                                            "127.0.0.1: the peer wanted to renegotiate\n"))
 
 
 class Reload(unittest.TestCase):

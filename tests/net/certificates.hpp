@@ -4,7 +4,7 @@
 //     tests::certificate server({.hosts = "DNS:localhost", .by = &authority});
 //     weir::tls_server tls({.certificate = {.chain_text = server.text(), .key_text = server.key_text()}});
 //
-// Keys are of Ed25519: quick, and signatures always have the same size.
+// Keys are of Ed25519, unless told so: quick, and signatures always have the same size.
 #pragma once
 
 #include "../support/memory_loop.hpp"
@@ -36,11 +36,14 @@ struct certificate_wish {
     bool authority = false;
     const certificate* by = nullptr; // null: itself
     const char* uses = nullptr;      // extended key usage
+    std::size_t rsa_bits = 0;        // 0: no such key
 };
 
 class certificate {
 public:
-    explicit certificate(const certificate_wish& wish = {}) : x_key(EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519")), x_x509(X509_new()) {
+    explicit certificate(const certificate_wish& wish = {})
+        : x_key(wish.rsa_bits ? EVP_PKEY_Q_keygen(nullptr, nullptr, "RSA", wish.rsa_bits) : EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519")),
+          x_x509(X509_new()) {
         static long serial = 0;
         X509* const made = x_x509.get();
         X509_set_version(made, X509_VERSION_3);
@@ -57,7 +60,7 @@ public:
         if (&by != this) add(by, NID_authority_key_identifier, "keyid");
         if (!wish.hosts.empty()) add(by, NID_subject_alt_name, wish.hosts.c_str());
         if (wish.uses) add(by, NID_ext_key_usage, wish.uses);
-        REQUIRE(X509_sign(made, by.x_key.get(), nullptr) > 0);
+        REQUIRE(X509_sign(made, by.x_key.get(), EVP_PKEY_is_a(by.x_key.get(), "RSA") ? EVP_sha256() : nullptr) > 0);
     }
 
     X509* get() const { return x_x509.get(); }

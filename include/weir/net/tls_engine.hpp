@@ -65,6 +65,7 @@ public:
         ::ERR_clear_error();
         if (const int done = ::SSL_do_handshake(x_ssl.get()); done != 1) return not_done(done);
         x_unread = 0;
+        x_is_open = true;
         return check_protocol() ? outcome::done : outcome::failed;
     }
 
@@ -156,8 +157,9 @@ private:
         return why == SSL_ERROR_ZERO_RETURN ? outcome::ended : fail();
     }
     [[gnu::cold]] outcome fail() noexcept {
-        const error other = handshake_failure(with());
-        if (!x_failure) x_failure = other;
+        error other = handshake_failure(with());
+        if (x_is_open && other == errc::not_tls) other = error(errc::tls_corrupt, std::string(other.context())); // it did so far
+        if (!x_failure) x_failure = std::move(other);
         return outcome::failed;
     }
     [[gnu::cold]] outcome refuse_renegotiation() noexcept {
@@ -180,7 +182,8 @@ private:
                 return right || ::X509_STORE_CTX_get_error(which) == X509_V_ERR_UNABLE_TO_GET_CRL ? 1 : 0;
             });
             if (::X509_verify_cert(with) != 1) {
-                self.x_failure = refused_certificate(with, self.whose());
+                const X509_NAME* const name = ::X509_get_subject_name(::X509_STORE_CTX_get0_cert(with));
+                self.x_failure = refused_certificate(with, self.x_serves ? concat({"the client ", text_of(name)}) : self.x_host);
                 return 0;
             }
         }
@@ -249,6 +252,7 @@ private:
     std::string x_server;
     error x_failure;
     bool x_serves;
+    bool x_is_open = false;      // hands are shaken
     bool x_renegotiates = false; // the other side wants to
 };
 

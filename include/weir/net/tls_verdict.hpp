@@ -74,16 +74,15 @@ namespace weir::inline v0::net::detail {
     return count ? made : "no host at all";
 }
 
-// Why a certificate, or one between it and an authority, was not accepted. `whose`: "localhost", "the client".
+// Why a certificate, or one between it and an authority, was not accepted. `whose`: localhost, the client "Ann".
 [[gnu::cold]] inline error refused_certificate(X509_STORE_CTX* by, std::string_view whose) {
     const int why = ::X509_STORE_CTX_get_error(by);
     X509* which = ::X509_STORE_CTX_get_current_cert(by);
     if (!which) which = ::X509_STORE_CTX_get0_cert(by);
     const X509_NAME* const issuer = which ? ::X509_get_issuer_name(which) : nullptr;
     const std::string start = concat({"checking the certificate of ", whose, ": "});
-    const std::string it = ::X509_STORE_CTX_get_error_depth(by) > 0 && which
-                               ? concat({"that of its issuer ", text_of(::X509_get_subject_name(which))})
-                               : "it";
+    const bool above = which && ::X509_STORE_CTX_get_error_depth(by) > 0;
+    const std::string it = above ? concat({"that of its issuer ", text_of(::X509_get_subject_name(which))}) : "it";
     switch (which ? why : X509_V_ERR_UNSPECIFIED) {
     case X509_V_ERR_CERT_HAS_EXPIRED:
         return error(errc::certificate_expired, concat({start, it, " was valid until ", text_of(::X509_get0_notAfter(which))}));
@@ -101,10 +100,15 @@ namespace weir::inline v0::net::detail {
                      concat({start, it, " was issued by ", text_of(issuer), ", who is not trusted here and whose own did not come along"}));
     case X509_V_ERR_CERT_REVOKED:
         return error(errc::certificate_revoked, concat({start, it, " is on the list of those that ", text_of(issuer), " has revoked"}));
+    case X509_V_ERR_CRL_HAS_EXPIRED:
+        return error(errc::certificate_rejected,
+                     concat({start, "the list of those that ", text_of(issuer), " has revoked is out of date"}));
     case X509_V_ERR_HOSTNAME_MISMATCH:
     case X509_V_ERR_IP_ADDRESS_MISMATCH:
         return error(errc::certificate_wrong_host, concat({start, "it is for ", hosts_of(which)}));
-    default: return error(errc::certificate_rejected, concat({start, ::X509_verify_cert_error_string(why)}));
+    default:
+        return error(errc::certificate_rejected,
+                     concat({start, above ? concat({it, ": "}) : std::string(), ::X509_verify_cert_error_string(why)}));
     }
 }
 
@@ -140,7 +144,9 @@ namespace weir::inline v0::net::detail {
     }
     if (reason < SSL_AD_REASON_OFFSET) return error(errc::tls_failed, why);
     const int alert = reason - SSL_AD_REASON_OFFSET;
-    std::string said = concat({with, ": the peer says \"", ::SSL_alert_desc_string_long(alert), "\""});
+    const char* name = ::SSL_alert_desc_string_long(alert);
+    if (alert == SSL_AD_CERTIFICATE_REQUIRED) name = "certificate required"; // OpenSSL 3.0 has no words for it
+    std::string said = concat({with, ": the peer says \"", name, "\""});
     return error(alert == SSL_AD_PROTOCOL_VERSION ? errc::tls_version : errc::tls_refused, std::move(said));
 }
 
