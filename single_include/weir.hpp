@@ -28041,16 +28041,15 @@ namespace weir::inline v0::net::detail {
     return count ? made : "no host at all";
 }
 
-// Why a certificate, or one between it and an authority, was not accepted. `whose`: "localhost", "the client".
+// Why a certificate, or one between it and an authority, was not accepted. `whose`: localhost, the client "Ann".
 [[gnu::cold]] inline error refused_certificate(X509_STORE_CTX* by, std::string_view whose) {
     const int why = ::X509_STORE_CTX_get_error(by);
     X509* which = ::X509_STORE_CTX_get_current_cert(by);
     if (!which) which = ::X509_STORE_CTX_get0_cert(by);
     const X509_NAME* const issuer = which ? ::X509_get_issuer_name(which) : nullptr;
     const std::string start = concat({"checking the certificate of ", whose, ": "});
-    const std::string it = ::X509_STORE_CTX_get_error_depth(by) > 0 && which
-                               ? concat({"that of its issuer ", text_of(::X509_get_subject_name(which))})
-                               : "it";
+    const bool above = which && ::X509_STORE_CTX_get_error_depth(by) > 0;
+    const std::string it = above ? concat({"that of its issuer ", text_of(::X509_get_subject_name(which))}) : "it";
     switch (which ? why : X509_V_ERR_UNSPECIFIED) {
     case X509_V_ERR_CERT_HAS_EXPIRED:
         return error(errc::certificate_expired, concat({start, it, " was valid until ", text_of(::X509_get0_notAfter(which))}));
@@ -28068,10 +28067,15 @@ namespace weir::inline v0::net::detail {
                      concat({start, it, " was issued by ", text_of(issuer), ", who is not trusted here and whose own did not come along"}));
     case X509_V_ERR_CERT_REVOKED:
         return error(errc::certificate_revoked, concat({start, it, " is on the list of those that ", text_of(issuer), " has revoked"}));
+    case X509_V_ERR_CRL_HAS_EXPIRED:
+        return error(errc::certificate_rejected,
+                     concat({start, "the list of those that ", text_of(issuer), " has revoked is out of date"}));
     case X509_V_ERR_HOSTNAME_MISMATCH:
     case X509_V_ERR_IP_ADDRESS_MISMATCH:
         return error(errc::certificate_wrong_host, concat({start, "it is for ", hosts_of(which)}));
-    default: return error(errc::certificate_rejected, concat({start, ::X509_verify_cert_error_string(why)}));
+    default:
+        return error(errc::certificate_rejected,
+                     concat({start, above ? concat({it, ": "}) : std::string(), ::X509_verify_cert_error_string(why)}));
     }
 }
 
@@ -28107,7 +28111,9 @@ namespace weir::inline v0::net::detail {
     }
     if (reason < SSL_AD_REASON_OFFSET) return error(errc::tls_failed, why);
     const int alert = reason - SSL_AD_REASON_OFFSET;
-    std::string said = concat({with, ": the peer says \"", ::SSL_alert_desc_string_long(alert), "\""});
+    const char* name = ::SSL_alert_desc_string_long(alert);
+    if (alert == SSL_AD_CERTIFICATE_REQUIRED) name = "certificate required"; // OpenSSL 3.0 has no words for it
+    std::string said = concat({with, ": the peer says \"", name, "\""});
     return error(alert == SSL_AD_PROTOCOL_VERSION ? errc::tls_version : errc::tls_refused, std::move(said));
 }
 
@@ -28174,6 +28180,7 @@ public:
         ::ERR_clear_error();
         if (const int done = ::SSL_do_handshake(x_ssl.get()); done != 1) return not_done(done);
         x_unread = 0;
+        x_is_open = true;
         return check_protocol() ? outcome::done : outcome::failed;
     }
 
@@ -28265,8 +28272,9 @@ private:
         return why == SSL_ERROR_ZERO_RETURN ? outcome::ended : fail();
     }
     [[gnu::cold]] outcome fail() noexcept {
-        const error other = handshake_failure(with());
-        if (!x_failure) x_failure = other;
+        error other = handshake_failure(with());
+        if (x_is_open && other == errc::not_tls) other = error(errc::tls_corrupt, std::string(other.context())); // it did so far
+        if (!x_failure) x_failure = std::move(other);
         return outcome::failed;
     }
     [[gnu::cold]] outcome refuse_renegotiation() noexcept {
@@ -28289,7 +28297,8 @@ private:
                 return right || ::X509_STORE_CTX_get_error(which) == X509_V_ERR_UNABLE_TO_GET_CRL ? 1 : 0;
             });
             if (::X509_verify_cert(with) != 1) {
-                self.x_failure = refused_certificate(with, self.whose());
+                const X509_NAME* const name = ::X509_get_subject_name(::X509_STORE_CTX_get0_cert(with));
+                self.x_failure = refused_certificate(with, self.x_serves ? concat({"the client ", text_of(name)}) : self.x_host);
                 return 0;
             }
         }
@@ -28358,6 +28367,7 @@ private:
     std::string x_server;
     error x_failure;
     bool x_serves;
+    bool x_is_open = false;      // hands are shaken
     bool x_renegotiates = false; // the other side wants to
 };
 
