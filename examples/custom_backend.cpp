@@ -71,9 +71,8 @@ public:
                 x_polled[x_next].revents = what;
                 return true;
             }
-            const bool broken = what & (POLLHUP | POLLERR | POLLNVAL), hangup = broken || what & POLLRDHUP;
-            x_watched[x_next].broken = broken; // told once
-            x_watched[x_next].who->on_ready(hangup || what & POLLIN, hangup || what & POLLOUT, hangup);
+            x_watched[x_next].broken = what & (POLLHUP | POLLERR | POLLNVAL); // told once
+            x_watched[x_next].who->on_ready(static_cast<unsigned>(what));
         }
         x_found = false;
         return false;

@@ -2,7 +2,7 @@
 //
 // Bytes are appended at the end and consumed from the front. Holds no memory while it is empty: the block comes from a
 // `block_pool` and goes back when the last byte is consumed. Views of its content are valid until the next call that
-// appends, consumes or clears.
+// appends, consumes or clears. It may also refer to bytes of somebody else's, which are copied where something is appended.
 #pragma once
 
 #include <weir/core/block_pool.hpp>
@@ -59,7 +59,7 @@ public:
     // Room for `count` (not 0) more bytes after the content, to be filled and then committed; null over the bound.
     [[nodiscard]] std::byte* prepare(std::size_t count) noexcept {
         if (count > x_bound - size()) return nullptr;
-        if (x_block.size - x_end < count) make_room(count);
+        if (x_end + count > x_block.size) make_room(count);
         return x_block.data + x_end;
     }
 
@@ -73,6 +73,19 @@ public:
 
     // Adds `count` bytes written at `end`, where there is room for them.
     void extend(std::size_t count) noexcept { x_end += count; }
+
+    // Takes `bytes`, at least one, for its content without a copy: they must stay where they are until they are consumed, or
+    // `own` is called. It must be empty and have no block.
+    void refer(mutable_bytes bytes) noexcept {
+        x_block.data = bytes.data(); // of no size: there is no room in it, and it is nothing to give back
+        x_end = bytes.size();
+    }
+    bool refers() const noexcept { return x_end > x_block.size; }
+
+    // Copies what it refers to.
+    void own() noexcept {
+        if (refers()) [[unlikely]] make_room(0);
+    }
 
     // Whether it has a block, and for one that has none: room for `count` bytes, within the bound, to begin with.
     bool has_block() const noexcept { return x_block.data; }
@@ -125,7 +138,7 @@ public:
         const block unused = x_block;
         x_block = {};
         x_begin = x_end = 0;
-        x_pool->give_mostly<Size>(unused);
+        if (unused.size) x_pool->give_mostly<Size>(unused); // none, and nothing to give, where it refers
     }
 
     // Removes everything, and gives the memory to the caller, who owes it to the pool.

@@ -43,8 +43,12 @@ Unsigned load_big_endian(const std::byte* from) noexcept {
 // Writes an unsigned integer in network byte order to `to`, which need not be aligned.
 template <class Unsigned>
 void store_big_endian(std::byte* to, Unsigned value) noexcept {
-    for (std::size_t i = 0; i < sizeof(Unsigned); ++i)
-        to[i] = static_cast<std::byte>(static_cast<std::uint64_t>(value) >> (8 * (sizeof(Unsigned) - 1 - i)));
+    if constexpr (std::endian::native == std::endian::little) {
+        if constexpr (sizeof value == 2) value = __builtin_bswap16(value);
+        if constexpr (sizeof value == 4) value = __builtin_bswap32(value);
+        if constexpr (sizeof value == 8) value = __builtin_bswap64(value);
+    }
+    std::memcpy(to, &value, sizeof value);
 }
 
 } // namespace weir::inline v0

@@ -102,6 +102,10 @@ public:
     // How many turns the loop has begun: tells whether two moments lie in the same one.
     std::uint64_t turn_number() const noexcept { return x_turn_number; }
 
+    // Whether the event that is being told is all that this turn has to do, as far as was known when it began: what would wait
+    // for the end of the turn may be done as soon as that has been told.
+    bool tells_lone_event() const noexcept { return x_lone_event; }
+
 protected:
     scheduler() noexcept = default;
     ~scheduler() = default;
@@ -112,6 +116,7 @@ protected:
     list<lingering> x_lingering;
     std::chrono::nanoseconds x_now{0};
     std::uint64_t x_turn_number = 0;
+    bool x_lone_event = false;
     std::size_t x_users = 0;
 };
 

@@ -85,6 +85,10 @@ public:
     // while it is warm, before the next one receives. True when there is more to tell.
     [[nodiscard]] virtual bool dispatch() noexcept = 0;
 
+    // Whether the last `wait` has found one event and no more: then what is answered to it can leave at once, since there is
+    // nothing to gather. A backend that does not say so is as right.
+    bool found_one() const noexcept { return x_found_one; }
+
     // Ends a `wait` that is under way, or the next one. From any thread; async-signal-safe.
     virtual void wake() noexcept = 0;
 
@@ -106,6 +110,9 @@ public:
 
     // The pool that leases come from. The loop lends it to the streams' users for buffers of their own.
     block_pool& blocks() noexcept { return x_blocks; }
+
+protected:
+    bool x_found_one = false;
 
 private:
     block_pool x_blocks;

@@ -50,6 +50,7 @@ public:
         const int found = ::epoll_wait(x_epoll.get(), x_events, max_events, milliseconds);
         x_told = 0;
         x_found = found < 0 ? 0 : found;
+        x_found_one = found == 1;
         return x_found > 0;
     }
 
@@ -58,8 +59,7 @@ public:
             if (!exchanged(x_told, 1)) tell(x_events[0]);
             return false;
         }
-        for (int told = 0; told < events_at_once && x_told < x_found; ++told) tell(x_events[x_told++]);
-        return x_told < x_found;
+        return dispatch_some();
     }
 
     void wake() noexcept override {
@@ -78,12 +78,17 @@ private:
     static constexpr int events_at_once = 4; // as many leases as the pool keeps
     static constexpr unsigned max_wait = 1 << 30; // milliseconds: twelve days
 
+    [[gnu::noinline]] bool dispatch_some() noexcept {
+        for (int told = 0; told < events_at_once && x_told < x_found; ++told) tell(x_events[x_told++]);
+        return x_told < x_found;
+    }
+
+    static_assert(EPOLLIN == POLLIN && EPOLLOUT == POLLOUT); // `watched` speaks of the latter
+
     [[gnu::always_inline]] static inline void tell(const epoll_event& event) noexcept {
         auto* const which = static_cast<watched*>(event.data.ptr);
         if (!which) return; // the eventfd, or unwatched meanwhile
-        const std::uint32_t what = event.events;
-        const bool hangup = what & (EPOLLRDHUP | EPOLLHUP | EPOLLERR);
-        which->on_ready(hangup || what & EPOLLIN, hangup || what & EPOLLOUT, hangup);
+        which->on_ready(event.events);
     }
 
     epoll() noexcept

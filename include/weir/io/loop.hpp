@@ -173,6 +173,7 @@ private:
             x_now = x_backend->now();
             ++x_turn_number;
             if (!x_next_turn.empty()) go_on_where_left();
+            x_lone_event = x_backend->found_one() && x_ready.empty();
             while (x_backend->dispatch()) run_all(x_ready);
             x_wheel.advance(x_now);
             if (x_called.load(std::memory_order_acquire)) [[unlikely]] take_remote();
@@ -184,6 +185,7 @@ private:
     // Runs what was left for this turn: a few at a time, as with events, so that what one has received is used up while it is
     // warm, and its memory free again, before the next one receives.
     [[gnu::noinline]] void go_on_where_left() noexcept {
+        x_lone_event = false;
         list<ready_item> round;
         round.take_all(x_next_turn);
         for (int count = 1; ready_item* const each = round.pop_front(); ++count) {

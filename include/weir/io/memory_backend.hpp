@@ -170,6 +170,28 @@ public:
     bool is_simulated() const noexcept override { return true; }
 
     bool wait(std::chrono::nanoseconds timeout) noexcept override {
+        const bool found = look(timeout);
+        x_found_one = !x_due.empty() && x_due.has_one();
+        return found;
+    }
+
+    bool dispatch() noexcept override {
+        if (exchanged(x_stalled, false) && x_stall_observer) x_stall_observer->on_stall();
+        list<memory_event> round;
+        if (x_options.shuffle)
+            while (memory_event* each = x_due.pop_front())
+                x_random.next() & 1 ? round.push_front(*each) : round.push_back(*each);
+        round.take_all(x_due);
+        while (memory_event* each = round.pop_front()) each->on_due();
+        return false;
+    }
+
+    void wake() noexcept override { ::sem_post(&x_wakes); }
+
+    std::chrono::nanoseconds now() noexcept override { return x_now; }
+
+private:
+    bool look(std::chrono::nanoseconds timeout) noexcept {
         collect();
         const bool news = woken() || !x_due.empty();
         if (news || timeout <= std::chrono::nanoseconds(0)) {
@@ -192,22 +214,6 @@ public:
         return !x_due.empty();
     }
 
-    bool dispatch() noexcept override {
-        if (exchanged(x_stalled, false) && x_stall_observer) x_stall_observer->on_stall();
-        list<memory_event> round;
-        if (x_options.shuffle)
-            while (memory_event* each = x_due.pop_front())
-                x_random.next() & 1 ? round.push_front(*each) : round.push_back(*each);
-        round.take_all(x_due);
-        while (memory_event* each = round.pop_front()) each->on_due();
-        return false;
-    }
-
-    void wake() noexcept override { ::sem_post(&x_wakes); }
-
-    std::chrono::nanoseconds now() noexcept override { return x_now; }
-
-private:
     void collect() noexcept {
         for (memory_event *each = x_later.front(), *next; each; each = next) {
             next = x_later.after(*each);

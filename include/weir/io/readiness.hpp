@@ -13,6 +13,7 @@
 
 #include <cstdint>
 
+#include <poll.h>
 
 namespace weir::inline v0::io {
 
@@ -23,8 +24,10 @@ public:
     watched(const watched&) = delete;
     watched& operator=(const watched&) = delete;
 
-    // The descriptor has become readable or writable. `hangup`: the peer has ended its side, or the socket has failed.
-    virtual void on_ready(bool readable, bool writable, bool hangup) noexcept = 0;
+    // What the descriptor has become, in bits of poll(2): POLLIN, POLLOUT and, where the peer has ended its side or the
+    // socket has failed, others.
+    virtual void on_ready(unsigned what) noexcept = 0;
+    static constexpr unsigned for_both = POLLIN | POLLOUT; // all other bits stand for an end, and for both directions
 
     // What it has not been told since it last found out that there is none. A backend that sees states and not changes,
     // as poll does, watches for these alone, and would tell the same for ever otherwise. Failures are always watched for.

@@ -39,18 +39,15 @@ public:
     }
 
     status fill(lease& into) noexcept override {
-        if (!x_write_failed) [[likely]] {
-            if (x_failure) return status::failed;
-            if (!x_readable) return status::blocked;
-        }
+        if (!x_readable && !x_write_failed) [[unlikely]] return x_failure ? status::failed : status::blocked;
         if (x_full) [[unlikely]] return receive_much(into);
         constexpr std::size_t most = readiness_backend::lease_bytes;
         std::byte* room = x_backend.blocks().take_kept<most>();
         if (!room) [[unlikely]] room = x_backend.blocks().take(most).data;
         const ssize_t got = ::recv(number(), room, most, 0);
         if (static_cast<std::size_t>(got) - 1 >= most - 1) [[unlikely]] return came_much_or_nothing({room, most}, got, into);
+        x_readable = x_hangup;
         x_drained = !x_hangup;
-        if (x_drained) [[likely]] x_readable = false;
         into = {{room, static_cast<std::size_t>(got)}, {room, most}};
         return status::ready;
     }
@@ -58,7 +55,7 @@ public:
     status fill_first(mutable_bytes& room, lease& into) noexcept override {
         const mutable_bytes whole = room;
         room = room.first(0);
-        if (!x_write_failed && (x_failure || !x_readable)) return fill(into);
+        if (!x_readable && !x_write_failed) return fill(into);
         const block behind = x_backend.blocks().take(readiness_backend::lease_bytes);
         iovec parts[] = {{whole.data(), whole.size()}, {behind.data, behind.size}};
         const ssize_t got = ::readv(number(), parts, 2);
@@ -79,10 +76,9 @@ public:
         return pieces.size() == 1 ? socket_stream::write_piece(pieces[0]) : write_many(pieces);
     }
     std::size_t write_piece(bytes_view piece) noexcept override {
-        if (!x_writable || x_failure) return 0;
+        if (!x_writable) [[unlikely]] return 0;
         const ssize_t sent = ::send(number(), piece.data(), piece.size(), MSG_NOSIGNAL);
-        if (static_cast<std::size_t>(sent) != piece.size()) [[unlikely]] return sent_less(piece, sent);
-        return piece.size();
+        return static_cast<std::size_t>(sent) == piece.size() ? static_cast<std::size_t>(sent) : sent_less(piece, sent);
     }
 
     void shutdown_write() noexcept override { ::shutdown(number(), SHUT_WR); }
@@ -97,7 +93,7 @@ public:
         if (!x_failure) x_failure = std::make_error_code(std::errc::not_connected);
         if (!x_watched) return;
         x_backend.unwatch(*this);
-        x_watched = x_write_failed = false;
+        x_watched = x_write_failed = x_readable = x_writable = false;
         x_descriptor.close();
     }
 
@@ -128,13 +124,15 @@ private:
         while (got < 0 && errno == EINTR) got = ::recv(number(), room.data, room.size, 0);
         if (got > 0) return lend(into, room, static_cast<std::size_t>(got)), status::ready;
         x_backend.blocks().give(room);
-        if (exchanged(x_write_failed, false)) return status::failed; // what had arrived before has been lent
-        if (got == 0) return status::end;
-        if (errno == EAGAIN || errno == EWOULDBLOCK) {
-            x_readable = false;
-            return status::blocked;
+        if (x_write_failed) { // what had arrived before has been lent
+            x_write_failed = x_readable = false;
+            return status::failed;
         }
+        if (got == 0) return status::end;
+        x_readable = false;
+        if (errno == EAGAIN || errno == EWOULDBLOCK) return status::blocked;
         x_failure = last_error();
+        x_writable = false;
         return status::failed;
     }
 
@@ -145,7 +143,7 @@ private:
 
     [[gnu::noinline]] std::size_t write_many(std::span<const bytes_view> pieces) noexcept {
         std::size_t taken = 0;
-        while (!pieces.empty() && x_writable && !x_failure) {
+        while (!pieces.empty() && x_writable) {
             iovec parts[max_pieces];
             std::size_t count = 0, wanted = 0;
             for (; count < pieces.size() && count < max_pieces; ++count) {
@@ -192,29 +190,29 @@ private:
 
     interest wants() const noexcept override { return {!x_readable, !x_writable, !x_hangup}; }
 
-    void on_ready(bool readable, bool writable, bool hangup) noexcept override {
-        if (x_connecting || hangup || (writable && !x_writable)) [[unlikely]]
-            return on_change(readable, writable, hangup);
-        if (!readable || x_readable) return;
+    void on_ready(unsigned what) noexcept override {
+        if (what & ~for_both || !x_writable) [[unlikely]] return on_change(what); // connecting is not writable
+        if (!(what & POLLIN) || x_readable) return;
         x_readable = true;
         if (x_observer) x_observer->on_readable();
     }
 
-    [[gnu::noinline]] void on_change(bool readable, bool writable, bool hangup) noexcept {
+    [[gnu::noinline]] void on_change(unsigned what) noexcept {
+        const bool hangup = what & ~for_both, readable = hangup || what & POLLIN, writable = hangup || what & POLLOUT;
         if (hangup) x_hangup = true;
         if (x_connecting) {
             if (!writable && !hangup) return;
             x_connecting = false;
-            x_writable = true;
             if (const int failed = socket_calls::failure(number())) x_failure = {failed, std::system_category()};
-            if (readable) x_readable = true;
+            x_writable = !x_failure;
+            x_readable = readable && !x_failure;
             if (x_observer) x_observer->on_writable();
             if (readable && x_observer) x_observer->on_readable();
             return;
         }
-        const bool room = writable && !x_writable, news = hangup || (readable && !x_readable);
-        if (readable) x_readable = true;
-        if (writable) x_writable = true;
+        const bool room = writable && !x_writable && !x_failure, news = hangup || (readable && !x_readable);
+        if (readable && !x_failure) x_readable = true;
+        if (room) x_writable = true;
         if (room && x_observer) x_observer->on_writable();
         if (news && x_observer) x_observer->on_readable();
     }
@@ -222,7 +220,7 @@ private:
     readiness_backend& x_backend;
     bool x_watched = true;
     bool x_connecting;
-    bool x_readable = false;
+    bool x_readable = false; // never once x_failure is set, and neither is x_writable
     bool x_full = false; // the last receive has filled its lease
     bool x_writable;
     bool x_hangup = false;

@@ -82,9 +82,11 @@ public:
         if (!x_lost.empty() && watch_lost()) timeout = std::chrono::nanoseconds(0);
         x_ring.submit_and_wait(timeout);
         io_uring_cqe* first;
+        x_found_one = false;
         if (!x_ring.peek(first)) return false;
         const unsigned ready = ::io_uring_cq_ready(x_ring.get());
         x_found = ready < max_events ? ready : max_events;
+        x_found_one = ready == 1;
         return true;
     }
 
@@ -102,9 +104,7 @@ public:
             if (index == listening_slot) tell_listening();
             watched* const who = x_slots[index].who;
             if (!who || (event.res < 0 && !broken)) continue; // a descriptor of ours
-            const auto what = static_cast<unsigned>(event.res);
-            const bool hangup = broken || what & (POLLRDHUP | POLLHUP | POLLERR | POLLNVAL);
-            who->on_ready(hangup || what & POLLIN, hangup || what & POLLOUT, hangup);
+            who->on_ready(broken ? POLLERR : static_cast<unsigned>(event.res));
             ++told;
         }
         if (x_found == 0 && !x_lost.empty() && x_at_once) { // the descriptor has to say that there is more to do
@@ -176,7 +176,7 @@ private:
     void tell_listening() noexcept {
         x_listening.look([this](std::uint64_t key) {
             const auto index = static_cast<std::uint32_t>(key);
-            if (key == key_of(index)) x_slots[index].who->on_ready(true, false, false);
+            if (key == key_of(index)) x_slots[index].who->on_ready(POLLIN);
         });
     }
 

@@ -54,27 +54,17 @@ public:
 
     // True where it is certain that the end comes at once; `wait_readable` sees to the rest, and has `who` wait where need be.
     bool readable(reading how) noexcept {
-        if (x_reader || ++x_streak > messages_in_a_row) return false;
-        return how == reading::whole && x_inbox.has_rest() && x_inbox.find_whole();
+        if (how != reading::whole || !x_inbox.has_rest() || x_reader) return false;
+        return ++x_streak <= messages_in_a_row && x_inbox.find_whole();
     }
     end_of_read wait_readable(reading how, std::coroutine_handle<> who, context* in) noexcept {
-        if (x_reader) [[unlikely]] return end_of_read::busy;
-        if (x_streak > messages_in_a_row) [[unlikely]] return give_way(how, who, in);
-        if (how == reading::whole && x_listening && can_send() && !x_controls.is_paused() && x_inbox.is_used_up()) {
-            give_lease_back();
-            x_idle = true; // and the stream will tell
-        } else if (find(how)) {
-            return end_of_read::at_once;
-        }
-        x_reading = how;
-        x_reader = true;
-        x_streak = 0;
-        if (exchanged(x_read_in, in) != in || !x_read_waiter.suspend_again(who)) x_read_waiter.suspend(who, in);
-        return end_of_read::waiting;
+        if (how != reading::whole || !x_alone || x_inbox.found()) return look_and_wait(how, who, in);
+        return wait_idle(who, in);
     }
 
     // Ends the wait of `wait_readable`: the coroutine resumes, or is destroyed. What was found stays for the next read.
-    errc end_wait(bool resumes) noexcept {
+    errc end_resumed_wait() noexcept { return x_reader ? end_wait(true) : errc{}; } // else `on_readable` has ended it
+    [[gnu::noinline]] errc end_wait(bool resumes) noexcept {
         x_reader = x_idle = false;
         x_streak = 0;
         if (!resumes) x_read_waiter.abandon(); // else it has left everything
@@ -102,22 +92,36 @@ public:
 
     using connection_engine::ping;
 
+    // What became of a message: errc{}, or why it was not taken; and whether a sender may have to wait, as `sendable` says.
+    struct sending {
+        errc refused{};
+        bool may_wait = true;
+    };
+
     // Queues a message, encoded messages, a piece of a message. errc{}, or why it was not taken.
-    errc send(ws::opcode type, bytes_view payload, compression how) noexcept {
+    sending send(ws::opcode type, bytes_view payload, compression how) noexcept {
+        if (x_alone && payload.data() == x_inbox.view().data() && x_out.send_in_place(type, x_inbox.view().data(), payload.size()))
+            return {errc{}, false};
+        return send_queued(type, payload, how);
+    }
+    [[gnu::noinline]] sending send_queued(ws::opcode type, bytes_view payload, compression how) noexcept {
         if (!x_out.has_room(payload.size())) [[unlikely]] return send_first(type, payload, how);
         assert(can_send());
         serve_at_turn_end();
         x_out.send_short(type, payload);
-        return {};
+        return {errc{}, false};
     }
-    [[gnu::noinline]] errc send_first(ws::opcode type, bytes_view payload, compression how) noexcept {
-        return x_out.make_room(payload.size()) ? send(type, payload, how) : send_long(type, payload, how);
+    [[gnu::noinline]] sending send_first(ws::opcode type, bytes_view payload, compression how) noexcept {
+        return x_out.make_room(payload.size()) ? send_queued(type, payload, how) : send_long(type, payload, how);
     }
-    [[gnu::noinline]] errc send_long(ws::opcode type, bytes_view payload, compression how) noexcept {
-        if (!can_send()) return errc::closed;
+    [[gnu::noinline]] sending send_long(ws::opcode type, bytes_view payload, compression how) noexcept {
+        if (!can_send()) return {errc::closed};
         const errc refused = x_out.send(x_inbox.protocol(), *x_stream, type, payload, how, x_inbox.keeps(payload));
-        if (x_out.borrows()) x_inbox.take_long_way();
-        return sent(refused);
+        if (x_out.borrows()) {
+            x_alone = false;
+            x_inbox.take_long_way();
+        }
+        return {sent(refused)};
     }
     void begin_with(bytes_view head) noexcept {
         x_out.begin_with(head);
@@ -195,6 +199,39 @@ public:
     }
 
 private:
+    // Waits for what the stream will tell: nothing is left, and whatever comes will be for the reader.
+    [[gnu::always_inline]] inline end_of_read wait_idle(std::coroutine_handle<> who, context* in) noexcept {
+        x_idle = true;
+        x_reading = reading::whole;
+        return wait(who, in);
+    }
+    // Waits for `wait_readable`, once nothing has been found.
+    [[gnu::always_inline]] inline end_of_read wait(std::coroutine_handle<> who, context* in) noexcept {
+        x_reader = true;
+        x_streak = 0;
+        if (exchanged(x_read_in, in) != in || !x_read_waiter.suspend_again(who)) x_read_waiter.suspend(who, in);
+        return end_of_read::waiting;
+    }
+    // Whether nothing is left to look for, and the stream will tell a reader of whole messages when something comes.
+    bool may_idle(reading how) noexcept {
+        return how == reading::whole && x_listening && x_open && !x_controls.is_paused() && x_inbox.is_used_up();
+    }
+    [[gnu::noinline]] end_of_read look_and_wait(reading how, std::coroutine_handle<> who, context* in) noexcept {
+        if (x_reader) [[unlikely]] return end_of_read::busy;
+        x_alone = false;
+        if (!may_idle(how)) {
+            if (how != reading::whole || !x_inbox.has_rest()) ++x_streak; // `readable` has not
+            if (x_streak > messages_in_a_row) [[unlikely]] return give_way(how, who, in);
+            if (find(how)) return end_of_read::at_once;
+        }
+        if (may_idle(how)) {
+            if (!x_resuming) give_lease_back(); // else who resumes does: what was sent may lie in it
+            return wait_idle(who, in);
+        }
+        x_reading = how;
+        return wait(who, in);
+    }
+
     // Enough for one turn: lets the others run, then goes on.
     [[gnu::noinline]] end_of_read give_way(reading how, std::coroutine_handle<> who, context* in) noexcept {
         x_reading = how;

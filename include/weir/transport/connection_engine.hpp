@@ -13,7 +13,7 @@
 
 namespace weir::inline v0::detail {
 
-class connection_engine : public connection_state, protected io::stream_observer, protected lingering {
+class connection_engine : public connection_state, protected lingering {
 protected:
     using connection_state::connection_state;
     ~connection_engine() = default;
@@ -102,7 +102,9 @@ protected:
         return true;
     }
     void give_lease_back() noexcept {
-        if (x_inbox.has_lease()) x_inbox.give_lease_to(*x_stream);
+        if (!x_inbox.has_lease()) return;
+        x_out.own(); // what was sent from there
+        x_inbox.give_lease_to(*x_stream);
     }
 
     // One receive a turn, so that others have theirs; a second call is made only when the first has certainly taken
@@ -148,7 +150,7 @@ protected:
         if (x_out.borrows()) settle();
         for (ws::event control;;) {
             while (x_inbox.look_ahead(control)) handle_control(control);
-            if (x_inbox.lease_is_unused()) x_stream->release(x_inbox.take_lease());
+            give_unused_lease_back();
             if (!may_receive_ahead()) return;
             io::lease next;
             if (!receive(next)) return;
@@ -342,25 +344,58 @@ protected:
     // --- what the stream and the loop tell ---
 
     void on_readable() noexcept override {
-        if (!x_idle || !x_open || x_filled_turn == this_turn()) [[unlikely]] return on_news();
-        x_idle = x_listening = false;
-        x_controls.caught_up(x_scheduler.now());
+        if (!x_idle || !x_scheduler.tells_lone_event()) return on_bytes();
+        x_idle = false;
         io::lease& into = x_inbox.lease_to_fill();
         const io::status came = x_stream->fill(into);
         if (came != io::status::ready) [[unlikely]] return nothing_came_idle(came);
-        x_listening = x_stream->drained();
-        x_drained = into.bytes.size() < into.backing.size;
-        x_filled_turn = this_turn();
+        if (!x_stream->drained() || !x_inbox.find_lone()) [[unlikely]] return on_messages();
         x_keepalive.received(x_scheduler.now());
         x_bytes_in += into.bytes.size();
+        x_serves = x_alone = true;
+        resume_reader();
+        x_serves = x_alone = false;
+        // What the end of a turn is for, at once: nothing else is in this one, and most often the reader waits again.
+        if (!x_idle || !x_out.flush_short(*x_stream)) [[unlikely]] return end_turn_later();
+        x_inbox.give_lease_to(*x_stream);
+    }
+    // The same in a turn that has more to do.
+    [[gnu::noinline]] void on_bytes() noexcept {
+        if (!x_idle || x_filled_turn == this_turn()) [[unlikely]] return on_news();
+        x_idle = false;
+        const io::status came = x_stream->fill(x_inbox.lease_to_fill());
+        if (came != io::status::ready) [[unlikely]] return nothing_came_idle(came);
+        on_messages();
+    }
+    // The same where more than one message has come, or less.
+    [[gnu::noinline]] void on_messages() noexcept {
+        x_controls.caught_up(x_scheduler.now());
+        note_received(x_inbox.lease_to_fill());
         x_inbox.filled();
         if (!x_inbox.find_whole() && !go_on(x_reading)) return;
         if (x_read_waiter.woken()) [[unlikely]] return;
+        resume_reader();
+        if (!x_listening || x_inbox.has_rest()) serve_at_turn_end();
+        give_unused_lease_back();
+    }
+    // Ends the reader's wait and has it go on; what it leaves for the end of the turn is up to the caller.
+    [[gnu::always_inline]] inline void resume_reader() noexcept {
+        x_reader = false;
         x_resuming = true;
         x_read_waiter.resume();
         x_resuming = false;
     }
+    [[gnu::noinline]] void end_turn_later() noexcept {
+        x_out.own();
+        give_unused_lease_back();
+        serve_at_turn_end();
+    }
+    void give_unused_lease_back() noexcept {
+        if (x_idle || x_inbox.lease_is_unused()) give_lease_back();
+    }
     [[gnu::noinline]] void nothing_came_idle(io::status instead) noexcept {
+        x_listening = false;
+        x_controls.caught_up(x_scheduler.now());
         nothing_came(instead);
         if (stopped()) wake_reader();
     }
@@ -384,7 +419,10 @@ protected:
     }
 
     void run() noexcept override {
-        if (!x_next_turn) return serve();
+        if (!x_next_turn) {
+            x_serves = false;
+            return serve();
+        }
         x_next_turn = false;
         if (exchanged(x_retrying, false) && !x_listening) on_readable();
     }

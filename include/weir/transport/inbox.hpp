@@ -61,6 +61,14 @@ public:
         return x_protocol.take_whole(x_rest, x_view, ws::opcode::binary);
     }
 
+    // What was received is one whole message and nothing else, and all that came before `is_used_up`: the view of it. False:
+    // call `filled`, and ask `find_whole`.
+    [[gnu::always_inline]] inline bool find_lone() noexcept {
+        if (!x_protocol.find_lone(x_lease.bytes, x_short_bytes, x_view, x_view_type)) return false;
+        x_plain = x_found = x_view_first = x_view_last = true; // in one store
+        return x_found = x_protocol.take_lone(x_view, x_view_type);
+    }
+
     // Whether `advance` would find out that more bytes are needed and nothing else: the view of the last message ends then.
     bool is_used_up() noexcept {
         if (!x_plain || x_found || !x_rest.empty() || !x_protocol.between_messages()) return false;
@@ -139,7 +147,7 @@ public:
     // What was found, once.
     bool found() const noexcept { return x_found; }
     void take() noexcept { x_found = false; }
-    bytes_view view() const noexcept { return x_view; }
+    mutable_bytes view() const noexcept { return x_view; }
     bool view_is_text() const noexcept { return x_view_type == ws::opcode::text; }
     bool view_is_first() const noexcept { return x_view_first; }
     bool view_is_last() const noexcept { return x_view_last; }

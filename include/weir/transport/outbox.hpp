@@ -85,7 +85,7 @@ public:
     }
 
     // The same of the data lane alone, which must not be empty, where there is nothing in the control lane.
-    std::size_t flush_data(io::stream& to) noexcept {
+    [[gnu::always_inline]] inline std::size_t flush_data(io::stream& to) noexcept {
         const bytes_view data = std::as_const(x_data).view();
         const std::size_t written = to.write_piece(data);
         if (written != data.size()) [[unlikely]] {

@@ -51,7 +51,7 @@ private:
     using end = connection_core::end_of_read;
 
     errc end_wait() noexcept {
-        return exchanged(x_end, end::at_once) == end::waiting ? x_core.end_wait(true) : errc::busy;
+        return exchanged(x_end, end::at_once) == end::waiting ? x_core.end_resumed_wait() : errc::busy;
     }
 
     connection_core& x_core;
@@ -62,13 +62,19 @@ private:
 template <auto Ready, auto Wait>
 class effect_awaiter : public awaitable<effect_awaiter<Ready, Wait>> {
 public:
-    effect_awaiter(connection_core& core, errc refused) noexcept : x_core(&core), x_refused(refused) {}
-    effect_awaiter(effect_awaiter&& other) noexcept : x_core(other.x_core), x_refused(other.x_refused) {}
+    effect_awaiter(connection_core& core, errc refused) noexcept : effect_awaiter(core, {refused, true}) {}
+    effect_awaiter(connection_core& core, connection_core::sending done) noexcept
+        : x_core(&core), x_refused(done.refused), x_may_wait(done.may_wait) {}
+    effect_awaiter(effect_awaiter&& other) noexcept
+        : x_core(other.x_core), x_refused(other.x_refused), x_may_wait(other.x_may_wait) {}
     ~effect_awaiter() {
         if (x_waiting) x_waiter.~waiter();
     }
 
-    bool await_ready() const noexcept { return x_refused != errc{} ? !x_core->too_eager() : (x_core->*Ready)(); }
+    bool await_ready() const noexcept {
+        if (!x_may_wait) return true;
+        return x_refused != errc{} ? !x_core->too_eager() : (x_core->*Ready)();
+    }
     bool suspend(std::coroutine_handle<> who, context* in) noexcept {
         new (&x_waiter) waiter;
         x_waiting = true;
@@ -83,6 +89,7 @@ public:
 private:
     connection_core* x_core;
     errc x_refused;
+    bool x_may_wait; // false: it was taken, and is ready
     bool x_waiting = false;
     union {
         waiter x_waiter; // there only when it really waits
@@ -160,7 +167,7 @@ public:
 
     // The same without anything to await, for those who never wait for a slow peer: whether the message was taken.
     bool try_send(const message& any, compression how = compression::automatic) noexcept {
-        return x_core->send(any.is_text() ? ws::opcode::text : ws::opcode::binary, any.bytes(), how) == errc{};
+        return x_core->send(any.is_text() ? ws::opcode::text : ws::opcode::binary, any.bytes(), how).refused == errc{};
     }
 
     // For servers. What goes out first on a connection whose handshake is not answered yet; and frames that are encoded, from

@@ -102,11 +102,38 @@ public:
         type = static_cast<opcode>(kind);
         return true;
     }
+    // The first step for an `input` that is such a message and nothing else, where `between_messages` is known: its place.
+    [[nodiscard, gnu::always_inline]] inline bool find_lone(mutable_bytes input, std::uint64_t most_bytes,
+                                                            mutable_bytes& payload, opcode& type) const noexcept {
+        if (input.size() < 2 + sizeof(masking_key)) [[unlikely]] return false;
+        std::byte* const from = input.data();
+        const unsigned kind = std::to_integer<unsigned>(from[0]) - 0x80;
+        if (kind - 1 > 1) return false;
+        const auto masked = static_cast<unsigned>(role()); // 1 or 0
+        std::size_t size = std::to_integer<unsigned>(from[1]) ^ masked << 7, start = 2 + sizeof(masking_key) * masked;
+        if (size > 125) {
+            if (size != 126) return false;
+            size = load_big_endian<std::uint16_t>(from + 2);
+            if (size <= 125) return false;
+            start += 2;
+        }
+        if (start + size != input.size() || size > most_bytes) return false;
+        payload = {from + start, size};
+        type = static_cast<opcode>(kind);
+        return true;
+    }
     [[nodiscard, gnu::always_inline]] inline bool take_whole(mutable_bytes& input, mutable_bytes payload, opcode type) noexcept {
         if (type == opcode::text) return take_text(input, payload);
         std::byte* const end = payload.data() + payload.size();
         input = {end, static_cast<std::size_t>(input.data() + input.size() - end)};
         // Last of all the unmasking: nothing need be kept over it.
+        return role() == ws::role::client || detail::unmask(payload.data(), payload.size(), key_before(payload));
+    }
+    [[nodiscard, gnu::always_inline]] inline bool take_lone(mutable_bytes payload, opcode type) noexcept {
+        if (type == opcode::text) {
+            mutable_bytes input = payload;
+            return take_text(input, payload);
+        }
         return role() == ws::role::client || detail::unmask(payload.data(), payload.size(), key_before(payload));
     }
     static_assert(static_cast<unsigned>(ws::role::server) == 1 && static_cast<unsigned>(ws::role::client) == 0);
