@@ -9,6 +9,7 @@
 #include <weir/core/bytes.hpp>
 #include <weir/core/concat.hpp>
 #include <weir/core/connection_security.hpp>
+#include <weir/core/copy_short.hpp>
 #include <weir/core/entropy.hpp>
 #include <weir/core/errc.hpp>
 #include <weir/core/error.hpp>
@@ -151,6 +152,7 @@
 #include <weir/transport/closed_record.hpp>
 #include <weir/transport/connection_core.hpp>
 #include <weir/transport/connection_engine.hpp>
+#include <weir/transport/connection_input.hpp>
 #include <weir/transport/connection_state.hpp>
 #include <weir/transport/control_budget.hpp>
 #include <weir/transport/ending.hpp>

@@ -58,6 +58,7 @@
 #include <netinet/tcp.h>
 #include <new>
 #include <optional>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <span>
@@ -140,8 +141,12 @@ Unsigned load_big_endian(const std::byte* from) noexcept {
 // Writes an unsigned integer in network byte order to `to`, which need not be aligned.
 template <class Unsigned>
 void store_big_endian(std::byte* to, Unsigned value) noexcept {
-    for (std::size_t i = 0; i < sizeof(Unsigned); ++i)
-        to[i] = static_cast<std::byte>(static_cast<std::uint64_t>(value) >> (8 * (sizeof(Unsigned) - 1 - i)));
+    if constexpr (std::endian::native == std::endian::little) {
+        if constexpr (sizeof value == 2) value = __builtin_bswap16(value);
+        if constexpr (sizeof value == 4) value = __builtin_bswap32(value);
+        if constexpr (sizeof value == 8) value = __builtin_bswap64(value);
+    }
+    std::memcpy(to, &value, sizeof value);
 }
 
 } // namespace weir::inline v0
@@ -431,7 +436,7 @@ private:
 //
 // Bytes are appended at the end and consumed from the front. Holds no memory while it is empty: the block comes from a
 // `block_pool` and goes back when the last byte is consumed. Views of its content are valid until the next call that
-// appends, consumes or clears.
+// appends, consumes or clears. It may also refer to bytes of somebody else's, which are copied where something is appended.
 
 namespace weir::inline v0 {
 
@@ -480,7 +485,7 @@ public:
     // Room for `count` (not 0) more bytes after the content, to be filled and then committed; null over the bound.
     [[nodiscard]] std::byte* prepare(std::size_t count) noexcept {
         if (count > x_bound - size()) return nullptr;
-        if (x_block.size - x_end < count) make_room(count);
+        if (x_end + count > x_block.size) make_room(count);
         return x_block.data + x_end;
     }
 
@@ -489,11 +494,26 @@ public:
 
     // Whether `count` bytes may be written at `end`, such that this ends at most `most` bytes from where the block begins.
     bool has_room(std::size_t count, std::size_t most) const noexcept {
-        return x_end + count <= x_block.size && x_end + count <= most;
+        const std::size_t end = x_end + count;
+        if (end > x_block.size) [[unlikely]] return false;
+        return end <= most;
     }
 
     // Adds `count` bytes written at `end`, where there is room for them.
     void extend(std::size_t count) noexcept { x_end += count; }
+
+    // Takes `bytes`, at least one, for its content without a copy: they must stay where they are until they are consumed, or
+    // `own` is called. It must be empty and have no block.
+    void refer(mutable_bytes bytes) noexcept {
+        x_block.data = bytes.data(); // of no size: there is no room in it, and it is nothing to give back
+        x_end = bytes.size();
+    }
+    bool refers() const noexcept { return x_end > x_block.size; }
+
+    // Copies what it refers to.
+    void own() noexcept {
+        if (refers()) [[unlikely]] make_room(0);
+    }
 
     // Whether it has a block, and for one that has none: room for `count` bytes, within the bound, to begin with.
     bool has_block() const noexcept { return x_block.data; }
@@ -546,7 +566,7 @@ public:
         const block unused = x_block;
         x_block = {};
         x_begin = x_end = 0;
-        x_pool->give_mostly<Size>(unused);
+        if (unused.size) x_pool->give_mostly<Size>(unused); // none, and nothing to give, where it refers
     }
 
     // Removes everything, and gives the memory to the caller, who owes it to the pool.
@@ -737,6 +757,39 @@ struct connection_security {
     sequence<std::string> names; // the other names: "DNS:a.example", "IP:192.0.2.1", "email:ann@example.com", "URI:spiffe://a/b"
     std::string fingerprint;     // the SHA-256 of all of it, 64 hexadecimal digits in lower case
 };
+
+} // namespace weir::inline v0
+
+// ==== weir/core/copy_short.hpp =======================================================================================
+
+// Copies bytes that are most often few, without a call where they are: as many as four vectors hold, from one on.
+
+namespace weir::inline v0 {
+
+// Copies `from` to `to`, which has room for it and does not overlap it.
+[[gnu::always_inline]] inline void copy_short(std::byte* to, bytes_view from) noexcept {
+    const std::byte* const begin = from.data();
+    const std::size_t size = from.size();
+#if defined(__AVX2__) // the level is not worth asking for
+    using lanes = unsigned char __attribute__((vector_size(32), aligned(1), may_alias));
+#else
+    using lanes = unsigned char __attribute__((vector_size(16), aligned(1), may_alias));
+#endif
+    constexpr std::size_t width = sizeof(lanes);
+    constexpr auto copy = [](std::byte* into, const std::byte* what) {
+        *reinterpret_cast<lanes*>(into) = *reinterpret_cast<const lanes*>(what);
+    };
+    if (size - width <= 3 * width) { // from the front and from the end: two that overlap copy the same
+        if (size > 2 * width) {
+            copy(to + width, begin + width);
+            copy(to + size - 2 * width, begin + size - 2 * width);
+        }
+        copy(to, begin);
+        copy(to + size - width, begin + size - width);
+    } else if (size > 0) {
+        std::memcpy(to, begin, size);
+    }
+}
 
 } // namespace weir::inline v0
 
@@ -2483,6 +2536,10 @@ public:
     // How many turns the loop has begun: tells whether two moments lie in the same one.
     std::uint64_t turn_number() const noexcept { return x_turn_number; }
 
+    // Whether the event that is being told is all that this turn has to do, as far as was known when it began: what would wait
+    // for the end of the turn may be done as soon as that has been told.
+    bool tells_lone_event() const noexcept { return x_lone_event; }
+
 protected:
     scheduler() noexcept = default;
     ~scheduler() = default;
@@ -2493,6 +2550,7 @@ protected:
     list<lingering> x_lingering;
     std::chrono::nanoseconds x_now{0};
     std::uint64_t x_turn_number = 0;
+    bool x_lone_event = false;
     std::size_t x_users = 0;
 };
 
@@ -7185,6 +7243,17 @@ inline std::size_t encode_short(opcode type, std::size_t payload_bytes, std::byt
     return 4;
 }
 
+// The same in front of the payload, whose place is given.
+inline std::size_t encode_short_before(opcode type, std::size_t payload_bytes, std::byte* payload) noexcept {
+    const unsigned first = 0x80 | static_cast<unsigned>(type);
+    if (payload_bytes <= 125) {
+        store_big_endian(payload - 2, static_cast<std::uint16_t>(first << 8 | payload_bytes));
+        return 2;
+    }
+    store_big_endian(payload - 4, static_cast<std::uint32_t>(first << 24 | 126 << 16 | payload_bytes));
+    return 4;
+}
+
 // Reads the header that `from` begins with. `into` is complete when a size is returned and unspecified otherwise. A
 // length that breaks a rule fails as soon as the byte that decides it is there.
 inline header_decoding decode(bytes_view from, frame_header& into) noexcept {
@@ -7979,7 +8048,8 @@ namespace weir::inline v0::ws {
 class connection : public sender {
 public:
     connection(ws::role side, block_pool& pool, const limits& bounds = {}) noexcept
-        : sender(side), x_pool(&pool), x_limits(bounds), x_between(bounds.message_fragments > 0) {}
+        : sender(side), x_pool(&pool), x_limits(bounds), x_mask_bit(side == ws::role::server ? 0x80 : 0),
+          x_between(bounds.message_fragments > 0) {}
     connection(const connection&) = delete;
     connection& operator=(const connection&) = delete;
     ~connection() { release_control(); }
@@ -8016,26 +8086,16 @@ public:
         return find_whole(input, most_bytes, payload, type) && take_whole(input, payload, type);
     }
 
-    // Its two steps: what to take, where nothing has been taken; and taking it, which fails for bad text alone.
+    // Its two steps: what to take, where nothing has been taken; and taking it, which fails for bad text alone. `Alone`: what is
+    // nothing else but such a message, where `between_messages` is known.
+    template <bool Alone = false>
     [[nodiscard, gnu::always_inline]] inline bool find_whole(mutable_bytes input, std::uint64_t most_bytes,
                                                              mutable_bytes& payload, opcode& type) const noexcept {
-        if (!x_between || input.size() < 2 + sizeof(masking_key)) [[unlikely]]
-            return false;
-        const std::byte* const from = input.data();
-        const unsigned kind = std::to_integer<unsigned>(from[0]) - 0x80;
-        if (kind - 1 > 1) return false;
-        const auto masked = static_cast<unsigned>(role()); // 1 or 0
-        std::size_t size = std::to_integer<unsigned>(from[1]) ^ masked << 7;
-        std::size_t start = 2 + sizeof(masking_key) * masked;
-        if (size > 125) {
-            if (size != 126) return false;
-            size = load_big_endian<std::uint16_t>(from + 2);
-            if (size <= 125) return false;
-            start += 2;
-        }
-        if (start + size > input.size() || size > most_bytes) return false;
-        payload = input.subspan(start, size);
-        type = static_cast<opcode>(kind);
+        if (!Alone && !x_between) [[unlikely]] return false;
+        const place found = locate(input);
+        if ((Alone ? found.end != input.size() : found.end > input.size()) || found.size > most_bytes) return false;
+        payload = {found.data, found.size};
+        type = found.type;
         return true;
     }
     [[nodiscard, gnu::always_inline]] inline bool take_whole(mutable_bytes& input, mutable_bytes payload, opcode type) noexcept {
@@ -8045,7 +8105,10 @@ public:
         // Last of all the unmasking: nothing need be kept over it.
         return role() == ws::role::client || detail::unmask(payload.data(), payload.size(), key_before(payload));
     }
-    static_assert(static_cast<unsigned>(ws::role::server) == 1 && static_cast<unsigned>(ws::role::client) == 0);
+    [[nodiscard, gnu::always_inline]] inline bool take_alone(mutable_bytes payload, opcode type) noexcept {
+        if (mutable_bytes input = payload; type == opcode::text) return take_text(input, payload);
+        return role() == ws::role::client || detail::unmask(payload.data(), payload.size(), key_before(payload));
+    }
 
     // Whether no message is under way, nor any frame.
     bool between_messages() const noexcept { return x_between; }
@@ -8074,6 +8137,31 @@ public:
 
 private:
     enum class stage : std::uint8_t { header, data, control, bad_text, done };
+
+    struct place {
+        std::byte* data; // the payload
+        std::size_t size;
+        opcode type;
+        std::size_t end; // of the frame, counted from the front of the input; beyond every end: there is none
+    };
+
+    // The frame at the front of `input` if it is a whole message, of up to 65,535 bytes, and right in everything. It need not
+    // be there as a whole.
+    [[gnu::always_inline]] inline place locate(mutable_bytes input) const noexcept {
+        constexpr place none{nullptr, 0, opcode::continuation, SIZE_MAX};
+        if (input.size() < 2 + sizeof(masking_key)) [[unlikely]] return none;
+        std::byte* const from = input.data();
+        const unsigned kind = std::to_integer<unsigned>(from[0]) - 0x80, mask_bit = x_mask_bit;
+        if (kind - 1 > 1) return none;
+        std::size_t size = std::to_integer<unsigned>(from[1]) ^ mask_bit, start = 2 + (mask_bit >> 5); // the key has four bytes
+        if (size > 125) {
+            if (size != 126) return none;
+            size = load_big_endian<std::uint16_t>(from + 2);
+            if (size <= 125) return none;
+            start += 2;
+        }
+        return {from + start, size, static_cast<opcode>(kind), start + size};
+    }
 
     static masking_key key_before(mutable_bytes payload) noexcept {
         masking_key key;
@@ -8304,6 +8392,7 @@ private:
     std::uint8_t x_allowed_bits = 0;
     std::uint8_t x_held = 0;        // bytes in x_header
     std::byte x_header[frame_header::max_bytes];
+    std::uint8_t x_mask_bit;        // of a header that is right, in its second byte
     stage x_stage = stage::header;
     bool x_fin = false;
     bool x_first = false;           // the message's first piece has not been handed out
@@ -8903,6 +8992,10 @@ public:
     // while it is warm, before the next one receives. True when there is more to tell.
     [[nodiscard]] virtual bool dispatch() noexcept = 0;
 
+    // Whether the last `wait` has found one event and no more: then what is answered to it can leave at once, since there is
+    // nothing to gather. A backend that does not say so is as right.
+    bool found_one() const noexcept { return x_found_one; }
+
     // Ends a `wait` that is under way, or the next one. From any thread; async-signal-safe.
     virtual void wake() noexcept = 0;
 
@@ -8924,6 +9017,9 @@ public:
 
     // The pool that leases come from. The loop lends it to the streams' users for buffers of their own.
     block_pool& blocks() noexcept { return x_blocks; }
+
+protected:
+    bool x_found_one = false;
 
 private:
     block_pool x_blocks;
@@ -9070,8 +9166,10 @@ public:
     watched(const watched&) = delete;
     watched& operator=(const watched&) = delete;
 
-    // The descriptor has become readable or writable. `hangup`: the peer has ended its side, or the socket has failed.
-    virtual void on_ready(bool readable, bool writable, bool hangup) noexcept = 0;
+    // What the descriptor has become, in bits of poll(2): POLLIN, POLLOUT and, where the peer has ended its side or the
+    // socket has failed, others.
+    virtual void on_ready(unsigned what) noexcept = 0;
+    static constexpr unsigned for_both = POLLIN | POLLOUT; // all other bits stand for an end, and for both directions
 
     // What it has not been told since it last found out that there is none. A backend that sees states and not changes,
     // as poll does, watches for these alone, and would tell the same for ever otherwise. Failures are always watched for.
@@ -9146,18 +9244,15 @@ public:
     }
 
     status fill(lease& into) noexcept override {
-        if (!x_write_failed) [[likely]] {
-            if (x_failure) return status::failed;
-            if (!x_readable) return status::blocked;
-        }
+        if (!x_readable && !x_write_failed) [[unlikely]] return x_failure ? status::failed : status::blocked;
         if (x_full) [[unlikely]] return receive_much(into);
         constexpr std::size_t most = readiness_backend::lease_bytes;
         std::byte* room = x_backend.blocks().take_kept<most>();
         if (!room) [[unlikely]] room = x_backend.blocks().take(most).data;
         const ssize_t got = ::recv(number(), room, most, 0);
         if (static_cast<std::size_t>(got) - 1 >= most - 1) [[unlikely]] return came_much_or_nothing({room, most}, got, into);
+        x_readable = x_hangup;
         x_drained = !x_hangup;
-        if (x_drained) [[likely]] x_readable = false;
         into = {{room, static_cast<std::size_t>(got)}, {room, most}};
         return status::ready;
     }
@@ -9165,7 +9260,7 @@ public:
     status fill_first(mutable_bytes& room, lease& into) noexcept override {
         const mutable_bytes whole = room;
         room = room.first(0);
-        if (!x_write_failed && (x_failure || !x_readable)) return fill(into);
+        if (!x_readable && !x_write_failed) return fill(into);
         const block behind = x_backend.blocks().take(readiness_backend::lease_bytes);
         iovec parts[] = {{whole.data(), whole.size()}, {behind.data, behind.size}};
         const ssize_t got = ::readv(number(), parts, 2);
@@ -9186,10 +9281,9 @@ public:
         return pieces.size() == 1 ? socket_stream::write_piece(pieces[0]) : write_many(pieces);
     }
     std::size_t write_piece(bytes_view piece) noexcept override {
-        if (!x_writable || x_failure) return 0;
+        if (!x_writable) [[unlikely]] return 0;
         const ssize_t sent = ::send(number(), piece.data(), piece.size(), MSG_NOSIGNAL);
-        if (static_cast<std::size_t>(sent) != piece.size()) [[unlikely]] return sent_less(piece, sent);
-        return piece.size();
+        return static_cast<std::size_t>(sent) == piece.size() ? static_cast<std::size_t>(sent) : sent_less(piece, sent);
     }
 
     void shutdown_write() noexcept override { ::shutdown(number(), SHUT_WR); }
@@ -9204,7 +9298,7 @@ public:
         if (!x_failure) x_failure = std::make_error_code(std::errc::not_connected);
         if (!x_watched) return;
         x_backend.unwatch(*this);
-        x_watched = x_write_failed = false;
+        x_watched = x_write_failed = x_readable = x_writable = false;
         x_descriptor.close();
     }
 
@@ -9235,13 +9329,15 @@ private:
         while (got < 0 && errno == EINTR) got = ::recv(number(), room.data, room.size, 0);
         if (got > 0) return lend(into, room, static_cast<std::size_t>(got)), status::ready;
         x_backend.blocks().give(room);
-        if (exchanged(x_write_failed, false)) return status::failed; // what had arrived before has been lent
-        if (got == 0) return status::end;
-        if (errno == EAGAIN || errno == EWOULDBLOCK) {
-            x_readable = false;
-            return status::blocked;
+        if (x_write_failed) { // what had arrived before has been lent
+            x_write_failed = x_readable = false;
+            return status::failed;
         }
+        if (got == 0) return status::end;
+        x_readable = false;
+        if (errno == EAGAIN || errno == EWOULDBLOCK) return status::blocked;
         x_failure = last_error();
+        x_writable = false;
         return status::failed;
     }
 
@@ -9252,7 +9348,7 @@ private:
 
     [[gnu::noinline]] std::size_t write_many(std::span<const bytes_view> pieces) noexcept {
         std::size_t taken = 0;
-        while (!pieces.empty() && x_writable && !x_failure) {
+        while (!pieces.empty() && x_writable) {
             iovec parts[max_pieces];
             std::size_t count = 0, wanted = 0;
             for (; count < pieces.size() && count < max_pieces; ++count) {
@@ -9299,29 +9395,29 @@ private:
 
     interest wants() const noexcept override { return {!x_readable, !x_writable, !x_hangup}; }
 
-    void on_ready(bool readable, bool writable, bool hangup) noexcept override {
-        if (x_connecting || hangup || (writable && !x_writable)) [[unlikely]]
-            return on_change(readable, writable, hangup);
-        if (!readable || x_readable) return;
+    void on_ready(unsigned what) noexcept override {
+        if (what & ~for_both || !x_writable) [[unlikely]] return on_change(what); // connecting is not writable
+        if (!(what & POLLIN) || x_readable) return;
         x_readable = true;
         if (x_observer) x_observer->on_readable();
     }
 
-    [[gnu::noinline]] void on_change(bool readable, bool writable, bool hangup) noexcept {
+    [[gnu::noinline]] void on_change(unsigned what) noexcept {
+        const bool hangup = what & ~for_both, readable = hangup || what & POLLIN, writable = hangup || what & POLLOUT;
         if (hangup) x_hangup = true;
         if (x_connecting) {
             if (!writable && !hangup) return;
             x_connecting = false;
-            x_writable = true;
             if (const int failed = socket_calls::failure(number())) x_failure = {failed, std::system_category()};
-            if (readable) x_readable = true;
+            x_writable = !x_failure;
+            x_readable = readable && !x_failure;
             if (x_observer) x_observer->on_writable();
             if (readable && x_observer) x_observer->on_readable();
             return;
         }
-        const bool room = writable && !x_writable, news = hangup || (readable && !x_readable);
-        if (readable) x_readable = true;
-        if (writable) x_writable = true;
+        const bool room = writable && !x_writable && !x_failure, news = hangup || (readable && !x_readable);
+        if (readable && !x_failure) x_readable = true;
+        if (room) x_writable = true;
         if (room && x_observer) x_observer->on_writable();
         if (news && x_observer) x_observer->on_readable();
     }
@@ -9329,7 +9425,7 @@ private:
     readiness_backend& x_backend;
     bool x_watched = true;
     bool x_connecting;
-    bool x_readable = false;
+    bool x_readable = false; // never once x_failure is set, and neither is x_writable
     bool x_full = false; // the last receive has filled its lease
     bool x_writable;
     bool x_hangup = false;
@@ -9394,7 +9490,7 @@ private:
     interest wants() const noexcept override { return {!x_told, false, false}; }
     bool listens() const noexcept override { return true; }
 
-    void on_ready(bool, bool, bool) noexcept override {
+    void on_ready(unsigned) noexcept override {
         x_told = true;
         if (x_observer) x_observer->on_acceptable();
     }
@@ -9559,6 +9655,7 @@ public:
         const int found = ::epoll_wait(x_epoll.get(), x_events, max_events, milliseconds);
         x_told = 0;
         x_found = found < 0 ? 0 : found;
+        x_found_one = found == 1;
         return x_found > 0;
     }
 
@@ -9567,8 +9664,7 @@ public:
             if (!exchanged(x_told, 1)) tell(x_events[0]);
             return false;
         }
-        for (int told = 0; told < events_at_once && x_told < x_found; ++told) tell(x_events[x_told++]);
-        return x_told < x_found;
+        return dispatch_some();
     }
 
     void wake() noexcept override {
@@ -9587,12 +9683,17 @@ private:
     static constexpr int events_at_once = 4; // as many leases as the pool keeps
     static constexpr unsigned max_wait = 1 << 30; // milliseconds: twelve days
 
+    [[gnu::noinline]] bool dispatch_some() noexcept {
+        for (int told = 0; told < events_at_once && x_told < x_found; ++told) tell(x_events[x_told++]);
+        return x_told < x_found;
+    }
+
+    static_assert(EPOLLIN == POLLIN && EPOLLOUT == POLLOUT); // `watched` speaks of the latter
+
     [[gnu::always_inline]] static inline void tell(const epoll_event& event) noexcept {
         auto* const which = static_cast<watched*>(event.data.ptr);
         if (!which) return; // the eventfd, or unwatched meanwhile
-        const std::uint32_t what = event.events;
-        const bool hangup = what & (EPOLLRDHUP | EPOLLHUP | EPOLLERR);
-        which->on_ready(hangup || what & EPOLLIN, hangup || what & EPOLLOUT, hangup);
+        which->on_ready(event.events);
     }
 
     epoll() noexcept
@@ -10250,6 +10351,7 @@ private:
             x_now = x_backend->now();
             ++x_turn_number;
             if (!x_next_turn.empty()) go_on_where_left();
+            x_lone_event = x_backend->found_one() && x_ready.empty();
             while (x_backend->dispatch()) run_all(x_ready);
             x_wheel.advance(x_now);
             if (x_called.load(std::memory_order_acquire)) [[unlikely]] take_remote();
@@ -10261,6 +10363,7 @@ private:
     // Runs what was left for this turn: a few at a time, as with events, so that what one has received is used up while it is
     // warm, and its memory free again, before the next one receives.
     [[gnu::noinline]] void go_on_where_left() noexcept {
+        x_lone_event = false;
         list<ready_item> round;
         round.take_all(x_next_turn);
         for (int count = 1; ready_item* const each = round.pop_front(); ++count) {
@@ -13512,6 +13615,14 @@ public:
         return x_protocol.take_whole(x_rest, x_view, ws::opcode::binary);
     }
 
+    // What was received is one whole message and nothing else, and all that came before `is_used_up`: the view of it. False:
+    // call `filled`, and ask `find_whole`.
+    [[gnu::always_inline]] inline bool find_lone() noexcept {
+        if (!x_protocol.find_whole<true>(x_lease.bytes, x_short_bytes, x_view, x_view_type)) return false;
+        x_plain = x_found = x_view_first = x_view_last = true; // in one store
+        return x_found = x_protocol.take_alone(x_view, x_view_type);
+    }
+
     // Whether `advance` would find out that more bytes are needed and nothing else: the view of the last message ends then.
     bool is_used_up() noexcept {
         if (!x_plain || x_found || !x_rest.empty() || !x_protocol.between_messages()) return false;
@@ -13590,7 +13701,7 @@ public:
     // What was found, once.
     bool found() const noexcept { return x_found; }
     void take() noexcept { x_found = false; }
-    bytes_view view() const noexcept { return x_view; }
+    mutable_bytes view() const noexcept { return x_view; }
     bool view_is_text() const noexcept { return x_view_type == ws::opcode::text; }
     bool view_is_first() const noexcept { return x_view_first; }
     bool view_is_last() const noexcept { return x_view_last; }
@@ -14079,7 +14190,7 @@ public:
     }
 
     // The same of the data lane alone, which must not be empty, where there is nothing in the control lane.
-    std::size_t flush_data(io::stream& to) noexcept {
+    [[gnu::always_inline]] inline std::size_t flush_data(io::stream& to) noexcept {
         const bytes_view data = std::as_const(x_data).view();
         const std::size_t written = to.write_piece(data);
         if (written != data.size()) [[unlikely]] {
@@ -14204,7 +14315,7 @@ public:
         std::byte* const to = into.end();
         const std::size_t header = ws::encode_short(type, payload.size(), to);
         into.extend(header + payload.size());
-        if (!payload.empty()) std::memcpy(to + header, payload.data(), payload.size());
+        copy_short(to + header, payload);
     }
 
 private:
@@ -14426,16 +14537,14 @@ public:
     [[gnu::always_inline]] inline bool has_room(std::size_t payload_bytes) noexcept {
         const std::size_t most = payload_bytes + outbox::short_header_bytes;
         if (payload_bytes >= x_short_below) [[unlikely]] return false;
-        if (x_outbox.data().has_room(most, x_short_queue)) [[likely]] return true;
-        return most <= outbox::first_block_bytes && most <= x_short_queue &&
-               x_outbox.data().begin_with_kept<outbox::first_block_bytes>();
+        return x_outbox.data().has_room(most, x_short_queue);
     }
     bool make_room(std::size_t payload_bytes) noexcept {
         buffer& data = x_outbox.data();
         const std::size_t most = payload_bytes + outbox::short_header_bytes;
         if (payload_bytes >= x_short_below || data.size() + most > x_short_queue) return false;
         if (!data.has_block() && most <= outbox::first_block_bytes)
-            data.begin(outbox::first_block_bytes);
+            data.begin_with_kept<outbox::first_block_bytes>() || (data.begin(outbox::first_block_bytes), true);
         else if (!data.prepare(most))
             return false;
         return data.has_room(most, x_short_queue);
@@ -14443,6 +14552,18 @@ public:
     [[gnu::always_inline]] inline void send_short(ws::opcode type, bytes_view payload) noexcept {
         outbox::append_short(x_outbox.data(), type, payload);
     }
+
+    // The shortest way: for a message of a server that stands alone in received memory, behind a header that is not needed any
+    // more. Ours takes the place of the masking key that ends it, and the frame is sent from there. False, and nothing done,
+    // where something is in its way. `own` is owed before that memory moves; a `flush` may have seen to it.
+    [[gnu::always_inline]] inline bool send_in_place(ws::opcode type, std::byte* payload, std::size_t bytes) noexcept {
+        if (bytes >= x_short_below && (!x_short_below || bytes > UINT16_MAX || bytes > x_options.frame_bytes)) return false;
+        if (bytes > x_short_queue || x_outbox.data().has_block()) return false;
+        const std::size_t header = ws::encode_short_before(type, bytes, payload);
+        x_outbox.data().refer({payload - header, header + bytes});
+        return true;
+    }
+    void own() noexcept { x_outbox.data().own(); }
 
     // Encodes a whole message. errc{}, or `buffer_full` over the cap. `stays`: the payload stays where it is until the
     // next `flush`, which is owed before that changes.
@@ -14530,7 +14651,7 @@ public:
     // The short way of `flush`, while nothing but messages wait, and nobody for them: true when all has left, or there
     // was nothing. After false `flush` is owed.
     bool flush_short(io::stream& over) noexcept {
-        if (x_blocked || x_busy) return false;
+        if (x_blocked | x_busy) return false;
         const std::size_t size = x_outbox.data_bytes();
         if (!size) return true;
         const std::size_t written = x_outbox.flush_data(over);
@@ -14695,9 +14816,9 @@ private:
 
 // The state of a WebSocket connection and its way to the end: what each cause does.
 //
-// The base of transport/connection_engine.hpp, which does the I/O. Nothing here receives or writes: a transition notes the
-// cause, queues what is still to be said, and has the engine serve the connection at the end of the turn. The first
-// cause is kept. A close goes behind everything queued; a failure passes at the next frame boundary and drops the rest.
+// The base of transport/connection_input.hpp and connection_engine.hpp, which do the I/O. Nothing here receives or writes:
+// a transition notes the cause, queues what is still to be said, and has the engine serve the connection at the end of the
+// turn. The first cause is kept. A close goes behind everything queued; a failure passes at the next frame boundary and drops the rest.
 // Loop thread only.
 
 namespace weir::inline v0 {
@@ -14711,7 +14832,7 @@ struct connection_environment {
 
 namespace detail {
 
-class connection_state : protected timer, protected ready_item {
+class connection_state : protected io::stream_observer, protected timer, protected ready_item {
 public:
     connection_state(const connection_state&) = delete;
     connection_state& operator=(const connection_state&) = delete;
@@ -14842,7 +14963,7 @@ protected:
 
     [[gnu::cold]] void enter_closing() noexcept {
         x_phase = phase::closing;
-        x_open = false;
+        x_open = x_idle = x_alone = false;
         close_port();
         arm_close();
         serve_at_turn_end();
@@ -14851,7 +14972,7 @@ protected:
     // The connection is of no use any more: everything that is left to send is thrown away.
     [[gnu::cold]] void break_off() noexcept {
         if (over() || exchanged(x_broken, true)) return;
-        x_open = false;
+        x_open = x_idle = x_alone = false;
         x_out.clear();
         lost();
         serve_at_turn_end();
@@ -14870,7 +14991,7 @@ protected:
     [[gnu::cold]] void finish() noexcept {
         if (over()) return;
         x_phase = phase::over;
-        x_open = false;
+        x_open = x_idle = x_alone = false;
         x_ending.note_end(x_scheduler.now());
         disarm();
         x_retrying = false;
@@ -14890,7 +15011,8 @@ protected:
 
     // Has the engine see to the connection when everything that is ready has run.
     void serve_at_turn_end() noexcept {
-        if (ready_item::linked() && !x_next_turn) return;
+        if (x_serves) return;
+        x_serves = true;
         x_next_turn = false;
         x_scheduler.post_at_turn_end(*this);
     }
@@ -14932,9 +15054,11 @@ protected:
     phase x_phase = phase::open;
     bool x_open = true; // in phase open, and not broken
     reading x_reading = reading::whole;
+    bool x_idle = false;      // somebody waits in read, nothing else is there, the stream will tell what comes next, and we are open
     bool x_reader = false;    // somebody waits in read
-    bool x_idle = false;      // it does, nothing else is there, and the stream will tell what comes next
+    bool x_serves = false;    // somebody will: the end of the turn, or who resumes the reader in a turn that has nothing else
     bool x_resuming = false;  // it is, from within a call of the stream's, which must outlive that
+    bool x_alone = false;     // with a message that was all that there was, and nothing has been looked for since
     bool x_attended = false;  // somebody asks for a message just now
     bool x_told = false;      // somebody has read the end
     bool x_came = false;      // somebody has read since the close timer was armed
@@ -14953,25 +15077,21 @@ protected:
 
 } // namespace weir::inline v0
 
-// ==== weir/transport/connection_engine.hpp ===========================================================================
+// ==== weir/transport/connection_input.hpp ============================================================================
 
-// What a WebSocket connection does by itself: receiving, writing, keeping alive, seeing itself to the end.
+// What a WebSocket connection receives, and when it does.
 //
-// The stream, the timer and the loop's lists point at it, so its address never changes. It receives and writes at most
-// once a turn, and at the end of the turn sees to what nobody waited for (`serve`). A stream tells only those whose last
-// `fill` was blocked (x_listening): so whatever takes bytes away goes on until one is, now or at the end of the turn,
-// unless enough is kept already. Each phase of a close is bounded by close_timeout, and the stream is closed as
-// soon as both sides are through; the lease stays until the last view of it is gone. Whoever waits is posted, never
-// resumed from within a call into this class; only a reader goes on at once when the stream tells what it waits for.
+// The part of transport/connection_engine.hpp between the stream and the inbox. It receives at most once a turn. A stream tells
+// only those whose last `fill` was blocked (x_listening): so whatever takes bytes away goes on until one is, now or at the
+// end of the turn, unless enough is kept already. The lease stays until the last view of it is gone; what was sent out of
+// it is written, or copied, before that. Loop thread only.
 
 namespace weir::inline v0::detail {
 
-class connection_engine : public connection_state, protected io::stream_observer, protected lingering {
+class connection_input : public connection_state {
 protected:
     using connection_state::connection_state;
-    ~connection_engine() = default;
-
-    // --- receiving ---
+    ~connection_input() = default;
 
     // Goes on until there is something to hand out to a reader, or the connection is over (true), or there is nothing
     // to go on with (false).
@@ -15055,7 +15175,13 @@ protected:
         return true;
     }
     void give_lease_back() noexcept {
-        if (x_inbox.has_lease()) x_inbox.give_lease_to(*x_stream);
+        if (!x_inbox.has_lease()) return;
+        x_out.own(); // what was sent from there
+        x_inbox.give_lease_to(*x_stream);
+    }
+
+    void give_unused_lease_back() noexcept {
+        if (x_idle || x_inbox.lease_is_unused()) give_lease_back();
     }
 
     // One receive a turn, so that others have theirs; a second call is made only when the first has certainly taken
@@ -15101,7 +15227,7 @@ protected:
         if (x_out.borrows()) settle();
         for (ws::event control;;) {
             while (x_inbox.look_ahead(control)) handle_control(control);
-            if (x_inbox.lease_is_unused()) x_stream->release(x_inbox.take_lease());
+            give_unused_lease_back();
             if (!may_receive_ahead()) return;
             io::lease next;
             if (!receive(next)) return;
@@ -15169,6 +15295,44 @@ protected:
              ws::close_code::policy_violation);
     }
 
+    void flush_later() noexcept {
+        if (x_out.needs_flush()) serve_at_turn_end();
+    }
+
+    // Looks at what became of a write.
+    void written() noexcept {
+        if (x_stream->failure()) return write_failed(x_stream->failure());
+        if (x_out.control_empty()) x_keepalive.control_left(x_scheduler.now(), x_out.bytes_out());
+    }
+
+    // More than this turn may receive: goes on in the next one.
+    void retry_later() noexcept {
+        x_retrying = true;
+        if (ready_item::linked()) return; // `serve` will see to it
+        x_next_turn = true;
+        x_scheduler.post_next_turn(*this);
+    }
+};
+
+} // namespace weir::inline v0::detail
+
+// ==== weir/transport/connection_engine.hpp ===========================================================================
+
+// What a WebSocket connection does by itself: receiving, writing, keeping alive, seeing itself to the end.
+//
+// The stream, the timer and the loop's lists point at it, so its address never changes. It writes at most once a turn, and
+// at the end of the turn sees to what nobody waited for (`serve`); at once where a turn has one event and a reader waits for
+// what that brings. Each phase of a close is bounded by close_timeout, and the stream is closed as soon as both sides are
+// through. Whoever waits is posted, never resumed from within a call into this class; only a reader goes on at once when
+// the stream tells what it waits for.
+
+namespace weir::inline v0::detail {
+
+class connection_engine : public connection_input, protected lingering {
+protected:
+    using connection_input::connection_input;
+    ~connection_engine() = default;
+
     // --- sending ---
 
     errc sent(errc refused) noexcept {
@@ -15179,16 +15343,6 @@ protected:
         written();
         flush_later();
         return can_send() ? errc{} : errc::closed;
-    }
-
-    void flush_later() noexcept {
-        if (x_out.needs_flush()) serve_at_turn_end();
-    }
-
-    // Looks at what became of a write.
-    void written() noexcept {
-        if (x_stream->failure()) return write_failed(x_stream->failure());
-        if (x_out.control_empty()) x_keepalive.control_left(x_scheduler.now(), x_out.bytes_out());
     }
 
     // Queues a ping. `always`: also where pongs have filled the control lane; for the keepalive, of which one ping waits at
@@ -15295,25 +15449,55 @@ protected:
     // --- what the stream and the loop tell ---
 
     void on_readable() noexcept override {
-        if (!x_idle || !x_open || x_filled_turn == this_turn()) [[unlikely]] return on_news();
-        x_idle = x_listening = false;
-        x_controls.caught_up(x_scheduler.now());
+        if (!x_idle || !x_scheduler.tells_lone_event()) return on_bytes();
+        x_idle = false;
         io::lease& into = x_inbox.lease_to_fill();
         const io::status came = x_stream->fill(into);
         if (came != io::status::ready) [[unlikely]] return nothing_came_idle(came);
-        x_listening = x_stream->drained();
-        x_drained = into.bytes.size() < into.backing.size;
-        x_filled_turn = this_turn();
+        if (!x_stream->drained() || !x_inbox.find_lone()) [[unlikely]] return on_messages();
         x_keepalive.received(x_scheduler.now());
         x_bytes_in += into.bytes.size();
+        x_serves = x_alone = true;
+        resume_reader();
+        x_serves = x_alone = false;
+        // What the end of a turn is for, at once: nothing else is in this one, and most often the reader waits again.
+        if (!x_idle || !x_out.flush_short(*x_stream)) [[unlikely]] return end_turn_later();
+        x_inbox.give_lease_to(*x_stream);
+    }
+    // The same in a turn that has more to do.
+    [[gnu::noinline]] void on_bytes() noexcept {
+        if (!x_idle || x_filled_turn == this_turn()) [[unlikely]] return on_news();
+        x_idle = false;
+        const io::status came = x_stream->fill(x_inbox.lease_to_fill());
+        if (came != io::status::ready) [[unlikely]] return nothing_came_idle(came);
+        on_messages();
+    }
+    // The same where more than one message has come, or less.
+    [[gnu::noinline]] void on_messages() noexcept {
+        x_controls.caught_up(x_scheduler.now());
+        note_received(x_inbox.lease_to_fill());
         x_inbox.filled();
         if (!x_inbox.find_whole() && !go_on(x_reading)) return;
         if (x_read_waiter.woken()) [[unlikely]] return;
+        resume_reader();
+        if (!x_listening || x_inbox.has_rest()) serve_at_turn_end();
+        give_unused_lease_back();
+    }
+    // Ends the reader's wait and has it go on; what it leaves for the end of the turn is up to the caller.
+    [[gnu::always_inline]] inline void resume_reader() noexcept {
+        x_reader = false;
         x_resuming = true;
         x_read_waiter.resume();
         x_resuming = false;
     }
+    [[gnu::noinline]] void end_turn_later() noexcept {
+        x_out.own();
+        give_unused_lease_back();
+        serve_at_turn_end();
+    }
     [[gnu::noinline]] void nothing_came_idle(io::status instead) noexcept {
+        x_listening = false;
+        x_controls.caught_up(x_scheduler.now());
         nothing_came(instead);
         if (stopped()) wake_reader();
     }
@@ -15328,16 +15512,11 @@ protected:
         if (!x_inbox.found() && advance_now(x_reading)) wake_reader();
     }
 
-    // More than this turn may receive: goes on in the next one.
-    void retry_later() noexcept {
-        x_retrying = true;
-        if (ready_item::linked()) return; // `serve` will see to it
-        x_next_turn = true;
-        x_scheduler.post_next_turn(*this);
-    }
-
     void run() noexcept override {
-        if (!x_next_turn) return serve();
+        if (!x_next_turn) {
+            x_serves = false;
+            return serve();
+        }
         x_next_turn = false;
         if (exchanged(x_retrying, false) && !x_listening) on_readable();
     }
@@ -15360,7 +15539,7 @@ protected:
 //   outgoing    what is to be sent: encoded at the call, written at the end of the turn, with back-pressure.
 //   keepalive   when to ping, and when to give up.
 //   ending      why it ended.
-//   connection_state, connection_engine   the ways to the end, and what goes on by itself.
+//   connection_state, connection_input, connection_engine   the ways to the end, receiving, and what goes on by itself.
 //
 // Loop thread only. Whoever waits is posted, never resumed from within a call into this class, but for a reader to whom the
 // stream has brought what it waits for: that one goes on at once.
@@ -15402,29 +15581,19 @@ public:
 
     // True where it is certain that the end comes at once; `wait_readable` sees to the rest, and has `who` wait where need be.
     bool readable(reading how) noexcept {
-        if (x_reader || ++x_streak > messages_in_a_row) return false;
-        return how == reading::whole && x_inbox.has_rest() && x_inbox.find_whole();
+        if (how != reading::whole || !x_inbox.has_rest() || x_reader) return false;
+        return --x_left_in_turn >= 0 && x_inbox.find_whole();
     }
     end_of_read wait_readable(reading how, std::coroutine_handle<> who, context* in) noexcept {
-        if (x_reader) [[unlikely]] return end_of_read::busy;
-        if (x_streak > messages_in_a_row) [[unlikely]] return give_way(how, who, in);
-        if (how == reading::whole && x_listening && can_send() && !x_controls.is_paused() && x_inbox.is_used_up()) {
-            give_lease_back();
-            x_idle = true; // and the stream will tell
-        } else if (find(how)) {
-            return end_of_read::at_once;
-        }
-        x_reading = how;
-        x_reader = true;
-        x_streak = 0;
-        if (exchanged(x_read_in, in) != in || !x_read_waiter.suspend_again(who)) x_read_waiter.suspend(who, in);
-        return end_of_read::waiting;
+        if (how != reading::whole || !x_alone || x_inbox.found()) return look_and_wait(how, who, in);
+        return wait_idle(who, in);
     }
 
     // Ends the wait of `wait_readable`: the coroutine resumes, or is destroyed. What was found stays for the next read.
-    errc end_wait(bool resumes) noexcept {
+    errc end_resumed_wait() noexcept { return x_reader ? end_wait(true) : errc{}; } // else `on_readable` has ended it
+    [[gnu::noinline]] errc end_wait(bool resumes) noexcept {
         x_reader = x_idle = false;
-        x_streak = 0;
+        x_left_in_turn = messages_in_a_row;
         if (!resumes) x_read_waiter.abandon(); // else it has left everything
         listen_on();
         const errc outcome = x_read_waiter.outcome();
@@ -15437,7 +15606,7 @@ public:
         if (!x_inbox.found()) [[unlikely]]
             return told();
         take();
-        x_streak += static_cast<unsigned>(x_inbox.view().size() / large_message_bytes);
+        x_left_in_turn -= static_cast<int>(x_inbox.view().size() / large_message_bytes);
         return message(x_inbox.view(), x_inbox.view_is_text());
     }
     result<piece> take_piece() noexcept {
@@ -15450,22 +15619,41 @@ public:
 
     using connection_engine::ping;
 
-    // Queues a message, encoded messages, a piece of a message. errc{}, or why it was not taken.
+    // What a send gives besides errc{} and the reasons not to take a message: it was taken, but a sender may have to wait, as
+    // `sendable` says.
+    static constexpr errc may_wait = static_cast<errc>(-1);
+    static constexpr bool is_taken(errc outcome) noexcept { return outcome == errc{} || outcome == may_wait; }
+    static constexpr errc or_wait(errc outcome) noexcept { return outcome == errc{} ? may_wait : outcome; }
+
+    // Queues a message, encoded messages, a piece of a message. errc{}, or why it was not taken; the first also `may_wait`.
     errc send(ws::opcode type, bytes_view payload, compression how) noexcept {
+        if (x_alone) return send_alone(type, payload, how);
         if (!x_out.has_room(payload.size())) [[unlikely]] return send_first(type, payload, how);
-        assert(can_send());
+        if (!x_serves) [[unlikely]] serve_at_turn_end();
+        x_out.send_short(type, payload);
+        return {};
+    }
+    // The same for an answer to a message that was all that there was: where that stands, if it goes back.
+    [[gnu::noinline]] errc send_alone(ws::opcode type, bytes_view payload, compression how) noexcept {
+        if (payload.data() == x_inbox.view().data() && x_out.send_in_place(type, x_inbox.view().data(), payload.size()))
+            return {};
+        return send_first(type, payload, how);
+    }
+    // The same where there is no room yet.
+    [[gnu::noinline]] errc send_first(ws::opcode type, bytes_view payload, compression how) noexcept {
+        if (!x_out.make_room(payload.size())) return send_long(type, payload, how);
         serve_at_turn_end();
         x_out.send_short(type, payload);
         return {};
     }
-    [[gnu::noinline]] errc send_first(ws::opcode type, bytes_view payload, compression how) noexcept {
-        return x_out.make_room(payload.size()) ? send(type, payload, how) : send_long(type, payload, how);
-    }
     [[gnu::noinline]] errc send_long(ws::opcode type, bytes_view payload, compression how) noexcept {
         if (!can_send()) return errc::closed;
         const errc refused = x_out.send(x_inbox.protocol(), *x_stream, type, payload, how, x_inbox.keeps(payload));
-        if (x_out.borrows()) x_inbox.take_long_way();
-        return sent(refused);
+        if (x_out.borrows()) {
+            x_alone = false;
+            x_inbox.take_long_way();
+        }
+        return or_wait(sent(refused));
     }
     void begin_with(bytes_view head) noexcept {
         x_out.begin_with(head);
@@ -15486,8 +15674,8 @@ public:
 
     // Whether it is time that somebody whose sends are refused lets others run: for loops that look at no result.
     [[gnu::cold]] bool too_eager() noexcept {
-        if (++x_streak <= messages_in_a_row) return false;
-        x_streak = 0;
+        if (--x_left_in_turn >= 0) return false;
+        x_left_in_turn = messages_in_a_row;
         return true;
     }
     void wait_sendable(waiter& sender) noexcept { x_out.wait_sendable(sender); }
@@ -15543,11 +15731,44 @@ public:
     }
 
 private:
+    // Waits for what the stream will tell: nothing is left, and whatever comes will be for the reader.
+    [[gnu::always_inline]] inline end_of_read wait_idle(std::coroutine_handle<> who, context* in) noexcept {
+        x_idle = true;
+        x_reading = reading::whole;
+        return wait(who, in);
+    }
+    // Waits for `wait_readable`, once nothing has been found.
+    [[gnu::always_inline]] inline end_of_read wait(std::coroutine_handle<> who, context* in) noexcept {
+        x_reader = true;
+        x_left_in_turn = messages_in_a_row;
+        if (exchanged(x_read_in, in) != in || !x_read_waiter.suspend_again(who)) x_read_waiter.suspend(who, in);
+        return end_of_read::waiting;
+    }
+    // Whether nothing is left to look for, and the stream will tell a reader of whole messages when something comes.
+    bool may_idle(reading how) noexcept {
+        return how == reading::whole && x_listening && x_open && !x_controls.is_paused() && x_inbox.is_used_up();
+    }
+    [[gnu::noinline]] end_of_read look_and_wait(reading how, std::coroutine_handle<> who, context* in) noexcept {
+        if (x_reader) [[unlikely]] return end_of_read::busy;
+        x_alone = false;
+        if (!may_idle(how)) {
+            if (how != reading::whole || !x_inbox.has_rest()) --x_left_in_turn; // `readable` has not
+            if (x_left_in_turn < 0) [[unlikely]] return give_way(how, who, in);
+            if (find(how)) return end_of_read::at_once;
+        }
+        if (may_idle(how)) {
+            if (!x_resuming) give_lease_back(); // else who resumes does: what was sent may lie in it
+            return wait_idle(who, in);
+        }
+        x_reading = how;
+        return wait(who, in);
+    }
+
     // Enough for one turn: lets the others run, then goes on.
     [[gnu::noinline]] end_of_read give_way(reading how, std::coroutine_handle<> who, context* in) noexcept {
         x_reading = how;
         x_reader = true;
-        x_streak = 0;
+        x_left_in_turn = messages_in_a_row;
         if (x_told && x_context) exchanged(x_context, nullptr)->cancel(); // and reads on all the same
         if (x_read_waiter.suspend(who, in) && advance(x_reading)) wake_reader();
         return end_of_read::waiting;
@@ -15563,7 +15784,7 @@ private:
 
     // Before a reader that never waits lets others run. Large messages count as several: a few received bytes may become
     // many megabytes of messages when they are decompressed.
-    static constexpr unsigned messages_in_a_row = 64;
+    static constexpr int messages_in_a_row = 64;
     static constexpr std::size_t large_message_bytes = 16 * 1024;
 
     // Why there is nothing to take; whoever reads knows now.
@@ -15580,7 +15801,7 @@ private:
     }
 
     context* x_read_in = nullptr; // where x_read_waiter has waited last; only compared
-    unsigned x_streak = 0; // messages that were ready at once, since a reader last waited
+    int x_left_in_turn = messages_in_a_row; // messages that a reader may have at once before it waits
 };
 
 } // namespace weir::inline v0::detail
@@ -15715,7 +15936,7 @@ private:
     using end = connection_core::end_of_read;
 
     errc end_wait() noexcept {
-        return exchanged(x_end, end::at_once) == end::waiting ? x_core.end_wait(true) : errc::busy;
+        return exchanged(x_end, end::at_once) == end::waiting ? x_core.end_resumed_wait() : errc::busy;
     }
 
     connection_core& x_core;
@@ -15726,27 +15947,33 @@ private:
 template <auto Ready, auto Wait>
 class effect_awaiter : public awaitable<effect_awaiter<Ready, Wait>> {
 public:
-    effect_awaiter(connection_core& core, errc refused) noexcept : x_core(&core), x_refused(refused) {}
-    effect_awaiter(effect_awaiter&& other) noexcept : x_core(other.x_core), x_refused(other.x_refused) {}
+    // `outcome`: errc{} where there is nothing to wait for, `may_wait` of the core, or why it was refused.
+    effect_awaiter(connection_core& core, errc outcome) noexcept : x_core(&core), x_outcome(outcome) {}
+    effect_awaiter(effect_awaiter&& other) noexcept : x_core(other.x_core), x_outcome(other.x_outcome) {}
     ~effect_awaiter() {
         if (x_waiting) x_waiter.~waiter();
     }
 
-    bool await_ready() const noexcept { return x_refused != errc{} ? !x_core->too_eager() : (x_core->*Ready)(); }
+    bool await_ready() noexcept {
+        if (x_outcome == errc{}) [[likely]] return true;
+        if (x_outcome != connection_core::may_wait) return !x_core->too_eager();
+        x_outcome = {};
+        return (x_core->*Ready)();
+    }
     bool suspend(std::coroutine_handle<> who, context* in) noexcept {
         new (&x_waiter) waiter;
         x_waiting = true;
-        if (x_refused != errc{})
-            x_waiter.bounce(who, in, x_refused);
+        if (x_outcome != errc{})
+            x_waiter.bounce(who, in, x_outcome);
         else if (x_waiter.suspend(who, in))
             (x_core->*Wait)(x_waiter);
         return true;
     }
-    send_status await_resume() const noexcept { return x_waiting ? x_waiter.outcome() : x_refused; }
+    send_status await_resume() const noexcept { return x_waiting ? x_waiter.outcome() : x_outcome; }
 
 private:
     connection_core* x_core;
-    errc x_refused;
+    errc x_outcome;
     bool x_waiting = false;
     union {
         waiter x_waiter; // there only when it really waits
@@ -15813,18 +16040,19 @@ public:
     // out behind its end. The pieces of a text must be UTF-8 together. Pings and closes pass between two pieces, so
     // they should not be too large. Whether the message is compressed says its first piece. Otherwise like `send`.
     frame_awaiter send_frame(std::string_view text, bool last, compression how = compression::automatic) noexcept {
-        return {*x_core, x_core->send_frame(ws::opcode::text, as_bytes(text), last, how)};
+        return {*x_core, core::or_wait(x_core->send_frame(ws::opcode::text, as_bytes(text), last, how))};
     }
     frame_awaiter send_frame(bytes_view binary, bool last, compression how = compression::automatic) noexcept {
-        return {*x_core, x_core->send_frame(ws::opcode::binary, binary, last, how)};
+        return {*x_core, core::or_wait(x_core->send_frame(ws::opcode::binary, binary, last, how))};
     }
     frame_awaiter send_frame(const piece& any, compression how = compression::automatic) noexcept {
-        return {*x_core, x_core->send_frame(any.is_text ? ws::opcode::text : ws::opcode::binary, any.payload, any.last, how)};
+        const ws::opcode type = any.is_text ? ws::opcode::text : ws::opcode::binary;
+        return {*x_core, core::or_wait(x_core->send_frame(type, any.payload, any.last, how))};
     }
 
     // The same without anything to await, for those who never wait for a slow peer: whether the message was taken.
     bool try_send(const message& any, compression how = compression::automatic) noexcept {
-        return x_core->send(any.is_text() ? ws::opcode::text : ws::opcode::binary, any.bytes(), how) == errc{};
+        return core::is_taken(x_core->send(any.is_text() ? ws::opcode::text : ws::opcode::binary, any.bytes(), how));
     }
 
     // For servers. What goes out first on a connection whose handshake is not answered yet; and frames that are encoded, from
@@ -15835,14 +16063,14 @@ public:
     }
 
     // Sends a ping with at most 125 bytes, `errc::long_control` otherwise. The answer shows in `round_trip()`.
-    send_awaiter ping(std::string_view payload = {}) noexcept { return {*x_core, x_core->ping(as_bytes(payload))}; }
+    send_awaiter ping(std::string_view payload = {}) noexcept { return {*x_core, core::or_wait(x_core->ping(as_bytes(payload)))}; }
 
     // Begins to close the connection, behind everything that was sent; closing again does nothing. The code must be one
     // that may be sent (RFC 6455, section 7.4), or 1005 for none; the reason is cut at 123 bytes. Awaiting it completes when the
     // connection is over, after two close timeouts at the most.
     close_awaiter close(ws::close_code code = ws::close_code::normal, std::string_view reason = {}) noexcept {
         x_core->begin_close(code, reason);
-        return {*x_core, errc{}};
+        return {*x_core, core::may_wait};
     }
 
     // Breaks the connection off at once, without a closing handshake; the peer sees a reset.
@@ -15898,7 +16126,9 @@ public:
     void guard(context* handler) noexcept { x_core->guard(handler); }
 
 private:
-    detail::connection_core* x_core;
+    using core = detail::connection_core;
+
+    core* x_core;
     int x_exceptions = std::uncaught_exceptions();
 };
 
@@ -22099,6 +22329,28 @@ public:
     bool is_simulated() const noexcept override { return true; }
 
     bool wait(std::chrono::nanoseconds timeout) noexcept override {
+        const bool found = look(timeout);
+        x_found_one = !x_due.empty() && x_due.has_one();
+        return found;
+    }
+
+    bool dispatch() noexcept override {
+        if (exchanged(x_stalled, false) && x_stall_observer) x_stall_observer->on_stall();
+        list<memory_event> round;
+        if (x_options.shuffle)
+            while (memory_event* each = x_due.pop_front())
+                x_random.next() & 1 ? round.push_front(*each) : round.push_back(*each);
+        round.take_all(x_due);
+        while (memory_event* each = round.pop_front()) each->on_due();
+        return false;
+    }
+
+    void wake() noexcept override { ::sem_post(&x_wakes); }
+
+    std::chrono::nanoseconds now() noexcept override { return x_now; }
+
+private:
+    bool look(std::chrono::nanoseconds timeout) noexcept {
         collect();
         const bool news = woken() || !x_due.empty();
         if (news || timeout <= std::chrono::nanoseconds(0)) {
@@ -22121,22 +22373,6 @@ public:
         return !x_due.empty();
     }
 
-    bool dispatch() noexcept override {
-        if (exchanged(x_stalled, false) && x_stall_observer) x_stall_observer->on_stall();
-        list<memory_event> round;
-        if (x_options.shuffle)
-            while (memory_event* each = x_due.pop_front())
-                x_random.next() & 1 ? round.push_front(*each) : round.push_back(*each);
-        round.take_all(x_due);
-        while (memory_event* each = round.pop_front()) each->on_due();
-        return false;
-    }
-
-    void wake() noexcept override { ::sem_post(&x_wakes); }
-
-    std::chrono::nanoseconds now() noexcept override { return x_now; }
-
-private:
     void collect() noexcept {
         for (memory_event *each = x_later.front(), *next; each; each = next) {
             next = x_later.after(*each);
@@ -22414,6 +22650,7 @@ public:
             }
             in.bytes.consume(count);
             in.here -= count;
+            x_drained = x_wants_read = in.here == 0 && in.ends > now && in.broken > now && !x_write_failed;
             if (peer() && peer()->x_wants_write) tell_peer(now);
             return status::ready;
         }
@@ -25788,7 +26025,6 @@ inline constexpr permessage_deflate_type permessage_deflate{};
 
 #if defined(WEIR_WITH_LIBURING)
 #include <liburing.h>
-#include <poll.h>
 #include <sys/utsname.h>
 #include <vector>
 
@@ -27317,9 +27553,11 @@ public:
         if (!x_lost.empty() && watch_lost()) timeout = std::chrono::nanoseconds(0);
         x_ring.submit_and_wait(timeout);
         io_uring_cqe* first;
+        x_found_one = false;
         if (!x_ring.peek(first)) return false;
         const unsigned ready = ::io_uring_cq_ready(x_ring.get());
         x_found = ready < max_events ? ready : max_events;
+        x_found_one = ready == 1;
         return true;
     }
 
@@ -27337,9 +27575,7 @@ public:
             if (index == listening_slot) tell_listening();
             watched* const who = x_slots[index].who;
             if (!who || (event.res < 0 && !broken)) continue; // a descriptor of ours
-            const auto what = static_cast<unsigned>(event.res);
-            const bool hangup = broken || what & (POLLRDHUP | POLLHUP | POLLERR | POLLNVAL);
-            who->on_ready(hangup || what & POLLIN, hangup || what & POLLOUT, hangup);
+            who->on_ready(broken ? POLLERR : static_cast<unsigned>(event.res));
             ++told;
         }
         if (x_found == 0 && !x_lost.empty() && x_at_once) { // the descriptor has to say that there is more to do
@@ -27411,7 +27647,7 @@ private:
     void tell_listening() noexcept {
         x_listening.look([this](std::uint64_t key) {
             const auto index = static_cast<std::uint32_t>(key);
-            if (key == key_of(index)) x_slots[index].who->on_ready(true, false, false);
+            if (key == key_of(index)) x_slots[index].who->on_ready(POLLIN);
         });
     }
 

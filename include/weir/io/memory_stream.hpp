@@ -92,6 +92,7 @@ public:
             }
             in.bytes.consume(count);
             in.here -= count;
+            x_drained = x_wants_read = in.here == 0 && in.ends > now && in.broken > now && !x_write_failed;
             if (peer() && peer()->x_wants_write) tell_peer(now);
             return status::ready;
         }

@@ -6,7 +6,7 @@
 //   outgoing    what is to be sent: encoded at the call, written at the end of the turn, with back-pressure.
 //   keepalive   when to ping, and when to give up.
 //   ending      why it ended.
-//   connection_state, connection_engine   the ways to the end, and what goes on by itself.
+//   connection_state, connection_input, connection_engine   the ways to the end, receiving, and what goes on by itself.
 //
 // Loop thread only. Whoever waits is posted, never resumed from within a call into this class, but for a reader to whom the
 // stream has brought what it waits for: that one goes on at once.
@@ -55,7 +55,7 @@ public:
     // True where it is certain that the end comes at once; `wait_readable` sees to the rest, and has `who` wait where need be.
     bool readable(reading how) noexcept {
         if (how != reading::whole || !x_inbox.has_rest() || x_reader) return false;
-        return ++x_streak <= messages_in_a_row && x_inbox.find_whole();
+        return --x_left_in_turn >= 0 && x_inbox.find_whole();
     }
     end_of_read wait_readable(reading how, std::coroutine_handle<> who, context* in) noexcept {
         if (how != reading::whole || !x_alone || x_inbox.found()) return look_and_wait(how, who, in);
@@ -66,7 +66,7 @@ public:
     errc end_resumed_wait() noexcept { return x_reader ? end_wait(true) : errc{}; } // else `on_readable` has ended it
     [[gnu::noinline]] errc end_wait(bool resumes) noexcept {
         x_reader = x_idle = false;
-        x_streak = 0;
+        x_left_in_turn = messages_in_a_row;
         if (!resumes) x_read_waiter.abandon(); // else it has left everything
         listen_on();
         const errc outcome = x_read_waiter.outcome();
@@ -79,7 +79,7 @@ public:
         if (!x_inbox.found()) [[unlikely]]
             return told();
         take();
-        x_streak += static_cast<unsigned>(x_inbox.view().size() / large_message_bytes);
+        x_left_in_turn -= static_cast<int>(x_inbox.view().size() / large_message_bytes);
         return message(x_inbox.view(), x_inbox.view_is_text());
     }
     result<piece> take_piece() noexcept {
@@ -92,36 +92,41 @@ public:
 
     using connection_engine::ping;
 
-    // What became of a message: errc{}, or why it was not taken; and whether a sender may have to wait, as `sendable` says.
-    struct sending {
-        errc refused{};
-        bool may_wait = true;
-    };
+    // What a send gives besides errc{} and the reasons not to take a message: it was taken, but a sender may have to wait, as
+    // `sendable` says.
+    static constexpr errc may_wait = static_cast<errc>(-1);
+    static constexpr bool is_taken(errc outcome) noexcept { return outcome == errc{} || outcome == may_wait; }
+    static constexpr errc or_wait(errc outcome) noexcept { return outcome == errc{} ? may_wait : outcome; }
 
-    // Queues a message, encoded messages, a piece of a message. errc{}, or why it was not taken.
-    sending send(ws::opcode type, bytes_view payload, compression how) noexcept {
-        if (x_alone && payload.data() == x_inbox.view().data() && x_out.send_in_place(type, x_inbox.view().data(), payload.size()))
-            return {errc{}, false};
-        return send_queued(type, payload, how);
-    }
-    [[gnu::noinline]] sending send_queued(ws::opcode type, bytes_view payload, compression how) noexcept {
+    // Queues a message, encoded messages, a piece of a message. errc{}, or why it was not taken; the first also `may_wait`.
+    errc send(ws::opcode type, bytes_view payload, compression how) noexcept {
+        if (x_alone) return send_alone(type, payload, how);
         if (!x_out.has_room(payload.size())) [[unlikely]] return send_first(type, payload, how);
-        assert(can_send());
+        if (!x_serves) [[unlikely]] serve_at_turn_end();
+        x_out.send_short(type, payload);
+        return {};
+    }
+    // The same for an answer to a message that was all that there was: where that stands, if it goes back.
+    [[gnu::noinline]] errc send_alone(ws::opcode type, bytes_view payload, compression how) noexcept {
+        if (payload.data() == x_inbox.view().data() && x_out.send_in_place(type, x_inbox.view().data(), payload.size()))
+            return {};
+        return send_first(type, payload, how);
+    }
+    // The same where there is no room yet.
+    [[gnu::noinline]] errc send_first(ws::opcode type, bytes_view payload, compression how) noexcept {
+        if (!x_out.make_room(payload.size())) return send_long(type, payload, how);
         serve_at_turn_end();
         x_out.send_short(type, payload);
-        return {errc{}, false};
+        return {};
     }
-    [[gnu::noinline]] sending send_first(ws::opcode type, bytes_view payload, compression how) noexcept {
-        return x_out.make_room(payload.size()) ? send_queued(type, payload, how) : send_long(type, payload, how);
-    }
-    [[gnu::noinline]] sending send_long(ws::opcode type, bytes_view payload, compression how) noexcept {
-        if (!can_send()) return {errc::closed};
+    [[gnu::noinline]] errc send_long(ws::opcode type, bytes_view payload, compression how) noexcept {
+        if (!can_send()) return errc::closed;
         const errc refused = x_out.send(x_inbox.protocol(), *x_stream, type, payload, how, x_inbox.keeps(payload));
         if (x_out.borrows()) {
             x_alone = false;
             x_inbox.take_long_way();
         }
-        return {sent(refused)};
+        return or_wait(sent(refused));
     }
     void begin_with(bytes_view head) noexcept {
         x_out.begin_with(head);
@@ -142,8 +147,8 @@ public:
 
     // Whether it is time that somebody whose sends are refused lets others run: for loops that look at no result.
     [[gnu::cold]] bool too_eager() noexcept {
-        if (++x_streak <= messages_in_a_row) return false;
-        x_streak = 0;
+        if (--x_left_in_turn >= 0) return false;
+        x_left_in_turn = messages_in_a_row;
         return true;
     }
     void wait_sendable(waiter& sender) noexcept { x_out.wait_sendable(sender); }
@@ -208,7 +213,7 @@ private:
     // Waits for `wait_readable`, once nothing has been found.
     [[gnu::always_inline]] inline end_of_read wait(std::coroutine_handle<> who, context* in) noexcept {
         x_reader = true;
-        x_streak = 0;
+        x_left_in_turn = messages_in_a_row;
         if (exchanged(x_read_in, in) != in || !x_read_waiter.suspend_again(who)) x_read_waiter.suspend(who, in);
         return end_of_read::waiting;
     }
@@ -220,8 +225,8 @@ private:
         if (x_reader) [[unlikely]] return end_of_read::busy;
         x_alone = false;
         if (!may_idle(how)) {
-            if (how != reading::whole || !x_inbox.has_rest()) ++x_streak; // `readable` has not
-            if (x_streak > messages_in_a_row) [[unlikely]] return give_way(how, who, in);
+            if (how != reading::whole || !x_inbox.has_rest()) --x_left_in_turn; // `readable` has not
+            if (x_left_in_turn < 0) [[unlikely]] return give_way(how, who, in);
             if (find(how)) return end_of_read::at_once;
         }
         if (may_idle(how)) {
@@ -236,7 +241,7 @@ private:
     [[gnu::noinline]] end_of_read give_way(reading how, std::coroutine_handle<> who, context* in) noexcept {
         x_reading = how;
         x_reader = true;
-        x_streak = 0;
+        x_left_in_turn = messages_in_a_row;
         if (x_told && x_context) exchanged(x_context, nullptr)->cancel(); // and reads on all the same
         if (x_read_waiter.suspend(who, in) && advance(x_reading)) wake_reader();
         return end_of_read::waiting;
@@ -252,7 +257,7 @@ private:
 
     // Before a reader that never waits lets others run. Large messages count as several: a few received bytes may become
     // many megabytes of messages when they are decompressed.
-    static constexpr unsigned messages_in_a_row = 64;
+    static constexpr int messages_in_a_row = 64;
     static constexpr std::size_t large_message_bytes = 16 * 1024;
 
     // Why there is nothing to take; whoever reads knows now.
@@ -269,7 +274,7 @@ private:
     }
 
     context* x_read_in = nullptr; // where x_read_waiter has waited last; only compared
-    unsigned x_streak = 0; // messages that were ready at once, since a reader last waited
+    int x_left_in_turn = messages_in_a_row; // messages that a reader may have at once before it waits
 };
 
 } // namespace weir::inline v0::detail

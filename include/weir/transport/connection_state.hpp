@@ -1,8 +1,8 @@
 // The state of a WebSocket connection and its way to the end: what each cause does.
 //
-// The base of transport/connection_engine.hpp, which does the I/O. Nothing here receives or writes: a transition notes the
-// cause, queues what is still to be said, and has the engine serve the connection at the end of the turn. The first
-// cause is kept. A close goes behind everything queued; a failure passes at the next frame boundary and drops the rest.
+// The base of transport/connection_input.hpp and connection_engine.hpp, which do the I/O. Nothing here receives or writes:
+// a transition notes the cause, queues what is still to be said, and has the engine serve the connection at the end of the
+// turn. The first cause is kept. A close goes behind everything queued; a failure passes at the next frame boundary and drops the rest.
 // Loop thread only.
 #pragma once
 

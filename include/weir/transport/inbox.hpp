@@ -64,9 +64,9 @@ public:
     // What was received is one whole message and nothing else, and all that came before `is_used_up`: the view of it. False:
     // call `filled`, and ask `find_whole`.
     [[gnu::always_inline]] inline bool find_lone() noexcept {
-        if (!x_protocol.find_lone(x_lease.bytes, x_short_bytes, x_view, x_view_type)) return false;
+        if (!x_protocol.find_whole<true>(x_lease.bytes, x_short_bytes, x_view, x_view_type)) return false;
         x_plain = x_found = x_view_first = x_view_last = true; // in one store
-        return x_found = x_protocol.take_lone(x_view, x_view_type);
+        return x_found = x_protocol.take_alone(x_view, x_view_type);
     }
 
     // Whether `advance` would find out that more bytes are needed and nothing else: the view of the last message ends then.

@@ -11,6 +11,7 @@
 #pragma once
 
 #include <weir/core/buffer.hpp>
+#include <weir/core/copy_short.hpp>
 #include <weir/core/entropy.hpp>
 #include <weir/core/owned.hpp>
 #include <weir/io/stream.hpp>
@@ -210,7 +211,7 @@ public:
         std::byte* const to = into.end();
         const std::size_t header = ws::encode_short(type, payload.size(), to);
         into.extend(header + payload.size());
-        if (!payload.empty()) std::memcpy(to + header, payload.data(), payload.size());
+        copy_short(to + header, payload);
     }
 
 private:

@@ -41,16 +41,14 @@ public:
     [[gnu::always_inline]] inline bool has_room(std::size_t payload_bytes) noexcept {
         const std::size_t most = payload_bytes + outbox::short_header_bytes;
         if (payload_bytes >= x_short_below) [[unlikely]] return false;
-        if (x_outbox.data().has_room(most, x_short_queue)) [[likely]] return true;
-        return most <= outbox::first_block_bytes && most <= x_short_queue &&
-               x_outbox.data().begin_with_kept<outbox::first_block_bytes>();
+        return x_outbox.data().has_room(most, x_short_queue);
     }
     bool make_room(std::size_t payload_bytes) noexcept {
         buffer& data = x_outbox.data();
         const std::size_t most = payload_bytes + outbox::short_header_bytes;
         if (payload_bytes >= x_short_below || data.size() + most > x_short_queue) return false;
         if (!data.has_block() && most <= outbox::first_block_bytes)
-            data.begin(outbox::first_block_bytes);
+            data.begin_with_kept<outbox::first_block_bytes>() || (data.begin(outbox::first_block_bytes), true);
         else if (!data.prepare(most))
             return false;
         return data.has_room(most, x_short_queue);

@@ -62,34 +62,33 @@ private:
 template <auto Ready, auto Wait>
 class effect_awaiter : public awaitable<effect_awaiter<Ready, Wait>> {
 public:
-    effect_awaiter(connection_core& core, errc refused) noexcept : effect_awaiter(core, {refused, true}) {}
-    effect_awaiter(connection_core& core, connection_core::sending done) noexcept
-        : x_core(&core), x_refused(done.refused), x_may_wait(done.may_wait) {}
-    effect_awaiter(effect_awaiter&& other) noexcept
-        : x_core(other.x_core), x_refused(other.x_refused), x_may_wait(other.x_may_wait) {}
+    // `outcome`: errc{} where there is nothing to wait for, `may_wait` of the core, or why it was refused.
+    effect_awaiter(connection_core& core, errc outcome) noexcept : x_core(&core), x_outcome(outcome) {}
+    effect_awaiter(effect_awaiter&& other) noexcept : x_core(other.x_core), x_outcome(other.x_outcome) {}
     ~effect_awaiter() {
         if (x_waiting) x_waiter.~waiter();
     }
 
-    bool await_ready() const noexcept {
-        if (!x_may_wait) return true;
-        return x_refused != errc{} ? !x_core->too_eager() : (x_core->*Ready)();
+    bool await_ready() noexcept {
+        if (x_outcome == errc{}) [[likely]] return true;
+        if (x_outcome != connection_core::may_wait) return !x_core->too_eager();
+        x_outcome = {};
+        return (x_core->*Ready)();
     }
     bool suspend(std::coroutine_handle<> who, context* in) noexcept {
         new (&x_waiter) waiter;
         x_waiting = true;
-        if (x_refused != errc{})
-            x_waiter.bounce(who, in, x_refused);
+        if (x_outcome != errc{})
+            x_waiter.bounce(who, in, x_outcome);
         else if (x_waiter.suspend(who, in))
             (x_core->*Wait)(x_waiter);
         return true;
     }
-    send_status await_resume() const noexcept { return x_waiting ? x_waiter.outcome() : x_refused; }
+    send_status await_resume() const noexcept { return x_waiting ? x_waiter.outcome() : x_outcome; }
 
 private:
     connection_core* x_core;
-    errc x_refused;
-    bool x_may_wait; // false: it was taken, and is ready
+    errc x_outcome;
     bool x_waiting = false;
     union {
         waiter x_waiter; // there only when it really waits
@@ -156,18 +155,19 @@ public:
     // out behind its end. The pieces of a text must be UTF-8 together. Pings and closes pass between two pieces, so
     // they should not be too large. Whether the message is compressed says its first piece. Otherwise like `send`.
     frame_awaiter send_frame(std::string_view text, bool last, compression how = compression::automatic) noexcept {
-        return {*x_core, x_core->send_frame(ws::opcode::text, as_bytes(text), last, how)};
+        return {*x_core, core::or_wait(x_core->send_frame(ws::opcode::text, as_bytes(text), last, how))};
     }
     frame_awaiter send_frame(bytes_view binary, bool last, compression how = compression::automatic) noexcept {
-        return {*x_core, x_core->send_frame(ws::opcode::binary, binary, last, how)};
+        return {*x_core, core::or_wait(x_core->send_frame(ws::opcode::binary, binary, last, how))};
     }
     frame_awaiter send_frame(const piece& any, compression how = compression::automatic) noexcept {
-        return {*x_core, x_core->send_frame(any.is_text ? ws::opcode::text : ws::opcode::binary, any.payload, any.last, how)};
+        const ws::opcode type = any.is_text ? ws::opcode::text : ws::opcode::binary;
+        return {*x_core, core::or_wait(x_core->send_frame(type, any.payload, any.last, how))};
     }
 
     // The same without anything to await, for those who never wait for a slow peer: whether the message was taken.
     bool try_send(const message& any, compression how = compression::automatic) noexcept {
-        return x_core->send(any.is_text() ? ws::opcode::text : ws::opcode::binary, any.bytes(), how).refused == errc{};
+        return core::is_taken(x_core->send(any.is_text() ? ws::opcode::text : ws::opcode::binary, any.bytes(), how));
     }
 
     // For servers. What goes out first on a connection whose handshake is not answered yet; and frames that are encoded, from
@@ -178,14 +178,14 @@ public:
     }
 
     // Sends a ping with at most 125 bytes, `errc::long_control` otherwise. The answer shows in `round_trip()`.
-    send_awaiter ping(std::string_view payload = {}) noexcept { return {*x_core, x_core->ping(as_bytes(payload))}; }
+    send_awaiter ping(std::string_view payload = {}) noexcept { return {*x_core, core::or_wait(x_core->ping(as_bytes(payload)))}; }
 
     // Begins to close the connection, behind everything that was sent; closing again does nothing. The code must be one
     // that may be sent (RFC 6455, section 7.4), or 1005 for none; the reason is cut at 123 bytes. Awaiting it completes when the
     // connection is over, after two close timeouts at the most.
     close_awaiter close(ws::close_code code = ws::close_code::normal, std::string_view reason = {}) noexcept {
         x_core->begin_close(code, reason);
-        return {*x_core, errc{}};
+        return {*x_core, core::may_wait};
     }
 
     // Breaks the connection off at once, without a closing handshake; the peer sees a reset.
@@ -241,7 +241,9 @@ public:
     void guard(context* handler) noexcept { x_core->guard(handler); }
 
 private:
-    detail::connection_core* x_core;
+    using core = detail::connection_core;
+
+    core* x_core;
     int x_exceptions = std::uncaught_exceptions();
 };
 

@@ -43,7 +43,8 @@ namespace weir::inline v0::ws {
 class connection : public sender {
 public:
     connection(ws::role side, block_pool& pool, const limits& bounds = {}) noexcept
-        : sender(side), x_pool(&pool), x_limits(bounds), x_between(bounds.message_fragments > 0) {}
+        : sender(side), x_pool(&pool), x_limits(bounds), x_mask_bit(side == ws::role::server ? 0x80 : 0),
+          x_between(bounds.message_fragments > 0) {}
     connection(const connection&) = delete;
     connection& operator=(const connection&) = delete;
     ~connection() { release_control(); }
@@ -80,46 +81,16 @@ public:
         return find_whole(input, most_bytes, payload, type) && take_whole(input, payload, type);
     }
 
-    // Its two steps: what to take, where nothing has been taken; and taking it, which fails for bad text alone.
+    // Its two steps: what to take, where nothing has been taken; and taking it, which fails for bad text alone. `Alone`: what is
+    // nothing else but such a message, where `between_messages` is known.
+    template <bool Alone = false>
     [[nodiscard, gnu::always_inline]] inline bool find_whole(mutable_bytes input, std::uint64_t most_bytes,
                                                              mutable_bytes& payload, opcode& type) const noexcept {
-        if (!x_between || input.size() < 2 + sizeof(masking_key)) [[unlikely]]
-            return false;
-        const std::byte* const from = input.data();
-        const unsigned kind = std::to_integer<unsigned>(from[0]) - 0x80;
-        if (kind - 1 > 1) return false;
-        const auto masked = static_cast<unsigned>(role()); // 1 or 0
-        std::size_t size = std::to_integer<unsigned>(from[1]) ^ masked << 7;
-        std::size_t start = 2 + sizeof(masking_key) * masked;
-        if (size > 125) {
-            if (size != 126) return false;
-            size = load_big_endian<std::uint16_t>(from + 2);
-            if (size <= 125) return false;
-            start += 2;
-        }
-        if (start + size > input.size() || size > most_bytes) return false;
-        payload = input.subspan(start, size);
-        type = static_cast<opcode>(kind);
-        return true;
-    }
-    // The first step for an `input` that is such a message and nothing else, where `between_messages` is known: its place.
-    [[nodiscard, gnu::always_inline]] inline bool find_lone(mutable_bytes input, std::uint64_t most_bytes,
-                                                            mutable_bytes& payload, opcode& type) const noexcept {
-        if (input.size() < 2 + sizeof(masking_key)) [[unlikely]] return false;
-        std::byte* const from = input.data();
-        const unsigned kind = std::to_integer<unsigned>(from[0]) - 0x80;
-        if (kind - 1 > 1) return false;
-        const auto masked = static_cast<unsigned>(role()); // 1 or 0
-        std::size_t size = std::to_integer<unsigned>(from[1]) ^ masked << 7, start = 2 + sizeof(masking_key) * masked;
-        if (size > 125) {
-            if (size != 126) return false;
-            size = load_big_endian<std::uint16_t>(from + 2);
-            if (size <= 125) return false;
-            start += 2;
-        }
-        if (start + size != input.size() || size > most_bytes) return false;
-        payload = {from + start, size};
-        type = static_cast<opcode>(kind);
+        if (!Alone && !x_between) [[unlikely]] return false;
+        const place found = locate(input);
+        if ((Alone ? found.end != input.size() : found.end > input.size()) || found.size > most_bytes) return false;
+        payload = {found.data, found.size};
+        type = found.type;
         return true;
     }
     [[nodiscard, gnu::always_inline]] inline bool take_whole(mutable_bytes& input, mutable_bytes payload, opcode type) noexcept {
@@ -129,14 +100,10 @@ public:
         // Last of all the unmasking: nothing need be kept over it.
         return role() == ws::role::client || detail::unmask(payload.data(), payload.size(), key_before(payload));
     }
-    [[nodiscard, gnu::always_inline]] inline bool take_lone(mutable_bytes payload, opcode type) noexcept {
-        if (type == opcode::text) {
-            mutable_bytes input = payload;
-            return take_text(input, payload);
-        }
+    [[nodiscard, gnu::always_inline]] inline bool take_alone(mutable_bytes payload, opcode type) noexcept {
+        if (mutable_bytes input = payload; type == opcode::text) return take_text(input, payload);
         return role() == ws::role::client || detail::unmask(payload.data(), payload.size(), key_before(payload));
     }
-    static_assert(static_cast<unsigned>(ws::role::server) == 1 && static_cast<unsigned>(ws::role::client) == 0);
 
     // Whether no message is under way, nor any frame.
     bool between_messages() const noexcept { return x_between; }
@@ -165,6 +132,31 @@ public:
 
 private:
     enum class stage : std::uint8_t { header, data, control, bad_text, done };
+
+    struct place {
+        std::byte* data; // the payload
+        std::size_t size;
+        opcode type;
+        std::size_t end; // of the frame, counted from the front of the input; beyond every end: there is none
+    };
+
+    // The frame at the front of `input` if it is a whole message, of up to 65,535 bytes, and right in everything. It need not
+    // be there as a whole.
+    [[gnu::always_inline]] inline place locate(mutable_bytes input) const noexcept {
+        constexpr place none{nullptr, 0, opcode::continuation, SIZE_MAX};
+        if (input.size() < 2 + sizeof(masking_key)) [[unlikely]] return none;
+        std::byte* const from = input.data();
+        const unsigned kind = std::to_integer<unsigned>(from[0]) - 0x80, mask_bit = x_mask_bit;
+        if (kind - 1 > 1) return none;
+        std::size_t size = std::to_integer<unsigned>(from[1]) ^ mask_bit, start = 2 + (mask_bit >> 5); // the key has four bytes
+        if (size > 125) {
+            if (size != 126) return none;
+            size = load_big_endian<std::uint16_t>(from + 2);
+            if (size <= 125) return none;
+            start += 2;
+        }
+        return {from + start, size, static_cast<opcode>(kind), start + size};
+    }
 
     static masking_key key_before(mutable_bytes payload) noexcept {
         masking_key key;
@@ -395,6 +387,7 @@ private:
     std::uint8_t x_allowed_bits = 0;
     std::uint8_t x_held = 0;        // bytes in x_header
     std::byte x_header[frame_header::max_bytes];
+    std::uint8_t x_mask_bit;        // of a header that is right, in its second byte
     stage x_stage = stage::header;
     bool x_fin = false;
     bool x_first = false;           // the message's first piece has not been handed out

@@ -1,0 +1,311 @@
+// Answers to a message that is all that a turn brings: they leave from where it came, and whatever else a handler does with
+// such a message is as it would be among others.
+#include "../support/websocket_pair.hpp"
+
+#include <weir/core/pseudo_random.hpp>
+#include <weir/coro/scope.hpp>
+#include <weir/coro/when_any.hpp>
+
+#include <vector>
+
+using namespace weir;
+using namespace std::chrono_literals;
+using tests::frame;
+using tests::over;
+using tests::websocket_world;
+using ws::opcode;
+
+namespace {
+
+constexpr ws::role from_server = ws::role::server, from_client = ws::role::client;
+constexpr ws::masking_key key{{std::byte{0x11}, std::byte{0xa2}, std::byte{0x33}, std::byte{0xc4}}};
+
+// Where bytes were received to and sent from.
+struct journal {
+    std::vector<bytes_view> received, sent;
+    bool sent_from_lease(std::size_t which) const {
+        for (const bytes_view lease : received)
+            if (sent[which].data() >= lease.data() && sent[which].data() + sent[which].size() <= lease.data() + lease.size()) return true;
+        return false;
+    }
+};
+
+// Hands everything on, and notes it.
+class noting_stream final : public io::stream, private io::stream_observer {
+public:
+    noting_stream(owned<io::stream> below, journal& into) : x_below(std::move(below)), x_into(into) { x_below->observe(this); }
+
+    io::status fill(io::lease& into) noexcept override {
+        const io::status came = x_below->fill(into);
+        if (came == io::status::ready) x_into.received.push_back(into.bytes);
+        return noted(), came;
+    }
+    void release(io::lease&& unused) noexcept override { x_below->release(std::move(unused)); }
+    std::size_t write(std::span<const bytes_view> pieces) noexcept override {
+        for (const bytes_view each : pieces) x_into.sent.push_back(each);
+        const std::size_t taken = x_below->write(pieces);
+        return noted(), taken;
+    }
+    void shutdown_write() noexcept override { x_below->shutdown_write(); }
+    void close() noexcept override { x_below->close(); }
+    void reset() noexcept override { x_below->reset(); }
+
+private:
+    void noted() noexcept {
+        x_failure = x_below->failure();
+        x_drained = x_below->drained();
+        x_received_ahead = x_below->received_ahead();
+    }
+    void on_readable() noexcept override {
+        if (x_observer) x_observer->on_readable();
+    }
+    void on_writable() noexcept override {
+        noted();
+        if (x_observer) x_observer->on_writable();
+    }
+
+    owned<io::stream> x_below;
+    journal& x_into;
+};
+
+task<> echo(websocket& ws) {
+    while (auto message = co_await ws.read()) co_await ws.send(*message);
+}
+
+// What a handler may do with a message, by number; what the peer must see of it is noted.
+constexpr int deeds = 13;
+task<bool> answer(int deed, websocket& ws, const message& got, std::string& expected) {
+    const opcode type = got.is_text() ? opcode::text : opcode::binary;
+    const std::string copy(got.text());
+    const auto sent = [&expected](opcode as, std::string_view payload, bool fin = true) {
+        expected += frame(from_server, as, payload, fin);
+    };
+    switch (deed) {
+    case 0: co_await ws.send(got), sent(type, copy); break;
+    case 1:
+        co_await ws.send(got), sent(type, copy);
+        co_await ws.send(got), sent(type, copy);
+        break;
+    case 2: { // the first half, which begins where the message does
+        const bytes_view half = got.bytes().first(got.bytes().size() / 2);
+        co_await ws.send(half), sent(opcode::binary, as_text(half));
+        break;
+    }
+    case 3: { // and the other
+        const bytes_view half = got.bytes().subspan(got.bytes().size() / 2);
+        co_await ws.send(half), sent(opcode::binary, as_text(half));
+        break;
+    }
+    case 4:
+        co_await ws.send("before"), sent(opcode::text, "before");
+        co_await ws.send(got), sent(type, copy);
+        break;
+    case 5:
+        co_await ws.send(got), sent(type, copy);
+        co_await ws.send("behind"), sent(opcode::text, "behind");
+        break;
+    case 6: // a ping passes
+        co_await ws.send(got);
+        co_await ws.ping("!"), sent(opcode::ping, "!"), sent(type, copy);
+        break;
+    case 7: {
+        const bytes_view half = got.bytes().first(got.bytes().size() / 2), rest = got.bytes().subspan(half.size());
+        co_await ws.send_frame(half, false), sent(opcode::binary, as_text(half), false);
+        co_await ws.send_frame(rest, true), sent(opcode::continuation, as_text(rest));
+        break;
+    }
+    case 8: { // the message stays until the next read
+        const auto yielded = co_await yield();
+        if (!yielded) co_return false;
+        co_await ws.send(got), sent(type, copy);
+        break;
+    }
+    case 9: {
+        co_await ws.send(got), sent(type, copy);
+        const auto yielded = co_await yield();
+        if (!yielded) co_return false;
+        co_await ws.send(got), sent(type, copy);
+        break;
+    }
+    case 10: ws.send(got), sent(type, copy); break; // and does not wait for it
+    case 11: { // asks for more before it answers otherwise
+        co_await ws.send(got), sent(type, copy);
+        auto none = co_await when_any(ws.read(), yield());
+        if (none.index != 1) co_return false;
+        co_await ws.send("late"), sent(opcode::text, "late");
+        co_return true; // the message is gone
+    }
+    case 12: break;
+    }
+    CHECK(got.text() == copy);
+    co_return true;
+}
+
+std::string payload_of(pseudo_random& any, std::size_t size, bool text) {
+    std::string made;
+    while (made.size() < size) made += text ? static_cast<char>('a' + any.below(26)) : static_cast<char>(any.next());
+    return made;
+}
+
+} // namespace
+
+TEST_CASE("websocket: an answer to a lone message leaves at once, and from where that came") {
+    for (const over which : {over::memory, over::sockets}) {
+        for (const std::size_t size : {0u, 1u, 31u, 125u, 126u, 200u, 5'000u, 16'384u, 60'000u}) {
+            for (const bool text : {false, true}) {
+                CAPTURE(size);
+                CAPTURE(text);
+                CAPTURE(static_cast<int>(which));
+                websocket_world world(which, {.pipe_bytes = 200'000});
+                journal seen;
+                auto both = world.streams();
+                websocket ws = world.wrap(from_server, make_owned<noting_stream>(std::move(both.first), seen));
+                tests::bare_peer peer(std::move(both.second));
+                pseudo_random any(size + 1);
+                const std::string payload = payload_of(any, size, text);
+                const opcode type = text ? opcode::text : opcode::binary;
+                world.run([](websocket& server, tests::bare_peer& other, std::string message, std::string answered) -> task<> {
+                    scope running;
+                    running.spawn(echo(server));
+                    for (int i = 0; i < 3; ++i) {
+                        CHECK(co_await other.send(message));
+                        const std::string got = co_await other.receive(answered.size());
+                        CHECK(got == answered);
+                    }
+                }(ws, peer, frame(from_client, type, payload, true, key), frame(from_server, type, payload)));
+                if (which == over::memory && size >= 4096) continue; // which comes by parts
+                REQUIRE(seen.sent.size() >= 3);
+                CHECK(seen.sent.size() <= 4); // the first one may be sent by two pieces: it was not certain yet that nothing else is there
+                CHECK(seen.sent_from_lease(seen.sent.size() - 2));
+                CHECK(seen.sent_from_lease(seen.sent.size() - 1));
+            }
+        }
+    }
+}
+
+TEST_CASE("websocket: a client answers a lone message as well, masked and so from memory of its own") {
+    websocket_world world;
+    auto [server, client] = world.pair();
+    world.run([](websocket& asking, websocket& answering) -> task<> {
+        scope running;
+        running.spawn(echo(answering));
+        for (const std::string text : {"one", "two", "three"}) {
+            co_await asking.send(text);
+            auto got = co_await asking.read();
+            REQUIRE(got);
+            CHECK(got->text() == text);
+        }
+    }(server, client));
+}
+
+TEST_CASE("websocket: whatever is done with a lone message is seen as it was done, whether the stream takes much or little") {
+    for (const over which : {over::memory, over::sockets}) {
+        for (std::uint64_t seed = 1; seed <= 12; ++seed) {
+            CAPTURE(seed);
+            CAPTURE(static_cast<int>(which));
+            const bool narrow = seed % 3 == 0;
+            websocket_world world(which, {.pipe_bytes = narrow ? 50u : 200'000u, .write_bytes = seed % 3 == 1 ? 7u : 1u << 20,
+                                          .fragment = seed % 4 == 3, .seed = seed});
+            websocket ws = world.make(from_server);
+            std::string expected;
+            world.run([](websocket& server, tests::bare_peer& peer, std::string& wanted, std::uint64_t with) -> task<> {
+                pseudo_random any(with);
+                static constexpr std::size_t sizes[] = {0, 2, 30, 125, 126, 300, 4'090, 16'384, 40'000};
+                scope running;
+                for (int i = 0; i < 60; ++i) {
+                    const bool text = any.below(2);
+                    const std::string payload = payload_of(any, sizes[any.below(std::size(sizes))], text);
+                    const std::string bytes = frame(from_client, text ? opcode::text : opcode::binary, payload, true, key);
+                    const int deed = static_cast<int>(any.below(deeds));
+                    CAPTURE(i);
+                    CAPTURE(deed);
+                    wanted.clear();
+                    bool answered = false;
+                    running.spawn([](websocket& of, int what, std::string& into, bool& through) -> task<> {
+                        auto got = co_await of.read();
+                        REQUIRE(got);
+                        const bool done = co_await answer(what, of, *got, into);
+                        CHECK(done);
+                        through = true;
+                        auto last = co_await of.read();
+                        REQUIRE(last);
+                        CHECK(last->text() == "next");
+                        co_await of.send(*last);
+                        into += frame(from_server, opcode::text, "next");
+                    }(server, deed, wanted, answered));
+                    CHECK(co_await peer.send(bytes));
+                    std::string seen;
+                    while (!answered) {
+                        const auto yielded = co_await yield();
+                        REQUIRE(yielded);
+                        seen += peer.receive_now();
+                    }
+                    CHECK(co_await peer.send(frame(from_client, opcode::text, "next", true, key)));
+                    static const std::string end = frame(from_server, opcode::text, "next");
+                    while (!seen.ends_with(end)) {
+                        const std::string more = co_await peer.receive(1);
+                        REQUIRE(!more.empty());
+                        seen += more;
+                    }
+                    REQUIRE(seen == wanted);
+                }
+            }(ws, world.peer(), expected, seed));
+        }
+    }
+}
+
+TEST_CASE("websocket: a handler that has answered a lone message may close, break off, or drop its connection") {
+    for (const over which : {over::memory, over::sockets}) {
+        for (int how = 0; how < 4; ++how) {
+            CAPTURE(how);
+            websocket_world world(which);
+            const std::size_t lent = world.loop().blocks().lent();
+            auto made = std::make_unique<websocket>(world.make(from_server));
+            world.run([](std::unique_ptr<websocket>& server, tests::bare_peer& peer, int end) -> task<> {
+                scope running;
+                running.spawn([](std::unique_ptr<websocket>& of, int what) -> task<> {
+                    for (int i = 0; i < 2; ++i) {
+                        auto got = co_await of->read();
+                        REQUIRE(got);
+                        co_await of->send(*got);
+                    }
+                    if (what == 0) co_await of->close(ws::close_code::going_away, "enough");
+                    if (what == 1) of->close(ws::close_code::going_away, "enough");
+                    if (what == 2) of->reset();
+                    if (what == 3) of.reset();
+                }(server, end));
+                const std::string answered = frame(from_server, opcode::text, "hello");
+                for (int i = 0; i < 2; ++i) CHECK(co_await peer.send(frame(from_client, opcode::text, "hello", true, key)));
+                const std::string got = co_await peer.receive(2 * answered.size() + (end == 2 ? 0 : 4));
+                CHECK(got.starts_with(end == 2 ? std::string_view() : std::string_view(answered + answered)));
+                if (end < 2) CHECK(got.ends_with("enough"));
+                if (end == 2) CHECK(co_await peer.receive_all() == "");
+                peer.close();
+                co_await running.join();
+            }(made, world.peer(), how));
+            made.reset();
+            world.settle();
+            CHECK(world.loop().blocks().lent() == lent);
+        }
+    }
+}
+
+TEST_CASE("websocket: a lone text that is none is refused") {
+    for (const over which : {over::memory, over::sockets}) {
+        websocket_world world(which);
+        websocket ws = world.make(from_server);
+        world.run([](websocket& server, tests::bare_peer& peer) -> task<> {
+            scope running;
+            running.spawn(echo(server));
+            const std::string good = frame(from_client, opcode::text, "good", true, key);
+            CHECK(co_await peer.send(good));
+            const std::string answered = co_await peer.receive(6);
+            CHECK(answered == frame(from_server, opcode::text, "good"));
+            CHECK(co_await peer.send(frame(from_client, opcode::text, "b\xff" "d", true, key)));
+            const std::string refused = co_await peer.receive(4);
+            CHECK(refused.substr(2, 2) == "\x03\xef"); // 1007
+            peer.close();
+        }(ws, world.peer()));
+        CHECK(ws.closed().cause == close_cause::protocol_error);
+    }
+}
