@@ -535,7 +535,7 @@ public:
     }
 
 private:
-    void on_ready(bool, bool, bool) noexcept override { x_news.set(); }
+    void on_ready(unsigned) noexcept override { x_news.set(); }
     interest wants() const noexcept override { return {true, true, true}; }
 
     weir::io::epoll& x_backend;

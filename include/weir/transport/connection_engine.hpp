@@ -175,7 +175,6 @@ protected:
         x_resuming = false;
     }
     [[gnu::noinline]] void end_turn_later() noexcept {
-        x_out.own();
         give_unused_lease_back();
         serve_at_turn_end();
     }
