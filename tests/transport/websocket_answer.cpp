@@ -44,7 +44,8 @@ public:
     void release(io::lease&& unused) noexcept override { x_below->release(std::move(unused)); }
     std::size_t write(std::span<const bytes_view> pieces) noexcept override {
         const bytes_view in = x_into.received, first = pieces[0];
-        x_into.sent_from_there.push_back(pieces.size() == 1 && first.data() >= in.data() && first.data() + first.size() <= in.data() + in.size());
+        x_into.sent_from_there.push_back(pieces.size() == 1 && first.data() >= in.data() &&
+                                         first.data() + first.size() <= in.data() + in.size());
         const std::size_t taken = x_below->write(pieces);
         return noted(), taken;
     }
