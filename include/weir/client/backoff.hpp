@@ -18,7 +18,7 @@ std::chrono::nanoseconds most_backoff(std::chrono::nanoseconds first, double fac
                                       unsigned failures) noexcept {
     const double limit = static_cast<double>(ceiling.count());
     double most = static_cast<double>(first.count());
-    for (unsigned i = 1; i < failures && most < limit && factor > 1; ++i) most *= factor;
+    for (unsigned i = 1; i < failures && most > 0 && most < limit && factor > 1; ++i) most *= factor;
     return most < limit ? std::chrono::nanoseconds(static_cast<std::int64_t>(most)) : ceiling;
 }
 
