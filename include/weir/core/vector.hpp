@@ -19,12 +19,36 @@ enum class vector_level : unsigned char { scalar, sixteen, thirty_two, best };
 
 using lanes_16 = unsigned char __attribute__((vector_size(16)));
 
+#if defined(__x86_64__) && !defined(__AVX2__)
+// Asks the processor whether it has AVX2, and the operating system (XCR0) whether it saves these registers. By hand:
+// __builtin_cpu_supports links a table of all processors into each program.
+[[gnu::cold]] inline bool find_avx2() noexcept {
+    const auto asked = [](std::uint32_t leaf, std::uint32_t (&a_to_d)[4]) noexcept {
+        asm volatile("cpuid"
+                     : "=a"(a_to_d[0]), "=b"(a_to_d[1]), "=c"(a_to_d[2]), "=d"(a_to_d[3])
+                     : "a"(leaf), "c"(0));
+    };
+    constexpr std::uint32_t xsave_and_avx = 3u << 27;
+    std::uint32_t found[4];
+    asked(0, found);
+    if (found[0] < 7) return false;
+    asked(1, found);
+    if ((found[2] & xsave_and_avx) != xsave_and_avx) return false;
+    std::uint32_t saved, upper;
+    asm volatile("xgetbv" : "=a"(saved), "=d"(upper) : "c"(0));
+    asked(7, found);
+    return (saved & 6) == 6 && (found[1] & (1u << 5)) != 0;
+}
+
+inline const bool avx2_found = find_avx2(); // false for what runs before it is set: slower, and right
+#endif
+
 // Whether functions for 32 bytes may be called: settled when compiling, or by a load and a test.
 inline bool has_avx2() noexcept {
 #if defined(__AVX2__)
     return true;
 #elif defined(__x86_64__)
-    return __builtin_cpu_supports("avx2");
+    return avx2_found;
 #else
     return false;
 #endif

@@ -29,7 +29,7 @@ public:
     errc reason() const noexcept { return x_fired ? errc::timed_out : errc::canceled; }
 
 private:
-    void expire() noexcept override {
+    [[gnu::cold]] void expire() noexcept override {
         x_fired = !x_context.canceled();
         x_context.cancel();
     }

@@ -36,7 +36,7 @@ public:
     bool canceled() const noexcept { return x_canceled; }
 
     // Cancels this context and everything below it. Doing so twice is doing it once.
-    void cancel() noexcept {
+    [[gnu::cold]] void cancel() noexcept {
         if (x_canceled) return;
         x_canceled = true;
         while (cancel_hook* hook = x_hooks.front()) {

@@ -56,7 +56,7 @@ public:
     scope() noexcept : x_context(*scheduler::current()) {}
     scope(const scope&) = delete;
     scope& operator=(const scope&) = delete;
-    ~scope() {
+    [[gnu::cold]] ~scope() {
         assert(!x_joiner && "a scope died while it was being joined");
         while (child::promise_type* each = x_children.front()) each->destroy();
     }
@@ -94,7 +94,7 @@ public:
         join_awaiter(join_awaiter&& other) noexcept : x_scope(other.x_scope) {}
 
         bool await_ready() const noexcept { return x_scope->x_count == 0; }
-        bool suspend(std::coroutine_handle<> who, context* in) noexcept {
+        [[gnu::cold]] bool suspend(std::coroutine_handle<> who, context* in) noexcept {
             assert(!x_scope->x_joiner && "a scope is joined by one coroutine at a time");
             if (in) x_scope->x_context.adopt_by(*in);
             x_scope->x_joiner = &x_waiter;
@@ -119,7 +119,7 @@ public:
     [[nodiscard]] join_awaiter join() noexcept { return join_awaiter(*this); }
 
 private:
-    static child run(scope&, task<> work) { co_await work; }
+    [[gnu::cold]] static child run(scope&, task<> work) { co_await work; }
 
     template <class Function, class... Arguments>
     static child call(scope&, Function function, Arguments... arguments) {

@@ -125,7 +125,8 @@ private:
     class aging final : public timer {
     public:
         explicit aging(loop& of) noexcept : x_loop(of) {}
-        void expire() noexcept override { x_loop.blocks().age(); } // armed anew, if need be, at the end of this turn
+        // It is armed anew, if need be, at the end of this turn.
+        [[gnu::cold]] void expire() noexcept override { x_loop.blocks().age(); }
 
     private:
         loop& x_loop;
@@ -154,7 +155,7 @@ private:
     public:
         ending(loop& on, task<T>& main) noexcept : x_loop(on), x_main(main) {}
         ending(const ending&) = delete;
-        ~ending() {
+        [[gnu::cold]] ~ending() {
             x_main = {};
             while (!x_loop.x_lingering.empty()) x_loop.turn();
         }

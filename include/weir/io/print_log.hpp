@@ -1,6 +1,7 @@
 // A log hook that prints, for programs that have nothing better.
 #pragma once
 
+#include <weir/core/concat.hpp>
 #include <weir/core/log.hpp>
 
 #include <cstdio>
@@ -11,10 +12,9 @@ namespace weir::inline v0 {
 inline constexpr log_hook print_log = {
     [](void*, const log_event& event) {
         if (event.level < log_level::info) return;
-        std::string line("weir: ");
-        line += event.what;
-        if (!event.where.empty()) line.append(" [").append(event.where).append("]");
-        if (event.error) line.append(": ").append(event.error.message());
+        const bool known = !event.where.empty();
+        const std::string why = event.error ? concat({": ", event.error.message()}) : std::string();
+        const std::string line = concat({"weir: ", event.what, known ? " [" : "", event.where, known ? "]" : "", why});
         std::puts(line.c_str());
         std::fflush(stdout);
     },

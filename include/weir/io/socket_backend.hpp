@@ -28,13 +28,13 @@ public:
         return socket_acceptor::make(*this, std::move(socket), true);
     }
 
-    result<owned<stream>> adopt_stream(int number) override {
+    [[gnu::cold]] result<owned<stream>> adopt_stream(int number) override {
         unique_descriptor socket(number);
         if (!socket_setup::set_flags(number, false)) return last_error();
         return socket_stream::make(*this, std::move(socket), false);
     }
 
-    result<owned<acceptor>> adopt_acceptor(int number) override {
+    [[gnu::cold]] result<owned<acceptor>> adopt_acceptor(int number) override {
         unique_descriptor socket(number);
         if (!socket_setup::set_flags(number, false)) return last_error();
         return socket_acceptor::make(*this, std::move(socket), false);

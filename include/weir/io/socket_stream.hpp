@@ -89,7 +89,7 @@ public:
         close();
     }
 
-    void close() noexcept override {
+    [[gnu::cold]] void close() noexcept override {
         if (!x_failure) x_failure = std::make_error_code(std::errc::not_connected);
         if (!x_watched) return;
         x_backend.unwatch(*this);

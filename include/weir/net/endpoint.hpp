@@ -170,7 +170,7 @@ public:
     }
 
     // ::ffff:192.0.2.1, as which IPv4 clients of an IPv6 socket show, becomes 192.0.2.1. Everything else stays.
-    endpoint unmapped() const noexcept {
+    [[gnu::cold]] endpoint unmapped() const noexcept {
         if (family() != net::family::ipv6) return *this;
         const auto from = load<sockaddr_in6>();
         static constexpr unsigned char prefix[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};

@@ -51,7 +51,7 @@ public:
     };
 
     // Lets the connection in; or answers it, takes it away, and gives no place.
-    place admit(owned<io::stream>& stream) {
+    [[gnu::cold]] place admit(owned<io::stream>& stream) {
         if (x_taken >= x_most) return turn_away(stream, too_many, x_most, {});
         const std::optional<std::size_t>& each = x_server.options.connections_per_address;
         if (!each) return place(*this, {});

@@ -166,7 +166,7 @@ private:
     }
 
     // Throws away what has come.
-    io::status discard() noexcept {
+    [[gnu::cold]] io::status discard() noexcept {
         x_stream.release(exchanged(x_on.lease, {}));
         return x_stream.fill(x_on.lease);
     }

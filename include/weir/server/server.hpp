@@ -12,6 +12,7 @@
 // signal handlers. A server may run again after it has ended.
 #pragma once
 
+#include <weir/core/concat.hpp>
 #include <weir/core/exchanged.hpp>
 #include <weir/io/run.hpp>
 #include <weir/io/signals.hpp>
@@ -153,7 +154,12 @@ public:
     [[gnu::cold]] result<> listen(const server_options& options) {
         assert(!x_stops.attached() && "listen() on a server that is running");
         const bool bad_port = !options.descriptor && (options.port < 0 || options.port > 65535);
-        if (bad_port) return error(errc::bad_port, "listening on port " + std::to_string(options.port));
+        if (bad_port) {
+            const bool negative = options.port < 0;
+            const std::int64_t size = negative ? -std::int64_t(options.port) : options.port;
+            const number_text digits(static_cast<std::uint64_t>(size));
+            return error(errc::bad_port, concat({"listening on port ", negative ? "-" : "", digits}));
+        }
         const result<> ready = x_setup.plain ? x_setup.plain->check() : result<>();
         if (!ready) return ready.error();
         if (const result<> secured = options.tls ? options.tls->check() : result<>(); !secured) return secured.error();
@@ -171,7 +177,7 @@ public:
         if (!settings.log) settings.log = options.log;
         if (!settings.peer_name) settings.peer_name = net::peer_name;
         x_setup.websocket = shared<const websocket_options>::make(settings);
-        x_setup.note(log_level::info, "listening on " + where() + with());
+        x_setup.note(log_level::info, concat({"listening on ", where(), with()}));
         return {};
     }
 

@@ -7,6 +7,7 @@
 // suspended. Loop thread only.
 #pragma once
 
+#include <weir/core/concat.hpp>
 #include <weir/core/exchanged.hpp>
 #include <weir/coro/scope.hpp>
 #include <weir/coro/this_context.hpp>
@@ -80,7 +81,7 @@ private:
         std::string thrown;
         upgrade to;
         const bool talked = co_await caught(http_phase::run(x_server, stream, x_open, x_waiting, to), thrown);
-        if (!talked) x_server.note(log_level::error, "a connection was given up: " + thrown);
+        if (!talked) x_server.note(log_level::error, concat({"a connection was given up: ", thrown}));
         if (!talked || !to.route) co_return;
         websocket ws = make_websocket(std::move(stream), to, to.request->target, x_loop, x_server.websocket);
         if (!to.route->wants_request()) to.request.reset();

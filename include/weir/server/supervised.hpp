@@ -25,7 +25,7 @@ public:
     supervised(context& where, task<>&& handler, const std::chrono::nanoseconds& patience, std::string& thrown) noexcept
         : x_where(where), x_patience(patience), x_handler(std::move(handler), thrown) {}
     supervised(const supervised&) = delete;
-    ~supervised() { cancel_hook::unlink(); } // before the handler, whose end may cancel the context
+    [[gnu::cold]] ~supervised() { cancel_hook::unlink(); } // before the handler, whose end may cancel the context
 
     bool await_ready() const noexcept { return false; }
     bool suspend(std::coroutine_handle<> who, context*) {

@@ -126,7 +126,7 @@ public:
     }
 
     // Queues a ping or pong; over the bound of the control lane they are not queued (RFC 6455, 5.5.3).
-    errc send_control(ws::sender& from, ws::opcode type, bytes_view payload, bool always = false) noexcept {
+    [[gnu::cold]] errc send_control(ws::sender& from, ws::opcode type, bytes_view payload, bool always = false) noexcept {
         if (!always && x_outbox.control().size() > control_lane_bytes) return errc::buffer_full;
         x_busy = true;
         return from.encode_control(x_outbox.control(), type, payload, next_key(from));

@@ -120,7 +120,7 @@ public:
         x_exceptions = other.x_exceptions = std::uncaught_exceptions();
         return *this;
     }
-    ~websocket() {
+    [[gnu::cold]] ~websocket() {
         if (x_core)
             x_core->linger(std::uncaught_exceptions() > x_exceptions ? ws::close_code::internal_error
                                                                      : ws::close_code::normal);

@@ -106,7 +106,7 @@ public:
     // Calls `visit(std::string_view)` for each element of the comma-separated lists in all fields of that name, in
     // order, until it gives false. False if it did.
     template <class Visit>
-    bool each_element(std::string_view name, Visit&& visit) const {
+    [[gnu::cold]] bool each_element(std::string_view name, Visit&& visit) const {
         for (const field each : *this) {
             if (!equal_ignoring_case(each.name, name)) continue;
             std::string_view rest = each.value;
@@ -135,7 +135,7 @@ private:
         std::uint32_t value_bytes;
     };
 
-    void append(std::string_view name, std::string_view value) {
+    [[gnu::cold]] void append(std::string_view name, std::string_view value) {
         assert(x_text.size() + name.size() + value.size() < UINT32_MAX);
         x_entries.push_back({static_cast<std::uint32_t>(x_text.size()), static_cast<std::uint32_t>(name.size()),
                              static_cast<std::uint32_t>(value.size())});

@@ -55,7 +55,7 @@ inline bool fits_method(std::string_view target, std::string_view method) noexce
 }
 
 // RFC 9112 section 3: method SP target SP version.
-inline head_problem parse_first_line(std::string_view line, request_head& head) {
+[[gnu::cold]] inline head_problem parse_first_line(std::string_view line, request_head& head) {
     const std::size_t first = line.find(' ');
     const std::size_t last = line.rfind(' ');
     if (first == last) return {errc::bad_request_line, "not a method, a target and a version with spaces between"};

@@ -21,7 +21,7 @@ namespace weir::inline v0::http {
 
 namespace detail {
 
-inline bool append_texts(std::string& to, std::initializer_list<std::string_view> texts) {
+[[gnu::cold]] inline bool append_texts(std::string& to, std::initializer_list<std::string_view> texts) {
     std::size_t size = to.size();
     for (const std::string_view text : texts) size += text.size();
     if (size > to.capacity()) to.reserve(size > 2 * to.capacity() ? size : 2 * to.capacity());

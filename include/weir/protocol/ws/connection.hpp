@@ -316,7 +316,7 @@ private:
 
     // The payload of a control frame, unmasked: where it is when it is there whole, else gathered in a block. Complete
     // when nothing remains.
-    [[gnu::noinline]] mutable_bytes control_payload(mutable_bytes& input) noexcept {
+    [[gnu::cold, gnu::noinline]] mutable_bytes control_payload(mutable_bytes& input) noexcept {
         const std::size_t size = input.size() < x_remaining ? input.size() : static_cast<std::size_t>(x_remaining);
         mutable_bytes payload = input.first(size);
         input = input.subspan(size);
@@ -331,7 +331,7 @@ private:
         return payload;
     }
 
-    [[gnu::noinline]] event finish_control(mutable_bytes payload, mutable_bytes& input) noexcept {
+    [[gnu::cold, gnu::noinline]] event finish_control(mutable_bytes payload, mutable_bytes& input) noexcept {
         x_stage = stage::header;
         if (x_control_type == opcode::close) return finish_close(payload, input);
         const auto what = x_control_type == opcode::ping ? event::kind::ping : event::kind::pong;

@@ -1,6 +1,7 @@
 // The header fields of the opening handshake, and those that an application may add to them.
 #pragma once
 
+#include <weir/core/concat.hpp>
 #include <weir/core/result.hpp>
 #include <weir/protocol/http/fields.hpp>
 
@@ -12,7 +13,7 @@
 namespace weir::inline v0::ws {
 
 // Whether the field is the handshake's own, or would change where its message ends.
-constexpr bool is_handshake_field(std::string_view name) noexcept {
+[[gnu::cold]] constexpr bool is_handshake_field(std::string_view name) noexcept {
     constexpr std::string_view prefix = "Sec-WebSocket-";
     if (http::equal_ignoring_case(name.substr(0, prefix.size()), prefix)) return true;
     for (const std::string_view own : {"Host", "Upgrade", "Connection", "Content-Length", "Transfer-Encoding"})
@@ -24,9 +25,10 @@ constexpr bool is_handshake_field(std::string_view name) noexcept {
 // context tells.
 [[gnu::cold]] inline result<void> add_application_fields(http::fields& to, std::span<const http::field> more) {
     for (const http::field& each : more) {
-        const std::string name(each.name);
-        if (is_handshake_field(each.name)) return error(errc::bad_field, name + " belongs to the handshake");
-        if (!to.add(each.name, each.value)) return error(errc::bad_field, "the field \"" + name + "\" cannot be sent");
+        if (is_handshake_field(each.name))
+            return error(errc::bad_field, concat({each.name, " belongs to the handshake"}));
+        if (!to.add(each.name, each.value))
+            return error(errc::bad_field, concat({"the field \"", each.name, "\" cannot be sent"}));
     }
     return {};
 }

@@ -17,7 +17,7 @@ struct handshake_refusal {
 
     // The head of the response, with the fields that its status asks for. Content-Length and the like are added by
     // whoever writes the body.
-    http::response_head head() const {
+    [[gnu::cold]] http::response_head head() const {
         http::response_head response;
         response.status = status;
         if (status == http::status::method_not_allowed) response.fields.add("Allow", "GET");

@@ -3,6 +3,7 @@
 // No state and no I/O. Whether the Origin is welcome is another question: protocol/ws/origin.hpp.
 #pragma once
 
+#include <weir/core/concat.hpp>
 #include <weir/core/result.hpp>
 #include <weir/core/sequence.hpp>
 #include <weir/protocol/http/request_head.hpp>
@@ -83,7 +84,7 @@ template <class List = std::span<const std::string_view>>
     response.fields.add("Sec-WebSocket-Accept", accept_key(request.fields.get("Sec-WebSocket-Key").value_or("")));
     if (!subprotocol.empty()) {
         if (!offers_subprotocol(request, subprotocol))
-            return error(errc::bad_subprotocol, "choosing \"" + std::string(subprotocol) + "\"");
+            return error(errc::bad_subprotocol, concat({"choosing \"", subprotocol, "\""}));
         response.fields.add("Sec-WebSocket-Protocol", subprotocol);
     }
     if (!extensions.empty() && !response.fields.add("Sec-WebSocket-Extensions", extensions)) return errc::bad_extension;
