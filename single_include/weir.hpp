@@ -766,18 +766,26 @@ struct connection_security {
 
 namespace weir::inline v0 {
 
+namespace detail {
+
+#if defined(__AVX2__) // the level is not worth asking for
+using copied_lanes = unsigned char __attribute__((vector_size(32)));
+#else
+using copied_lanes = unsigned char __attribute__((vector_size(16)));
+#endif
+struct [[gnu::packed, gnu::may_alias]] unaligned_lanes {
+    copied_lanes all;
+};
+
+} // namespace detail
+
 // Copies `from` to `to`, which has room for it and does not overlap it.
 [[gnu::always_inline]] inline void copy_short(std::byte* to, bytes_view from) noexcept {
     const std::byte* const begin = from.data();
     const std::size_t size = from.size();
-#if defined(__AVX2__) // the level is not worth asking for
-    using lanes = unsigned char __attribute__((vector_size(32), aligned(1), may_alias));
-#else
-    using lanes = unsigned char __attribute__((vector_size(16), aligned(1), may_alias));
-#endif
-    constexpr std::size_t width = sizeof(lanes);
+    constexpr std::size_t width = sizeof(detail::unaligned_lanes);
     constexpr auto copy = [](std::byte* into, const std::byte* what) {
-        *reinterpret_cast<lanes*>(into) = *reinterpret_cast<const lanes*>(what);
+        reinterpret_cast<detail::unaligned_lanes*>(into)->all = reinterpret_cast<const detail::unaligned_lanes*>(what)->all;
     };
     if (size - width <= 3 * width) { // from the front and from the end: two that overlap copy the same
         if (size > 2 * width) {
@@ -1903,12 +1911,36 @@ enum class vector_level : unsigned char { scalar, sixteen, thirty_two, best };
 
 using lanes_16 = unsigned char __attribute__((vector_size(16)));
 
+#if defined(__x86_64__) && !defined(__AVX2__)
+// Asks the processor whether it has AVX2, and the operating system (XCR0) whether it saves these registers. By hand:
+// __builtin_cpu_supports links a table of all processors into each program.
+[[gnu::cold]] inline bool find_avx2() noexcept {
+    const auto asked = [](std::uint32_t leaf, std::uint32_t (&a_to_d)[4]) noexcept {
+        asm volatile("cpuid"
+                     : "=a"(a_to_d[0]), "=b"(a_to_d[1]), "=c"(a_to_d[2]), "=d"(a_to_d[3])
+                     : "a"(leaf), "c"(0));
+    };
+    constexpr std::uint32_t xsave_and_avx = 3u << 27;
+    std::uint32_t found[4];
+    asked(0, found);
+    if (found[0] < 7) return false;
+    asked(1, found);
+    if ((found[2] & xsave_and_avx) != xsave_and_avx) return false;
+    std::uint32_t saved, upper;
+    asm volatile("xgetbv" : "=a"(saved), "=d"(upper) : "c"(0));
+    asked(7, found);
+    return (saved & 6) == 6 && (found[1] & (1u << 5)) != 0;
+}
+
+inline const bool avx2_found = find_avx2(); // false for what runs before it is set: slower, and right
+#endif
+
 // Whether functions for 32 bytes may be called: settled when compiling, or by a load and a test.
 inline bool has_avx2() noexcept {
 #if defined(__AVX2__)
     return true;
 #elif defined(__x86_64__)
-    return __builtin_cpu_supports("avx2");
+    return avx2_found;
 #else
     return false;
 #endif
@@ -2593,7 +2625,7 @@ public:
     bool canceled() const noexcept { return x_canceled; }
 
     // Cancels this context and everything below it. Doing so twice is doing it once.
-    void cancel() noexcept {
+    [[gnu::cold]] void cancel() noexcept {
         if (x_canceled) return;
         x_canceled = true;
         while (cancel_hook* hook = x_hooks.front()) {
@@ -2735,7 +2767,7 @@ public:
     errc reason() const noexcept { return x_fired ? errc::timed_out : errc::canceled; }
 
 private:
-    void expire() noexcept override {
+    [[gnu::cold]] void expire() noexcept override {
         x_fired = !x_context.canceled();
         x_context.cancel();
     }
@@ -4116,7 +4148,7 @@ public:
     scope() noexcept : x_context(*scheduler::current()) {}
     scope(const scope&) = delete;
     scope& operator=(const scope&) = delete;
-    ~scope() {
+    [[gnu::cold]] ~scope() {
         assert(!x_joiner && "a scope died while it was being joined");
         while (child::promise_type* each = x_children.front()) each->destroy();
     }
@@ -4154,7 +4186,7 @@ public:
         join_awaiter(join_awaiter&& other) noexcept : x_scope(other.x_scope) {}
 
         bool await_ready() const noexcept { return x_scope->x_count == 0; }
-        bool suspend(std::coroutine_handle<> who, context* in) noexcept {
+        [[gnu::cold]] bool suspend(std::coroutine_handle<> who, context* in) noexcept {
             assert(!x_scope->x_joiner && "a scope is joined by one coroutine at a time");
             if (in) x_scope->x_context.adopt_by(*in);
             x_scope->x_joiner = &x_waiter;
@@ -4179,7 +4211,7 @@ public:
     [[nodiscard]] join_awaiter join() noexcept { return join_awaiter(*this); }
 
 private:
-    static child run(scope&, task<> work) { co_await work; }
+    [[gnu::cold]] static child run(scope&, task<> work) { co_await work; }
 
     template <class Function, class... Arguments>
     static child call(scope&, Function function, Arguments... arguments) {
@@ -4990,7 +5022,7 @@ public:
     // Calls `visit(std::string_view)` for each element of the comma-separated lists in all fields of that name, in
     // order, until it gives false. False if it did.
     template <class Visit>
-    bool each_element(std::string_view name, Visit&& visit) const {
+    [[gnu::cold]] bool each_element(std::string_view name, Visit&& visit) const {
         for (const field each : *this) {
             if (!equal_ignoring_case(each.name, name)) continue;
             std::string_view rest = each.value;
@@ -5019,7 +5051,7 @@ private:
         std::uint32_t value_bytes;
     };
 
-    void append(std::string_view name, std::string_view value) {
+    [[gnu::cold]] void append(std::string_view name, std::string_view value) {
         assert(x_text.size() + name.size() + value.size() < UINT32_MAX);
         x_entries.push_back({static_cast<std::uint32_t>(x_text.size()), static_cast<std::uint32_t>(name.size()),
                              static_cast<std::uint32_t>(value.size())});
@@ -5986,7 +6018,7 @@ inline bool fits_method(std::string_view target, std::string_view method) noexce
 }
 
 // RFC 9112 section 3: method SP target SP version.
-inline head_problem parse_first_line(std::string_view line, request_head& head) {
+[[gnu::cold]] inline head_problem parse_first_line(std::string_view line, request_head& head) {
     const std::size_t first = line.find(' ');
     const std::size_t last = line.rfind(' ');
     if (first == last) return {errc::bad_request_line, "not a method, a target and a version with spaces between"};
@@ -6986,7 +7018,7 @@ namespace weir::inline v0::http {
 
 namespace detail {
 
-inline bool append_texts(std::string& to, std::initializer_list<std::string_view> texts) {
+[[gnu::cold]] inline bool append_texts(std::string& to, std::initializer_list<std::string_view> texts) {
     std::size_t size = to.size();
     for (const std::string_view text : texts) size += text.size();
     if (size > to.capacity()) to.reserve(size > 2 * to.capacity() ? size : 2 * to.capacity());
@@ -7512,7 +7544,7 @@ namespace weir::inline v0::ws {
 namespace weir::inline v0::ws {
 
 // Whether the field is the handshake's own, or would change where its message ends.
-constexpr bool is_handshake_field(std::string_view name) noexcept {
+[[gnu::cold]] constexpr bool is_handshake_field(std::string_view name) noexcept {
     constexpr std::string_view prefix = "Sec-WebSocket-";
     if (http::equal_ignoring_case(name.substr(0, prefix.size()), prefix)) return true;
     for (const std::string_view own : {"Host", "Upgrade", "Connection", "Content-Length", "Transfer-Encoding"})
@@ -7524,9 +7556,10 @@ constexpr bool is_handshake_field(std::string_view name) noexcept {
 // context tells.
 [[gnu::cold]] inline result<void> add_application_fields(http::fields& to, std::span<const http::field> more) {
     for (const http::field& each : more) {
-        const std::string name(each.name);
-        if (is_handshake_field(each.name)) return error(errc::bad_field, name + " belongs to the handshake");
-        if (!to.add(each.name, each.value)) return error(errc::bad_field, "the field \"" + name + "\" cannot be sent");
+        if (is_handshake_field(each.name))
+            return error(errc::bad_field, concat({each.name, " belongs to the handshake"}));
+        if (!to.add(each.name, each.value))
+            return error(errc::bad_field, concat({"the field \"", each.name, "\" cannot be sent"}));
     }
     return {};
 }
@@ -8321,7 +8354,7 @@ private:
 
     // The payload of a control frame, unmasked: where it is when it is there whole, else gathered in a block. Complete
     // when nothing remains.
-    [[gnu::noinline]] mutable_bytes control_payload(mutable_bytes& input) noexcept {
+    [[gnu::cold, gnu::noinline]] mutable_bytes control_payload(mutable_bytes& input) noexcept {
         const std::size_t size = input.size() < x_remaining ? input.size() : static_cast<std::size_t>(x_remaining);
         mutable_bytes payload = input.first(size);
         input = input.subspan(size);
@@ -8336,7 +8369,7 @@ private:
         return payload;
     }
 
-    [[gnu::noinline]] event finish_control(mutable_bytes payload, mutable_bytes& input) noexcept {
+    [[gnu::cold, gnu::noinline]] event finish_control(mutable_bytes payload, mutable_bytes& input) noexcept {
         x_stage = stage::header;
         if (x_control_type == opcode::close) return finish_close(payload, input);
         const auto what = x_control_type == opcode::ping ? event::kind::ping : event::kind::pong;
@@ -8515,7 +8548,7 @@ struct handshake_refusal {
 
     // The head of the response, with the fields that its status asks for. Content-Length and the like are added by
     // whoever writes the body.
-    http::response_head head() const {
+    [[gnu::cold]] http::response_head head() const {
         http::response_head response;
         response.status = status;
         if (status == http::status::method_not_allowed) response.fields.add("Allow", "GET");
@@ -8737,7 +8770,7 @@ template <class List = std::span<const std::string_view>>
     response.fields.add("Sec-WebSocket-Accept", accept_key(request.fields.get("Sec-WebSocket-Key").value_or("")));
     if (!subprotocol.empty()) {
         if (!offers_subprotocol(request, subprotocol))
-            return error(errc::bad_subprotocol, "choosing \"" + std::string(subprotocol) + "\"");
+            return error(errc::bad_subprotocol, concat({"choosing \"", subprotocol, "\""}));
         response.fields.add("Sec-WebSocket-Protocol", subprotocol);
     }
     if (!extensions.empty() && !response.fields.add("Sec-WebSocket-Extensions", extensions)) return errc::bad_extension;
@@ -9294,7 +9327,7 @@ public:
         close();
     }
 
-    void close() noexcept override {
+    [[gnu::cold]] void close() noexcept override {
         if (!x_failure) x_failure = std::make_error_code(std::errc::not_connected);
         if (!x_watched) return;
         x_backend.unwatch(*this);
@@ -9593,13 +9626,13 @@ public:
         return socket_acceptor::make(*this, std::move(socket), true);
     }
 
-    result<owned<stream>> adopt_stream(int number) override {
+    [[gnu::cold]] result<owned<stream>> adopt_stream(int number) override {
         unique_descriptor socket(number);
         if (!socket_setup::set_flags(number, false)) return last_error();
         return socket_stream::make(*this, std::move(socket), false);
     }
 
-    result<owned<acceptor>> adopt_acceptor(int number) override {
+    [[gnu::cold]] result<owned<acceptor>> adopt_acceptor(int number) override {
         unique_descriptor socket(number);
         if (!socket_setup::set_flags(number, false)) return last_error();
         return socket_acceptor::make(*this, std::move(socket), false);
@@ -10303,7 +10336,8 @@ private:
     class aging final : public timer {
     public:
         explicit aging(loop& of) noexcept : x_loop(of) {}
-        void expire() noexcept override { x_loop.blocks().age(); } // armed anew, if need be, at the end of this turn
+        // It is armed anew, if need be, at the end of this turn.
+        [[gnu::cold]] void expire() noexcept override { x_loop.blocks().age(); }
 
     private:
         loop& x_loop;
@@ -10332,7 +10366,7 @@ private:
     public:
         ending(loop& on, task<T>& main) noexcept : x_loop(on), x_main(main) {}
         ending(const ending&) = delete;
-        ~ending() {
+        [[gnu::cold]] ~ending() {
             x_main = {};
             while (!x_loop.x_lingering.empty()) x_loop.turn();
         }
@@ -10483,10 +10517,9 @@ namespace weir::inline v0 {
 inline constexpr log_hook print_log = {
     [](void*, const log_event& event) {
         if (event.level < log_level::info) return;
-        std::string line("weir: ");
-        line += event.what;
-        if (!event.where.empty()) line.append(" [").append(event.where).append("]");
-        if (event.error) line.append(": ").append(event.error.message());
+        const bool known = !event.where.empty();
+        const std::string why = event.error ? concat({": ", event.error.message()}) : std::string();
+        const std::string line = concat({"weir: ", event.what, known ? " [" : "", event.where, known ? "]" : "", why});
         std::puts(line.c_str());
         std::fflush(stdout);
     },
@@ -10943,7 +10976,7 @@ public:
     }
 
     // ::ffff:192.0.2.1, as which IPv4 clients of an IPv6 socket show, becomes 192.0.2.1. Everything else stays.
-    endpoint unmapped() const noexcept {
+    [[gnu::cold]] endpoint unmapped() const noexcept {
         if (family() != net::family::ipv6) return *this;
         const auto from = load<sockaddr_in6>();
         static constexpr unsigned char prefix[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
@@ -14622,7 +14655,7 @@ public:
     }
 
     // Queues a ping or pong; over the bound of the control lane they are not queued (RFC 6455, 5.5.3).
-    errc send_control(ws::sender& from, ws::opcode type, bytes_view payload, bool always = false) noexcept {
+    [[gnu::cold]] errc send_control(ws::sender& from, ws::opcode type, bytes_view payload, bool always = false) noexcept {
         if (!always && x_outbox.control().size() > control_lane_bytes) return errc::buffer_full;
         x_busy = true;
         return from.encode_control(x_outbox.control(), type, payload, next_key(from));
@@ -16004,7 +16037,7 @@ public:
         x_exceptions = other.x_exceptions = std::uncaught_exceptions();
         return *this;
     }
-    ~websocket() {
+    [[gnu::cold]] ~websocket() {
         if (x_core)
             x_core->linger(std::uncaught_exceptions() > x_exceptions ? ws::close_code::internal_error
                                                                      : ws::close_code::normal);
@@ -17039,7 +17072,7 @@ public:
     };
 
     // Lets the connection in; or answers it, takes it away, and gives no place.
-    place admit(owned<io::stream>& stream) {
+    [[gnu::cold]] place admit(owned<io::stream>& stream) {
         if (x_taken >= x_most) return turn_away(stream, too_many, x_most, {});
         const std::optional<std::size_t>& each = x_server.options.connections_per_address;
         if (!each) return place(*this, {});
@@ -17438,7 +17471,7 @@ public:
     supervised(context& where, task<>&& handler, const std::chrono::nanoseconds& patience, std::string& thrown) noexcept
         : x_where(where), x_patience(patience), x_handler(std::move(handler), thrown) {}
     supervised(const supervised&) = delete;
-    ~supervised() { cancel_hook::unlink(); } // before the handler, whose end may cancel the context
+    [[gnu::cold]] ~supervised() { cancel_hook::unlink(); } // before the handler, whose end may cancel the context
 
     bool await_ready() const noexcept { return false; }
     bool suspend(std::coroutine_handle<> who, context*) {
@@ -19479,7 +19512,7 @@ private:
     }
 
     // Throws away what has come.
-    io::status discard() noexcept {
+    [[gnu::cold]] io::status discard() noexcept {
         x_stream.release(exchanged(x_on.lease, {}));
         return x_stream.fill(x_on.lease);
     }
@@ -19747,7 +19780,7 @@ private:
         std::string thrown;
         upgrade to;
         const bool talked = co_await caught(http_phase::run(x_server, stream, x_open, x_waiting, to), thrown);
-        if (!talked) x_server.note(log_level::error, "a connection was given up: " + thrown);
+        if (!talked) x_server.note(log_level::error, concat({"a connection was given up: ", thrown}));
         if (!talked || !to.route) co_return;
         websocket ws = make_websocket(std::move(stream), to, to.request->target, x_loop, x_server.websocket);
         if (!to.route->wants_request()) to.request.reset();
@@ -19978,7 +20011,12 @@ public:
     [[gnu::cold]] result<> listen(const server_options& options) {
         assert(!x_stops.attached() && "listen() on a server that is running");
         const bool bad_port = !options.descriptor && (options.port < 0 || options.port > 65535);
-        if (bad_port) return error(errc::bad_port, "listening on port " + std::to_string(options.port));
+        if (bad_port) {
+            const bool negative = options.port < 0;
+            const std::int64_t size = negative ? -std::int64_t(options.port) : options.port;
+            const number_text digits(static_cast<std::uint64_t>(size));
+            return error(errc::bad_port, concat({"listening on port ", negative ? "-" : "", digits}));
+        }
         const result<> ready = x_setup.plain ? x_setup.plain->check() : result<>();
         if (!ready) return ready.error();
         if (const result<> secured = options.tls ? options.tls->check() : result<>(); !secured) return secured.error();
@@ -19996,7 +20034,7 @@ public:
         if (!settings.log) settings.log = options.log;
         if (!settings.peer_name) settings.peer_name = net::peer_name;
         x_setup.websocket = shared<const websocket_options>::make(settings);
-        x_setup.note(log_level::info, "listening on " + where() + with());
+        x_setup.note(log_level::info, concat({"listening on ", where(), with()}));
         return {};
     }
 
@@ -20170,7 +20208,7 @@ std::chrono::nanoseconds most_backoff(std::chrono::nanoseconds first, double fac
                                       unsigned failures) noexcept {
     const double limit = static_cast<double>(ceiling.count());
     double most = static_cast<double>(first.count());
-    for (unsigned i = 1; i < failures && most < limit && factor > 1; ++i) most *= factor;
+    for (unsigned i = 1; i < failures && most > 0 && most < limit && factor > 1; ++i) most *= factor;
     return most < limit ? std::chrono::nanoseconds(static_cast<std::int64_t>(most)) : ceiling;
 }
 
