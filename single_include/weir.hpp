@@ -9426,7 +9426,10 @@ private:
         return 0;
     }
 
-    interest wants() const noexcept override { return {!x_readable, !x_writable, !x_hangup}; }
+    interest wants() const noexcept override {
+        return {!x_readable && may_become_readable(), !x_writable && !x_failure, !x_hangup};
+    }
+    bool may_become_readable() const noexcept { return !x_failure || x_write_failed; }
 
     void on_ready(unsigned what) noexcept override {
         if (what & ~for_both || !x_writable) [[unlikely]] return on_change(what); // connecting is not writable
@@ -9448,9 +9451,9 @@ private:
             if (readable && x_observer) x_observer->on_readable();
             return;
         }
-        const bool room = writable && !x_writable && !x_failure, news = hangup || (readable && !x_readable);
-        if (readable && !x_failure) x_readable = true;
-        if (room) x_writable = true;
+        const bool room = writable && !x_writable, news = hangup || (readable && !x_readable);
+        if (readable && may_become_readable()) x_readable = true;
+        if (room && !x_failure) x_writable = true;
         if (room && x_observer) x_observer->on_writable();
         if (news && x_observer) x_observer->on_readable();
     }
@@ -9458,7 +9461,7 @@ private:
     readiness_backend& x_backend;
     bool x_watched = true;
     bool x_connecting;
-    bool x_readable = false; // never once x_failure is set, and neither is x_writable
+    bool x_readable = false; // not once x_failure is set, unless x_write_failed is; and x_writable not at all
     bool x_full = false; // the last receive has filled its lease
     bool x_writable;
     bool x_hangup = false;
@@ -10387,6 +10390,7 @@ private:
             if (!x_next_turn.empty()) go_on_where_left();
             x_lone_event = x_backend->found_one() && x_ready.empty();
             while (x_backend->dispatch()) run_all(x_ready);
+            x_lone_event = false;
             x_wheel.advance(x_now);
             if (x_called.load(std::memory_order_acquire)) [[unlikely]] take_remote();
             run_ready();
@@ -15482,7 +15486,7 @@ protected:
     // --- what the stream and the loop tell ---
 
     void on_readable() noexcept override {
-        if (!x_idle || !x_scheduler.tells_lone_event()) return on_bytes();
+        if (!x_idle || !x_scheduler.tells_lone_event() || x_read_waiter.woken()) return on_bytes();
         x_idle = false;
         io::lease& into = x_inbox.lease_to_fill();
         const io::status came = x_stream->fill(into);
@@ -15765,6 +15769,7 @@ public:
 private:
     // Waits for what the stream will tell: nothing is left, and whatever comes will be for the reader.
     [[gnu::always_inline]] inline end_of_read wait_idle(std::coroutine_handle<> who, context* in) noexcept {
+        x_alone = false; // whoever else reads before this one resumes has to hear that it is busy
         x_idle = true;
         x_reading = reading::whole;
         return wait(who, in);

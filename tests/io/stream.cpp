@@ -50,6 +50,47 @@ TEST_CASE_TEMPLATE("stream: no news of a dead stream reaches its successor", Fix
     tests::stream_contract::successor<Fixture>();
 }
 
+TEST_CASE_TEMPLATE("socket streams: one that has failed to write leaves the loop in peace", Fixture, unix_fixture, tcp_fixture) {
+    Fixture in;
+    auto [one, other] = in.pair();
+    in.settle();
+    one->shutdown_write();
+    const std::byte any{};
+    CHECK(in.until([&, &of = one] { return of->write_piece({&any, 1}) == 0 && of->failure(); }));
+    CHECK(other->write_piece({&any, 1}) == 1);
+    in.settle();
+    CHECK_FALSE(in.events().wait(std::chrono::nanoseconds(0)));
+    io::lease got;
+    CHECK(in.until([&, &of = one] { // what had arrived, and then what is wrong
+        const status came = of->fill(got);
+        if (came == status::ready) of->release(std::move(got));
+        return came == status::failed;
+    }));
+    CHECK(other->write_piece({&any, 1}) == 1);
+    in.settle();
+    CHECK_FALSE(in.events().wait(std::chrono::nanoseconds(0)));
+}
+
+TEST_CASE("socket streams: a writer that waits is told of a reset that a reader has found first") {
+    tcp_fixture in;
+    auto [one, other] = in.pair();
+    struct : io::stream_observer {
+        void on_readable() noexcept override {}
+        void on_writable() noexcept override { told = true; }
+        bool told = false;
+    } writer;
+    one->observe(&writer);
+    const std::vector<std::byte> much(1 << 20);
+    CHECK(other->write_piece({much.data(), 64 * 1024}) > 0);
+    in.settle();
+    while (one->write_piece(much) == much.size()) {}
+    writer.told = false;
+    other->reset();
+    for (io::lease got; one->fill(got) == status::ready;) one->release(std::move(got));
+    CHECK(in.until([&] { return writer.told; }));
+    one->observe(nullptr);
+}
+
 TEST_CASE_TEMPLATE("acceptor: connecting, accepting, talking", Fixture, ALL_STREAM_FIXTURES) {
     Fixture in;
     auto listening = in.events().listen(in.listening_address(), {});

@@ -5,6 +5,7 @@
 #include <weir/core/pseudo_random.hpp>
 #include <weir/coro/event.hpp>
 #include <weir/coro/scope.hpp>
+#include <weir/coro/when_all.hpp>
 #include <weir/coro/when_any.hpp>
 
 #include <algorithm>
@@ -31,10 +32,13 @@ struct journal {
     }
 };
 
-// Hands everything on, and notes it.
-class noting_stream final : public io::stream, private io::stream_observer {
+// Hands everything on, and notes it. With `later` it tells of what has come later in the turn, as a layer may.
+class noting_stream final : public io::stream, private io::stream_observer, private ready_item {
 public:
-    noting_stream(owned<io::stream> below, journal& into) : x_below(std::move(below)), x_into(into) { x_below->observe(this); }
+    noting_stream(owned<io::stream> below, journal& into, scheduler* later = nullptr)
+        : x_below(std::move(below)), x_into(into), x_later(later) {
+        x_below->observe(this);
+    }
 
     io::status fill(io::lease& into) noexcept override {
         const io::status came = x_below->fill(into);
@@ -50,8 +54,8 @@ public:
         return noted(), taken;
     }
     void shutdown_write() noexcept override { x_below->shutdown_write(); }
-    void close() noexcept override { x_below->close(); }
-    void reset() noexcept override { x_below->reset(); }
+    void close() noexcept override { ready_item::unlink(), x_below->close(); }
+    void reset() noexcept override { ready_item::unlink(), x_below->reset(); }
 
 private:
     void noted() noexcept {
@@ -60,6 +64,9 @@ private:
         x_received_ahead = x_below->received_ahead();
     }
     void on_readable() noexcept override {
+        x_later ? x_later->post(*this) : run();
+    }
+    void run() noexcept override {
         if (x_observer) x_observer->on_readable();
     }
     void on_writable() noexcept override {
@@ -69,6 +76,7 @@ private:
 
     owned<io::stream> x_below;
     journal& x_into;
+    scheduler* x_later;
 };
 
 task<> echo(websocket& ws) {
@@ -314,5 +322,74 @@ TEST_CASE("websocket: a lone text that is none is refused") {
             peer.close();
         }(ws, world.peer()));
         CHECK(ws.closed().cause == close_cause::protocol_error);
+    }
+}
+
+TEST_CASE("websocket: after a lone message, one coroutine reads at a time, as ever") {
+    for (const over which : {over::memory, over::sockets}) {
+        websocket_world world(which);
+        websocket ws = world.make(from_server);
+        world.run([](websocket& server, tests::bare_peer& peer) -> task<> {
+            scope running;
+            event waiting;
+            running.spawn([](websocket& of, event& before) -> task<> {
+                for (int i = 0; i < 2; ++i) {
+                    auto got = co_await of.read();
+                    REQUIRE(got);
+                    co_await of.send(*got);
+                }
+                before.set();
+                auto both = co_await when_all(of.read(), of.read());
+                REQUIRE(std::get<0>(both));
+                CHECK(std::get<0>(both)->text() == "three");
+                REQUIRE(!std::get<1>(both));
+                CHECK(std::get<1>(both).error() == errc::busy);
+                co_await of.send("through");
+            }(server, waiting));
+            for (const std::string text : {"one", "two"}) {
+                CHECK(co_await peer.send(frame(from_client, opcode::text, text, true, key)));
+                CHECK(co_await peer.receive(2 + text.size()) == frame(from_server, opcode::text, text));
+            }
+            CHECK(co_await waiting.wait());
+            CHECK(co_await peer.send(frame(from_client, opcode::text, "three", true, key)));
+            CHECK(co_await peer.receive(9) == frame(from_server, opcode::text, "through"));
+        }(ws, world.peer()));
+    }
+}
+
+TEST_CASE("websocket: a read whose time is up in the turn that brings a message is not resumed twice, and loses nothing") {
+    for (int step = 0; step < 8; ++step) {
+        CAPTURE(step);
+        websocket_world world(over::memory, {.latency = 10ms});
+        journal seen;
+        auto both = world.streams();
+        websocket ws = world.wrap(from_server, make_owned<noting_stream>(std::move(both.first), seen, &world.loop()));
+        tests::bare_peer other(std::move(both.second));
+        world.run([](websocket& server, tests::bare_peer& peer, int late) -> task<> {
+            scope running;
+            running.spawn([](websocket& of) -> task<> {
+                for (int i = 0; i < 2; ++i) {
+                    auto got = co_await of.read();
+                    REQUIRE(got);
+                }
+                for (int waits = 0;; ++waits) {
+                    REQUIRE(waits < 4);
+                    auto got = co_await of.read().within(10ms);
+                    if (got) {
+                        CHECK(got->text() == "here");
+                        break;
+                    }
+                    CHECK(got.error() == errc::timed_out);
+                }
+                co_await of.send("through");
+            }(server));
+            CHECK(co_await peer.send(frame(from_client, opcode::text, "one", true, key)));
+            CHECK(co_await sleep(30ms));
+            CHECK(co_await peer.send(frame(from_client, opcode::text, "two", true, key)));
+            CHECK(co_await sleep(8ms + late * 500us));
+            CHECK(co_await peer.send(frame(from_client, opcode::text, "here", true, key)));
+            CHECK(co_await peer.receive(9) == frame(from_server, opcode::text, "through"));
+        }(ws, other, step));
+        CHECK(ws.is_open());
     }
 }

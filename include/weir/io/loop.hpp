@@ -176,6 +176,7 @@ private:
             if (!x_next_turn.empty()) go_on_where_left();
             x_lone_event = x_backend->found_one() && x_ready.empty();
             while (x_backend->dispatch()) run_all(x_ready);
+            x_lone_event = false;
             x_wheel.advance(x_now);
             if (x_called.load(std::memory_order_acquire)) [[unlikely]] take_remote();
             run_ready();

@@ -188,7 +188,10 @@ private:
         return 0;
     }
 
-    interest wants() const noexcept override { return {!x_readable, !x_writable, !x_hangup}; }
+    interest wants() const noexcept override {
+        return {!x_readable && may_become_readable(), !x_writable && !x_failure, !x_hangup};
+    }
+    bool may_become_readable() const noexcept { return !x_failure || x_write_failed; }
 
     void on_ready(unsigned what) noexcept override {
         if (what & ~for_both || !x_writable) [[unlikely]] return on_change(what); // connecting is not writable
@@ -210,9 +213,9 @@ private:
             if (readable && x_observer) x_observer->on_readable();
             return;
         }
-        const bool room = writable && !x_writable && !x_failure, news = hangup || (readable && !x_readable);
-        if (readable && !x_failure) x_readable = true;
-        if (room) x_writable = true;
+        const bool room = writable && !x_writable, news = hangup || (readable && !x_readable);
+        if (readable && may_become_readable()) x_readable = true;
+        if (room && !x_failure) x_writable = true;
         if (room && x_observer) x_observer->on_writable();
         if (news && x_observer) x_observer->on_readable();
     }
@@ -220,7 +223,7 @@ private:
     readiness_backend& x_backend;
     bool x_watched = true;
     bool x_connecting;
-    bool x_readable = false; // never once x_failure is set, and neither is x_writable
+    bool x_readable = false; // not once x_failure is set, unless x_write_failed is; and x_writable not at all
     bool x_full = false; // the last receive has filled its lease
     bool x_writable;
     bool x_hangup = false;

@@ -206,6 +206,7 @@ public:
 private:
     // Waits for what the stream will tell: nothing is left, and whatever comes will be for the reader.
     [[gnu::always_inline]] inline end_of_read wait_idle(std::coroutine_handle<> who, context* in) noexcept {
+        x_alone = false; // whoever else reads before this one resumes has to hear that it is busy
         x_idle = true;
         x_reading = reading::whole;
         return wait(who, in);

@@ -133,7 +133,7 @@ protected:
     // --- what the stream and the loop tell ---
 
     void on_readable() noexcept override {
-        if (!x_idle || !x_scheduler.tells_lone_event()) return on_bytes();
+        if (!x_idle || !x_scheduler.tells_lone_event() || x_read_waiter.woken()) return on_bytes();
         x_idle = false;
         io::lease& into = x_inbox.lease_to_fill();
         const io::status came = x_stream->fill(into);
