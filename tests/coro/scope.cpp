@@ -248,3 +248,61 @@ TEST_CASE("abandon: what a destructor spawns meanwhile goes too, and nobody wait
     loop.run();
     CHECK(joined);
 }
+
+namespace {
+
+weir::scope::spawned note_when(weir::scope& in, weir::event& what, std::vector<std::string>& log, std::shared_ptr<int> held) {
+    CHECK(co_await weir::this_context() == &in.runs_in());
+    auto waited = co_await what.wait();
+    log.push_back(waited ? "done" : waited.error().message());
+    if (waited && *held < 0) throw std::runtime_error("a child failed");
+}
+
+} // namespace
+
+TEST_CASE("a coroutine that returns `scope::spawned` is a child by being called") {
+    tests::manual_scheduler loop;
+    weir::event go, never;
+    std::vector<std::string> log;
+    const auto held = std::make_shared<int>(1);
+    {
+        weir::scope children;
+        note_when(children, go, log, held);
+        note_when(children, never, log, held);
+        CHECK(children.size() == 2);
+        CHECK(log.empty());
+        loop.run();
+        go.set();
+        loop.run();
+        CHECK(log == std::vector<std::string>{"done"});
+        CHECK(children.size() == 1);
+        CHECK(held.use_count() == 2);
+        children.cancel();
+        loop.run();
+        CHECK(log == std::vector<std::string>{"done", make_error_code(weir::errc::canceled).message()});
+        note_when(children, never, log, held); // cancelled from the start
+        loop.run();
+        CHECK(log.size() == 3);
+        weir::scope others;
+        note_when(others, never, log, held); // destroyed where it waits
+        loop.run();
+        CHECK(others.abandon() == 1);
+        CHECK(held.use_count() == 1);
+    }
+    weir::scope outer;
+    bool thrown = false;
+    auto body = [&]() -> task<> {
+        weir::scope inner;
+        note_when(inner, go, log, std::make_shared<int>(-1));
+        note_when(inner, never, log, held); // its sibling
+        try {
+            co_await inner.join();
+        } catch (const std::runtime_error&) {
+            thrown = true;
+        }
+    };
+    outer.spawn(body());
+    loop.run();
+    CHECK(thrown);
+    CHECK(log.back() == make_error_code(weir::errc::canceled).message());
+}

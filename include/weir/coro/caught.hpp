@@ -16,6 +16,30 @@
 
 namespace weir::inline v0 {
 
+namespace detail {
+
+// Does the work; false, and `what` has the text, when it threw.
+template <class Work>
+bool runs_through(Work work, std::string& what) {
+#if defined(__cpp_exceptions)
+    try {
+        work();
+        return true;
+    } catch (const std::exception& thrown) {
+        what = thrown.what();
+    } catch (...) {
+        what = "something that is no std::exception";
+    }
+    return false;
+#else
+    (void)what;
+    work();
+    return true;
+#endif
+}
+
+} // namespace detail
+
 // Movable until it is awaited.
 template <class Inner>
 class [[nodiscard]] catching : public awaitable<catching<Inner>> {
@@ -27,34 +51,19 @@ public:
 
     catching(Inner&& inner, std::string& what) : x_what(&what), x_inner(std::move(inner)) {}
 
-    // Destroys the operation where it is suspended; it is not to be resumed any more.
-    void drop() noexcept { x_inner = Inner(); }
-
     bool await_ready() { return x_inner.await_ready(); }
     bool suspend(std::coroutine_handle<> who, context* in) { return x_inner.suspend(who, in); }
     result_type await_resume() {
-#if defined(__cpp_exceptions)
-        try {
-            return resume();
-        } catch (const std::exception& thrown) {
-            *x_what = thrown.what();
-        } catch (...) {
-            *x_what = "something that is no std::exception";
+        if constexpr (std::is_void_v<value>) {
+            return detail::runs_through([this] { x_inner.await_resume(); }, *x_what);
+        } else {
+            result_type made;
+            detail::runs_through([this, &made] { made.emplace(x_inner.await_resume()); }, *x_what);
+            return made;
         }
-        return result_type();
-#else
-        return resume();
-#endif
     }
 
 private:
-    result_type resume() {
-        if constexpr (std::is_void_v<value>)
-            return x_inner.await_resume(), true;
-        else
-            return result_type(std::in_place, x_inner.await_resume());
-    }
-
     std::string* x_what;
     Inner x_inner;
 };

@@ -20,8 +20,12 @@
 namespace weir::inline v0 {
 
 class scope {
-    // The frame that owns a spawned task, runs it, and tells the scope when it has ended.
-    struct child {
+public:
+    // What a coroutine returns that is spawned by being called: its first parameter is the scope, and must be a reference. It
+    // is started as by `spawn`, of which it saves the frame that runs a task:
+    //
+    //     static scope::spawned serve(scope&, owned<io::stream> stream) { ... }
+    struct spawned {
         class promise_type final : public pooled_frame, public ready_item, public list_node<promise_type> {
         public:
             template <class... Arguments>
@@ -31,7 +35,7 @@ class scope {
                 x_owner.x_context.runs_on().post(*this);
             }
 
-            child get_return_object() const noexcept { return {}; }
+            spawned get_return_object() const noexcept { return {}; }
             std::suspend_always initial_suspend() const noexcept { return {}; }
             std::suspend_never final_suspend() noexcept {
                 list_node<promise_type>::unlink();
@@ -51,14 +55,13 @@ class scope {
         };
     };
 
-public:
     // On a thread that runs a loop.
     scope() noexcept : x_context(*scheduler::current()) {}
     scope(const scope&) = delete;
     scope& operator=(const scope&) = delete;
     [[gnu::cold]] ~scope() {
         assert(!x_joiner && "a scope died while it was being joined");
-        while (child::promise_type* each = x_children.front()) each->destroy();
+        while (spawned::promise_type* each = x_children.front()) each->destroy();
     }
 
     // Starts `work` in the next turn of the ready list.
@@ -72,6 +75,9 @@ public:
         call(*this, std::move(function), std::move(arguments)...);
     }
 
+    // The context of what runs in it.
+    context& runs_in() noexcept { return x_context; }
+
     // How many tasks have not ended yet.
     std::size_t size() const noexcept { return x_count; }
 
@@ -82,7 +88,7 @@ public:
     // cancellation. Gives how many there were. Not to be called by one of them.
     std::size_t abandon() noexcept {
         const std::size_t abandoned = x_count;
-        while (child::promise_type* each = x_children.front()) each->destroy(); // and what their destructors spawn
+        while (spawned::promise_type* each = x_children.front()) each->destroy(); // and what their destructors spawn
         x_count = 0;
         if (abandoned > 0 && x_joiner) x_joiner->wake();
         return abandoned;
@@ -119,10 +125,10 @@ public:
     [[nodiscard]] join_awaiter join() noexcept { return join_awaiter(*this); }
 
 private:
-    [[gnu::cold]] static child run(scope&, task<> work) { co_await work; }
+    [[gnu::cold]] static spawned run(scope&, task<> work) { co_await work; }
 
     template <class Function, class... Arguments>
-    static child call(scope&, Function function, Arguments... arguments) {
+    static spawned call(scope&, Function function, Arguments... arguments) {
         co_await function(arguments...);
     }
 
@@ -139,7 +145,7 @@ private:
     }
 
     context x_context;
-    list<child::promise_type> x_children;
+    list<spawned::promise_type> x_children;
     std::size_t x_count = 0;
     waiter* x_joiner = nullptr;
     std::exception_ptr x_failure;

@@ -114,16 +114,10 @@ private:
         channel client(*held);
         context own(*co_await this_context());
         const guarded until_the_end(*held, own);
-        std::string thrown;
-        const supervised::outcome end =
-            co_await supervised(own, x_handler->call(client, request.get()), x_server.options.cancel_grace, thrown);
-        if (end == supervised::outcome::ended) {
-            held->close(close_cause::local, ws::close_code::normal, {});
-        } else {
-            const bool threw = end == supervised::outcome::threw;
-            note(log_level::error, concat({threw ? "a handler threw: " : "gave up a handler that went on when cancelled", thrown}));
-            held->close(close_cause::local, ws::close_code::internal_error, {});
-        }
+        const supervised::outcome failed =
+            co_await supervised(own, x_handler->call(client, request.get()), x_server.options.cancel_grace);
+        if (failed) note(log_level::error, *failed);
+        held->close(close_cause::local, failed ? ws::close_code::internal_error : ws::close_code::normal, {});
     }
 
     void begin(scope& tasks) noexcept override {

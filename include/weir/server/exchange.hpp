@@ -194,25 +194,23 @@ public:
         respond(response(http::status_for(why), concat({why.message(), "\n"})));
     }
 
-    // The handler has ended: sees to it that there is an answer.
+    // The handler has ended, in order or as `failed` says: sees to it that there is an answer.
     template <class = void>
-    void conclude(detail::supervised::outcome how, std::string_view thrown) {
-        using outcome = detail::supervised::outcome;
-        if (how == outcome::threw) note(log_level::error, concat({"a handler threw: ", thrown}));
-        if (how == outcome::given_up) note(log_level::error, "gave up a handler that went on when cancelled");
+    void conclude(const std::string* failed) {
+        if (failed) note(log_level::error, *failed);
         if (x_socket) return;
         if (!x_answered) {
-            if (x_out.x_gone && how == outcome::ended) return;
-            if (x_refusal && how == outcome::ended) {
+            if (x_out.x_gone && !failed) return;
+            if (x_refusal && !failed) {
                 note(log_level::warning, x_refusal.sentence);
                 return respond(response(x_refusal.status, concat({x_refusal.sentence, "\n"})));
             }
-            if (x_failure && how == outcome::ended)
+            if (x_failure && !failed)
                 return respond(response(http::status_for(x_failure), concat({x_failure.message(), "\n"})));
-            if (how == outcome::ended) note(log_level::error, "a handler has not answered (is a co_await missing?)");
+            if (!failed) note(log_level::error, "a handler has not answered (is a co_await missing?)");
             return respond(response(http::status::internal_server_error, "The server failed to answer.\n"));
         }
-        if (how == outcome::ended) x_out.end();
+        if (!failed) x_out.end();
         if (!x_out.x_complete) x_out.abort();
     }
 

@@ -66,8 +66,7 @@ private:
         exchange http(on, framing ? *framing : http::body_framing(), work, io::loop::current()->blocks(),
                       found.route ? found.route->pattern() : std::string_view(), found.route && found.route->watches());
         http.share(found.cors);
-        std::string thrown;
-        supervised::outcome how = supervised::outcome::ended;
+        supervised::outcome failed;
         if (!framing)
             http.refuse(framing.error());
         else if (!found.route)
@@ -75,12 +74,11 @@ private:
         else if (!http.decode_parameters())
             http.respond(response(http::status::bad_request, "A % in the path has no two hexadecimal digits behind it.\n"));
         else
-            how = co_await supervised(work, found.route->handler().call(http), on.server.options.cancel_grace, thrown);
-        http.conclude(how, thrown);
+            failed = co_await supervised(work, found.route->handler().call(http), on.server.options.cancel_grace);
+        http.conclude(failed.get());
         if (websocket* const ws = http.socket()) {
             ws->guard(nullptr);
-            const bool in_order = how == supervised::outcome::ended;
-            co_await open_websockets::say_goodbye(*ws, in_order ? ws::close_code::normal : ws::close_code::internal_error);
+            co_await open_websockets::say_goodbye(*ws, failed ? ws::close_code::internal_error : ws::close_code::normal);
         }
         while (http.has_rest()) {
             const result<bytes_view> piece = co_await http.read();

@@ -58,7 +58,7 @@ public:
             }
             if ((x_server.options.tls || x_server.options.layer) && !cover(*stream)) continue;
             admission::place here = x_admission.admit(*stream);
-            if (here) x_clients.spawn(serve(std::move(*stream), std::move(here)));
+            if (here) serve(x_clients, *this, std::move(*stream), std::move(here));
         }
         if (!outcome) x_server.note(log_level::error, "no longer accepting", {}, outcome.error());
         if (!x_stopping) begin_stop();
@@ -77,37 +77,28 @@ private:
     }
 
     // The HTTP side of a connection. Its frame is gone before the WebSocket side begins, which may last for days.
-    [[gnu::cold]] task<> serve(owned<io::stream> stream, admission::place here) {
+    [[gnu::cold]] static scope::spawned serve(scope& clients, service& of, owned<io::stream> stream, admission::place here) {
         std::string thrown;
         upgrade to;
-        const bool talked = co_await caught(http_phase::run(x_server, stream, x_open, x_waiting, to), thrown);
-        if (!talked) x_server.note(log_level::error, concat({"a connection was given up: ", thrown}));
+        const bool talked = co_await caught(http_phase::run(of.x_server, stream, of.x_open, of.x_waiting, to), thrown);
+        if (!talked) of.x_server.note(log_level::error, concat({"a connection was given up: ", thrown}));
         if (!talked || !to.route) co_return;
-        websocket ws = make_websocket(std::move(stream), to, to.request->target, x_loop, x_server.websocket);
+        websocket ws = make_websocket(std::move(stream), to, to.request->target, of.x_loop, of.x_server.websocket);
         if (!to.route->wants_request()) to.request.reset();
-        x_clients.spawn(converse(std::move(ws), *to.route, std::move(to.request), std::move(here)));
+        converse(clients, of, std::move(ws), *to.route, std::move(to.request), std::move(here));
     }
 
     // The WebSocket side. `request`: null for a handler that does not care for it.
-    [[gnu::cold]] task<> converse(websocket ws, websocket_route& route, owned<const http::request_head> request,
-                    [[maybe_unused]] admission::place here) {
-        const open_websockets::entry entry(x_open, ws);
-        context own(*co_await this_context());
+    [[gnu::cold]] static scope::spawned converse(scope& clients, service& of, websocket ws, websocket_route& route,
+                                                 owned<const http::request_head> request, [[maybe_unused]] admission::place here) {
+        const open_websockets::entry entry(of.x_open, ws);
+        context own(clients.runs_in());
         ws.guard(&own);
-        std::string thrown;
-        const supervised::outcome end =
-            co_await supervised(own, route.handler().call(ws, request.get()), x_server.options.cancel_grace, thrown);
-        const ws::close_code code = end == supervised::outcome::ended ? ws::close_code::normal : failed(end, thrown, ws);
+        const supervised::outcome failed =
+            co_await supervised(own, route.handler().call(ws, request.get()), of.x_server.options.cancel_grace);
+        if (failed) of.x_server.note(log_level::error, *failed, ws.where());
         ws.guard(nullptr);
-        co_await open_websockets::say_goodbye(ws, code);
-    }
-
-    // Says how a handler has failed.
-    [[gnu::cold]] ws::close_code failed(supervised::outcome end, std::string_view thrown, const websocket& ws) {
-        const bool threw = end == supervised::outcome::threw;
-        x_server.note(log_level::error, concat({threw ? "a handler threw: " : "gave up a handler that went on when cancelled",
-                                                thrown}), ws.where());
-        return ws::close_code::internal_error;
+        co_await open_websockets::say_goodbye(ws, failed ? ws::close_code::internal_error : ws::close_code::normal);
     }
 
     // The first step; once it is done, a new time until the next one.

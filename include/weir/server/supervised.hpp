@@ -2,10 +2,11 @@
 //
 // A loop that looks at no result, `for (;;) { (void)co_await sleep(100ms); ws.send("x"); }`, is told of its cancellation at
 // each wait and would never end. It is known by the waits that are refused: one that does something behind a shield has
-// none. Every connection has one of these, so what is needed after a cancellation only is on the heap. Owns the task.
-// Loop thread only.
+// none. Every connection has one of these, so what is needed after a cancellation or a failure only is on the heap. Owns
+// the task. Loop thread only.
 #pragma once
 
+#include <weir/core/concat.hpp>
 #include <weir/core/owned.hpp>
 #include <weir/coro/caught.hpp>
 #include <weir/coro/task.hpp>
@@ -15,15 +16,13 @@ namespace weir::inline v0::detail {
 
 class [[nodiscard]] supervised : public awaitable<supervised>, private cancel_hook {
 public:
-    enum class outcome : unsigned char {
-        ended,
-        threw,    // `thrown` has the text
-        given_up, // `patience` after `where` was cancelled
-    };
+    // What went wrong, for a log: the handler threw, or was given up, `patience` after `where` was cancelled. Null when it has
+    // ended in order.
+    using outcome = owned<const std::string>;
 
     // Everything that is given by reference must live until it has been awaited.
-    supervised(context& where, task<>&& handler, const std::chrono::nanoseconds& patience, std::string& thrown) noexcept
-        : x_where(where), x_patience(patience), x_handler(std::move(handler), thrown) {}
+    supervised(context& where, task<>&& handler, const std::chrono::nanoseconds& patience) noexcept
+        : x_where(where), x_patience(patience), x_handler(std::move(handler)) {}
     supervised(const supervised&) = delete;
     [[gnu::cold]] ~supervised() { cancel_hook::unlink(); } // before the handler, whose end may cancel the context
 
@@ -39,12 +38,16 @@ public:
     }
     outcome await_resume() {
         cancel_hook::unlink();
-        if (x_reaper && x_reaper->has_reaped()) return outcome::given_up;
+        if (x_reaper && x_reaper->has_reaped()) return said("gave up a handler that went on when cancelled");
         x_reaper.reset();
-        return x_handler.await_resume() ? outcome::ended : outcome::threw;
+        std::string thrown;
+        if (runs_through([this] { x_handler.await_resume(); }, thrown)) return {};
+        return said(concat({"a handler threw: ", thrown}));
     }
 
 private:
+    [[gnu::cold]] static outcome said(std::string what) { return outcome(new std::string(std::move(what))); }
+
     // Looks twice: at what the handler does in the second half of the time. The first is for those who tidy up.
     class reaper final : private timer {
     public:
@@ -63,7 +66,7 @@ private:
             x_refused = refused;
             if (!goes_on) return wait();
             x_reaped = true;
-            x_of.x_handler.drop();
+            x_of.x_handler = {};
             x_resumes.bounce(x_of.x_who, nullptr);
         }
 
@@ -79,7 +82,7 @@ private:
     context& x_where;
     const std::chrono::nanoseconds& x_patience;
     std::coroutine_handle<> x_who;
-    catching<task<>> x_handler;
+    task<> x_handler;
     owned<reaper> x_reaper;
 };
 
