@@ -3094,6 +3094,30 @@ branch run_branch(branch_group& group, std::size_t index, Awaitable& what, std::
 
 namespace weir::inline v0 {
 
+namespace detail {
+
+// Does the work; false, and `what` has the text, when it threw.
+template <class Work>
+bool runs_through(Work work, std::string& what) {
+#if defined(__cpp_exceptions)
+    try {
+        work();
+        return true;
+    } catch (const std::exception& thrown) {
+        what = thrown.what();
+    } catch (...) {
+        what = "something that is no std::exception";
+    }
+    return false;
+#else
+    (void)what;
+    work();
+    return true;
+#endif
+}
+
+} // namespace detail
+
 // Movable until it is awaited.
 template <class Inner>
 class [[nodiscard]] catching : public awaitable<catching<Inner>> {
@@ -3105,34 +3129,19 @@ public:
 
     catching(Inner&& inner, std::string& what) : x_what(&what), x_inner(std::move(inner)) {}
 
-    // Destroys the operation where it is suspended; it is not to be resumed any more.
-    void drop() noexcept { x_inner = Inner(); }
-
     bool await_ready() { return x_inner.await_ready(); }
     bool suspend(std::coroutine_handle<> who, context* in) { return x_inner.suspend(who, in); }
     result_type await_resume() {
-#if defined(__cpp_exceptions)
-        try {
-            return resume();
-        } catch (const std::exception& thrown) {
-            *x_what = thrown.what();
-        } catch (...) {
-            *x_what = "something that is no std::exception";
+        if constexpr (std::is_void_v<value>) {
+            return detail::runs_through([this] { x_inner.await_resume(); }, *x_what);
+        } else {
+            result_type made;
+            detail::runs_through([this, &made] { made.emplace(x_inner.await_resume()); }, *x_what);
+            return made;
         }
-        return result_type();
-#else
-        return resume();
-#endif
     }
 
 private:
-    result_type resume() {
-        if constexpr (std::is_void_v<value>)
-            return x_inner.await_resume(), true;
-        else
-            return result_type(std::in_place, x_inner.await_resume());
-    }
-
     std::string* x_what;
     Inner x_inner;
 };
@@ -4112,8 +4121,12 @@ inline task<void> detail::task_promise<void>::get_return_object() noexcept {
 namespace weir::inline v0 {
 
 class scope {
-    // The frame that owns a spawned task, runs it, and tells the scope when it has ended.
-    struct child {
+public:
+    // What a coroutine returns that is spawned by being called: its first parameter is the scope, and must be a reference. It
+    // is started as by `spawn`, of which it saves the frame that runs a task:
+    //
+    //     static scope::spawned serve(scope&, owned<io::stream> stream) { ... }
+    struct spawned {
         class promise_type final : public pooled_frame, public ready_item, public list_node<promise_type> {
         public:
             template <class... Arguments>
@@ -4123,7 +4136,7 @@ class scope {
                 x_owner.x_context.runs_on().post(*this);
             }
 
-            child get_return_object() const noexcept { return {}; }
+            spawned get_return_object() const noexcept { return {}; }
             std::suspend_always initial_suspend() const noexcept { return {}; }
             std::suspend_never final_suspend() noexcept {
                 list_node<promise_type>::unlink();
@@ -4143,14 +4156,13 @@ class scope {
         };
     };
 
-public:
     // On a thread that runs a loop.
     scope() noexcept : x_context(*scheduler::current()) {}
     scope(const scope&) = delete;
     scope& operator=(const scope&) = delete;
     [[gnu::cold]] ~scope() {
         assert(!x_joiner && "a scope died while it was being joined");
-        while (child::promise_type* each = x_children.front()) each->destroy();
+        while (spawned::promise_type* each = x_children.front()) each->destroy();
     }
 
     // Starts `work` in the next turn of the ready list.
@@ -4164,6 +4176,9 @@ public:
         call(*this, std::move(function), std::move(arguments)...);
     }
 
+    // The context of what runs in it.
+    context& runs_in() noexcept { return x_context; }
+
     // How many tasks have not ended yet.
     std::size_t size() const noexcept { return x_count; }
 
@@ -4174,7 +4189,7 @@ public:
     // cancellation. Gives how many there were. Not to be called by one of them.
     std::size_t abandon() noexcept {
         const std::size_t abandoned = x_count;
-        while (child::promise_type* each = x_children.front()) each->destroy(); // and what their destructors spawn
+        while (spawned::promise_type* each = x_children.front()) each->destroy(); // and what their destructors spawn
         x_count = 0;
         if (abandoned > 0 && x_joiner) x_joiner->wake();
         return abandoned;
@@ -4211,10 +4226,10 @@ public:
     [[nodiscard]] join_awaiter join() noexcept { return join_awaiter(*this); }
 
 private:
-    [[gnu::cold]] static child run(scope&, task<> work) { co_await work; }
+    [[gnu::cold]] static spawned run(scope&, task<> work) { co_await work; }
 
     template <class Function, class... Arguments>
-    static child call(scope&, Function function, Arguments... arguments) {
+    static spawned call(scope&, Function function, Arguments... arguments) {
         co_await function(arguments...);
     }
 
@@ -4231,7 +4246,7 @@ private:
     }
 
     context x_context;
-    list<child::promise_type> x_children;
+    list<spawned::promise_type> x_children;
     std::size_t x_count = 0;
     waiter* x_joiner = nullptr;
     std::exception_ptr x_failure;
@@ -15994,15 +16009,16 @@ public:
     bool await_ready() noexcept {
         if (x_outcome == errc{}) [[likely]] return true;
         if (x_outcome != connection_core::may_wait) return !x_core->too_eager();
+        if (!(x_core->*Ready)()) return false;
         x_outcome = {};
-        return (x_core->*Ready)();
+        return true;
     }
     bool suspend(std::coroutine_handle<> who, context* in) noexcept {
         new (&x_waiter) waiter;
         x_waiting = true;
-        if (x_outcome != errc{})
+        if (x_outcome != connection_core::may_wait)
             x_waiter.bounce(who, in, x_outcome);
-        else if (x_waiter.suspend(who, in))
+        else if (x_outcome = {}; x_waiter.suspend(who, in))
             (x_core->*Wait)(x_waiter);
         return true;
     }
@@ -17459,22 +17475,20 @@ private:
 //
 // A loop that looks at no result, `for (;;) { (void)co_await sleep(100ms); ws.send("x"); }`, is told of its cancellation at
 // each wait and would never end. It is known by the waits that are refused: one that does something behind a shield has
-// none. Every connection has one of these, so what is needed after a cancellation only is on the heap. Owns the task.
-// Loop thread only.
+// none. Every connection has one of these, so what is needed after a cancellation or a failure only is on the heap. Owns
+// the task. Loop thread only.
 
 namespace weir::inline v0::detail {
 
 class [[nodiscard]] supervised : public awaitable<supervised>, private cancel_hook {
 public:
-    enum class outcome : unsigned char {
-        ended,
-        threw,    // `thrown` has the text
-        given_up, // `patience` after `where` was cancelled
-    };
+    // What went wrong, for a log: the handler threw, or was given up, `patience` after `where` was cancelled. Null when it has
+    // ended in order.
+    using outcome = owned<const std::string>;
 
     // Everything that is given by reference must live until it has been awaited.
-    supervised(context& where, task<>&& handler, const std::chrono::nanoseconds& patience, std::string& thrown) noexcept
-        : x_where(where), x_patience(patience), x_handler(std::move(handler), thrown) {}
+    supervised(context& where, task<>&& handler, const std::chrono::nanoseconds& patience) noexcept
+        : x_where(where), x_patience(patience), x_handler(std::move(handler)) {}
     supervised(const supervised&) = delete;
     [[gnu::cold]] ~supervised() { cancel_hook::unlink(); } // before the handler, whose end may cancel the context
 
@@ -17490,12 +17504,16 @@ public:
     }
     outcome await_resume() {
         cancel_hook::unlink();
-        if (x_reaper && x_reaper->has_reaped()) return outcome::given_up;
+        if (x_reaper && x_reaper->has_reaped()) return said("gave up a handler that went on when cancelled");
         x_reaper.reset();
-        return x_handler.await_resume() ? outcome::ended : outcome::threw;
+        std::string thrown;
+        if (runs_through([this] { x_handler.await_resume(); }, thrown)) return {};
+        return said(concat({"a handler threw: ", thrown}));
     }
 
 private:
+    [[gnu::cold]] static outcome said(std::string what) { return outcome(new std::string(std::move(what))); }
+
     // Looks twice: at what the handler does in the second half of the time. The first is for those who tidy up.
     class reaper final : private timer {
     public:
@@ -17514,7 +17532,7 @@ private:
             x_refused = refused;
             if (!goes_on) return wait();
             x_reaped = true;
-            x_of.x_handler.drop();
+            x_of.x_handler = {};
             x_resumes.bounce(x_of.x_who, nullptr);
         }
 
@@ -17530,7 +17548,7 @@ private:
     context& x_where;
     const std::chrono::nanoseconds& x_patience;
     std::coroutine_handle<> x_who;
-    catching<task<>> x_handler;
+    task<> x_handler;
     owned<reaper> x_reaper;
 };
 
@@ -17640,16 +17658,10 @@ private:
         channel client(*held);
         context own(*co_await this_context());
         const guarded until_the_end(*held, own);
-        std::string thrown;
-        const supervised::outcome end =
-            co_await supervised(own, x_handler->call(client, request.get()), x_server.options.cancel_grace, thrown);
-        if (end == supervised::outcome::ended) {
-            held->close(close_cause::local, ws::close_code::normal, {});
-        } else {
-            const bool threw = end == supervised::outcome::threw;
-            note(log_level::error, concat({threw ? "a handler threw: " : "gave up a handler that went on when cancelled", thrown}));
-            held->close(close_cause::local, ws::close_code::internal_error, {});
-        }
+        const supervised::outcome failed =
+            co_await supervised(own, x_handler->call(client, request.get()), x_server.options.cancel_grace);
+        if (failed) note(log_level::error, *failed);
+        held->close(close_cause::local, failed ? ws::close_code::internal_error : ws::close_code::normal, {});
     }
 
     void begin(scope& tasks) noexcept override {
@@ -18345,25 +18357,23 @@ public:
         respond(response(http::status_for(why), concat({why.message(), "\n"})));
     }
 
-    // The handler has ended: sees to it that there is an answer.
+    // The handler has ended, in order or as `failed` says: sees to it that there is an answer.
     template <class = void>
-    void conclude(detail::supervised::outcome how, std::string_view thrown) {
-        using outcome = detail::supervised::outcome;
-        if (how == outcome::threw) note(log_level::error, concat({"a handler threw: ", thrown}));
-        if (how == outcome::given_up) note(log_level::error, "gave up a handler that went on when cancelled");
+    void conclude(const std::string* failed) {
+        if (failed) note(log_level::error, *failed);
         if (x_socket) return;
         if (!x_answered) {
-            if (x_out.x_gone && how == outcome::ended) return;
-            if (x_refusal && how == outcome::ended) {
+            if (x_out.x_gone && !failed) return;
+            if (x_refusal && !failed) {
                 note(log_level::warning, x_refusal.sentence);
                 return respond(response(x_refusal.status, concat({x_refusal.sentence, "\n"})));
             }
-            if (x_failure && how == outcome::ended)
+            if (x_failure && !failed)
                 return respond(response(http::status_for(x_failure), concat({x_failure.message(), "\n"})));
-            if (how == outcome::ended) note(log_level::error, "a handler has not answered (is a co_await missing?)");
+            if (!failed) note(log_level::error, "a handler has not answered (is a co_await missing?)");
             return respond(response(http::status::internal_server_error, "The server failed to answer.\n"));
         }
-        if (how == outcome::ended) x_out.end();
+        if (!failed) x_out.end();
         if (!x_out.x_complete) x_out.abort();
     }
 
@@ -19285,8 +19295,7 @@ private:
         exchange http(on, framing ? *framing : http::body_framing(), work, io::loop::current()->blocks(),
                       found.route ? found.route->pattern() : std::string_view(), found.route && found.route->watches());
         http.share(found.cors);
-        std::string thrown;
-        supervised::outcome how = supervised::outcome::ended;
+        supervised::outcome failed;
         if (!framing)
             http.refuse(framing.error());
         else if (!found.route)
@@ -19294,12 +19303,11 @@ private:
         else if (!http.decode_parameters())
             http.respond(response(http::status::bad_request, "A % in the path has no two hexadecimal digits behind it.\n"));
         else
-            how = co_await supervised(work, found.route->handler().call(http), on.server.options.cancel_grace, thrown);
-        http.conclude(how, thrown);
+            failed = co_await supervised(work, found.route->handler().call(http), on.server.options.cancel_grace);
+        http.conclude(failed.get());
         if (websocket* const ws = http.socket()) {
             ws->guard(nullptr);
-            const bool in_order = how == supervised::outcome::ended;
-            co_await open_websockets::say_goodbye(*ws, in_order ? ws::close_code::normal : ws::close_code::internal_error);
+            co_await open_websockets::say_goodbye(*ws, failed ? ws::close_code::internal_error : ws::close_code::normal);
         }
         while (http.has_rest()) {
             const result<bytes_view> piece = co_await http.read();
@@ -19762,7 +19770,7 @@ public:
             }
             if ((x_server.options.tls || x_server.options.layer) && !cover(*stream)) continue;
             admission::place here = x_admission.admit(*stream);
-            if (here) x_clients.spawn(serve(std::move(*stream), std::move(here)));
+            if (here) serve(x_clients, *this, std::move(*stream), std::move(here));
         }
         if (!outcome) x_server.note(log_level::error, "no longer accepting", {}, outcome.error());
         if (!x_stopping) begin_stop();
@@ -19781,37 +19789,28 @@ private:
     }
 
     // The HTTP side of a connection. Its frame is gone before the WebSocket side begins, which may last for days.
-    [[gnu::cold]] task<> serve(owned<io::stream> stream, admission::place here) {
+    [[gnu::cold]] static scope::spawned serve(scope& clients, service& of, owned<io::stream> stream, admission::place here) {
         std::string thrown;
         upgrade to;
-        const bool talked = co_await caught(http_phase::run(x_server, stream, x_open, x_waiting, to), thrown);
-        if (!talked) x_server.note(log_level::error, concat({"a connection was given up: ", thrown}));
+        const bool talked = co_await caught(http_phase::run(of.x_server, stream, of.x_open, of.x_waiting, to), thrown);
+        if (!talked) of.x_server.note(log_level::error, concat({"a connection was given up: ", thrown}));
         if (!talked || !to.route) co_return;
-        websocket ws = make_websocket(std::move(stream), to, to.request->target, x_loop, x_server.websocket);
+        websocket ws = make_websocket(std::move(stream), to, to.request->target, of.x_loop, of.x_server.websocket);
         if (!to.route->wants_request()) to.request.reset();
-        x_clients.spawn(converse(std::move(ws), *to.route, std::move(to.request), std::move(here)));
+        converse(clients, of, std::move(ws), *to.route, std::move(to.request), std::move(here));
     }
 
     // The WebSocket side. `request`: null for a handler that does not care for it.
-    [[gnu::cold]] task<> converse(websocket ws, websocket_route& route, owned<const http::request_head> request,
-                    [[maybe_unused]] admission::place here) {
-        const open_websockets::entry entry(x_open, ws);
-        context own(*co_await this_context());
+    [[gnu::cold]] static scope::spawned converse(scope& clients, service& of, websocket ws, websocket_route& route,
+                                                 owned<const http::request_head> request, [[maybe_unused]] admission::place here) {
+        const open_websockets::entry entry(of.x_open, ws);
+        context own(clients.runs_in());
         ws.guard(&own);
-        std::string thrown;
-        const supervised::outcome end =
-            co_await supervised(own, route.handler().call(ws, request.get()), x_server.options.cancel_grace, thrown);
-        const ws::close_code code = end == supervised::outcome::ended ? ws::close_code::normal : failed(end, thrown, ws);
+        const supervised::outcome failed =
+            co_await supervised(own, route.handler().call(ws, request.get()), of.x_server.options.cancel_grace);
+        if (failed) of.x_server.note(log_level::error, *failed, ws.where());
         ws.guard(nullptr);
-        co_await open_websockets::say_goodbye(ws, code);
-    }
-
-    // Says how a handler has failed.
-    [[gnu::cold]] ws::close_code failed(supervised::outcome end, std::string_view thrown, const websocket& ws) {
-        const bool threw = end == supervised::outcome::threw;
-        x_server.note(log_level::error, concat({threw ? "a handler threw: " : "gave up a handler that went on when cancelled",
-                                                thrown}), ws.where());
-        return ws::close_code::internal_error;
+        co_await open_websockets::say_goodbye(ws, failed ? ws::close_code::internal_error : ws::close_code::normal);
     }
 
     // The first step; once it is done, a new time until the next one.

@@ -79,6 +79,11 @@ private:
     scheduler* x_later;
 };
 
+// Whether the backend says when a turn has one event.
+bool tells_lone_events(over which, websocket_world& world) {
+    return which == over::memory || world.loop().backend_name() == "epoll" || world.loop().backend_name() == "io_uring";
+}
+
 task<> echo(websocket& ws) {
     while (auto message = co_await ws.read()) co_await ws.send(*message);
 }
@@ -186,6 +191,7 @@ TEST_CASE("websocket: an answer to a lone message leaves at once, and from where
                 }(ws, peer, frame(from_client, type, payload, true, key), frame(from_server, type, payload)));
                 if (which == over::memory && size >= 4096) continue; // which comes by parts
                 REQUIRE(seen.sent_from_there.size() == 3);
+                if (!tells_lone_events(which, world)) continue;
                 CHECK(seen.sent_from_there[1]); // by then it was certain that nothing else is there
                 CHECK(seen.sent_from_there[2]);
             }
@@ -211,6 +217,7 @@ TEST_CASE("websocket: a client answers a lone message as well, masked and so fro
 TEST_CASE("websocket: whatever is done with a lone message is seen as it was done, whether the stream takes much or little") {
     for (const over which : {over::memory, over::sockets}) {
         std::size_t in_place = 0;
+        bool told = false;
         for (std::uint64_t seed = 1; seed <= 12; ++seed) {
             CAPTURE(seed);
             CAPTURE(static_cast<int>(which));
@@ -264,8 +271,9 @@ TEST_CASE("websocket: whatever is done with a lone message is seen as it was don
                 }
             }(ws, other, expected, seed));
             in_place += seen.in_place();
+            told = tells_lone_events(which, world);
         }
-        CHECK(in_place > 30); // messages did come alone
+        if (told) CHECK(in_place > 30); // messages did come alone
     }
 }
 

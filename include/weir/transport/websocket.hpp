@@ -72,15 +72,16 @@ public:
     bool await_ready() noexcept {
         if (x_outcome == errc{}) [[likely]] return true;
         if (x_outcome != connection_core::may_wait) return !x_core->too_eager();
+        if (!(x_core->*Ready)()) return false;
         x_outcome = {};
-        return (x_core->*Ready)();
+        return true;
     }
     bool suspend(std::coroutine_handle<> who, context* in) noexcept {
         new (&x_waiter) waiter;
         x_waiting = true;
-        if (x_outcome != errc{})
+        if (x_outcome != connection_core::may_wait)
             x_waiter.bounce(who, in, x_outcome);
-        else if (x_waiter.suspend(who, in))
+        else if (x_outcome = {}; x_waiter.suspend(who, in))
             (x_core->*Wait)(x_waiter);
         return true;
     }
