@@ -19,6 +19,17 @@ if tried.returncode:
 
 TRACED = "trace=network,desc,epoll_wait,epoll_pwait"
 FOR_MEMORY = "mmap"  # counts as one with a descriptor; the address sanitizer calls it
+LOOK_AT_MEMORY = ["pipe2", "write", "close", "close"]  # how the other sanitizer looks whether an object is there, now and then
+
+
+def without(part, names):
+    """The names, but for every run of those of `part`."""
+    kept = []
+    for name in names:
+        kept.append(name)
+        if kept[-len(part):] == part:
+            del kept[-len(part):]
+    return kept
 
 
 class Calls(unittest.TestCase):
@@ -41,7 +52,7 @@ class Calls(unittest.TestCase):
             if not found:
                 continue
             if "END" in line and found[1].startswith("recv"):
-                return names
+                return without(LOOK_AT_MEMORY, names)
             if begun and found[1] != FOR_MEMORY:
                 names.append(found[1])
             begun = begun or ("BEGIN" in line and found[1].startswith("send"))
