@@ -494,9 +494,7 @@ public:
 
     // Whether `count` bytes may be written at `end`, such that this ends at most `most` bytes from where the block begins.
     bool has_room(std::size_t count, std::size_t most) const noexcept {
-        const std::size_t end = x_end + count;
-        if (end > x_block.size) [[unlikely]] return false;
-        return end <= most;
+        return x_end + count <= x_block.size && x_end + count <= most;
     }
 
     // Adds `count` bytes written at `end`, where there is room for them.
@@ -520,16 +518,6 @@ public:
     [[gnu::always_inline]] inline void begin(std::size_t count) noexcept {
         assert(!x_block.data);
         x_block = x_pool->take_here(count);
-    }
-
-    // The same with a block of `Size` bytes that the pool keeps. False if it has a block, or the pool has none.
-    template <std::size_t Size>
-    [[gnu::always_inline]] inline bool begin_with_kept() noexcept {
-        if (x_block.data) return false;
-        std::byte* const kept = x_pool->take_kept<Size>();
-        if (!kept) [[unlikely]] return false;
-        x_block = {kept, Size};
-        return true;
     }
 
     // Adds `count` bytes written where `prepare` pointed; at most as many as were prepared.
@@ -760,33 +748,176 @@ struct connection_security {
 
 } // namespace weir::inline v0
 
+// ==== weir/core/vector.hpp ===========================================================================================
+
+// Vectors of 16 and 32 bytes, and the few operations on them that weir's loops over payloads need.
+//
+// Without <immintrin.h> and <arm_neon.h>: declaring all intrinsics takes more of g++'s memory than any header of weir.
+// The types are the compilers' own vectors, the named functions here hide which builtin does what; where there is none,
+// plain vector expressions do it (16 bytes on any processor). Functions on 32 bytes need AVX2: they and whatever calls
+// them carry the target attribute (a lambda in such a function would not have it), and only code that asked has_avx2()
+// may call the outermost of them. Loads and stores take any alignment.
+
+namespace weir::inline v0::simd {
+
+// Which code works on a payload. All give the same results; tests compare them.
+enum class vector_level : unsigned char { scalar, sixteen, thirty_two, best };
+
+using lanes_16 = unsigned char __attribute__((vector_size(16)));
+
+#if defined(__x86_64__) && !defined(__AVX2__)
+// Asks the processor whether it has AVX2, and the operating system (XCR0) whether it saves these registers. By hand:
+// __builtin_cpu_supports links a table of all processors into each program.
+[[gnu::cold]] inline bool find_avx2() noexcept {
+    const auto asked = [](std::uint32_t leaf, std::uint32_t (&a_to_d)[4]) noexcept {
+        asm volatile("cpuid"
+                     : "=a"(a_to_d[0]), "=b"(a_to_d[1]), "=c"(a_to_d[2]), "=d"(a_to_d[3])
+                     : "a"(leaf), "c"(0));
+    };
+    constexpr std::uint32_t xsave_and_avx = 3u << 27;
+    std::uint32_t found[4];
+    asked(0, found);
+    if (found[0] < 7) return false;
+    asked(1, found);
+    if ((found[2] & xsave_and_avx) != xsave_and_avx) return false;
+    std::uint32_t saved, upper;
+    asm volatile("xgetbv" : "=a"(saved), "=d"(upper) : "c"(0));
+    asked(7, found);
+    return (saved & 6) == 6 && (found[1] & (1u << 5)) != 0;
+}
+
+inline const bool avx2_found = find_avx2(); // false for what runs before it is set: slower, and right
+#endif
+
+// Whether functions for 32 bytes may be called: settled when compiling, or by a load and a test.
+inline bool has_avx2() noexcept {
+#if defined(__AVX2__)
+    return true;
+#elif defined(__x86_64__)
+    return avx2_found;
+#else
+    return false;
+#endif
+}
+
+// The best level that runs here, for `best`; otherwise what was asked for.
+inline vector_level settled(vector_level wanted) noexcept {
+    if (wanted != vector_level::best) return wanted;
+    return has_avx2() ? vector_level::thirty_two : vector_level::sixteen;
+}
+
+inline lanes_16 load_16(const void* from) noexcept {
+    lanes_16 loaded;
+    std::memcpy(&loaded, from, sizeof loaded);
+    return loaded;
+}
+
+inline void store_16(void* to, lanes_16 lanes) noexcept { std::memcpy(to, &lanes, sizeof lanes); }
+
+// The same byte sixteen times.
+inline lanes_16 all_16(unsigned char byte) noexcept { return lanes_16{} + byte; }
+
+// Whether any byte has its highest bit.
+inline bool any_high(lanes_16 of) noexcept {
+#if defined(__SSE2__)
+    using chars = char __attribute__((vector_size(16)));
+    return __builtin_ia32_pmovmskb128(reinterpret_cast<chars>(of)) != 0;
+#else
+    using words = std::uint64_t __attribute__((vector_size(16)));
+    const auto halves = reinterpret_cast<words>(of);
+    return ((halves[0] | halves[1]) & 0x8080808080808080u) != 0;
+#endif
+}
+
+#if defined(__x86_64__)
+using lanes_32 = unsigned char __attribute__((vector_size(32)));
+using chars_32 = char __attribute__((vector_size(32)));
+
+[[gnu::target("avx2")]] inline lanes_32 load_32(const void* from) noexcept {
+    lanes_32 loaded;
+    std::memcpy(&loaded, from, sizeof loaded);
+    return loaded;
+}
+
+[[gnu::target("avx2")]] inline void store_32(void* to, lanes_32 lanes) noexcept {
+    std::memcpy(to, &lanes, sizeof lanes);
+}
+
+[[gnu::target("avx2")]] inline lanes_32 all_32(unsigned char byte) noexcept { return lanes_32{} + byte; }
+
+[[gnu::target("avx2")]] inline bool any_high(lanes_32 of) noexcept {
+    return __builtin_ia32_pmovmskb256(reinterpret_cast<chars_32>(of)) != 0;
+}
+
+// The larger of each two bytes.
+[[gnu::target("avx2")]] inline lanes_32 larger(lanes_32 a, lanes_32 b) noexcept {
+#if defined(__clang__)
+    return __builtin_elementwise_max(a, b);
+#else
+    return reinterpret_cast<lanes_32>(
+        __builtin_ia32_pmaxub256(reinterpret_cast<chars_32>(a), reinterpret_cast<chars_32>(b)));
+#endif
+}
+
+// The smaller of each two bytes.
+[[gnu::target("avx2")]] inline lanes_32 smaller(lanes_32 a, lanes_32 b) noexcept {
+#if defined(__clang__)
+    return __builtin_elementwise_min(a, b);
+#else
+    return reinterpret_cast<lanes_32>(
+        __builtin_ia32_pminub256(reinterpret_cast<chars_32>(a), reinterpret_cast<chars_32>(b)));
+#endif
+}
+
+// The sum of each two bytes as signed numbers, at most 127 and at least -128.
+[[gnu::target("avx2")]] inline lanes_32 add_clamped(lanes_32 a, lanes_32 b) noexcept {
+#if defined(__has_builtin) && __has_builtin(__builtin_elementwise_add_sat)
+    using signed_32 = signed char __attribute__((vector_size(32)));
+    return reinterpret_cast<lanes_32>(
+        __builtin_elementwise_add_sat(reinterpret_cast<signed_32>(a), reinterpret_cast<signed_32>(b)));
+#else
+    return reinterpret_cast<lanes_32>(
+        __builtin_ia32_paddsb256(reinterpret_cast<chars_32>(a), reinterpret_cast<chars_32>(b)));
+#endif
+}
+
+// The mean of each two bytes, rounded up: its high bit says whether their sum is 255 or more.
+[[gnu::target("avx2")]] inline lanes_32 mean(lanes_32 a, lanes_32 b) noexcept {
+    return reinterpret_cast<lanes_32>(
+        __builtin_ia32_pavgb256(reinterpret_cast<chars_32>(a), reinterpret_cast<chars_32>(b)));
+}
+
+// For each byte of `at`, which is below 128, the one of the same half of `table` that its low four bits number.
+[[gnu::target("avx2")]] inline lanes_32 looked_up(lanes_32 table, lanes_32 at) noexcept {
+    return reinterpret_cast<lanes_32>(
+        __builtin_ia32_pshufb256(reinterpret_cast<chars_32>(table), reinterpret_cast<chars_32>(at)));
+}
+
+[[gnu::target("avx2")]] inline lanes_32 high_halves(lanes_32 of) noexcept {
+    using words = std::uint16_t __attribute__((vector_size(32)));
+    return reinterpret_cast<lanes_32>(reinterpret_cast<words>(of) >> 4) & 0x0F;
+}
+#endif
+
+} // namespace weir::inline v0::simd
+
 // ==== weir/core/copy_short.hpp =======================================================================================
 
 // Copies bytes that are most often few, without a call where they are: as many as four vectors hold, from one on.
 
 namespace weir::inline v0 {
 
-namespace detail {
-
-#if defined(__AVX2__) // the level is not worth asking for
-using copied_lanes = unsigned char __attribute__((vector_size(32)));
-#else
-using copied_lanes = unsigned char __attribute__((vector_size(16)));
-#endif
-struct [[gnu::packed, gnu::may_alias]] unaligned_lanes {
-    copied_lanes all;
-};
-
-} // namespace detail
-
 // Copies `from` to `to`, which has room for it and does not overlap it.
 [[gnu::always_inline]] inline void copy_short(std::byte* to, bytes_view from) noexcept {
     const std::byte* const begin = from.data();
     const std::size_t size = from.size();
-    constexpr std::size_t width = sizeof(detail::unaligned_lanes);
-    constexpr auto copy = [](std::byte* into, const std::byte* what) {
-        reinterpret_cast<detail::unaligned_lanes*>(into)->all = reinterpret_cast<const detail::unaligned_lanes*>(what)->all;
-    };
+#if defined(__AVX2__) // the level is not worth asking for
+    constexpr std::size_t width = sizeof(simd::lanes_32);
+    constexpr auto copy = [](std::byte* into, const std::byte* what) { simd::store_32(into, simd::load_32(what)); };
+#else
+    constexpr std::size_t width = sizeof(simd::lanes_16);
+    constexpr auto copy = [](std::byte* into, const std::byte* what) { simd::store_16(into, simd::load_16(what)); };
+#endif
     if (size - width <= 3 * width) { // from the front and from the end: two that overlap copy the same
         if (size > 2 * width) {
             copy(to + width, begin + width);
@@ -1893,159 +2024,6 @@ private:
 };
 
 } // namespace weir::inline v0
-
-// ==== weir/core/vector.hpp ===========================================================================================
-
-// Vectors of 16 and 32 bytes, and the few operations on them that weir's loops over payloads need.
-//
-// Without <immintrin.h> and <arm_neon.h>: declaring all intrinsics takes more of g++'s memory than any header of weir.
-// The types are the compilers' own vectors, the named functions here hide which builtin does what; where there is none,
-// plain vector expressions do it (16 bytes on any processor). Functions on 32 bytes need AVX2: they and whatever calls
-// them carry the target attribute (a lambda in such a function would not have it), and only code that asked has_avx2()
-// may call the outermost of them. Loads and stores take any alignment.
-
-namespace weir::inline v0::simd {
-
-// Which code works on a payload. All give the same results; tests compare them.
-enum class vector_level : unsigned char { scalar, sixteen, thirty_two, best };
-
-using lanes_16 = unsigned char __attribute__((vector_size(16)));
-
-#if defined(__x86_64__) && !defined(__AVX2__)
-// Asks the processor whether it has AVX2, and the operating system (XCR0) whether it saves these registers. By hand:
-// __builtin_cpu_supports links a table of all processors into each program.
-[[gnu::cold]] inline bool find_avx2() noexcept {
-    const auto asked = [](std::uint32_t leaf, std::uint32_t (&a_to_d)[4]) noexcept {
-        asm volatile("cpuid"
-                     : "=a"(a_to_d[0]), "=b"(a_to_d[1]), "=c"(a_to_d[2]), "=d"(a_to_d[3])
-                     : "a"(leaf), "c"(0));
-    };
-    constexpr std::uint32_t xsave_and_avx = 3u << 27;
-    std::uint32_t found[4];
-    asked(0, found);
-    if (found[0] < 7) return false;
-    asked(1, found);
-    if ((found[2] & xsave_and_avx) != xsave_and_avx) return false;
-    std::uint32_t saved, upper;
-    asm volatile("xgetbv" : "=a"(saved), "=d"(upper) : "c"(0));
-    asked(7, found);
-    return (saved & 6) == 6 && (found[1] & (1u << 5)) != 0;
-}
-
-inline const bool avx2_found = find_avx2(); // false for what runs before it is set: slower, and right
-#endif
-
-// Whether functions for 32 bytes may be called: settled when compiling, or by a load and a test.
-inline bool has_avx2() noexcept {
-#if defined(__AVX2__)
-    return true;
-#elif defined(__x86_64__)
-    return avx2_found;
-#else
-    return false;
-#endif
-}
-
-// The best level that runs here, for `best`; otherwise what was asked for.
-inline vector_level settled(vector_level wanted) noexcept {
-    if (wanted != vector_level::best) return wanted;
-    return has_avx2() ? vector_level::thirty_two : vector_level::sixteen;
-}
-
-inline lanes_16 load_16(const void* from) noexcept {
-    lanes_16 loaded;
-    std::memcpy(&loaded, from, sizeof loaded);
-    return loaded;
-}
-
-inline void store_16(void* to, lanes_16 lanes) noexcept { std::memcpy(to, &lanes, sizeof lanes); }
-
-// The same byte sixteen times.
-inline lanes_16 all_16(unsigned char byte) noexcept { return lanes_16{} + byte; }
-
-// Whether any byte has its highest bit.
-inline bool any_high(lanes_16 of) noexcept {
-#if defined(__SSE2__)
-    using chars = char __attribute__((vector_size(16)));
-    return __builtin_ia32_pmovmskb128(reinterpret_cast<chars>(of)) != 0;
-#else
-    using words = std::uint64_t __attribute__((vector_size(16)));
-    const auto halves = reinterpret_cast<words>(of);
-    return ((halves[0] | halves[1]) & 0x8080808080808080u) != 0;
-#endif
-}
-
-#if defined(__x86_64__)
-using lanes_32 = unsigned char __attribute__((vector_size(32)));
-using chars_32 = char __attribute__((vector_size(32)));
-
-[[gnu::target("avx2")]] inline lanes_32 load_32(const void* from) noexcept {
-    lanes_32 loaded;
-    std::memcpy(&loaded, from, sizeof loaded);
-    return loaded;
-}
-
-[[gnu::target("avx2")]] inline void store_32(void* to, lanes_32 lanes) noexcept {
-    std::memcpy(to, &lanes, sizeof lanes);
-}
-
-[[gnu::target("avx2")]] inline lanes_32 all_32(unsigned char byte) noexcept { return lanes_32{} + byte; }
-
-[[gnu::target("avx2")]] inline bool any_high(lanes_32 of) noexcept {
-    return __builtin_ia32_pmovmskb256(reinterpret_cast<chars_32>(of)) != 0;
-}
-
-// The larger of each two bytes.
-[[gnu::target("avx2")]] inline lanes_32 larger(lanes_32 a, lanes_32 b) noexcept {
-#if defined(__clang__)
-    return __builtin_elementwise_max(a, b);
-#else
-    return reinterpret_cast<lanes_32>(
-        __builtin_ia32_pmaxub256(reinterpret_cast<chars_32>(a), reinterpret_cast<chars_32>(b)));
-#endif
-}
-
-// The smaller of each two bytes.
-[[gnu::target("avx2")]] inline lanes_32 smaller(lanes_32 a, lanes_32 b) noexcept {
-#if defined(__clang__)
-    return __builtin_elementwise_min(a, b);
-#else
-    return reinterpret_cast<lanes_32>(
-        __builtin_ia32_pminub256(reinterpret_cast<chars_32>(a), reinterpret_cast<chars_32>(b)));
-#endif
-}
-
-// The sum of each two bytes as signed numbers, at most 127 and at least -128.
-[[gnu::target("avx2")]] inline lanes_32 add_clamped(lanes_32 a, lanes_32 b) noexcept {
-#if defined(__has_builtin) && __has_builtin(__builtin_elementwise_add_sat)
-    using signed_32 = signed char __attribute__((vector_size(32)));
-    return reinterpret_cast<lanes_32>(
-        __builtin_elementwise_add_sat(reinterpret_cast<signed_32>(a), reinterpret_cast<signed_32>(b)));
-#else
-    return reinterpret_cast<lanes_32>(
-        __builtin_ia32_paddsb256(reinterpret_cast<chars_32>(a), reinterpret_cast<chars_32>(b)));
-#endif
-}
-
-// The mean of each two bytes, rounded up: its high bit says whether their sum is 255 or more.
-[[gnu::target("avx2")]] inline lanes_32 mean(lanes_32 a, lanes_32 b) noexcept {
-    return reinterpret_cast<lanes_32>(
-        __builtin_ia32_pavgb256(reinterpret_cast<chars_32>(a), reinterpret_cast<chars_32>(b)));
-}
-
-// For each byte of `at`, which is below 128, the one of the same half of `table` that its low four bits number.
-[[gnu::target("avx2")]] inline lanes_32 looked_up(lanes_32 table, lanes_32 at) noexcept {
-    return reinterpret_cast<lanes_32>(
-        __builtin_ia32_pshufb256(reinterpret_cast<chars_32>(table), reinterpret_cast<chars_32>(at)));
-}
-
-[[gnu::target("avx2")]] inline lanes_32 high_halves(lanes_32 of) noexcept {
-    using words = std::uint16_t __attribute__((vector_size(32)));
-    return reinterpret_cast<lanes_32>(reinterpret_cast<words>(of) >> 4) & 0x0F;
-}
-#endif
-
-} // namespace weir::inline v0::simd
 
 // ==== weir/core/utf8_blocks.hpp ======================================================================================
 
@@ -7292,13 +7270,7 @@ inline std::size_t encode_short(opcode type, std::size_t payload_bytes, std::byt
 
 // The same in front of the payload, whose place is given.
 inline std::size_t encode_short_before(opcode type, std::size_t payload_bytes, std::byte* payload) noexcept {
-    const unsigned first = 0x80 | static_cast<unsigned>(type);
-    if (payload_bytes <= 125) {
-        store_big_endian(payload - 2, static_cast<std::uint16_t>(first << 8 | payload_bytes));
-        return 2;
-    }
-    store_big_endian(payload - 4, static_cast<std::uint32_t>(first << 24 | 126 << 16 | payload_bytes));
-    return 4;
+    return encode_short(type, payload_bytes, payload - (payload_bytes <= 125 ? 2 : 4));
 }
 
 // Reads the header that `from` begins with. `into` is complete when a size is returned and unspecified otherwise. A
@@ -9734,6 +9706,7 @@ private:
     static constexpr int events_at_once = 4; // as many leases as the pool keeps
     static constexpr unsigned max_wait = 1 << 30; // milliseconds: twelve days
 
+    // Apart, so that the most frequent way needs no registers for it.
     [[gnu::noinline]] bool dispatch_some() noexcept {
         for (int told = 0; told < events_at_once && x_told < x_found; ++told) tell(x_events[x_told++]);
         return x_told < x_found;
@@ -10416,7 +10389,6 @@ private:
     // Runs what was left for this turn: a few at a time, as with events, so that what one has received is used up while it is
     // warm, and its memory free again, before the next one receives.
     [[gnu::noinline]] void go_on_where_left() noexcept {
-        x_lone_event = false;
         list<ready_item> round;
         round.take_all(x_next_turn);
         for (int count = 1; ready_item* const each = round.pop_front(); ++count) {
@@ -14596,7 +14568,7 @@ public:
         const std::size_t most = payload_bytes + outbox::short_header_bytes;
         if (payload_bytes >= x_short_below || data.size() + most > x_short_queue) return false;
         if (!data.has_block() && most <= outbox::first_block_bytes)
-            data.begin_with_kept<outbox::first_block_bytes>() || (data.begin(outbox::first_block_bytes), true);
+            data.begin(outbox::first_block_bytes);
         else if (!data.prepare(most))
             return false;
         return data.has_room(most, x_short_queue);
@@ -14703,7 +14675,7 @@ public:
     // The short way of `flush`, while nothing but messages wait, and nobody for them: true when all has left, or there
     // was nothing. After false `flush` is owed.
     bool flush_short(io::stream& over) noexcept {
-        if (x_blocked | x_busy) return false;
+        if (x_blocked || x_busy) return false;
         const std::size_t size = x_outbox.data_bytes();
         if (!size) return true;
         const std::size_t written = x_outbox.flush_data(over);
@@ -15501,12 +15473,13 @@ protected:
     // --- what the stream and the loop tell ---
 
     void on_readable() noexcept override {
-        if (!x_idle || !x_scheduler.tells_lone_event() || x_read_waiter.woken()) return on_bytes();
+        const bool lone = x_scheduler.tells_lone_event() && !x_read_waiter.woken();
+        if (!x_idle || (!lone && x_filled_turn == this_turn())) [[unlikely]] return on_news();
         x_idle = false;
         io::lease& into = x_inbox.lease_to_fill();
         const io::status came = x_stream->fill(into);
         if (came != io::status::ready) [[unlikely]] return nothing_came_idle(came);
-        if (!x_stream->drained() || !x_inbox.find_lone()) [[unlikely]] return on_messages();
+        if (!lone || !x_stream->drained() || !x_inbox.find_lone()) return on_messages();
         x_keepalive.received(x_scheduler.now());
         x_bytes_in += into.bytes.size();
         x_serves = x_alone = true;
@@ -15516,15 +15489,7 @@ protected:
         if (!x_idle || !x_out.flush_short(*x_stream)) [[unlikely]] return end_turn_later();
         x_inbox.give_lease_to(*x_stream);
     }
-    // The same in a turn that has more to do.
-    [[gnu::noinline]] void on_bytes() noexcept {
-        if (!x_idle || x_filled_turn == this_turn()) [[unlikely]] return on_news();
-        x_idle = false;
-        const io::status came = x_stream->fill(x_inbox.lease_to_fill());
-        if (came != io::status::ready) [[unlikely]] return nothing_came_idle(came);
-        on_messages();
-    }
-    // The same where more than one message has come, or less.
+    // The same in a turn that has more to do, or where more than one message has come, or less.
     [[gnu::noinline]] void on_messages() noexcept {
         x_controls.caught_up(x_scheduler.now());
         note_received(x_inbox.lease_to_fill());
@@ -15532,7 +15497,7 @@ protected:
         if (!x_inbox.find_whole() && !go_on(x_reading)) return;
         if (x_read_waiter.woken()) [[unlikely]] return;
         resume_reader();
-        if (!x_listening || x_inbox.has_rest()) serve_at_turn_end();
+        listen_on();
         give_unused_lease_back();
     }
     // Ends the reader's wait and has it go on; what it leaves for the end of the turn is up to the caller.
@@ -15668,19 +15633,18 @@ public:
 
     // --- sending ---
 
-    using connection_engine::ping;
-
     // What a send gives besides errc{} and the reasons not to take a message: it was taken, but a sender may have to wait, as
     // `sendable` says.
     static constexpr errc may_wait = static_cast<errc>(-1);
     static constexpr bool is_taken(errc outcome) noexcept { return outcome == errc{} || outcome == may_wait; }
     static constexpr errc or_wait(errc outcome) noexcept { return outcome == errc{} ? may_wait : outcome; }
 
-    // Queues a message, encoded messages, a piece of a message. errc{}, or why it was not taken; the first also `may_wait`.
+    // Queues a message, a piece of a message, a ping, encoded messages. errc{}, or why it was not taken; all but the last also
+    // `may_wait`.
     errc send(ws::opcode type, bytes_view payload, compression how) noexcept {
         if (x_alone) return send_alone(type, payload, how);
         if (!x_out.has_room(payload.size())) [[unlikely]] return send_first(type, payload, how);
-        if (!x_serves) [[unlikely]] serve_at_turn_end();
+        serve_at_turn_end();
         x_out.send_short(type, payload);
         return {};
     }
@@ -15716,8 +15680,9 @@ public:
     }
     errc send_frame(ws::opcode type, bytes_view payload, bool last, compression how) noexcept {
         if (!can_send()) return errc::closed;
-        return sent(x_out.send_frame(x_inbox.protocol(), *x_stream, type, payload, last, how));
+        return or_wait(sent(x_out.send_frame(x_inbox.protocol(), *x_stream, type, payload, last, how)));
     }
+    errc ping(bytes_view payload) noexcept { return or_wait(connection_engine::ping(payload)); }
 
     // Whether a send, or a send of a piece, need not wait now; and for those who wait.
     bool sendable() const noexcept { return x_out.sendable() || !can_send(); }
@@ -15800,6 +15765,7 @@ private:
     bool may_idle(reading how) noexcept {
         return how == reading::whole && x_listening && x_open && !x_controls.is_paused() && x_inbox.is_used_up();
     }
+    // The way of `wait_readable` that looks first.
     [[gnu::noinline]] end_of_read look_and_wait(reading how, std::coroutine_handle<> who, context* in) noexcept {
         if (x_reader) [[unlikely]] return end_of_read::busy;
         x_alone = false;
@@ -16093,14 +16059,13 @@ public:
     // out behind its end. The pieces of a text must be UTF-8 together. Pings and closes pass between two pieces, so
     // they should not be too large. Whether the message is compressed says its first piece. Otherwise like `send`.
     frame_awaiter send_frame(std::string_view text, bool last, compression how = compression::automatic) noexcept {
-        return {*x_core, core::or_wait(x_core->send_frame(ws::opcode::text, as_bytes(text), last, how))};
+        return {*x_core, x_core->send_frame(ws::opcode::text, as_bytes(text), last, how)};
     }
     frame_awaiter send_frame(bytes_view binary, bool last, compression how = compression::automatic) noexcept {
-        return {*x_core, core::or_wait(x_core->send_frame(ws::opcode::binary, binary, last, how))};
+        return {*x_core, x_core->send_frame(ws::opcode::binary, binary, last, how)};
     }
     frame_awaiter send_frame(const piece& any, compression how = compression::automatic) noexcept {
-        const ws::opcode type = any.is_text ? ws::opcode::text : ws::opcode::binary;
-        return {*x_core, core::or_wait(x_core->send_frame(type, any.payload, any.last, how))};
+        return {*x_core, x_core->send_frame(any.is_text ? ws::opcode::text : ws::opcode::binary, any.payload, any.last, how)};
     }
 
     // The same without anything to await, for those who never wait for a slow peer: whether the message was taken.
@@ -16116,7 +16081,7 @@ public:
     }
 
     // Sends a ping with at most 125 bytes, `errc::long_control` otherwise. The answer shows in `round_trip()`.
-    send_awaiter ping(std::string_view payload = {}) noexcept { return {*x_core, core::or_wait(x_core->ping(as_bytes(payload)))}; }
+    send_awaiter ping(std::string_view payload = {}) noexcept { return {*x_core, x_core->ping(as_bytes(payload))}; }
 
     // Begins to close the connection, behind everything that was sent; closing again does nothing. The code must be one
     // that may be sent (RFC 6455, section 7.4), or 1005 for none; the reason is cut at 123 bytes. Awaiting it completes when the
@@ -20016,10 +19981,9 @@ public:
         assert(!x_stops.attached() && "listen() on a server that is running");
         const bool bad_port = !options.descriptor && (options.port < 0 || options.port > 65535);
         if (bad_port) {
-            const bool negative = options.port < 0;
-            const std::int64_t size = negative ? -std::int64_t(options.port) : options.port;
-            const number_text digits(static_cast<std::uint64_t>(size));
-            return error(errc::bad_port, concat({"listening on port ", negative ? "-" : "", digits}));
+            char where[40];
+            std::snprintf(where, sizeof where, "listening on port %d", options.port);
+            return error(errc::bad_port, where);
         }
         const result<> ready = x_setup.plain ? x_setup.plain->check() : result<>();
         if (!ready) return ready.error();

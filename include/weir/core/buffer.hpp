@@ -68,9 +68,7 @@ public:
 
     // Whether `count` bytes may be written at `end`, such that this ends at most `most` bytes from where the block begins.
     bool has_room(std::size_t count, std::size_t most) const noexcept {
-        const std::size_t end = x_end + count;
-        if (end > x_block.size) [[unlikely]] return false;
-        return end <= most;
+        return x_end + count <= x_block.size && x_end + count <= most;
     }
 
     // Adds `count` bytes written at `end`, where there is room for them.
@@ -94,16 +92,6 @@ public:
     [[gnu::always_inline]] inline void begin(std::size_t count) noexcept {
         assert(!x_block.data);
         x_block = x_pool->take_here(count);
-    }
-
-    // The same with a block of `Size` bytes that the pool keeps. False if it has a block, or the pool has none.
-    template <std::size_t Size>
-    [[gnu::always_inline]] inline bool begin_with_kept() noexcept {
-        if (x_block.data) return false;
-        std::byte* const kept = x_pool->take_kept<Size>();
-        if (!kept) [[unlikely]] return false;
-        x_block = {kept, Size};
-        return true;
     }
 
     // Adds `count` bytes written where `prepare` pointed; at most as many as were prepared.

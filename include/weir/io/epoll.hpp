@@ -78,6 +78,7 @@ private:
     static constexpr int events_at_once = 4; // as many leases as the pool keeps
     static constexpr unsigned max_wait = 1 << 30; // milliseconds: twelve days
 
+    // Apart, so that the most frequent way needs no registers for it.
     [[gnu::noinline]] bool dispatch_some() noexcept {
         for (int told = 0; told < events_at_once && x_told < x_found; ++told) tell(x_events[x_told++]);
         return x_told < x_found;

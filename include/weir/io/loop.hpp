@@ -187,7 +187,6 @@ private:
     // Runs what was left for this turn: a few at a time, as with events, so that what one has received is used up while it is
     // warm, and its memory free again, before the next one receives.
     [[gnu::noinline]] void go_on_where_left() noexcept {
-        x_lone_event = false;
         list<ready_item> round;
         round.take_all(x_next_turn);
         for (int count = 1; ready_item* const each = round.pop_front(); ++count) {

@@ -155,10 +155,9 @@ public:
         assert(!x_stops.attached() && "listen() on a server that is running");
         const bool bad_port = !options.descriptor && (options.port < 0 || options.port > 65535);
         if (bad_port) {
-            const bool negative = options.port < 0;
-            const std::int64_t size = negative ? -std::int64_t(options.port) : options.port;
-            const number_text digits(static_cast<std::uint64_t>(size));
-            return error(errc::bad_port, concat({"listening on port ", negative ? "-" : "", digits}));
+            char where[40];
+            std::snprintf(where, sizeof where, "listening on port %d", options.port);
+            return error(errc::bad_port, where);
         }
         const result<> ready = x_setup.plain ? x_setup.plain->check() : result<>();
         if (!ready) return ready.error();

@@ -90,19 +90,18 @@ public:
 
     // --- sending ---
 
-    using connection_engine::ping;
-
     // What a send gives besides errc{} and the reasons not to take a message: it was taken, but a sender may have to wait, as
     // `sendable` says.
     static constexpr errc may_wait = static_cast<errc>(-1);
     static constexpr bool is_taken(errc outcome) noexcept { return outcome == errc{} || outcome == may_wait; }
     static constexpr errc or_wait(errc outcome) noexcept { return outcome == errc{} ? may_wait : outcome; }
 
-    // Queues a message, encoded messages, a piece of a message. errc{}, or why it was not taken; the first also `may_wait`.
+    // Queues a message, a piece of a message, a ping, encoded messages. errc{}, or why it was not taken; all but the last also
+    // `may_wait`.
     errc send(ws::opcode type, bytes_view payload, compression how) noexcept {
         if (x_alone) return send_alone(type, payload, how);
         if (!x_out.has_room(payload.size())) [[unlikely]] return send_first(type, payload, how);
-        if (!x_serves) [[unlikely]] serve_at_turn_end();
+        serve_at_turn_end();
         x_out.send_short(type, payload);
         return {};
     }
@@ -138,8 +137,9 @@ public:
     }
     errc send_frame(ws::opcode type, bytes_view payload, bool last, compression how) noexcept {
         if (!can_send()) return errc::closed;
-        return sent(x_out.send_frame(x_inbox.protocol(), *x_stream, type, payload, last, how));
+        return or_wait(sent(x_out.send_frame(x_inbox.protocol(), *x_stream, type, payload, last, how)));
     }
+    errc ping(bytes_view payload) noexcept { return or_wait(connection_engine::ping(payload)); }
 
     // Whether a send, or a send of a piece, need not wait now; and for those who wait.
     bool sendable() const noexcept { return x_out.sendable() || !can_send(); }
@@ -222,6 +222,7 @@ private:
     bool may_idle(reading how) noexcept {
         return how == reading::whole && x_listening && x_open && !x_controls.is_paused() && x_inbox.is_used_up();
     }
+    // The way of `wait_readable` that looks first.
     [[gnu::noinline]] end_of_read look_and_wait(reading how, std::coroutine_handle<> who, context* in) noexcept {
         if (x_reader) [[unlikely]] return end_of_read::busy;
         x_alone = false;

@@ -133,12 +133,13 @@ protected:
     // --- what the stream and the loop tell ---
 
     void on_readable() noexcept override {
-        if (!x_idle || !x_scheduler.tells_lone_event() || x_read_waiter.woken()) return on_bytes();
+        const bool lone = x_scheduler.tells_lone_event() && !x_read_waiter.woken();
+        if (!x_idle || (!lone && x_filled_turn == this_turn())) [[unlikely]] return on_news();
         x_idle = false;
         io::lease& into = x_inbox.lease_to_fill();
         const io::status came = x_stream->fill(into);
         if (came != io::status::ready) [[unlikely]] return nothing_came_idle(came);
-        if (!x_stream->drained() || !x_inbox.find_lone()) [[unlikely]] return on_messages();
+        if (!lone || !x_stream->drained() || !x_inbox.find_lone()) return on_messages();
         x_keepalive.received(x_scheduler.now());
         x_bytes_in += into.bytes.size();
         x_serves = x_alone = true;
@@ -148,15 +149,7 @@ protected:
         if (!x_idle || !x_out.flush_short(*x_stream)) [[unlikely]] return end_turn_later();
         x_inbox.give_lease_to(*x_stream);
     }
-    // The same in a turn that has more to do.
-    [[gnu::noinline]] void on_bytes() noexcept {
-        if (!x_idle || x_filled_turn == this_turn()) [[unlikely]] return on_news();
-        x_idle = false;
-        const io::status came = x_stream->fill(x_inbox.lease_to_fill());
-        if (came != io::status::ready) [[unlikely]] return nothing_came_idle(came);
-        on_messages();
-    }
-    // The same where more than one message has come, or less.
+    // The same in a turn that has more to do, or where more than one message has come, or less.
     [[gnu::noinline]] void on_messages() noexcept {
         x_controls.caught_up(x_scheduler.now());
         note_received(x_inbox.lease_to_fill());
@@ -164,7 +157,7 @@ protected:
         if (!x_inbox.find_whole() && !go_on(x_reading)) return;
         if (x_read_waiter.woken()) [[unlikely]] return;
         resume_reader();
-        if (!x_listening || x_inbox.has_rest()) serve_at_turn_end();
+        listen_on();
         give_unused_lease_back();
     }
     // Ends the reader's wait and has it go on; what it leaves for the end of the turn is up to the caller.

@@ -48,7 +48,7 @@ public:
         const std::size_t most = payload_bytes + outbox::short_header_bytes;
         if (payload_bytes >= x_short_below || data.size() + most > x_short_queue) return false;
         if (!data.has_block() && most <= outbox::first_block_bytes)
-            data.begin_with_kept<outbox::first_block_bytes>() || (data.begin(outbox::first_block_bytes), true);
+            data.begin(outbox::first_block_bytes);
         else if (!data.prepare(most))
             return false;
         return data.has_room(most, x_short_queue);
@@ -155,7 +155,7 @@ public:
     // The short way of `flush`, while nothing but messages wait, and nobody for them: true when all has left, or there
     // was nothing. After false `flush` is owed.
     bool flush_short(io::stream& over) noexcept {
-        if (x_blocked | x_busy) return false;
+        if (x_blocked || x_busy) return false;
         const std::size_t size = x_outbox.data_bytes();
         if (!size) return true;
         const std::size_t written = x_outbox.flush_data(over);

@@ -156,14 +156,13 @@ public:
     // out behind its end. The pieces of a text must be UTF-8 together. Pings and closes pass between two pieces, so
     // they should not be too large. Whether the message is compressed says its first piece. Otherwise like `send`.
     frame_awaiter send_frame(std::string_view text, bool last, compression how = compression::automatic) noexcept {
-        return {*x_core, core::or_wait(x_core->send_frame(ws::opcode::text, as_bytes(text), last, how))};
+        return {*x_core, x_core->send_frame(ws::opcode::text, as_bytes(text), last, how)};
     }
     frame_awaiter send_frame(bytes_view binary, bool last, compression how = compression::automatic) noexcept {
-        return {*x_core, core::or_wait(x_core->send_frame(ws::opcode::binary, binary, last, how))};
+        return {*x_core, x_core->send_frame(ws::opcode::binary, binary, last, how)};
     }
     frame_awaiter send_frame(const piece& any, compression how = compression::automatic) noexcept {
-        const ws::opcode type = any.is_text ? ws::opcode::text : ws::opcode::binary;
-        return {*x_core, core::or_wait(x_core->send_frame(type, any.payload, any.last, how))};
+        return {*x_core, x_core->send_frame(any.is_text ? ws::opcode::text : ws::opcode::binary, any.payload, any.last, how)};
     }
 
     // The same without anything to await, for those who never wait for a slow peer: whether the message was taken.
@@ -179,7 +178,7 @@ public:
     }
 
     // Sends a ping with at most 125 bytes, `errc::long_control` otherwise. The answer shows in `round_trip()`.
-    send_awaiter ping(std::string_view payload = {}) noexcept { return {*x_core, core::or_wait(x_core->ping(as_bytes(payload)))}; }
+    send_awaiter ping(std::string_view payload = {}) noexcept { return {*x_core, x_core->ping(as_bytes(payload))}; }
 
     // Begins to close the connection, behind everything that was sent; closing again does nothing. The code must be one
     // that may be sent (RFC 6455, section 7.4), or 1005 for none; the reason is cut at 123 bytes. Awaiting it completes when the

@@ -79,13 +79,7 @@ inline std::size_t encode_short(opcode type, std::size_t payload_bytes, std::byt
 
 // The same in front of the payload, whose place is given.
 inline std::size_t encode_short_before(opcode type, std::size_t payload_bytes, std::byte* payload) noexcept {
-    const unsigned first = 0x80 | static_cast<unsigned>(type);
-    if (payload_bytes <= 125) {
-        store_big_endian(payload - 2, static_cast<std::uint16_t>(first << 8 | payload_bytes));
-        return 2;
-    }
-    store_big_endian(payload - 4, static_cast<std::uint32_t>(first << 24 | 126 << 16 | payload_bytes));
-    return 4;
+    return encode_short(type, payload_bytes, payload - (payload_bytes <= 125 ? 2 : 4));
 }
 
 // Reads the header that `from` begins with. `into` is complete when a size is returned and unspecified otherwise. A
