@@ -1,4 +1,5 @@
 // Streams that a program puts over those of its connections, on both sides.
+#include "../support/passing_stream.hpp"
 #include "serving.hpp"
 
 #include <weir/io/stream_layer.hpp>
@@ -8,50 +9,27 @@
 namespace {
 
 // Hands everything on, and keeps what it sees.
-class seen_stream final : public io::stream, private io::stream_observer {
+class seen_stream final : public tests::passing_stream {
 public:
-    seen_stream(owned<io::stream> below, std::string& in, std::string& out) : x_below(std::move(below)), x_in(in), x_out(out) {
-        x_below->observe(this);
-    }
+    seen_stream(owned<io::stream> below, std::string& in, std::string& out)
+        : passing_stream(std::move(below)), x_in(in), x_out(out) {}
 
-    io::status connected() noexcept override { return noted(x_below->connected()); }
     io::status fill(io::lease& into) noexcept override {
-        const io::status came = noted(x_below->fill(into));
+        const io::status came = passing_stream::fill(into);
         if (came == io::status::ready) x_in += as_text(into.bytes);
         return came;
     }
-    void release(io::lease&& unused) noexcept override { x_below->release(std::move(unused)); }
     std::size_t write(std::span<const bytes_view> pieces) noexcept override {
-        const std::size_t taken = x_below->write(pieces);
+        const std::size_t taken = passing_stream::write(pieces);
         std::size_t left = taken;
         for (const bytes_view each : pieces) {
             x_out += as_text(each.first(std::min(left, each.size())));
             left -= std::min(left, each.size());
         }
-        noted(io::status::ready);
         return taken;
     }
-    void shutdown_write() noexcept override { x_below->shutdown_write(); }
-    void close() noexcept override { x_below->close(); }
-    void reset() noexcept override { x_below->reset(); }
-    int descriptor() const noexcept override { return x_below->descriptor(); }
 
 private:
-    io::status noted(io::status came) noexcept {
-        x_failure = x_below->failure();
-        x_drained = x_below->drained();
-        x_received_ahead = x_below->received_ahead();
-        return came;
-    }
-    void on_readable() noexcept override {
-        if (x_observer) x_observer->on_readable();
-    }
-    void on_writable() noexcept override {
-        noted(io::status::ready);
-        if (x_observer) x_observer->on_writable();
-    }
-
-    owned<io::stream> x_below;
     std::string& x_in;
     std::string& x_out;
 };

@@ -12,6 +12,7 @@
 #include "events.hpp"
 #include "memory_loop.hpp"
 
+#include <weir/core/pseudo_random.hpp>
 #include <weir/coro/yield.hpp>
 #include <weir/io/sleep.hpp>
 #include <weir/io/stream_signal.hpp>
@@ -48,6 +49,19 @@ inline std::string close_frame(weir::ws::role sender, unsigned code, std::string
     std::string payload{static_cast<char>(code >> 8), static_cast<char>(code & 255)};
     payload += reason;
     return frame(sender, weir::ws::opcode::close, payload);
+}
+
+// As many bytes: text with characters of one to four of them, or anything.
+inline std::string payload_of(weir::pseudo_random& any, std::size_t size, bool text) {
+    static constexpr std::string_view letters[] = {"w", "\xc3\xa9", "\xed\x95\x9c", "\xf0\x9f\x8c\x8a"};
+    std::string made;
+    while (made.size() < size) {
+        if (!text)
+            made += static_cast<char>(any.next());
+        else if (const std::string_view letter = letters[any.below(4)]; letter.size() <= size - made.size())
+            made += letter;
+    }
+    return made;
 }
 
 // The other end of a stream, without a protocol.

@@ -1,8 +1,8 @@
 // Answers to a message that is all that a turn brings: they leave from where it came, and whatever else a handler does with
 // such a message is as it would be among others.
+#include "../support/passing_stream.hpp"
 #include "../support/websocket_pair.hpp"
 
-#include <weir/core/pseudo_random.hpp>
 #include <weir/coro/event.hpp>
 #include <weir/coro/scope.hpp>
 #include <weir/coro/when_all.hpp>
@@ -33,48 +33,29 @@ struct journal {
 };
 
 // Hands everything on, and notes it. With `later` it tells of what has come later in the turn, as a layer may.
-class noting_stream final : public io::stream, private io::stream_observer, private ready_item {
+class noting_stream final : public tests::passing_stream, private ready_item {
 public:
     noting_stream(owned<io::stream> below, journal& into, scheduler* later = nullptr)
-        : x_below(std::move(below)), x_into(into), x_later(later) {
-        x_below->observe(this);
-    }
+        : passing_stream(std::move(below)), x_into(into), x_later(later) {}
 
     io::status fill(io::lease& into) noexcept override {
-        const io::status came = x_below->fill(into);
+        const io::status came = passing_stream::fill(into);
         if (came == io::status::ready) x_into.received = into.bytes;
-        return noted(), came;
+        return came;
     }
-    void release(io::lease&& unused) noexcept override { x_below->release(std::move(unused)); }
     std::size_t write(std::span<const bytes_view> pieces) noexcept override {
         const bytes_view in = x_into.received, first = pieces[0];
         x_into.sent_from_there.push_back(pieces.size() == 1 && first.data() >= in.data() &&
                                          first.data() + first.size() <= in.data() + in.size());
-        const std::size_t taken = x_below->write(pieces);
-        return noted(), taken;
+        return passing_stream::write(pieces);
     }
-    void shutdown_write() noexcept override { x_below->shutdown_write(); }
-    void close() noexcept override { ready_item::unlink(), x_below->close(); }
-    void reset() noexcept override { ready_item::unlink(), x_below->reset(); }
+    void close() noexcept override { ready_item::unlink(), passing_stream::close(); }
+    void reset() noexcept override { ready_item::unlink(), passing_stream::reset(); }
 
 private:
-    void noted() noexcept {
-        x_failure = x_below->failure();
-        x_drained = x_below->drained();
-        x_received_ahead = x_below->received_ahead();
-    }
-    void on_readable() noexcept override {
-        x_later ? x_later->post(*this) : run();
-    }
-    void run() noexcept override {
-        if (x_observer) x_observer->on_readable();
-    }
-    void on_writable() noexcept override {
-        noted();
-        if (x_observer) x_observer->on_writable();
-    }
+    void on_readable() noexcept override { x_later ? x_later->post(*this) : run(); }
+    void run() noexcept override { passing_stream::on_readable(); }
 
-    owned<io::stream> x_below;
     journal& x_into;
     scheduler* x_later;
 };
@@ -157,12 +138,6 @@ task<bool> answer(int deed, websocket& ws, const message& got, std::string& expe
     co_return true;
 }
 
-std::string payload_of(pseudo_random& any, std::size_t size, bool text) {
-    std::string made;
-    while (made.size() < size) made += text ? static_cast<char>('a' + any.below(26)) : static_cast<char>(any.next());
-    return made;
-}
-
 } // namespace
 
 TEST_CASE("websocket: an answer to a lone message leaves at once, and from where that came") {
@@ -178,7 +153,7 @@ TEST_CASE("websocket: an answer to a lone message leaves at once, and from where
                 websocket ws = world.wrap(from_server, make_owned<noting_stream>(std::move(both.first), seen));
                 tests::bare_peer peer(std::move(both.second));
                 pseudo_random any(size + 1);
-                const std::string payload = payload_of(any, size, text);
+                const std::string payload = tests::payload_of(any, size, text);
                 const opcode type = text ? opcode::text : opcode::binary;
                 world.run([](websocket& server, tests::bare_peer& other, std::string message, std::string answered) -> task<> {
                     scope running;
@@ -235,7 +210,7 @@ TEST_CASE("websocket: whatever is done with a lone message is seen as it was don
                 scope running;
                 for (int i = 0; i < 60; ++i) {
                     const bool text = any.below(2);
-                    const std::string payload = payload_of(any, sizes[any.below(std::size(sizes))], text);
+                    const std::string payload = tests::payload_of(any, sizes[any.below(std::size(sizes))], text);
                     const std::string bytes = frame(from_client, text ? opcode::text : opcode::binary, payload, true, key);
                     const int deed = static_cast<int>(any.below(deeds));
                     CAPTURE(i);

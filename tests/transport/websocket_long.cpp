@@ -2,7 +2,6 @@
 #include "../support/websocket_pair.hpp"
 
 #include <weir/coro/scope.hpp>
-#include <weir/core/pseudo_random.hpp>
 
 #include <vector>
 
@@ -17,19 +16,6 @@ namespace {
 
 constexpr std::size_t most_bytes = 2 * 1024 * 1024;
 
-// Text with characters of one to four bytes, or any bytes.
-std::string payload_of(pseudo_random& any, std::size_t size, bool text) {
-    static constexpr std::string_view letters[] = {"w", "\xc3\xa9", "\xed\x95\x9c", "\xf0\x9f\x8c\x8a"};
-    std::string made;
-    while (made.size() < size) {
-        if (text)
-            made += letters[any.below(4)];
-        else
-            made += static_cast<char>(any.next());
-    }
-    return made;
-}
-
 struct script {
     std::string bytes;
     std::vector<std::string> messages;
@@ -41,7 +27,7 @@ script random_script(pseudo_random& any, ws::role from) {
     script made;
     for (int i = 0; i < 6; ++i) {
         const bool text = any.below(2);
-        const std::string message = payload_of(any, sizes[any.below(std::size(sizes))], text);
+        const std::string message = tests::payload_of(any, sizes[any.below(std::size(sizes))], text);
         std::string_view left = message;
         for (bool first = true; first || !left.empty(); first = false) {
             const std::size_t part = any.below(3) ? left.size() : any.below(left.size() + 1);
