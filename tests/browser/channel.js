@@ -307,6 +307,29 @@ test('the page chooses: from each transport to each other', async world => {
   await finish(world, channel);
 });
 
+test('a request that a WebSocket has overtaken says nothing of the end', async world => {
+  echo(world.server);
+  const channel = open(world, {transports: ['polling']}), {ws} = channel, {server} = world;
+  await world.until(is_open(channel));
+  server.post = (url, body, out) => server.session.closed ? (out.begin(404, 'text/plain'), out.write('e404 gone\n'), out.end())
+    : Object.getPrototypeOf(server).post.call(server, url, body, out);
+  world.faults.request = method => method === 'POST' && 'late';
+  ws.send('one');
+  const arrives = world.now + 3000;
+  await settle();
+  ws.transports = ['websocket'];
+  await world.until(() => channel.messages.length === 1);
+  assert.equal(ws.transport, 'websocket');
+  await world.advance(arrives - world.now - 10);
+  world.sockets.at(-1).fault = 'mute'; // the close frame alone says that the server has heard of it
+  ws.send('two');
+  ws.close(1000, 'done');
+  await world.until(() => channel.closed);
+  assert.deepEqual(channel.closed, {code: 1000, reason: 'done', wasClean: true});
+  assert.deepEqual(server.session.received, ['one', 'two']);
+  await finish(world, channel);
+});
+
 test('the page chooses something that does not work: all goes on as before', async world => {
   echo(world.server);
   world.faults.socket = () => 'refuse';

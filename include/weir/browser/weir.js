@@ -178,8 +178,7 @@
       };
       const record = (carrier, line, payload) => {
         if (carrier.x_dead || !line) return;
-        const parts = /^([artbxe](?=\d)|o(?=[\w-]{22})|h$)([\w-]*) ?([^]*)/.exec(line) || [];
-        const [, letter, number, rest] = parts, count = +number;
+        const [, letter, number, rest] = /^([artbxe](?=\d)|o(?=[\w-]{22})|h$)([\w-]*) ?([^]*)/.exec(line) || [], count = +number;
         if (letter === 'o' && !session) {
           session = number;
           const given = Object.fromEntries(words(rest).map(each => each.split('=')));
@@ -219,6 +218,7 @@
       };
       const up = carrier => {
         if (carrier !== candidate) return;
+        if (posting && carrier.x_socket) lose(posting); // what it brings comes by the WebSocket; the session may end before it arrives
         stop(current);
         current = carrier;
         candidate = null;
@@ -236,7 +236,7 @@
         const socket = carrier.x_socket = new WebSocket(where(websocket));
         socket.binaryType = 'arraybuffer';
         socket.onmessage = ({data}) => {
-          if (data.byteLength >= 0) {
+          if (data.byteLength) {
             const head = new TextDecoder().decode(data.slice(0, 20)).split(' ')[0];
             record(carrier, head, data.slice(head.length + 1));
           } else record(carrier, data);
@@ -356,7 +356,7 @@
         const each = {
           x_letter: text ? 't' : 'b',
           x_waits: blob,
-          x_data: text || blob ? data : new Uint8Array(data.buffer || data, data.byteOffset || 0, data.byteLength).slice(),
+          x_data: text || blob ? data : new Uint8Array(data.buffer || data, data.byteOffset, data.byteLength).slice(),
           x_size: 40 + (text ? size_of(escaped(data)) : size_of(data) * 4 / 3),
         };
         if (each.x_size > limit) throw Error('too long');
@@ -374,7 +374,7 @@
         if (state > open) return;
         state = closing;
         ending = 'x' + code + ' ' + reason;
-        later('end', session ? timeout : 0, end);
+        later('end', session && timeout, end);
         flush();
       };
 
