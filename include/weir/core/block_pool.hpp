@@ -93,15 +93,20 @@ public:
     // The same for a block that is nearly always of `Size` bytes. Keeps one in any case, for `take_kept`.
     template <std::size_t Size>
     [[gnu::always_inline]] inline void give_mostly(block unused) noexcept {
-#if !defined(WEIR_DETAIL_ADDRESS_SANITIZER)
+        if (!give_kept<Size>(unused)) [[unlikely]] give(unused);
+    }
+    // Only that: false, and nothing done, where one is kept already, or it is of another size.
+    template <std::size_t Size>
+    [[gnu::always_inline]] inline bool give_kept([[maybe_unused]] block unused) noexcept {
+#if defined(WEIR_DETAIL_ADDRESS_SANITIZER)
+        return false;
+#else
         shelf& to = x_shelves[index_of(Size)];
-        if (unused.size == Size && !to.spare) [[likely]] {
-            --x_lent;
-            to.spare = unused.data;
-            return;
-        }
+        if (unused.size != Size || to.spare) return false;
+        --x_lent;
+        to.spare = unused.data;
+        return true;
 #endif
-        give(unused);
     }
 
     // How many blocks are out.

@@ -82,6 +82,13 @@ public:
     }
     bool refers() const noexcept { return x_end > x_block.size; }
 
+    // What it refers to, as long as nothing of that has been consumed; and drops that.
+    bytes_view referred() const noexcept { return {x_block.data, x_end}; }
+    void forget_referred() noexcept {
+        x_block.data = nullptr;
+        x_end = 0;
+    }
+
     // Copies what it refers to.
     void own() noexcept {
         if (refers()) [[unlikely]] make_room(0);

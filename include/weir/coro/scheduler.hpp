@@ -64,18 +64,21 @@ public:
     // Runs `item` later in this turn, or in the next one. An item that is posted already moves to the end.
     void post(ready_item& item) noexcept {
         item.unlink();
+        x_posted = true;
         x_ready.push_back(item);
     }
 
     // Runs `item` at the end of this turn, when everything that was ready has run: output is gathered this way.
     void post_at_turn_end(ready_item& item) noexcept {
         item.unlink();
+        x_posted = true;
         x_turn_end.push_back(item);
     }
 
     // Runs `item` in the next turn, after new events were taken in.
     void post_next_turn(ready_item& item) noexcept {
         item.unlink();
+        x_posted = true;
         x_next_turn.push_back(item);
     }
 
@@ -117,6 +120,7 @@ protected:
     std::chrono::nanoseconds x_now{0};
     std::uint64_t x_turn_number = 0;
     bool x_lone_event = false;
+    bool x_posted = false; // something has been, since that was set to false
     std::size_t x_users = 0;
 };
 

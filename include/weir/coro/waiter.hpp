@@ -76,8 +76,9 @@ public:
     // Whether it is suspended and not yet woken, or woken and not yet resumed.
     bool waiting() const noexcept { return static_cast<bool>(x_who); }
 
-    // Whether it was woken and not yet resumed.
-    bool woken() const noexcept { return waiting() && ready_item::linked(); }
+    // Whether it was woken and not yet resumed; `posted`: of one that is waiting.
+    bool woken() const noexcept { return waiting() && posted(); }
+    bool posted() const noexcept { return ready_item::linked(); }
 
     scheduler& runs_on() const noexcept { return *x_scheduler; }
 

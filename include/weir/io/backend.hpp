@@ -42,6 +42,12 @@
 
 namespace weir::inline v0::io {
 
+class lone_turns; // io/lone_turns.hpp
+
+// How `backend::take_lone_turns` came to its end: the last event has been told, and the rest of its turn is owed; or the last
+// wait has found more than one event, or none.
+enum class lone_end : unsigned char { told, found, nothing };
+
 // Trivially copyable.
 struct listen_options {
     int backlog = 1024;          // connections that the kernel queues until they are accepted
@@ -89,6 +95,14 @@ public:
     // nothing to gather. A backend that does not say so is as right.
     bool found_one() const noexcept { return x_found_one; }
 
+    // Waits and tells, turn after turn, as long as each has one event and `of` may go on. `most` bounds each wait. For backends
+    // that say so (`x_takes_lone_turns`); done by `lone_turns::take`.
+    virtual lone_end take_lone_turns(lone_turns& of, std::chrono::nanoseconds most) noexcept {
+        (void)of;
+        return wait(most) ? lone_end::found : lone_end::nothing;
+    }
+    bool takes_lone_turns() const noexcept { return x_takes_lone_turns; }
+
     // Ends a `wait` that is under way, or the next one. From any thread; async-signal-safe.
     virtual void wake() noexcept = 0;
 
@@ -113,6 +127,7 @@ public:
 
 protected:
     bool x_found_one = false;
+    bool x_takes_lone_turns = false;
 
 private:
     block_pool x_blocks;

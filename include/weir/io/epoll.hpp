@@ -4,6 +4,7 @@
 #pragma once
 
 #include <weir/core/exchanged.hpp>
+#include <weir/io/lone_turns.hpp>
 #include <weir/io/socket_backend.hpp>
 
 #include <sys/epoll.h>
@@ -42,16 +43,7 @@ public:
 
     bool wait(std::chrono::nanoseconds timeout) noexcept override {
         if (x_told < x_found) return true;
-        int milliseconds = -1;
-        if (timeout != forever) { // rounded up, so that a deadline has passed when the wait is over
-            const auto whole = (static_cast<std::uint64_t>(timeout.count()) + 999'999) / 1'000'000;
-            milliseconds = whole > max_wait ? static_cast<int>(max_wait) : static_cast<int>(whole);
-        }
-        const int found = ::epoll_wait(x_epoll.get(), x_events, max_events, milliseconds);
-        x_told = 0;
-        x_found = found < 0 ? 0 : found;
-        x_found_one = found == 1;
-        return x_found > 0;
+        return note_found(::epoll_wait(x_epoll.get(), x_events, max_events, milliseconds_of(timeout)));
     }
 
     bool dispatch() noexcept override {
@@ -60,6 +52,18 @@ public:
             return false;
         }
         return dispatch_some();
+    }
+
+    lone_end take_lone_turns(lone_turns& of, std::chrono::nanoseconds most) noexcept override {
+        if (x_told < x_found) return lone_end::found;
+        const int milliseconds = milliseconds_of(most);
+        do {
+            const int found = ::epoll_wait(x_epoll.get(), x_events, max_events, milliseconds);
+            if (found != 1) return note_found(found) ? lone_end::found : lone_end::nothing;
+            of.begin(socket_calls::now());
+            tell(x_events[0]);
+        } while (of.may_go_on() && !blocks().is_full());
+        return lone_end::told;
     }
 
     void wake() noexcept override {
@@ -78,6 +82,20 @@ private:
     static constexpr int events_at_once = 4; // as many leases as the pool keeps
     static constexpr unsigned max_wait = 1 << 30; // milliseconds: twelve days
 
+    // Rounded up, so that a deadline has passed when the wait is over.
+    static int milliseconds_of(std::chrono::nanoseconds timeout) noexcept {
+        if (timeout == forever) return -1;
+        const auto whole = (static_cast<std::uint64_t>(timeout.count()) + 999'999) / 1'000'000;
+        return whole > max_wait ? static_cast<int>(max_wait) : static_cast<int>(whole);
+    }
+
+    bool note_found(int count) noexcept {
+        x_told = 0;
+        x_found = count < 0 ? 0 : count;
+        x_found_one = count == 1;
+        return x_found > 0;
+    }
+
     // Apart, so that the most frequent way needs no registers for it.
     [[gnu::noinline]] bool dispatch_some() noexcept {
         for (int told = 0; told < events_at_once && x_told < x_found; ++told) tell(x_events[x_told++]);
@@ -93,7 +111,9 @@ private:
     }
 
     epoll() noexcept
-        : x_epoll(::epoll_create1(EPOLL_CLOEXEC)), x_wake(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {}
+        : x_epoll(::epoll_create1(EPOLL_CLOEXEC)), x_wake(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+        x_takes_lone_turns = true;
+    }
 
     unique_descriptor x_epoll;
     unique_descriptor x_wake;

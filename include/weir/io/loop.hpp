@@ -9,19 +9,18 @@
 
 #include <weir/core/exchanged.hpp>
 #include <weir/coro/task.hpp>
-#include <weir/io/backend.hpp>
 #include <weir/io/interrupt.hpp>
+#include <weir/io/lone_turns.hpp>
 #include <weir/io/os_entropy.hpp>
 #include <weir/io/timer_wheel.hpp>
 #include <weir/io/wait_policy.hpp>
 
-#include <atomic>
 #include <mutex>
 #include <utility>
 
 namespace weir::inline v0::io {
 
-class loop final : public scheduler {
+class loop final : public lone_turns {
 public:
     static constexpr std::chrono::nanoseconds forever = backend::forever;
 
@@ -30,7 +29,8 @@ public:
     explicit loop(owned<backend> events, entropy* random = nullptr, wait_policy waiting = {}) noexcept
         : x_backend(std::move(events)), x_random(random ? random : &x_os_entropy),
           x_spins_for(x_backend->is_simulated() ? std::chrono::nanoseconds(0) : waiting.spins_for()),
-          x_simulated(x_backend->is_simulated()) {
+          x_simulated(x_backend->is_simulated()),
+          x_takes_lone_turns(x_backend->takes_lone_turns() && x_spins_for == std::chrono::nanoseconds(0)) {
         x_now = x_last_event = x_backend->now();
         x_wheel.advance(x_now);
         blocks().keep_until_aged();
@@ -98,6 +98,7 @@ public:
         // Never due in the tick that is being fired: a timer that arms itself anew cannot hold up the loop.
         if (after < std::chrono::nanoseconds(1)) after = std::chrono::nanoseconds(1);
         x_wheel.add(which, after > longest ? x_now + longest : x_now + after);
+        if (x_wheel.not_before() < x_lone_until) x_lone_until = {}; // it is due first: that is not known then, but is 0
     }
 
     void post_remote(remote_item& item) noexcept override {
@@ -168,20 +169,45 @@ private:
     // Turns until the coroutine `last` has run to its end; once, where it is null.
     [[gnu::noinline]] void take_turns(std::chrono::nanoseconds at_most, std::coroutine_handle<> last) noexcept {
         do {
-            const std::chrono::nanoseconds due = until_due();
-            wait(due < at_most ? due : at_most);
-            x_sleeping.store(false, std::memory_order_relaxed);
-            x_now = x_backend->now();
-            ++x_turn_number;
-            if (!x_next_turn.empty()) go_on_where_left();
-            x_lone_event = x_backend->found_one() && x_ready.empty();
-            while (x_backend->dispatch()) run_all(x_ready);
-            x_lone_event = false;
+            const std::chrono::nanoseconds due = until_due(), most = due < at_most ? due : at_most;
+            if (may_take_lone_turns(most, last))
+                take_lone_turns(most, last);
+            else
+                begin_turn(most);
             x_wheel.advance(x_now);
             if (x_called.load(std::memory_order_acquire)) [[unlikely]] take_remote();
             run_ready();
             if (blocks().is_full() && !x_aging.armed()) [[unlikely]] arm(x_aging, aging_period);
         } while (last && !last.done());
+    }
+    [[gnu::always_inline]] inline void begin_turn(std::chrono::nanoseconds most) noexcept {
+        wait(most);
+        begin_with_found();
+    }
+    void begin_with_found() noexcept {
+        x_sleeping.store(false, std::memory_order_relaxed);
+        begin(x_backend->now());
+        if (!x_next_turn.empty()) go_on_where_left();
+        x_lone_event = x_backend->found_one() && x_ready.empty();
+        while (x_backend->dispatch()) run_all(x_ready);
+        x_lone_event = false;
+    }
+
+    // Turns that the backend takes by itself, and what is known of the next deadline: it is further away than two such waits.
+    bool may_take_lone_turns(std::chrono::nanoseconds most, std::coroutine_handle<> last) const noexcept {
+        return last && x_takes_lone_turns && !x_quiet && most > std::chrono::nanoseconds(0) && x_wheel.not_before() - x_now > far;
+    }
+    [[gnu::always_inline]] inline void take_lone_turns(std::chrono::nanoseconds most, std::coroutine_handle<> last) noexcept {
+        x_last = last;
+        x_lone_until = x_now + most;
+        x_lone_event = true;
+        x_posted = false;
+        const lone_end how = x_backend->take_lone_turns(*this, most);
+        x_lone_event = false;
+        x_lone_until = {};
+        x_quiet = how == lone_end::nothing;
+        if (how != lone_end::told) return begin_with_found();
+        x_sleeping.store(false, std::memory_order_relaxed);
     }
 
     // Runs what was left for this turn: a few at a time, as with events, so that what one has received is used up while it is
@@ -284,11 +310,11 @@ private:
     std::chrono::nanoseconds x_spins_for;
     std::chrono::nanoseconds x_last_event; // found by the backend or posted; only kept up by a policy that spins
     bool x_simulated;
+    bool x_takes_lone_turns;
     bool x_quiet = true; // the last wait has found nothing
     timer_wheel x_wheel;
     aging x_aging{*this};
     list<interrupt> x_interrupts;
-    std::atomic<bool> x_called{false}; // another thread has posted something, or somebody has raised an interrupt
     std::atomic<bool> x_sleeping{false};
     std::mutex x_remote_mutex;
     list<remote_item> x_remote;

@@ -44,11 +44,12 @@ public:
         constexpr std::size_t most = readiness_backend::lease_bytes;
         std::byte* room = x_backend.blocks().take_kept<most>();
         if (!room) [[unlikely]] room = x_backend.blocks().take(most).data;
+        into.backing = {room, most};
         const ssize_t got = ::recv(number(), room, most, 0);
-        if (static_cast<std::size_t>(got) - 1 >= most - 1) [[unlikely]] return came_much_or_nothing({room, most}, got, into);
+        if (static_cast<std::size_t>(got) - 1 >= most - 1) [[unlikely]] return came_much_or_nothing(into, got);
         x_readable = x_hangup;
         x_drained = !x_hangup;
-        into = {{room, static_cast<std::size_t>(got)}, {room, most}};
+        into.bytes = {into.backing.data, static_cast<std::size_t>(got)};
         return status::ready;
     }
 
@@ -103,10 +104,12 @@ public:
 
 private:
     [[gnu::noinline]] status receive_much(lease& into) noexcept {
-        const block room = x_backend.blocks().take(readiness_backend::large_lease_bytes);
-        return came_much_or_nothing(room, ::recv(number(), room.data, room.size, 0), into);
+        into.backing = x_backend.blocks().take(readiness_backend::large_lease_bytes);
+        return came_much_or_nothing(into, ::recv(number(), into.backing.data, into.backing.size, 0));
     }
-    [[gnu::noinline]] status came_much_or_nothing(block room, ssize_t got, lease& into) noexcept {
+    // A receive to the backing of `into`.
+    [[gnu::noinline]] status came_much_or_nothing(lease& into, ssize_t got) noexcept {
+        const block room = exchanged(into.backing, {});
         if (got <= 0) return nothing_came(room, got, into);
         lend(into, room, static_cast<std::size_t>(got));
         return status::ready;
@@ -139,7 +142,9 @@ private:
     static constexpr std::size_t max_pieces = 64;
 
     socket_stream(readiness_backend& backend, unique_descriptor&& socket, bool connecting) noexcept
-        : watched(std::move(socket)), x_backend(backend), x_connecting(connecting), x_writable(!connecting) {}
+        : watched(std::move(socket)), x_backend(backend), x_connecting(connecting), x_writable(!connecting) {
+        x_lends_blocks = true;
+    }
 
     [[gnu::noinline]] std::size_t write_many(std::span<const bytes_view> pieces) noexcept {
         std::size_t taken = 0;

@@ -29,6 +29,8 @@ enum class status : unsigned char {
 // Received bytes, lent by a stream. They may be changed in place. Must be given back to the stream that lent them, by
 // `release`, before that stream is destroyed.
 struct lease {
+    static constexpr std::size_t usual_bytes = 64 * 1024; // what sockets receive at a time at the most, unless that was full
+
     mutable_bytes bytes;
     block backing;
 };
@@ -101,6 +103,10 @@ public:
     // Whether `fill` lends what others have received already: asking again takes nobody's time.
     bool received_ahead() const noexcept { return x_received_ahead; }
 
+    // Whether its leases are blocks of the pool that the backend lends to everybody: to give such a block there is as good as
+    // `release`.
+    bool lends_blocks() const noexcept { return x_lends_blocks; }
+
     // What broke the stream; empty while it is whole.
     std::error_code failure() const noexcept { return x_failure; }
 
@@ -122,6 +128,7 @@ protected:
     stream_observer* x_observer = nullptr;
     bool x_drained = false;
     bool x_received_ahead = false;
+    bool x_lends_blocks = false;
 };
 
 } // namespace weir::inline v0::io

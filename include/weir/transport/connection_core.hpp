@@ -215,8 +215,12 @@ private:
     [[gnu::always_inline]] inline end_of_read wait(std::coroutine_handle<> who, context* in) noexcept {
         x_reader = true;
         x_left_in_turn = messages_in_a_row;
-        if (exchanged(x_read_in, in) != in || !x_read_waiter.suspend_again(who)) x_read_waiter.suspend(who, in);
+        if (x_read_in != in || !x_read_waiter.suspend_again(who)) [[unlikely]] wait_anew(who, in);
         return end_of_read::waiting;
+    }
+    [[gnu::noinline]] void wait_anew(std::coroutine_handle<> who, context* in) noexcept {
+        x_read_in = in;
+        x_read_waiter.suspend(who, in);
     }
     // Whether nothing is left to look for, and the stream will tell a reader of whole messages when something comes.
     bool may_idle(reading how) noexcept {

@@ -133,24 +133,31 @@ protected:
     // --- what the stream and the loop tell ---
 
     void on_readable() noexcept override {
-        const bool lone = x_scheduler.tells_lone_event() && !x_read_waiter.woken();
-        if (!x_idle || (!lone && x_filled_turn == this_turn())) [[unlikely]] return on_news();
+        if (!x_idle) [[unlikely]] return on_news();
+        if (!x_scheduler.tells_lone_event() || x_read_waiter.posted()) return on_one_of_many();
         x_idle = false;
-        io::lease& into = x_inbox.lease_to_fill();
-        const io::status came = x_stream->fill(into);
+        const io::status came = x_stream->fill(x_inbox.lease_to_fill());
         if (came != io::status::ready) [[unlikely]] return nothing_came_idle(came);
-        if (!lone || !x_stream->drained() || !x_inbox.find_lone()) return on_messages();
+        if (!x_stream->drained() || !x_inbox.find_lone(x_bytes_in)) return on_messages();
         x_keepalive.received(x_scheduler.now());
-        x_bytes_in += into.bytes.size();
         x_serves = x_alone = true;
         resume_reader();
-        x_serves = x_alone = false;
+        x_serves = x_alone = x_attended = false; // the last is false already: one store
         // What the end of a turn is for, at once: nothing else is in this one, and most often the reader waits again.
-        if (!x_idle || !x_out.flush_short(*x_stream)) [[unlikely]] return end_turn_later();
-        x_inbox.give_lease_to(*x_stream);
+        if (!x_idle || !x_out.flush_answer(*x_stream)) [[unlikely]] return end_turn_later();
+        if (!x_inbox.give_lone_lease_to(*x_stream)) [[unlikely]] give_lease_apart();
     }
-    // The same in a turn that has more to do, or where more than one message has come, or less.
-    [[gnu::noinline]] void on_messages() noexcept {
+    // The same in a turn that has more to do.
+    [[gnu::noinline]] void on_one_of_many() noexcept {
+        if (x_filled_turn == this_turn()) [[unlikely]] return on_news();
+        x_idle = false;
+        const io::status came = x_stream->fill(x_inbox.lease_to_fill());
+        if (came != io::status::ready) [[unlikely]] return nothing_came_idle(came);
+        come_to_messages();
+    }
+    // Where more than one message has come, or less.
+    [[gnu::noinline]] void on_messages() noexcept { come_to_messages(); }
+    [[gnu::always_inline]] inline void come_to_messages() noexcept {
         x_controls.caught_up(x_scheduler.now());
         note_received(x_inbox.lease_to_fill());
         x_inbox.filled();
@@ -167,6 +174,7 @@ protected:
         x_read_waiter.resume();
         x_resuming = false;
     }
+    [[gnu::noinline]] void give_lease_apart() noexcept { x_inbox.give_lease_to(*x_stream); }
     [[gnu::noinline]] void end_turn_later() noexcept {
         give_unused_lease_back();
         serve_at_turn_end();

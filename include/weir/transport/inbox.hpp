@@ -63,10 +63,17 @@ public:
 
     // What was received is one whole message and nothing else, and all that came before `is_used_up`: the view of it. False:
     // call `filled`, and ask `find_whole`.
-    [[gnu::always_inline]] inline bool find_lone() noexcept {
-        if (!x_protocol.find_whole<true>(x_lease.bytes, x_short_bytes, x_view, x_view_type)) return false;
+    [[gnu::always_inline]] inline bool find_lone(std::uint64_t& bytes_in) noexcept {
+        mutable_bytes payload;
+        ws::opcode type;
+        if (!x_protocol.find_whole<true>(x_lease.bytes, x_short_bytes, payload, type)) return false;
+        bytes_in += x_lease.bytes.size();
+        x_view = payload;
+        x_view_type = type;
         x_plain = x_found = x_view_first = x_view_last = true; // in one store
-        return x_found = x_protocol.take_alone(x_view, x_view_type);
+        if (type == ws::opcode::text) return take_lone_text();
+        x_protocol.take_alone(payload);
+        return true;
     }
 
     // Whether `advance` would find out that more bytes are needed and nothing else: the view of the last message ends then.
@@ -124,6 +131,13 @@ public:
     void give_lease_to(io::stream& lender) noexcept {
         assert(x_rest.empty());
         lender.release(std::move(x_lease)); // which leaves it empty
+    }
+    // The same where nothing but a lone message was there, if that is done in no time; false, and nothing done, if not.
+    [[gnu::always_inline]] inline bool give_lone_lease_to(const io::stream& lender) noexcept {
+        if (!lender.lends_blocks() || !x_assembly.pool().give_kept<io::lease::usual_bytes>(x_lease.backing)) return false;
+        x_lease.bytes = x_lease.bytes.first(0);
+        x_lease.backing.data = nullptr;
+        return true;
     }
     bool has_lease() const noexcept { return x_lease.backing.data; }
     bool lease_is_unused() const noexcept {
@@ -199,6 +213,10 @@ private:
 
     [[gnu::noinline]] bool take_text() noexcept {
         return x_found = x_protocol.take_whole(x_rest, x_view, ws::opcode::text);
+    }
+    [[gnu::noinline]] bool take_lone_text() noexcept {
+        mutable_bytes all = x_lease.bytes;
+        return x_found = x_protocol.take_whole(all, x_view, ws::opcode::text);
     }
 
     // `advance`, without what that notes.

@@ -98,6 +98,9 @@ public:
         return written;
     }
 
+    // The stream has taken `written` bytes of the data lane, and not all of it.
+    void written_partly(std::size_t written) noexcept { consume_data(written); }
+
     // What a lane had better begin with: more than is needed, so that what is sent in one turn is seldom moved.
     static constexpr std::size_t first_block_bytes = 4 * 1024;
 

@@ -77,13 +77,13 @@ public:
         if (x_codec && how == compression::automatic) [[unlikely]] return send_compressed(from, over, type, payload, stays);
         const bool large = payload.size() >= write_through_bytes && !keys(from) && !from.sending_message();
         if (large && may_write() && stays && x_outbox.borrow(type, payload, x_options.frame_bytes)) {
-            x_busy = true;
+            x_way.busy = true;
             return {};
         }
         if (large && may_write() && x_outbox.borrows()) flush(over);
         if (large && may_write()) {
             x_bytes_out += x_outbox.write_through(over, type, payload, x_options.frame_bytes);
-            x_blocked = !x_outbox.empty();
+            x_way.blocked = !x_outbox.empty();
         } else {
             outbox::append_message(lane(from), type, payload, x_options.frame_bytes, keys(from));
         }
@@ -96,9 +96,9 @@ public:
     // Sends whole messages that are encoded already: those from `begin` on. They are copied if they have to wait.
     errc send_shared(ws::sender& from, const shared_frames& frames, std::size_t begin) noexcept {
         if (!fits(queued_bytes(), frames->size() - begin)) return errc::buffer_full;
-        if (!x_blocked && !from.sending_message() && x_outbox.share(frames, begin)) {
+        if (!x_way.blocked && !from.sending_message() && x_outbox.share(frames, begin)) {
             if (exchanged(x_short_below, 0)) x_short_later = true; // what is sent after them must not pass them
-            x_busy = true;
+            x_way.busy = true;
             return {};
         }
         own_shared();
@@ -128,7 +128,7 @@ public:
     // Queues a ping or pong; over the bound of the control lane they are not queued (RFC 6455, 5.5.3).
     [[gnu::cold]] errc send_control(ws::sender& from, ws::opcode type, bytes_view payload, bool always = false) noexcept {
         if (!always && x_outbox.control().size() > control_lane_bytes) return errc::buffer_full;
-        x_busy = true;
+        x_way.busy = true;
         return from.encode_control(x_outbox.control(), type, payload, next_key(from));
     }
 
@@ -146,7 +146,7 @@ public:
         x_short_below = 0;
         x_short_later = false;
         x_outbox.drop_messages();
-        x_busy = true;
+        x_way.busy = true;
         encode_close(from, x_outbox.control(), code, reason);
         wake(x_senders, errc::closed);
         wake(x_streamers, errc::closed);
@@ -154,8 +154,9 @@ public:
 
     // The short way of `flush`, while nothing but messages wait, and nobody for them: true when all has left, or there
     // was nothing. After false `flush` is owed.
+    [[gnu::noinline]] bool flush_short_apart(io::stream& over) noexcept { return flush_short(over); }
     bool flush_short(io::stream& over) noexcept {
-        if (x_blocked || x_busy) return false;
+        if (blocked_or_busy()) return false;
         const std::size_t size = x_outbox.data_bytes();
         if (!size) return true;
         const std::size_t written = x_outbox.flush_data(over);
@@ -163,15 +164,27 @@ public:
         return written == size;
     }
 
+    // The same where it is most likely that `send_in_place` has been all.
+    [[gnu::always_inline]] inline bool flush_answer(io::stream& over) noexcept {
+        if (blocked_or_busy()) return false;
+        buffer& data = x_outbox.data();
+        if (!data.refers()) [[unlikely]] return data.empty() || flush_short_apart(over);
+        const std::size_t written = over.write_piece(data.referred());
+        x_bytes_out += written;
+        if (written != data.referred().size()) [[unlikely]] return written_partly(written);
+        data.forget_referred();
+        return true;
+    }
+
     // Hands the stream what it takes, in one call.
     void flush(io::stream& over) noexcept {
-        if (x_blocked || x_outbox.empty()) return;
+        if (x_way.blocked || x_outbox.empty()) return;
         x_bytes_out += x_outbox.flush(over);
-        x_blocked = !x_outbox.empty();
+        x_way.blocked = !x_outbox.empty();
         if (exchanged(x_short_later, false)) x_short_below = short_bytes();
-        if (x_busy) wake_some();
+        if (x_way.busy) wake_some();
     }
-    void unblock() noexcept { x_blocked = false; }
+    void unblock() noexcept { x_way.blocked = false; }
 
     // Whether the next `flush` is owed before what was sent moves, and a block that it is in, to be kept until then.
     bool borrows() const noexcept { return x_outbox.borrows(); }
@@ -191,7 +204,7 @@ public:
 
     bool empty() const noexcept { return x_outbox.empty(); }
     bool control_empty() noexcept { return x_outbox.control().empty(); }
-    bool needs_flush() const noexcept { return !x_blocked && !x_outbox.empty(); }
+    bool needs_flush() const noexcept { return !x_way.blocked && !x_outbox.empty(); }
     std::size_t queued_bytes() const noexcept { return x_outbox.queued_bytes(); }
     std::uint64_t bytes_out() const noexcept { return x_bytes_out; }
 
@@ -215,8 +228,13 @@ private:
     static constexpr std::size_t write_through_bytes = 16 * 1024;
     static constexpr std::size_t control_lane_bytes = 16 * 1024;
 
+    bool blocked_or_busy() const noexcept { return std::bit_cast<std::uint16_t>(x_way); }
+
+    // Notes that a message was taken in part. False.
+    [[gnu::cold, gnu::noinline]] bool written_partly(std::size_t written) noexcept { return x_outbox.written_partly(written), false; }
+
     // Whether the stream may take something at once that is not in the data lane.
-    bool may_write() noexcept { return !x_blocked && x_outbox.data().empty(); }
+    bool may_write() noexcept { return !x_way.blocked && x_outbox.data().empty(); }
 
     // What makes the masking keys; null for a server.
     entropy* keys(const ws::sender& from) const noexcept {
@@ -255,7 +273,7 @@ private:
         std::byte header[ws::frame_header::max_bytes];
         const std::size_t size = from.encode_frame_header(header, type, payload.size(), last);
         x_bytes_out += x_outbox.write_frame_through(over, {header, size}, payload);
-        x_blocked = !x_outbox.empty();
+        x_way.blocked = !x_outbox.empty();
         return {};
     }
 
@@ -276,10 +294,10 @@ private:
     [[gnu::noinline]] void wake_some() noexcept {
         if (x_outbox.data().size() <= x_options.high_water_bytes / 2) wake(x_streamers, errc{});
         if (queued_bytes() <= x_options.high_water_bytes / 2) wake(x_senders, errc{});
-        x_busy = awaited() || !control_empty();
+        x_way.busy = awaited() || !control_empty();
     }
     void wait(list<ready_item>& among, waiter& sender) noexcept {
-        x_busy = true;
+        x_way.busy = true;
         among.push_back(sender);
     }
 
@@ -310,8 +328,10 @@ private:
     std::size_t x_short_queue;     // as long as this much is queued with them at the most
     bool x_short_later = false; // they go that way again once what is shared has left, or is copied
     bool x_compresses = false; // the message that is sent by pieces is compressed
-    bool x_busy = false; // perhaps somebody waits for what is queued, something is borrowed, or a control frame waits
-    bool x_blocked = false; // the stream takes nothing until it says so
+    struct {
+        bool busy = false; // perhaps somebody waits for what is queued, something is borrowed, or a control frame waits
+        bool blocked = false; // the stream takes nothing until it says so
+    } x_way;
 };
 
 } // namespace weir::inline v0::detail

@@ -100,9 +100,9 @@ public:
         // Last of all the unmasking: nothing need be kept over it.
         return role() == ws::role::client || detail::unmask(payload.data(), payload.size(), key_before(payload));
     }
-    [[nodiscard, gnu::always_inline]] inline bool take_alone(mutable_bytes payload, opcode type) noexcept {
-        if (mutable_bytes input = payload; type == opcode::text) return take_text(input, payload);
-        return role() == ws::role::client || detail::unmask(payload.data(), payload.size(), key_before(payload));
+    // The latter for binary ones where `Alone` has found nothing else.
+    [[gnu::always_inline]] inline void take_alone(mutable_bytes payload) const noexcept {
+        if (role() == ws::role::server) [[likely]] detail::unmask_behind_key(payload.data(), payload.size());
     }
 
     // Whether no message is under way, nor any frame.

@@ -116,7 +116,7 @@ inline lanes_16 mask_16(std::byte* to, const std::byte* from, std::size_t size, 
 }
 
 // From 32 bytes to 128, where it is, without a loop: vectors from the front and from the end, which may overlap.
-[[gnu::target("avx2")]] inline void unmask_up_to_128(std::byte* payload, std::size_t size, masking_key key) noexcept {
+[[gnu::target("avx2"), gnu::always_inline]] inline void unmask_up_to_128(std::byte* payload, std::size_t size, masking_key key) noexcept {
     const lanes_32 keys = repeated_32(key), end_keys = repeated_32(rotated(key, size));
     std::byte* const end = payload + size;
     const lanes_32 first = load_32(payload) ^ keys, last = load_32(end - 32) ^ end_keys;
@@ -183,6 +183,15 @@ inline void mask(std::byte* to, const std::byte* from, std::size_t size, masking
 #endif
     mask(payload, payload, size, key);
     return true;
+}
+
+// The same with the key that stands in front of the payload.
+[[gnu::noinline]] inline void unmask_behind_key(std::byte* payload, std::size_t size) noexcept {
+    const auto key = load_word<masking_key>(payload - sizeof(masking_key));
+#if defined(__AVX2__)
+    if (size >= 32 && size <= 128) return unmask_up_to_128(payload, size, key);
+#endif
+    mask(payload, payload, size, key);
 }
 
 } // namespace detail
