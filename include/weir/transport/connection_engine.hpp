@@ -138,13 +138,27 @@ protected:
         x_idle = false;
         const io::status came = x_stream->fill(x_inbox.lease_to_fill());
         if (came != io::status::ready) [[unlikely]] return nothing_came_idle(came);
-        if (!x_stream->drained() || !x_inbox.find_lone(x_bytes_in)) return on_messages();
+        if (!x_stream->drained() || !x_inbox.find_lone()) return on_messages();
+        if (x_inbox.view_is_text()) return on_lone_text();
+        x_inbox.take_lone_binary();
+        have_lone_read();
+    }
+    [[gnu::noinline]] void on_lone_text() noexcept {
+        if (!x_inbox.take_lone_text()) return on_messages();
+        have_lone_read();
+    }
+    // One message is all that has come, and this turn has nothing else: what its end is for is done at once, since most often
+    // the reader waits again.
+    [[gnu::always_inline]] inline void have_lone_read() noexcept {
+        x_bytes_in += x_inbox.lease_to_fill().bytes.size();
         x_keepalive.received(x_scheduler.now());
         x_serves = x_alone = true;
         resume_reader();
         x_serves = x_alone = x_attended = false; // the last is false already: one store
-        // What the end of a turn is for, at once: nothing else is in this one, and most often the reader waits again.
-        if (!x_idle || !x_out.flush_answer(*x_stream)) [[unlikely]] return end_turn_later();
+        if (!x_idle || !x_out.has_answer()) [[unlikely]] return end_lone_turn();
+        const std::size_t written = x_stream->write_piece(x_out.answer());
+        if (written != x_out.answer().size()) [[unlikely]] return answered_partly(written);
+        x_out.answered();
         if (!x_inbox.give_lone_lease_to(*x_stream)) [[unlikely]] give_lease_apart();
     }
     // The same in a turn that has more to do.
@@ -175,7 +189,16 @@ protected:
         x_resuming = false;
     }
     [[gnu::noinline]] void give_lease_apart() noexcept { x_inbox.give_lease_to(*x_stream); }
-    [[gnu::noinline]] void end_turn_later() noexcept {
+    // Where there is no answer, or it is another one than what came.
+    [[gnu::noinline]] void end_lone_turn() noexcept {
+        if (!x_idle || !x_out.flush_short(*x_stream)) return end_turn_later();
+        x_inbox.give_lease_to(*x_stream);
+    }
+    [[gnu::noinline]] void answered_partly(std::size_t written) noexcept {
+        x_out.answered_partly(written);
+        end_turn_later();
+    }
+    void end_turn_later() noexcept {
         give_unused_lease_back();
         serve_at_turn_end();
     }

@@ -61,19 +61,21 @@ public:
         return x_protocol.take_whole(x_rest, x_view, ws::opcode::binary);
     }
 
-    // What was received is one whole message and nothing else, and all that came before `is_used_up`: the view of it. False:
-    // call `filled`, and ask `find_whole`.
-    [[gnu::always_inline]] inline bool find_lone(std::uint64_t& bytes_in) noexcept {
+    // What was received is one whole message and nothing else, and all that came before `is_used_up`: its view, to be taken by
+    // one of the two that follow. False: call `filled`, and ask `find_whole`.
+    [[gnu::always_inline]] inline bool find_lone() noexcept {
         mutable_bytes payload;
         ws::opcode type;
         if (!x_protocol.find_whole<true>(x_lease.bytes, x_short_bytes, payload, type)) return false;
-        bytes_in += x_lease.bytes.size();
         x_view = payload;
         x_view_type = type;
         x_plain = x_found = x_view_first = x_view_last = true; // in one store
-        if (type == ws::opcode::text) return take_lone_text();
-        x_protocol.take_alone(payload);
         return true;
+    }
+    [[gnu::always_inline]] inline void take_lone_binary() noexcept { x_protocol.take_alone(x_view); }
+    [[gnu::noinline]] bool take_lone_text() noexcept {
+        mutable_bytes all = x_lease.bytes;
+        return x_found = x_protocol.take_whole(all, x_view, ws::opcode::text);
     }
 
     // Whether `advance` would find out that more bytes are needed and nothing else: the view of the last message ends then.
@@ -214,11 +216,6 @@ private:
     [[gnu::noinline]] bool take_text() noexcept {
         return x_found = x_protocol.take_whole(x_rest, x_view, ws::opcode::text);
     }
-    [[gnu::noinline]] bool take_lone_text() noexcept {
-        mutable_bytes all = x_lease.bytes;
-        return x_found = x_protocol.take_whole(all, x_view, ws::opcode::text);
-    }
-
     // `advance`, without what that notes.
     [[gnu::noinline]] step go_on(reading how, std::size_t message_bytes, std::uint32_t message_fragments,
                                  ws::event& next) noexcept {

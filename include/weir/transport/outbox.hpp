@@ -33,6 +33,7 @@ public:
     ~outbox() { forget_borrowed(); }
 
     buffer& data() noexcept { return x_data; }
+    const buffer& data() const noexcept { return x_data; }
     buffer& control() noexcept { return x_control; }
     buffer& deferred() noexcept {
         if (!x_deferred) x_deferred = make_owned<buffer>(x_data.pool());

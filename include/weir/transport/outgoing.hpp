@@ -154,7 +154,6 @@ public:
 
     // The short way of `flush`, while nothing but messages wait, and nobody for them: true when all has left, or there
     // was nothing. After false `flush` is owed.
-    [[gnu::noinline]] bool flush_short_apart(io::stream& over) noexcept { return flush_short(over); }
     bool flush_short(io::stream& over) noexcept {
         if (blocked_or_busy()) return false;
         const std::size_t size = x_outbox.data_bytes();
@@ -164,16 +163,17 @@ public:
         return written == size;
     }
 
-    // The same where it is most likely that `send_in_place` has been all.
-    [[gnu::always_inline]] inline bool flush_answer(io::stream& over) noexcept {
-        if (blocked_or_busy()) return false;
-        buffer& data = x_outbox.data();
-        if (!data.refers()) [[unlikely]] return data.empty() || flush_short_apart(over);
-        const std::size_t written = over.write_piece(data.referred());
+    // The shortest way of all: what `send_in_place` has left, where nothing else is to be sent. It is to be written by one call,
+    // and what that has taken to be told.
+    bool has_answer() const noexcept { return !blocked_or_busy() && x_outbox.data().refers(); }
+    bytes_view answer() const noexcept { return x_outbox.data().referred(); }
+    void answered() noexcept {
+        x_bytes_out += answer().size();
+        x_outbox.data().forget_referred();
+    }
+    void answered_partly(std::size_t written) noexcept {
         x_bytes_out += written;
-        if (written != data.referred().size()) [[unlikely]] return written_partly(written);
-        data.forget_referred();
-        return true;
+        x_outbox.written_partly(written);
     }
 
     // Hands the stream what it takes, in one call.
@@ -229,9 +229,6 @@ private:
     static constexpr std::size_t control_lane_bytes = 16 * 1024;
 
     bool blocked_or_busy() const noexcept { return std::bit_cast<std::uint16_t>(x_way); }
-
-    // Notes that a message was taken in part. False.
-    [[gnu::cold, gnu::noinline]] bool written_partly(std::size_t written) noexcept { return x_outbox.written_partly(written), false; }
 
     // Whether the stream may take something at once that is not in the data lane.
     bool may_write() noexcept { return !x_way.blocked && x_outbox.data().empty(); }

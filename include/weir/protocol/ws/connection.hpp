@@ -143,7 +143,7 @@ private:
     // The frame at the front of `input` if it is a whole message, of up to 65,535 bytes, and right in everything. It need not
     // be there as a whole.
     [[gnu::always_inline]] inline place locate(mutable_bytes input) const noexcept {
-        constexpr place none{nullptr, 0, opcode::continuation, SIZE_MAX};
+        const place none{input.data(), 0, opcode::continuation, SIZE_MAX};
         if (input.size() < 2 + sizeof(masking_key)) [[unlikely]] return none;
         std::byte* const from = input.data();
         const unsigned kind = std::to_integer<unsigned>(from[0]) - 0x80, mask_bit = x_mask_bit;

@@ -72,6 +72,14 @@ inline lanes_16 mask_16(std::byte* to, const std::byte* from, std::size_t size, 
     return all;
 }
 
+// From 16 bytes to 32, where it is: a vector from the front and one from the end, which may overlap.
+[[gnu::always_inline]] inline void unmask_up_to_32(std::byte* payload, std::size_t size, masking_key key) noexcept {
+    std::byte* const end = payload + size - 16;
+    const lanes_16 first = load_16(payload) ^ repeated_16(key), last = load_16(end) ^ repeated_16(rotated(key, size));
+    store_16(payload, first);
+    store_16(end, last);
+}
+
 #if defined(__x86_64__)
 [[gnu::target("avx2")]] inline lanes_32 repeated_32(masking_key key) noexcept {
     const auto word = std::bit_cast<std::uint32_t>(key);
@@ -191,6 +199,7 @@ inline void mask(std::byte* to, const std::byte* from, std::size_t size, masking
 #if defined(__AVX2__)
     if (size >= 32 && size <= 128) return unmask_up_to_128(payload, size, key);
 #endif
+    if (size >= 16 && size <= 32) return unmask_up_to_32(payload, size, key);
     mask(payload, payload, size, key);
 }
 
