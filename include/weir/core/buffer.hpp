@@ -101,6 +101,16 @@ public:
         x_block = x_pool->take_here(count);
     }
 
+    // The same for a block that is nearly always of `Size` bytes.
+    template <std::size_t Size>
+    [[gnu::always_inline]] inline void begin_mostly() noexcept {
+        assert(!x_block.data);
+        if (std::byte* const kept = x_pool->take_kept<Size>()) [[likely]]
+            x_block = {kept, Size};
+        else
+            begin(Size);
+    }
+
     // Adds `count` bytes written where `prepare` pointed; at most as many as were prepared.
     void commit(std::size_t count) noexcept {
         assert(count <= x_block.size - x_end);

@@ -79,7 +79,6 @@ public:
         if (!x_inbox.found()) [[unlikely]]
             return told();
         take();
-        x_left_in_turn -= static_cast<int>(x_inbox.view().size() / large_message_bytes);
         return message(x_inbox.view(), x_inbox.view_is_text());
     }
     result<piece> take_piece() noexcept {
@@ -102,8 +101,7 @@ public:
         if (x_alone) return send_alone(type, payload, how);
         if (!x_out.has_room(payload.size())) [[unlikely]] return send_first(type, payload, how);
         serve_at_turn_end();
-        x_out.send_short(type, payload);
-        return {};
+        return x_out.send_short(type, payload);
     }
     // The same for an answer to a message that was all that there was: where that stands, if it goes back.
     [[gnu::noinline]] errc send_alone(ws::opcode type, bytes_view payload, compression how) noexcept {
@@ -115,8 +113,7 @@ public:
     [[gnu::noinline]] errc send_first(ws::opcode type, bytes_view payload, compression how) noexcept {
         if (!x_out.make_room(payload.size())) return send_long(type, payload, how);
         serve_at_turn_end();
-        x_out.send_short(type, payload);
-        return {};
+        return x_out.send_short(type, payload);
     }
     [[gnu::noinline]] errc send_long(ws::opcode type, bytes_view payload, compression how) noexcept {
         if (!can_send()) return errc::closed;
@@ -257,8 +254,10 @@ private:
         x_attended = true;
         const bool found = advance(how);
         x_attended = false;
-        if (found) listen_on();
-        return found;
+        if (!found) return false;
+        x_left_in_turn -= static_cast<int>(x_inbox.view().size() / large_message_bytes);
+        listen_on();
+        return true;
     }
 
     // Before a reader that never waits lets others run. Large messages count as several: a few received bytes may become

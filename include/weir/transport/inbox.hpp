@@ -16,6 +16,7 @@
 #include <weir/protocol/ws/message_codec.hpp>
 #include <weir/transport/read_ahead.hpp>
 
+#include <bit>
 #include <cassert>
 #include <utility>
 
@@ -55,32 +56,30 @@ public:
     // The short way of `advance` for whole messages: true when one stands whole where nothing was parsed yet. False says
     // nothing; ask `advance`. There must be a rest.
     [[gnu::noinline]] bool find_whole() noexcept {
-        if (!x_plain || x_found || !x_protocol.find_whole(x_rest, x_short_bytes, x_view, x_view_type)) return false;
-        x_plain = x_found = x_view_first = x_view_last = true; // in one store
-        if (x_view_type == ws::opcode::text) return take_text();
-        return x_protocol.take_whole(x_rest, x_view, ws::opcode::binary);
+        ws::connection::whole next;
+        if (!may_go_short() || !x_protocol.find_whole(x_rest, x_short_bytes, next)) return false;
+        note_whole(next);
+        if (next.type == ws::opcode::text) return take_text(x_rest);
+        return x_protocol.take_whole(x_rest, next);
     }
 
     // What was received is one whole message and nothing else, and all that came before `is_used_up`: its view, to be taken by
     // one of the two that follow. False: call `filled`, and ask `find_whole`.
     [[gnu::always_inline]] inline bool find_lone() noexcept {
-        mutable_bytes payload;
-        ws::opcode type;
-        if (!x_protocol.find_whole<true>(x_lease.bytes, x_short_bytes, payload, type)) return false;
-        x_view = payload;
-        x_view_type = type;
-        x_plain = x_found = x_view_first = x_view_last = true; // in one store
+        ws::connection::whole next;
+        if (!x_protocol.find_whole<true>(x_lease.bytes, x_short_bytes, next)) return false;
+        note_whole(next);
         return true;
     }
-    [[gnu::always_inline]] inline void take_lone_binary() noexcept { x_protocol.take_alone(x_view); }
-    [[gnu::noinline]] bool take_lone_text() noexcept {
+    [[gnu::always_inline]] inline void take_lone_binary() noexcept { x_protocol.unmask(x_view); }
+    bool take_lone_text() noexcept {
         mutable_bytes all = x_lease.bytes;
-        return x_found = x_protocol.take_whole(all, x_view, ws::opcode::text);
+        return take_text(all);
     }
 
     // Whether `advance` would find out that more bytes are needed and nothing else: the view of the last message ends then.
     bool is_used_up() noexcept {
-        if (!x_plain || x_found || !x_rest.empty() || !x_protocol.between_messages()) return false;
+        if (!may_go_short() || !x_rest.empty()) return false;
         x_view = {};
         return true;
     }
@@ -88,7 +87,8 @@ public:
     // Goes on until there is something for a reader, or the caller has to do something.
     step advance(reading how, std::size_t message_bytes, std::uint32_t message_fragments, ws::event& next) noexcept {
         const step outcome = go_on(how, message_bytes, message_fragments, next);
-        x_plain = !x_gathering && !x_view_assembled && !x_discards && !is_decompressing() && (!x_ahead || x_ahead->idle());
+        x_look.plain = !x_gathering && !x_view_assembled && !x_discards && !is_decompressing() && (!x_ahead || x_ahead->idle()) &&
+                       x_protocol.between_messages();
         return outcome;
     }
 
@@ -100,9 +100,11 @@ public:
             if (control.what == ws::event::kind::data) {
                 if (!x_discards) keep(control);
             } else if (control.what != ws::event::kind::need_more) {
+                x_look.plain = x_look.plain && x_protocol.between_messages();
                 return true;
             }
         }
+        x_look.plain = x_look.plain && x_protocol.between_messages();
         return false;
     }
     bool look_ahead(ws::event& control) noexcept { return look_ahead(x_rest, control); }
@@ -158,11 +160,11 @@ public:
     }
 
     // From now on, until `advance`, no short way is taken.
-    void take_long_way() noexcept { x_plain = false; }
+    void take_long_way() noexcept { x_look.plain = false; }
 
     // What was found, once.
-    bool found() const noexcept { return x_found; }
-    void take() noexcept { x_found = false; }
+    bool found() const noexcept { return x_look.found; }
+    void take() noexcept { x_look.found = false; }
     mutable_bytes view() const noexcept { return x_view; }
     bool view_is_text() const noexcept { return x_view_type == ws::opcode::text; }
     bool view_is_first() const noexcept { return x_view_first; }
@@ -177,11 +179,11 @@ public:
     // What waits for a reader to come.
     bool has_ahead() const noexcept { return x_ahead && !x_ahead->empty(); }
     std::size_t ahead_bytes() const noexcept { return x_ahead ? x_ahead->size() : 0; }
-    bool has_unread() const noexcept { return x_found || has_ahead() || has_rest() || is_decompressing(); }
+    bool has_unread() const noexcept { return x_look.found || has_ahead() || has_rest() || is_decompressing(); }
 
     // From now on, pieces of messages are dropped as they are parsed. Those that were kept stay.
     void discard_from_now() noexcept {
-        x_plain = false;
+        x_look.plain = false;
         x_discards = true;
     }
 
@@ -193,7 +195,7 @@ public:
 
     // Nobody will read what was kept.
     [[gnu::cold]] void forget_unread() noexcept {
-        x_found = false;
+        x_look.found = false;
         if (x_codec) x_codec->forget();
         release_view();
         x_gathering = false;
@@ -213,13 +215,21 @@ private:
         return reinterpret_cast<std::uintptr_t>(which.data()) - reinterpret_cast<std::uintptr_t>(all.data()) < all.size();
     }
 
-    [[gnu::noinline]] bool take_text() noexcept {
-        return x_found = x_protocol.take_whole(x_rest, x_view, ws::opcode::text);
+    // Whether the next message may go the short way, as far as that is known without a look at it.
+    bool may_go_short() const noexcept { return std::bit_cast<std::uint16_t>(x_look) == std::bit_cast<std::uint16_t>(look{true, false}); }
+    [[gnu::always_inline]] inline void note_whole(const ws::connection::whole& next) noexcept {
+        x_view = next.payload;
+        x_view_type = next.type;
+        x_look.plain = x_look.found = x_view_first = x_view_last = true; // in one store
     }
+    [[gnu::noinline]] bool take_text(mutable_bytes& from) noexcept {
+        return x_look.plain = x_look.found = x_protocol.take_text(from, x_view);
+    }
+
     // `advance`, without what that notes.
     [[gnu::noinline]] step go_on(reading how, std::size_t message_bytes, std::uint32_t message_fragments,
                                  ws::event& next) noexcept {
-        if (x_found) {
+        if (x_look.found) {
             if (how == reading::by_pieces || x_view_last) return step::found;
             put_back();
         }
@@ -280,7 +290,7 @@ private:
         x_view_type = from.type;
         x_view_first = from.first;
         x_view_last = from.last;
-        x_found = true;
+        x_look.found = true;
     }
 
     step hand_out_gathered() noexcept {
@@ -289,7 +299,7 @@ private:
         x_view_last = false;
         x_view_assembled = true;
         x_gathering = false;
-        x_found = true;
+        x_look.found = true;
         if (x_codec) x_codec->handed_out();
         return step::found;
     }
@@ -357,7 +367,7 @@ private:
 
     // A piece was found for a reader that went away, and now a whole message is wanted.
     void put_back() noexcept {
-        x_found = false;
+        x_look.found = false;
         begin_gathering(x_view_first);
         if (exchanged(x_view_assembled, false)) return;
         [[maybe_unused]] const bool fits = x_assembly.append(x_view);
@@ -365,7 +375,7 @@ private:
     }
 
     void keep(const ws::event& piece) noexcept {
-        x_plain = false;
+        x_look.plain = false;
         if (!x_ahead) x_ahead = make_owned<read_ahead>(x_assembly.pool());
         x_ahead->keep(piece, x_protocol.fragment());
     }
@@ -386,8 +396,10 @@ private:
     std::uint64_t x_short_bytes;         // larger messages do not go the short way
     ws::opcode x_view_type = ws::opcode::text;
     std::uint32_t x_gathered_from = 1; // the frame in which began what is gathered, or was handed out last
-    bool x_plain = true;  // nothing stands between x_rest and a reader, but for what was found
-    bool x_found = false; // x_view is to be handed out
+    struct look {
+        bool plain = true;  // nothing stands between x_rest and a reader, but for what was found; x_rest begins with a message
+        bool found = false; // x_view is to be handed out
+    } x_look;
     bool x_view_first = false;
     bool x_view_last = false;
     bool x_view_assembled = false; // x_view lies in x_assembly

@@ -210,12 +210,12 @@ public:
     // What the header of a message takes at the most that is no larger than 65,535 bytes and not masked.
     static constexpr std::size_t short_header_bytes = 4;
 
-    // Appends such a message in one frame to `into`, which has room for it.
-    [[gnu::always_inline]] static inline void append_short(buffer& into, ws::opcode type, bytes_view payload) noexcept {
+    // Appends such a message in one frame to `into`, which has room for it. Always errc{}.
+    [[gnu::always_inline]] static inline errc append_short(buffer& into, ws::opcode type, bytes_view payload) noexcept {
         std::byte* const to = into.end();
         const std::size_t header = ws::encode_short(type, payload.size(), to);
         into.extend(header + payload.size());
-        copy_short(to + header, payload);
+        return copied_short(to + header, payload);
     }
 
 private:

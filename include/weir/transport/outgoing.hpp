@@ -48,13 +48,13 @@ public:
         const std::size_t most = payload_bytes + outbox::short_header_bytes;
         if (payload_bytes >= x_short_below || data.size() + most > x_short_queue) return false;
         if (!data.has_block() && most <= outbox::first_block_bytes)
-            data.begin(outbox::first_block_bytes);
+            data.begin_mostly<outbox::first_block_bytes>();
         else if (!data.prepare(most))
             return false;
         return data.has_room(most, x_short_queue);
     }
-    [[gnu::always_inline]] inline void send_short(ws::opcode type, bytes_view payload) noexcept {
-        outbox::append_short(x_outbox.data(), type, payload);
+    [[gnu::always_inline]] inline errc send_short(ws::opcode type, bytes_view payload) noexcept {
+        return outbox::append_short(x_outbox.data(), type, payload);
     }
 
     // The shortest way: for a message of a server that stands alone in received memory, behind a header that is not needed any

@@ -78,30 +78,44 @@ public:
     // judge. There must be some input.
     [[nodiscard, gnu::always_inline]] inline bool receive_whole(mutable_bytes& input, std::uint64_t most_bytes,
                                                                 mutable_bytes& payload, opcode& type) noexcept {
-        return find_whole(input, most_bytes, payload, type) && take_whole(input, payload, type);
+        if (!x_between) [[unlikely]] return false;
+        whole found;
+        if (!find_whole(input, most_bytes, found)) return false;
+        payload = found.payload;
+        type = found.type;
+        return take_whole(input, found);
     }
 
-    // Its two steps: what to take, where nothing has been taken; and taking it, which fails for bad text alone. `Alone`: what is
-    // nothing else but such a message, where `between_messages` is known.
+    // Its two steps, where `between_messages` is known: what to take, where nothing has been taken; and taking it, which fails
+    // for bad text alone. `Alone`: only what is nothing else but such a message.
+    struct whole {
+        mutable_bytes payload;
+        opcode type;
+        std::size_t end; // of the frame, counted from the front of the input
+    };
     template <bool Alone = false>
     [[nodiscard, gnu::always_inline]] inline bool find_whole(mutable_bytes input, std::uint64_t most_bytes,
-                                                             mutable_bytes& payload, opcode& type) const noexcept {
-        if (!Alone && !x_between) [[unlikely]] return false;
-        const place found = locate(input);
-        if ((Alone ? found.end != input.size() : found.end > input.size()) || found.size > most_bytes) return false;
-        payload = {found.data, found.size};
-        type = found.type;
+                                                             whole& found) const noexcept {
+        found = locate(input);
+        return (Alone ? found.end == input.size() : found.end <= input.size()) && found.payload.size() <= most_bytes;
+    }
+    [[nodiscard, gnu::always_inline]] inline bool take_whole(mutable_bytes& input, const whole& found) noexcept {
+        if (found.type == opcode::text) return take_text(input, found.payload);
+        input = {input.data() + found.end, input.size() - found.end};
+        unmask(found.payload); // last of all: nothing need be kept over it
         return true;
     }
-    [[nodiscard, gnu::always_inline]] inline bool take_whole(mutable_bytes& input, mutable_bytes payload, opcode type) noexcept {
-        if (type == opcode::text) return take_text(input, payload);
-        std::byte* const end = payload.data() + payload.size();
-        input = {end, static_cast<std::size_t>(input.data() + input.size() - end)};
-        // Last of all the unmasking: nothing need be kept over it.
-        return role() == ws::role::client || detail::unmask(payload.data(), payload.size(), key_before(payload));
+    [[nodiscard, gnu::noinline]] bool take_text(mutable_bytes& input, mutable_bytes payload) noexcept {
+        const bool masked = role() == ws::role::server;
+        if (!(masked ? unmask_text(payload, key_before(payload)) : is_utf8(payload))) [[unlikely]] {
+            x_stage = stage::bad_text;
+            return x_between = false;
+        }
+        input = input.subspan(static_cast<std::size_t>(payload.data() + payload.size() - input.data()));
+        return true;
     }
-    // The latter for binary ones where `Alone` has found nothing else.
-    [[gnu::always_inline]] inline void take_alone(mutable_bytes payload) const noexcept {
+    // Of one that is not text.
+    [[gnu::always_inline]] inline void unmask(mutable_bytes payload) const noexcept {
         if (role() == ws::role::server) [[likely]] detail::unmask_behind_key(payload.data(), payload.size());
     }
 
@@ -133,17 +147,10 @@ public:
 private:
     enum class stage : std::uint8_t { header, data, control, bad_text, done };
 
-    struct place {
-        std::byte* data; // the payload
-        std::size_t size;
-        opcode type;
-        std::size_t end; // of the frame, counted from the front of the input; beyond every end: there is none
-    };
-
     // The frame at the front of `input` if it is a whole message, of up to 65,535 bytes, and right in everything. It need not
-    // be there as a whole.
-    [[gnu::always_inline]] inline place locate(mutable_bytes input) const noexcept {
-        const place none{input.data(), 0, opcode::continuation, SIZE_MAX};
+    // be there as a whole; its end is beyond every other where there is none.
+    [[gnu::always_inline]] inline whole locate(mutable_bytes input) const noexcept {
+        const whole none{input.first(0), opcode::continuation, SIZE_MAX};
         if (input.size() < 2 + sizeof(masking_key)) [[unlikely]] return none;
         std::byte* const from = input.data();
         const unsigned kind = std::to_integer<unsigned>(from[0]) - 0x80, mask_bit = x_mask_bit;
@@ -155,23 +162,13 @@ private:
             if (size <= 125) return none;
             start += 2;
         }
-        return {from + start, size, static_cast<opcode>(kind), start + size};
+        return {{from + start, size}, static_cast<opcode>(kind), start + size};
     }
 
     static masking_key key_before(mutable_bytes payload) noexcept {
         masking_key key;
         std::memcpy(key.bytes, payload.data() - sizeof key, sizeof key);
         return key;
-    }
-
-    [[gnu::noinline]] bool take_text(mutable_bytes& input, mutable_bytes payload) noexcept {
-        const bool masked = role() == ws::role::server;
-        if (!(masked ? unmask_text(payload, key_before(payload)) : is_utf8(payload))) [[unlikely]] {
-            x_stage = stage::bad_text;
-            return x_between = false;
-        }
-        input = input.subspan(static_cast<std::size_t>(payload.data() + payload.size() - input.data()));
-        return true;
     }
 
     // The machine itself.
