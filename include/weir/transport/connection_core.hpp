@@ -99,8 +99,7 @@ public:
     // `may_wait`.
     errc send(ws::opcode type, bytes_view payload, compression how) noexcept {
         if (x_alone) return send_alone(type, payload, how);
-        if (!x_out.has_room(payload.size())) [[unlikely]] return send_first(type, payload, how);
-        serve_at_turn_end();
+        if (!x_serves || !x_out.has_room(payload.size())) [[unlikely]] return send_first(type, payload, how);
         return x_out.send_short(type, payload);
     }
     // The same for an answer to a message that was all that there was: where that stands, if it goes back.
@@ -109,7 +108,7 @@ public:
             return {};
         return send_first(type, payload, how);
     }
-    // The same where there is no room yet.
+    // The same for the first one of a turn, or where there is no room yet.
     [[gnu::noinline]] errc send_first(ws::opcode type, bytes_view payload, compression how) noexcept {
         if (!x_out.make_room(payload.size())) return send_long(type, payload, how);
         serve_at_turn_end();

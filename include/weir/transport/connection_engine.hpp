@@ -169,17 +169,28 @@ protected:
         if (came != io::status::ready) [[unlikely]] return nothing_came_idle(came);
         come_to_messages();
     }
-    // Where more than one message has come, or less.
-    [[gnu::noinline]] void on_messages() noexcept { come_to_messages(); }
     [[gnu::always_inline]] inline void come_to_messages() noexcept {
-        x_controls.caught_up(x_scheduler.now());
-        note_received(x_inbox.lease_to_fill());
-        x_inbox.filled();
-        if (!x_inbox.find_whole() && !go_on(x_reading)) return;
-        if (x_read_waiter.woken()) [[unlikely]] return;
+        if (!find_in_what_came()) return;
         resume_reader();
         listen_on();
         give_unused_lease_back();
+    }
+    // The same where more than one message has come, or less, in a turn that has nothing else.
+    [[gnu::noinline]] void on_messages() noexcept {
+        if (!find_in_what_came()) return;
+        const bool alone = !x_serves;
+        x_serves = true;
+        resume_reader();
+        if (!alone) return listen_on(), give_unused_lease_back();
+        x_serves = false;
+        end_lone_turn();
+    }
+    // Whether there is something for the reader, who is not woken yet.
+    [[gnu::always_inline]] inline bool find_in_what_came() noexcept {
+        x_controls.caught_up(x_scheduler.now());
+        note_received(x_inbox.lease_to_fill());
+        x_inbox.filled();
+        return (x_inbox.find_whole() || go_on(x_reading)) && !x_read_waiter.woken();
     }
     // Ends the reader's wait and has it go on; what it leaves for the end of the turn is up to the caller.
     [[gnu::always_inline]] inline void resume_reader() noexcept {
@@ -192,7 +203,7 @@ protected:
     // Where there is no answer, or it is another one than what came.
     [[gnu::noinline]] void end_lone_turn() noexcept {
         if (!x_idle || !x_out.flush_short(*x_stream)) return end_turn_later();
-        x_inbox.give_lease_to(*x_stream);
+        if (!x_inbox.give_lone_lease_to(*x_stream)) give_lease_back();
     }
     [[gnu::noinline]] void answered_partly(std::size_t written) noexcept {
         x_out.answered_partly(written);

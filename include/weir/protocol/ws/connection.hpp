@@ -102,8 +102,7 @@ public:
     [[nodiscard, gnu::always_inline]] inline bool take_whole(mutable_bytes& input, const whole& found) noexcept {
         if (found.type == opcode::text) return take_text(input, found.payload);
         input = {input.data() + found.end, input.size() - found.end};
-        unmask(found.payload); // last of all: nothing need be kept over it
-        return true;
+        return unmask(found.payload); // last of all: nothing need be kept over it
     }
     [[nodiscard, gnu::noinline]] bool take_text(mutable_bytes& input, mutable_bytes payload) noexcept {
         const bool masked = role() == ws::role::server;
@@ -115,8 +114,8 @@ public:
         return true;
     }
     // Of one that is not text.
-    [[gnu::always_inline]] inline void unmask(mutable_bytes payload) const noexcept {
-        if (role() == ws::role::server) [[likely]] detail::unmask_behind_key(payload.data(), payload.size());
+    [[gnu::always_inline]] inline bool unmask(mutable_bytes payload) const noexcept {
+        return role() == ws::role::client || detail::unmask_behind_key(payload.data(), payload.size());
     }
 
     // Whether no message is under way, nor any frame.

@@ -184,23 +184,15 @@ inline void mask(std::byte* to, const std::byte* from, std::size_t size, masking
     }
 }
 
-// Unmasks where it is, and says so: for callers who have nothing else to do.
-[[gnu::noinline]] inline bool unmask(std::byte* payload, std::size_t size, masking_key key) noexcept {
+// Unmasks a payload where it is, with the key that stands in front of it, and says so: for callers who have nothing else to do.
+[[gnu::noinline]] inline bool unmask_behind_key(std::byte* payload, std::size_t size) noexcept {
+    const auto key = load_word<masking_key>(payload - sizeof(masking_key));
 #if defined(__AVX2__)
     if (size >= 32 && size <= 128) return unmask_up_to_128(payload, size, key), true;
 #endif
+    if (size >= 16 && size <= 32) return unmask_up_to_32(payload, size, key), true;
     mask(payload, payload, size, key);
     return true;
-}
-
-// The same with the key that stands in front of the payload.
-[[gnu::noinline]] inline void unmask_behind_key(std::byte* payload, std::size_t size) noexcept {
-    const auto key = load_word<masking_key>(payload - sizeof(masking_key));
-#if defined(__AVX2__)
-    if (size >= 32 && size <= 128) return unmask_up_to_128(payload, size, key);
-#endif
-    if (size >= 16 && size <= 32) return unmask_up_to_32(payload, size, key);
-    mask(payload, payload, size, key);
 }
 
 } // namespace detail
