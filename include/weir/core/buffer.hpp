@@ -68,7 +68,9 @@ public:
 
     // Whether `count` bytes may be written at `end`, such that this ends at most `most` bytes from where the block begins.
     bool has_room(std::size_t count, std::size_t most) const noexcept {
-        return x_end + count <= x_block.size && x_end + count <= most;
+        const std::size_t end = x_end + count;
+        if (end > x_block.size) [[unlikely]] return false;
+        return end <= most;
     }
 
     // Adds `count` bytes written at `end`, where there is room for them.

@@ -58,7 +58,7 @@ public:
         return --x_left_in_turn >= 0 && x_inbox.find_whole();
     }
     end_of_read wait_readable(reading how, std::coroutine_handle<> who, context* in) noexcept {
-        if (how != reading::whole || !x_alone || x_inbox.found()) return look_and_wait(how, who, in);
+        if (how != reading::whole || !x_turn.alone || x_inbox.found()) return look_and_wait(how, who, in);
         return wait_idle(who, in);
     }
 
@@ -98,9 +98,8 @@ public:
     // Queues a message, a piece of a message, a ping, encoded messages. errc{}, or why it was not taken; all but the last also
     // `may_wait`.
     errc send(ws::opcode type, bytes_view payload, compression how) noexcept {
-        if (x_alone) return send_alone(type, payload, how);
-        if (!x_serves || !x_out.has_room(payload.size())) [[unlikely]] return send_first(type, payload, how);
-        return x_out.send_short(type, payload);
+        if (x_turn == in_turn{true, false} && x_out.has_room(payload.size())) return x_out.send_short(type, payload);
+        return x_turn.alone ? send_alone(type, payload, how) : send_first(type, payload, how);
     }
     // The same for an answer to a message that was all that there was: where that stands, if it goes back.
     [[gnu::noinline]] errc send_alone(ws::opcode type, bytes_view payload, compression how) noexcept {
@@ -118,7 +117,7 @@ public:
         if (!can_send()) return errc::closed;
         const errc refused = x_out.send(x_inbox.protocol(), *x_stream, type, payload, how, x_inbox.keeps(payload));
         if (x_out.borrows()) {
-            x_alone = false;
+            x_turn.alone = false;
             x_inbox.take_long_way();
         }
         return or_wait(sent(refused));
@@ -202,7 +201,7 @@ public:
 private:
     // Waits for what the stream will tell: nothing is left, and whatever comes will be for the reader.
     [[gnu::always_inline]] inline end_of_read wait_idle(std::coroutine_handle<> who, context* in) noexcept {
-        x_alone = false; // whoever else reads before this one resumes has to hear that it is busy
+        x_turn.alone = false; // whoever else reads before this one resumes has to hear that it is busy
         x_idle = true;
         x_reading = reading::whole;
         return wait(who, in);
@@ -225,7 +224,7 @@ private:
     // The way of `wait_readable` that looks first.
     [[gnu::noinline]] end_of_read look_and_wait(reading how, std::coroutine_handle<> who, context* in) noexcept {
         if (x_reader) [[unlikely]] return end_of_read::busy;
-        x_alone = false;
+        x_turn.alone = false;
         if (!may_idle(how)) {
             if (how != reading::whole || !x_inbox.has_rest()) --x_left_in_turn; // `readable` has not
             if (x_left_in_turn < 0) [[unlikely]] return give_way(how, who, in);

@@ -152,9 +152,9 @@ protected:
     [[gnu::always_inline]] inline void have_lone_read() noexcept {
         x_bytes_in += x_inbox.lease_to_fill().bytes.size();
         x_keepalive.received(x_scheduler.now());
-        x_serves = x_alone = true;
+        x_turn.serves = x_turn.alone = true;
         resume_reader();
-        x_serves = x_alone = x_attended = false; // the last is false already: one store
+        x_turn.serves = x_turn.alone = x_attended = false; // the last is false already: one store
         if (!x_idle || !x_out.has_answer()) [[unlikely]] return end_lone_turn();
         const std::size_t written = x_stream->write_piece(x_out.answer());
         if (written != x_out.answer().size()) [[unlikely]] return answered_partly(written);
@@ -178,11 +178,11 @@ protected:
     // The same where more than one message has come, or less, in a turn that has nothing else.
     [[gnu::noinline]] void on_messages() noexcept {
         if (!find_in_what_came()) return;
-        const bool alone = !x_serves;
-        x_serves = true;
+        const bool alone = !x_turn.serves;
+        x_turn.serves = true;
         resume_reader();
         if (!alone) return listen_on(), give_unused_lease_back();
-        x_serves = false;
+        x_turn.serves = false;
         end_lone_turn();
     }
     // Whether there is something for the reader, who is not woken yet.
@@ -232,7 +232,7 @@ protected:
 
     void run() noexcept override {
         if (!x_next_turn) {
-            x_serves = false;
+            x_turn.serves = false;
             return serve();
         }
         x_next_turn = false;

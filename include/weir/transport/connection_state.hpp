@@ -16,6 +16,7 @@
 #include <weir/transport/remote_port.hpp>
 
 #include <atomic>
+#include <bit>
 #include <cstring>
 
 namespace weir::inline v0 {
@@ -160,7 +161,7 @@ protected:
 
     [[gnu::cold]] void enter_closing() noexcept {
         x_phase = phase::closing;
-        x_open = x_idle = x_alone = false;
+        x_open = x_idle = x_turn.alone = false;
         close_port();
         arm_close();
         serve_at_turn_end();
@@ -169,7 +170,7 @@ protected:
     // The connection is of no use any more: everything that is left to send is thrown away.
     [[gnu::cold]] void break_off() noexcept {
         if (over() || exchanged(x_broken, true)) return;
-        x_open = x_idle = x_alone = false;
+        x_open = x_idle = x_turn.alone = false;
         x_out.clear();
         lost();
         serve_at_turn_end();
@@ -188,7 +189,7 @@ protected:
     [[gnu::cold]] void finish() noexcept {
         if (over()) return;
         x_phase = phase::over;
-        x_open = x_idle = x_alone = false;
+        x_open = x_idle = x_turn.alone = false;
         x_ending.note_end(x_scheduler.now());
         disarm();
         x_retrying = false;
@@ -208,8 +209,8 @@ protected:
 
     // Has the engine see to the connection when everything that is ready has run.
     void serve_at_turn_end() noexcept {
-        if (x_serves) return;
-        x_serves = true;
+        if (x_turn.serves) return;
+        x_turn.serves = true;
         x_next_turn = false;
         x_scheduler.post_at_turn_end(*this);
     }
@@ -253,9 +254,14 @@ protected:
     reading x_reading = reading::whole;
     bool x_idle = false;      // somebody waits in read, nothing else is there, the stream will tell what comes next, and we are open
     bool x_reader = false;    // somebody waits in read
-    bool x_serves = false;    // somebody will: the end of the turn, or who resumes the reader in a turn that has nothing else
-    bool x_resuming = false;  // it is, from within a call of the stream's, which must outlive that
-    bool x_alone = false;     // with a message that was all that there was, and nothing has been looked for since
+    bool x_resuming = false;  // it is resumed, from within a call of the stream's, which must outlive that
+    struct in_turn {
+        bool serves = false; // somebody will: the end of the turn, or who resumes the reader in a turn that has nothing else
+        bool alone = false;  // the reader has a message that was all that there was, and nothing has been looked for since
+        bool operator==(const in_turn& other) const noexcept {
+            return std::bit_cast<std::uint16_t>(*this) == std::bit_cast<std::uint16_t>(other);
+        }
+    } x_turn;
     bool x_attended = false;  // somebody asks for a message just now
     bool x_told = false;      // somebody has read the end
     bool x_came = false;      // somebody has read since the close timer was armed

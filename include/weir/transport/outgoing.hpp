@@ -39,9 +39,8 @@ public:
     // its way and no sender need wait. There is such a way where `has_room`, perhaps after `make_room` has said so; where
     // not, `send` will judge.
     [[gnu::always_inline]] inline bool has_room(std::size_t payload_bytes) noexcept {
-        const std::size_t most = payload_bytes + outbox::short_header_bytes;
         if (payload_bytes >= x_short_below) [[unlikely]] return false;
-        return x_outbox.data().has_room(most, x_short_queue);
+        return x_outbox.data().has_room(payload_bytes + outbox::short_header_bytes, x_short_queue);
     }
     bool make_room(std::size_t payload_bytes) noexcept {
         buffer& data = x_outbox.data();

@@ -128,7 +128,7 @@ inline lanes_16 mask_16(std::byte* to, const std::byte* from, std::size_t size, 
     const lanes_32 keys = repeated_32(key), end_keys = repeated_32(rotated(key, size));
     std::byte* const end = payload + size;
     const lanes_32 first = load_32(payload) ^ keys, last = load_32(end - 32) ^ end_keys;
-    if (size > 64) {
+    if (size > 64) [[likely]] {
         const lanes_32 second = load_32(payload + 32) ^ keys, before = load_32(end - 64) ^ end_keys;
         store_32(payload + 32, second);
         store_32(end - 64, before);
@@ -188,7 +188,7 @@ inline void mask(std::byte* to, const std::byte* from, std::size_t size, masking
 [[gnu::noinline]] inline bool unmask_behind_key(std::byte* payload, std::size_t size) noexcept {
     const auto key = load_word<masking_key>(payload - sizeof(masking_key));
 #if defined(__AVX2__)
-    if (size >= 32 && size <= 128) return unmask_up_to_128(payload, size, key), true;
+    if (size >= 32 && size <= 128) [[likely]] return unmask_up_to_128(payload, size, key), true;
 #endif
     if (size >= 16 && size <= 32) return unmask_up_to_32(payload, size, key), true;
     mask(payload, payload, size, key);
