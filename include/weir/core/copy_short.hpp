@@ -21,7 +21,7 @@ namespace weir::inline v0 {
     constexpr auto copy = [](std::byte* into, const std::byte* what) { simd::store_16(into, simd::load_16(what)); };
 #endif
     if (size - width <= 3 * width) { // from the front and from the end: two that overlap copy the same
-        if (size > 2 * width) {
+        if (size > 2 * width) [[likely]] {
             copy(to + width, begin + width);
             copy(to + size - 2 * width, begin + size - 2 * width);
         }

@@ -66,7 +66,8 @@ public:
     effect_awaiter(connection_core& core, errc outcome) noexcept : x_core(&core), x_outcome(outcome) {}
     effect_awaiter(effect_awaiter&& other) noexcept : x_core(other.x_core), x_outcome(other.x_outcome) {}
     ~effect_awaiter() {
-        if (x_waiting) x_waiter.~waiter();
+        if (x_outcome == waiting) [[unlikely]]
+            x_waiter.~waiter();
     }
 
     bool await_ready() noexcept {
@@ -78,21 +79,22 @@ public:
     }
     bool suspend(std::coroutine_handle<> who, context* in) noexcept {
         new (&x_waiter) waiter;
-        x_waiting = true;
-        if (x_outcome != connection_core::may_wait)
-            x_waiter.bounce(who, in, x_outcome);
-        else if (x_outcome = {}; x_waiter.suspend(who, in))
+        const errc refused = exchanged(x_outcome, waiting);
+        if (refused != connection_core::may_wait)
+            x_waiter.bounce(who, in, refused);
+        else if (x_waiter.suspend(who, in))
             (x_core->*Wait)(x_waiter);
         return true;
     }
-    send_status await_resume() const noexcept { return x_waiting ? x_waiter.outcome() : x_outcome; }
+    send_status await_resume() const noexcept { return x_outcome == waiting ? x_waiter.outcome() : x_outcome; }
 
 private:
+    static constexpr errc waiting = static_cast<errc>(-2); // really: x_waiter is there, and knows
+
     connection_core* x_core;
     errc x_outcome;
-    bool x_waiting = false;
     union {
-        waiter x_waiter; // there only when it really waits
+        waiter x_waiter;
     };
 };
 

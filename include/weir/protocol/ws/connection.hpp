@@ -115,7 +115,8 @@ public:
     }
     // Of one that is not text.
     [[gnu::always_inline]] inline bool unmask(mutable_bytes payload) const noexcept {
-        return role() == ws::role::client || detail::unmask_behind_key(payload.data(), payload.size());
+        if (role() == ws::role::client) [[unlikely]] return true;
+        return detail::unmask_behind_key(payload.data(), payload.size());
     }
 
     // Whether no message is under way, nor any frame.
