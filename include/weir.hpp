@@ -113,6 +113,7 @@
 #include <weir/io/epoll.hpp>
 #include <weir/io/file.hpp>
 #include <weir/io/interrupt.hpp>
+#include <weir/io/lone_turns.hpp>
 #include <weir/io/loop.hpp>
 #include <weir/io/os_entropy.hpp>
 #include <weir/io/print_log.hpp>

@@ -129,6 +129,11 @@ inline std::string_view as_text(bytes_view bytes) noexcept {
     return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
+// Whether `which` begins in `all`.
+inline bool lies_in(bytes_view which, bytes_view all) noexcept { // in front of it that is a huge number
+    return reinterpret_cast<std::uintptr_t>(which.data()) - reinterpret_cast<std::uintptr_t>(all.data()) < all.size();
+}
+
 // Reads an unsigned integer in network byte order from `from`, which need not be aligned.
 template <class Unsigned>
 Unsigned load_big_endian(const std::byte* from) noexcept {
@@ -332,15 +337,20 @@ public:
     // The same for a block that is nearly always of `Size` bytes. Keeps one in any case, for `take_kept`.
     template <std::size_t Size>
     [[gnu::always_inline]] inline void give_mostly(block unused) noexcept {
-#if !defined(WEIR_DETAIL_ADDRESS_SANITIZER)
+        if (!give_kept<Size>(unused)) [[unlikely]] give(unused);
+    }
+    // Only that: false, and nothing done, where one is kept already, or it is of another size.
+    template <std::size_t Size>
+    [[gnu::always_inline]] inline bool give_kept([[maybe_unused]] block unused) noexcept {
+#if defined(WEIR_DETAIL_ADDRESS_SANITIZER)
+        return false;
+#else
         shelf& to = x_shelves[index_of(Size)];
-        if (unused.size == Size && !to.spare) [[likely]] {
-            --x_lent;
-            to.spare = unused.data;
-            return;
-        }
+        if (unused.size != Size || to.spare) return false;
+        --x_lent;
+        to.spare = unused.data;
+        return true;
 #endif
-        give(unused);
     }
 
     // How many blocks are out.
@@ -494,7 +504,9 @@ public:
 
     // Whether `count` bytes may be written at `end`, such that this ends at most `most` bytes from where the block begins.
     bool has_room(std::size_t count, std::size_t most) const noexcept {
-        return x_end + count <= x_block.size && x_end + count <= most;
+        const std::size_t end = x_end + count;
+        if (end > x_block.size) [[unlikely]] return false;
+        return end <= most;
     }
 
     // Adds `count` bytes written at `end`, where there is room for them.
@@ -508,6 +520,13 @@ public:
     }
     bool refers() const noexcept { return x_end > x_block.size; }
 
+    // What it refers to, as long as nothing of that has been consumed; and drops that.
+    bytes_view referred() const noexcept { return {x_block.data, x_end}; }
+    void forget_referred() noexcept {
+        x_block.data = nullptr;
+        x_end = 0;
+    }
+
     // Copies what it refers to.
     void own() noexcept {
         if (refers()) [[unlikely]] make_room(0);
@@ -518,6 +537,16 @@ public:
     [[gnu::always_inline]] inline void begin(std::size_t count) noexcept {
         assert(!x_block.data);
         x_block = x_pool->take_here(count);
+    }
+
+    // The same for a block that is nearly always of `Size` bytes.
+    template <std::size_t Size>
+    [[gnu::always_inline]] inline void begin_mostly() noexcept {
+        assert(!x_block.data);
+        if (std::byte* const kept = x_pool->take_kept<Size>()) [[likely]]
+            x_block = {kept, Size};
+        else
+            begin(Size);
     }
 
     // Adds `count` bytes written where `prepare` pointed; at most as many as were prepared.
@@ -744,240 +773,6 @@ struct connection_security {
     std::string subject;         // the common name, the last if there are several
     sequence<std::string> names; // the other names: "DNS:a.example", "IP:192.0.2.1", "email:ann@example.com", "URI:spiffe://a/b"
     std::string fingerprint;     // the SHA-256 of all of it, 64 hexadecimal digits in lower case
-};
-
-} // namespace weir::inline v0
-
-// ==== weir/core/vector.hpp ===========================================================================================
-
-// Vectors of 16 and 32 bytes, and the few operations on them that weir's loops over payloads need.
-//
-// Without <immintrin.h> and <arm_neon.h>: declaring all intrinsics takes more of g++'s memory than any header of weir.
-// The types are the compilers' own vectors, the named functions here hide which builtin does what; where there is none,
-// plain vector expressions do it (16 bytes on any processor). Functions on 32 bytes need AVX2: they and whatever calls
-// them carry the target attribute (a lambda in such a function would not have it), and only code that asked has_avx2()
-// may call the outermost of them. Loads and stores take any alignment.
-
-namespace weir::inline v0::simd {
-
-// Which code works on a payload. All give the same results; tests compare them.
-enum class vector_level : unsigned char { scalar, sixteen, thirty_two, best };
-
-using lanes_16 = unsigned char __attribute__((vector_size(16)));
-
-#if defined(__x86_64__) && !defined(__AVX2__)
-// Asks the processor whether it has AVX2, and the operating system (XCR0) whether it saves these registers. By hand:
-// __builtin_cpu_supports links a table of all processors into each program.
-[[gnu::cold]] inline bool find_avx2() noexcept {
-    const auto asked = [](std::uint32_t leaf, std::uint32_t (&a_to_d)[4]) noexcept {
-        asm volatile("cpuid"
-                     : "=a"(a_to_d[0]), "=b"(a_to_d[1]), "=c"(a_to_d[2]), "=d"(a_to_d[3])
-                     : "a"(leaf), "c"(0));
-    };
-    constexpr std::uint32_t xsave_and_avx = 3u << 27;
-    std::uint32_t found[4];
-    asked(0, found);
-    if (found[0] < 7) return false;
-    asked(1, found);
-    if ((found[2] & xsave_and_avx) != xsave_and_avx) return false;
-    std::uint32_t saved, upper;
-    asm volatile("xgetbv" : "=a"(saved), "=d"(upper) : "c"(0));
-    asked(7, found);
-    return (saved & 6) == 6 && (found[1] & (1u << 5)) != 0;
-}
-
-inline const bool avx2_found = find_avx2(); // false for what runs before it is set: slower, and right
-#endif
-
-// Whether functions for 32 bytes may be called: settled when compiling, or by a load and a test.
-inline bool has_avx2() noexcept {
-#if defined(__AVX2__)
-    return true;
-#elif defined(__x86_64__)
-    return avx2_found;
-#else
-    return false;
-#endif
-}
-
-// The best level that runs here, for `best`; otherwise what was asked for.
-inline vector_level settled(vector_level wanted) noexcept {
-    if (wanted != vector_level::best) return wanted;
-    return has_avx2() ? vector_level::thirty_two : vector_level::sixteen;
-}
-
-inline lanes_16 load_16(const void* from) noexcept {
-    lanes_16 loaded;
-    std::memcpy(&loaded, from, sizeof loaded);
-    return loaded;
-}
-
-inline void store_16(void* to, lanes_16 lanes) noexcept { std::memcpy(to, &lanes, sizeof lanes); }
-
-// The same byte sixteen times.
-inline lanes_16 all_16(unsigned char byte) noexcept { return lanes_16{} + byte; }
-
-// Whether any byte has its highest bit.
-inline bool any_high(lanes_16 of) noexcept {
-#if defined(__SSE2__)
-    using chars = char __attribute__((vector_size(16)));
-    return __builtin_ia32_pmovmskb128(reinterpret_cast<chars>(of)) != 0;
-#else
-    using words = std::uint64_t __attribute__((vector_size(16)));
-    const auto halves = reinterpret_cast<words>(of);
-    return ((halves[0] | halves[1]) & 0x8080808080808080u) != 0;
-#endif
-}
-
-#if defined(__x86_64__)
-using lanes_32 = unsigned char __attribute__((vector_size(32)));
-using chars_32 = char __attribute__((vector_size(32)));
-
-[[gnu::target("avx2")]] inline lanes_32 load_32(const void* from) noexcept {
-    lanes_32 loaded;
-    std::memcpy(&loaded, from, sizeof loaded);
-    return loaded;
-}
-
-[[gnu::target("avx2")]] inline void store_32(void* to, lanes_32 lanes) noexcept {
-    std::memcpy(to, &lanes, sizeof lanes);
-}
-
-[[gnu::target("avx2")]] inline lanes_32 all_32(unsigned char byte) noexcept { return lanes_32{} + byte; }
-
-[[gnu::target("avx2")]] inline bool any_high(lanes_32 of) noexcept {
-    return __builtin_ia32_pmovmskb256(reinterpret_cast<chars_32>(of)) != 0;
-}
-
-// The larger of each two bytes.
-[[gnu::target("avx2")]] inline lanes_32 larger(lanes_32 a, lanes_32 b) noexcept {
-#if defined(__clang__)
-    return __builtin_elementwise_max(a, b);
-#else
-    return reinterpret_cast<lanes_32>(
-        __builtin_ia32_pmaxub256(reinterpret_cast<chars_32>(a), reinterpret_cast<chars_32>(b)));
-#endif
-}
-
-// The smaller of each two bytes.
-[[gnu::target("avx2")]] inline lanes_32 smaller(lanes_32 a, lanes_32 b) noexcept {
-#if defined(__clang__)
-    return __builtin_elementwise_min(a, b);
-#else
-    return reinterpret_cast<lanes_32>(
-        __builtin_ia32_pminub256(reinterpret_cast<chars_32>(a), reinterpret_cast<chars_32>(b)));
-#endif
-}
-
-// The sum of each two bytes as signed numbers, at most 127 and at least -128.
-[[gnu::target("avx2")]] inline lanes_32 add_clamped(lanes_32 a, lanes_32 b) noexcept {
-#if defined(__has_builtin) && __has_builtin(__builtin_elementwise_add_sat)
-    using signed_32 = signed char __attribute__((vector_size(32)));
-    return reinterpret_cast<lanes_32>(
-        __builtin_elementwise_add_sat(reinterpret_cast<signed_32>(a), reinterpret_cast<signed_32>(b)));
-#else
-    return reinterpret_cast<lanes_32>(
-        __builtin_ia32_paddsb256(reinterpret_cast<chars_32>(a), reinterpret_cast<chars_32>(b)));
-#endif
-}
-
-// The mean of each two bytes, rounded up: its high bit says whether their sum is 255 or more.
-[[gnu::target("avx2")]] inline lanes_32 mean(lanes_32 a, lanes_32 b) noexcept {
-    return reinterpret_cast<lanes_32>(
-        __builtin_ia32_pavgb256(reinterpret_cast<chars_32>(a), reinterpret_cast<chars_32>(b)));
-}
-
-// For each byte of `at`, which is below 128, the one of the same half of `table` that its low four bits number.
-[[gnu::target("avx2")]] inline lanes_32 looked_up(lanes_32 table, lanes_32 at) noexcept {
-    return reinterpret_cast<lanes_32>(
-        __builtin_ia32_pshufb256(reinterpret_cast<chars_32>(table), reinterpret_cast<chars_32>(at)));
-}
-
-[[gnu::target("avx2")]] inline lanes_32 high_halves(lanes_32 of) noexcept {
-    using words = std::uint16_t __attribute__((vector_size(32)));
-    return reinterpret_cast<lanes_32>(reinterpret_cast<words>(of) >> 4) & 0x0F;
-}
-#endif
-
-} // namespace weir::inline v0::simd
-
-// ==== weir/core/copy_short.hpp =======================================================================================
-
-// Copies bytes that are most often few, without a call where they are: as many as four vectors hold, from one on.
-
-namespace weir::inline v0 {
-
-// Copies `from` to `to`, which has room for it and does not overlap it.
-[[gnu::always_inline]] inline void copy_short(std::byte* to, bytes_view from) noexcept {
-    const std::byte* const begin = from.data();
-    const std::size_t size = from.size();
-#if defined(__AVX2__) // the level is not worth asking for
-    constexpr std::size_t width = sizeof(simd::lanes_32);
-    constexpr auto copy = [](std::byte* into, const std::byte* what) { simd::store_32(into, simd::load_32(what)); };
-#else
-    constexpr std::size_t width = sizeof(simd::lanes_16);
-    constexpr auto copy = [](std::byte* into, const std::byte* what) { simd::store_16(into, simd::load_16(what)); };
-#endif
-    if (size - width <= 3 * width) { // from the front and from the end: two that overlap copy the same
-        if (size > 2 * width) {
-            copy(to + width, begin + width);
-            copy(to + size - 2 * width, begin + size - 2 * width);
-        }
-        copy(to, begin);
-        copy(to + size - width, begin + size - width);
-    } else if (size > 0) {
-        std::memcpy(to, begin, size);
-    }
-}
-
-} // namespace weir::inline v0
-
-// ==== weir/core/entropy.hpp ==========================================================================================
-
-// Where unpredictable bytes come from: an interface, so that the protocol has no randomness of its own.
-//
-// io/os_entropy.hpp takes them from the kernel; a test injects a fixed sequence. Bytes are drawn in batches, so a
-// masking key costs a copy and, every now and then, a refill.
-
-namespace weir::inline v0 {
-
-class entropy {
-public:
-    entropy() noexcept = default;
-    entropy(const entropy&) = delete;
-    entropy& operator=(const entropy&) = delete;
-    virtual ~entropy() = default;
-
-    // Fills `to`.
-    void fill(mutable_bytes to) noexcept {
-        for (std::byte& each : to) each = take<std::byte>();
-    }
-
-    // 32 unpredictable bits: a masking key (RFC 6455 section 5.3).
-    std::uint32_t next_32() noexcept { return take<std::uint32_t>(); }
-
-    // 64 unpredictable bits.
-    std::uint64_t next_64() noexcept { return take<std::uint64_t>(); }
-
-protected:
-    // Fills all of `batch` with fresh bytes; called whenever the last batch is used up.
-    virtual void refill(mutable_bytes batch) noexcept = 0;
-
-private:
-    template <class Value>
-    Value take() noexcept {
-        if (x_batch.size() - x_used < sizeof(Value)) {
-            refill(x_batch);
-            x_used = 0;
-        }
-        Value value;
-        std::memcpy(&value, x_batch.data() + x_used, sizeof value);
-        x_used += sizeof value;
-        return value;
-    }
-
-    std::array<std::byte, 1024> x_batch;
-    std::size_t x_used = sizeof x_batch;
 };
 
 } // namespace weir::inline v0
@@ -1342,6 +1137,247 @@ template <>
 struct std::is_error_code_enum<weir::errc> : std::true_type {};
 template <>
 struct std::is_error_condition_enum<weir::condition> : std::true_type {};
+
+// ==== weir/core/vector.hpp ===========================================================================================
+
+// Vectors of 16 and 32 bytes, and the few operations on them that weir's loops over payloads need.
+//
+// Without <immintrin.h> and <arm_neon.h>: declaring all intrinsics takes more of g++'s memory than any header of weir.
+// The types are the compilers' own vectors, the named functions here hide which builtin does what; where there is none,
+// plain vector expressions do it (16 bytes on any processor). Functions on 32 bytes need AVX2: they and whatever calls
+// them carry the target attribute (a lambda in such a function would not have it), and only code that asked has_avx2()
+// may call the outermost of them. Loads and stores take any alignment.
+
+namespace weir::inline v0::simd {
+
+// Which code works on a payload. All give the same results; tests compare them.
+enum class vector_level : unsigned char { scalar, sixteen, thirty_two, best };
+
+using lanes_16 = unsigned char __attribute__((vector_size(16)));
+
+#if defined(__x86_64__) && !defined(__AVX2__)
+// Asks the processor whether it has AVX2, and the operating system (XCR0) whether it saves these registers. By hand:
+// __builtin_cpu_supports links a table of all processors into each program.
+[[gnu::cold]] inline bool find_avx2() noexcept {
+    const auto asked = [](std::uint32_t leaf, std::uint32_t (&a_to_d)[4]) noexcept {
+        asm volatile("cpuid"
+                     : "=a"(a_to_d[0]), "=b"(a_to_d[1]), "=c"(a_to_d[2]), "=d"(a_to_d[3])
+                     : "a"(leaf), "c"(0));
+    };
+    constexpr std::uint32_t xsave_and_avx = 3u << 27;
+    std::uint32_t found[4];
+    asked(0, found);
+    if (found[0] < 7) return false;
+    asked(1, found);
+    if ((found[2] & xsave_and_avx) != xsave_and_avx) return false;
+    std::uint32_t saved, upper;
+    asm volatile("xgetbv" : "=a"(saved), "=d"(upper) : "c"(0));
+    asked(7, found);
+    return (saved & 6) == 6 && (found[1] & (1u << 5)) != 0;
+}
+
+inline const bool avx2_found = find_avx2(); // false for what runs before it is set: slower, and right
+#endif
+
+// Whether functions for 32 bytes may be called: settled when compiling, or by a load and a test.
+inline bool has_avx2() noexcept {
+#if defined(__AVX2__)
+    return true;
+#elif defined(__x86_64__)
+    return avx2_found;
+#else
+    return false;
+#endif
+}
+
+// The best level that runs here, for `best`; otherwise what was asked for.
+inline vector_level settled(vector_level wanted) noexcept {
+    if (wanted != vector_level::best) return wanted;
+    return has_avx2() ? vector_level::thirty_two : vector_level::sixteen;
+}
+
+inline lanes_16 load_16(const void* from) noexcept {
+    lanes_16 loaded;
+    std::memcpy(&loaded, from, sizeof loaded);
+    return loaded;
+}
+
+inline void store_16(void* to, lanes_16 lanes) noexcept { std::memcpy(to, &lanes, sizeof lanes); }
+
+// The same byte sixteen times.
+inline lanes_16 all_16(unsigned char byte) noexcept { return lanes_16{} + byte; }
+
+// Whether any byte has its highest bit.
+inline bool any_high(lanes_16 of) noexcept {
+#if defined(__SSE2__)
+    using chars = char __attribute__((vector_size(16)));
+    return __builtin_ia32_pmovmskb128(reinterpret_cast<chars>(of)) != 0;
+#else
+    using words = std::uint64_t __attribute__((vector_size(16)));
+    const auto halves = reinterpret_cast<words>(of);
+    return ((halves[0] | halves[1]) & 0x8080808080808080u) != 0;
+#endif
+}
+
+#if defined(__x86_64__)
+using lanes_32 = unsigned char __attribute__((vector_size(32)));
+using chars_32 = char __attribute__((vector_size(32)));
+
+[[gnu::target("avx2")]] inline lanes_32 load_32(const void* from) noexcept {
+    lanes_32 loaded;
+    std::memcpy(&loaded, from, sizeof loaded);
+    return loaded;
+}
+
+[[gnu::target("avx2")]] inline void store_32(void* to, lanes_32 lanes) noexcept {
+    std::memcpy(to, &lanes, sizeof lanes);
+}
+
+[[gnu::target("avx2")]] inline lanes_32 all_32(unsigned char byte) noexcept { return lanes_32{} + byte; }
+
+[[gnu::target("avx2")]] inline bool any_high(lanes_32 of) noexcept {
+    return __builtin_ia32_pmovmskb256(reinterpret_cast<chars_32>(of)) != 0;
+}
+
+// The larger of each two bytes.
+[[gnu::target("avx2")]] inline lanes_32 larger(lanes_32 a, lanes_32 b) noexcept {
+#if defined(__clang__)
+    return __builtin_elementwise_max(a, b);
+#else
+    return reinterpret_cast<lanes_32>(
+        __builtin_ia32_pmaxub256(reinterpret_cast<chars_32>(a), reinterpret_cast<chars_32>(b)));
+#endif
+}
+
+// The smaller of each two bytes.
+[[gnu::target("avx2")]] inline lanes_32 smaller(lanes_32 a, lanes_32 b) noexcept {
+#if defined(__clang__)
+    return __builtin_elementwise_min(a, b);
+#else
+    return reinterpret_cast<lanes_32>(
+        __builtin_ia32_pminub256(reinterpret_cast<chars_32>(a), reinterpret_cast<chars_32>(b)));
+#endif
+}
+
+// The sum of each two bytes as signed numbers, at most 127 and at least -128.
+[[gnu::target("avx2")]] inline lanes_32 add_clamped(lanes_32 a, lanes_32 b) noexcept {
+#if defined(__has_builtin) && __has_builtin(__builtin_elementwise_add_sat)
+    using signed_32 = signed char __attribute__((vector_size(32)));
+    return reinterpret_cast<lanes_32>(
+        __builtin_elementwise_add_sat(reinterpret_cast<signed_32>(a), reinterpret_cast<signed_32>(b)));
+#else
+    return reinterpret_cast<lanes_32>(
+        __builtin_ia32_paddsb256(reinterpret_cast<chars_32>(a), reinterpret_cast<chars_32>(b)));
+#endif
+}
+
+// The mean of each two bytes, rounded up: its high bit says whether their sum is 255 or more.
+[[gnu::target("avx2")]] inline lanes_32 mean(lanes_32 a, lanes_32 b) noexcept {
+    return reinterpret_cast<lanes_32>(
+        __builtin_ia32_pavgb256(reinterpret_cast<chars_32>(a), reinterpret_cast<chars_32>(b)));
+}
+
+// For each byte of `at`, which is below 128, the one of the same half of `table` that its low four bits number.
+[[gnu::target("avx2")]] inline lanes_32 looked_up(lanes_32 table, lanes_32 at) noexcept {
+    return reinterpret_cast<lanes_32>(
+        __builtin_ia32_pshufb256(reinterpret_cast<chars_32>(table), reinterpret_cast<chars_32>(at)));
+}
+
+[[gnu::target("avx2")]] inline lanes_32 high_halves(lanes_32 of) noexcept {
+    using words = std::uint16_t __attribute__((vector_size(32)));
+    return reinterpret_cast<lanes_32>(reinterpret_cast<words>(of) >> 4) & 0x0F;
+}
+#endif
+
+} // namespace weir::inline v0::simd
+
+// ==== weir/core/copy_short.hpp =======================================================================================
+
+// Copies bytes that are most often few, without a call where they are: as many as four vectors hold, from one on.
+
+namespace weir::inline v0 {
+
+// Copies `from` to `to`, which has room for it and does not overlap it.
+[[gnu::always_inline]] inline void copy_short(std::byte* to, bytes_view from) noexcept {
+    const std::byte* const begin = from.data();
+    const std::size_t size = from.size();
+#if defined(__AVX2__) // the level is not worth asking for
+    constexpr std::size_t width = sizeof(simd::lanes_32);
+    constexpr auto copy = [](std::byte* into, const std::byte* what) { simd::store_32(into, simd::load_32(what)); };
+#else
+    constexpr std::size_t width = sizeof(simd::lanes_16);
+    constexpr auto copy = [](std::byte* into, const std::byte* what) { simd::store_16(into, simd::load_16(what)); };
+#endif
+    if (size - width <= 3 * width) { // from the front and from the end: two that overlap copy the same
+        if (size > 2 * width) [[likely]] {
+            copy(to + width, begin + width);
+            copy(to + size - 2 * width, begin + size - 2 * width);
+        }
+        copy(to, begin);
+        copy(to + size - width, begin + size - width);
+    } else if (size > 0) {
+        std::memcpy(to, begin, size);
+    }
+}
+
+// The same, for who has nothing else to do and gives back that all went well: a function of its own, so that the caller's way
+// needs no frame for the vectors.
+[[gnu::noinline]] inline errc copied_short(std::byte* to, bytes_view from) noexcept {
+    copy_short(to, from);
+    return {};
+}
+
+} // namespace weir::inline v0
+
+// ==== weir/core/entropy.hpp ==========================================================================================
+
+// Where unpredictable bytes come from: an interface, so that the protocol has no randomness of its own.
+//
+// io/os_entropy.hpp takes them from the kernel; a test injects a fixed sequence. Bytes are drawn in batches, so a
+// masking key costs a copy and, every now and then, a refill.
+
+namespace weir::inline v0 {
+
+class entropy {
+public:
+    entropy() noexcept = default;
+    entropy(const entropy&) = delete;
+    entropy& operator=(const entropy&) = delete;
+    virtual ~entropy() = default;
+
+    // Fills `to`.
+    void fill(mutable_bytes to) noexcept {
+        for (std::byte& each : to) each = take<std::byte>();
+    }
+
+    // 32 unpredictable bits: a masking key (RFC 6455 section 5.3).
+    std::uint32_t next_32() noexcept { return take<std::uint32_t>(); }
+
+    // 64 unpredictable bits.
+    std::uint64_t next_64() noexcept { return take<std::uint64_t>(); }
+
+protected:
+    // Fills all of `batch` with fresh bytes; called whenever the last batch is used up.
+    virtual void refill(mutable_bytes batch) noexcept = 0;
+
+private:
+    template <class Value>
+    Value take() noexcept {
+        if (x_batch.size() - x_used < sizeof(Value)) {
+            refill(x_batch);
+            x_used = 0;
+        }
+        Value value;
+        std::memcpy(&value, x_batch.data() + x_used, sizeof value);
+        x_used += sizeof value;
+        return value;
+    }
+
+    std::array<std::byte, 1024> x_batch;
+    std::size_t x_used = sizeof x_batch;
+};
+
+} // namespace weir::inline v0
 
 // ==== weir/core/error.hpp ============================================================================================
 
@@ -2508,18 +2544,21 @@ public:
     // Runs `item` later in this turn, or in the next one. An item that is posted already moves to the end.
     void post(ready_item& item) noexcept {
         item.unlink();
+        x_posted = true;
         x_ready.push_back(item);
     }
 
     // Runs `item` at the end of this turn, when everything that was ready has run: output is gathered this way.
     void post_at_turn_end(ready_item& item) noexcept {
         item.unlink();
+        x_posted = true;
         x_turn_end.push_back(item);
     }
 
     // Runs `item` in the next turn, after new events were taken in.
     void post_next_turn(ready_item& item) noexcept {
         item.unlink();
+        x_posted = true;
         x_next_turn.push_back(item);
     }
 
@@ -2561,6 +2600,7 @@ protected:
     std::chrono::nanoseconds x_now{0};
     std::uint64_t x_turn_number = 0;
     bool x_lone_event = false;
+    bool x_posted = false; // something has been, since that was set to false
     std::size_t x_users = 0;
 };
 
@@ -3204,8 +3244,9 @@ public:
     // Whether it is suspended and not yet woken, or woken and not yet resumed.
     bool waiting() const noexcept { return static_cast<bool>(x_who); }
 
-    // Whether it was woken and not yet resumed.
-    bool woken() const noexcept { return waiting() && ready_item::linked(); }
+    // Whether it was woken and not yet resumed; `posted`: of one that is waiting.
+    bool woken() const noexcept { return waiting() && posted(); }
+    bool posted() const noexcept { return ready_item::linked(); }
 
     scheduler& runs_on() const noexcept { return *x_scheduler; }
 
@@ -7374,6 +7415,14 @@ inline lanes_16 mask_16(std::byte* to, const std::byte* from, std::size_t size, 
     return all;
 }
 
+// From 16 bytes to 32, where it is: a vector from the front and one from the end, which may overlap.
+inline void unmask_up_to_32(std::byte* payload, std::size_t size, masking_key key) noexcept {
+    std::byte* const end = payload + size - 16;
+    const lanes_16 first = load_16(payload) ^ repeated_16(key), last = load_16(end) ^ repeated_16(rotated(key, size));
+    store_16(payload, first);
+    store_16(end, last);
+}
+
 #if defined(__x86_64__)
 [[gnu::target("avx2")]] inline lanes_32 repeated_32(masking_key key) noexcept {
     const auto word = std::bit_cast<std::uint32_t>(key);
@@ -7422,7 +7471,7 @@ inline lanes_16 mask_16(std::byte* to, const std::byte* from, std::size_t size, 
     const lanes_32 keys = repeated_32(key), end_keys = repeated_32(rotated(key, size));
     std::byte* const end = payload + size;
     const lanes_32 first = load_32(payload) ^ keys, last = load_32(end - 32) ^ end_keys;
-    if (size > 64) {
+    if (size > 64) [[likely]] {
         const lanes_32 second = load_32(payload + 32) ^ keys, before = load_32(end - 64) ^ end_keys;
         store_32(payload + 32, second);
         store_32(end - 64, before);
@@ -7478,11 +7527,13 @@ inline void mask(std::byte* to, const std::byte* from, std::size_t size, masking
     }
 }
 
-// Unmasks where it is, and says so: for callers who have nothing else to do.
-[[gnu::noinline]] inline bool unmask(std::byte* payload, std::size_t size, masking_key key) noexcept {
+// Unmasks a payload where it is, with the key that stands in front of it, and says so: for callers who have nothing else to do.
+[[gnu::noinline]] inline bool unmask_behind_key(std::byte* payload, std::size_t size) noexcept {
+    const auto key = load_word<masking_key>(payload - sizeof(masking_key));
 #if defined(__AVX2__)
-    if (size >= 32 && size <= 128) return unmask_up_to_128(payload, size, key), true;
+    if (size >= 32 && size <= 128) [[likely]] return unmask_up_to_128(payload, size, key), true;
 #endif
+    if (size >= 16 && size <= 32) return unmask_up_to_32(payload, size, key), true;
     mask(payload, payload, size, key);
     return true;
 }
@@ -8103,31 +8154,45 @@ public:
     // judge. There must be some input.
     [[nodiscard, gnu::always_inline]] inline bool receive_whole(mutable_bytes& input, std::uint64_t most_bytes,
                                                                 mutable_bytes& payload, opcode& type) noexcept {
-        return find_whole(input, most_bytes, payload, type) && take_whole(input, payload, type);
+        if (!x_between) [[unlikely]] return false;
+        whole found;
+        if (!find_whole(input, most_bytes, found)) return false;
+        payload = found.payload;
+        type = found.type;
+        return take_whole(input, found);
     }
 
-    // Its two steps: what to take, where nothing has been taken; and taking it, which fails for bad text alone. `Alone`: what is
-    // nothing else but such a message, where `between_messages` is known.
+    // Its two steps, where `between_messages` is known: what to take, where nothing has been taken; and taking it, which fails
+    // for bad text alone. `Alone`: only what is nothing else but such a message.
+    struct whole {
+        mutable_bytes payload;
+        opcode type;
+        std::size_t end; // of the frame, counted from the front of the input
+    };
     template <bool Alone = false>
     [[nodiscard, gnu::always_inline]] inline bool find_whole(mutable_bytes input, std::uint64_t most_bytes,
-                                                             mutable_bytes& payload, opcode& type) const noexcept {
-        if (!Alone && !x_between) [[unlikely]] return false;
-        const place found = locate(input);
-        if ((Alone ? found.end != input.size() : found.end > input.size()) || found.size > most_bytes) return false;
-        payload = {found.data, found.size};
-        type = found.type;
+                                                             whole& found) const noexcept {
+        found = locate(input);
+        return (Alone ? found.end == input.size() : found.end <= input.size()) && found.payload.size() <= most_bytes;
+    }
+    [[nodiscard, gnu::always_inline]] inline bool take_whole(mutable_bytes& input, const whole& found) noexcept {
+        if (found.type == opcode::text) return take_text(input, found.payload);
+        input = {input.data() + found.end, input.size() - found.end};
+        return unmask(found.payload); // last of all: nothing need be kept over it
+    }
+    [[nodiscard, gnu::noinline]] bool take_text(mutable_bytes& input, mutable_bytes payload) noexcept {
+        const bool masked = role() == ws::role::server;
+        if (!(masked ? unmask_text(payload, key_before(payload)) : is_utf8(payload))) [[unlikely]] {
+            x_stage = stage::bad_text;
+            return x_between = false;
+        }
+        input = input.subspan(static_cast<std::size_t>(payload.data() + payload.size() - input.data()));
         return true;
     }
-    [[nodiscard, gnu::always_inline]] inline bool take_whole(mutable_bytes& input, mutable_bytes payload, opcode type) noexcept {
-        if (type == opcode::text) return take_text(input, payload);
-        std::byte* const end = payload.data() + payload.size();
-        input = {end, static_cast<std::size_t>(input.data() + input.size() - end)};
-        // Last of all the unmasking: nothing need be kept over it.
-        return role() == ws::role::client || detail::unmask(payload.data(), payload.size(), key_before(payload));
-    }
-    [[nodiscard, gnu::always_inline]] inline bool take_alone(mutable_bytes payload, opcode type) noexcept {
-        if (mutable_bytes input = payload; type == opcode::text) return take_text(input, payload);
-        return role() == ws::role::client || detail::unmask(payload.data(), payload.size(), key_before(payload));
+    // Of one that is not text.
+    [[gnu::always_inline]] inline bool unmask(mutable_bytes payload) const noexcept {
+        if (role() == ws::role::client) [[unlikely]] return true;
+        return detail::unmask_behind_key(payload.data(), payload.size());
     }
 
     // Whether no message is under way, nor any frame.
@@ -8158,17 +8223,10 @@ public:
 private:
     enum class stage : std::uint8_t { header, data, control, bad_text, done };
 
-    struct place {
-        std::byte* data; // the payload
-        std::size_t size;
-        opcode type;
-        std::size_t end; // of the frame, counted from the front of the input; beyond every end: there is none
-    };
-
     // The frame at the front of `input` if it is a whole message, of up to 65,535 bytes, and right in everything. It need not
-    // be there as a whole.
-    [[gnu::always_inline]] inline place locate(mutable_bytes input) const noexcept {
-        constexpr place none{nullptr, 0, opcode::continuation, SIZE_MAX};
+    // be there as a whole; its end is beyond every other where there is none.
+    [[gnu::always_inline]] inline whole locate(mutable_bytes input) const noexcept {
+        const whole none{input.first(0), opcode::continuation, SIZE_MAX};
         if (input.size() < 2 + sizeof(masking_key)) [[unlikely]] return none;
         std::byte* const from = input.data();
         const unsigned kind = std::to_integer<unsigned>(from[0]) - 0x80, mask_bit = x_mask_bit;
@@ -8180,23 +8238,13 @@ private:
             if (size <= 125) return none;
             start += 2;
         }
-        return {from + start, size, static_cast<opcode>(kind), start + size};
+        return {{from + start, size}, static_cast<opcode>(kind), start + size};
     }
 
     static masking_key key_before(mutable_bytes payload) noexcept {
         masking_key key;
         std::memcpy(key.bytes, payload.data() - sizeof key, sizeof key);
         return key;
-    }
-
-    [[gnu::noinline]] bool take_text(mutable_bytes& input, mutable_bytes payload) noexcept {
-        const bool masked = role() == ws::role::server;
-        if (!(masked ? unmask_text(payload, key_before(payload)) : is_utf8(payload))) [[unlikely]] {
-            x_stage = stage::bad_text;
-            return x_between = false;
-        }
-        input = input.subspan(static_cast<std::size_t>(payload.data() + payload.size() - input.data()));
-        return true;
     }
 
     // The machine itself.
@@ -8793,6 +8841,8 @@ enum class status : unsigned char {
 // Received bytes, lent by a stream. They may be changed in place. Must be given back to the stream that lent them, by
 // `release`, before that stream is destroyed.
 struct lease {
+    static constexpr std::size_t usual_bytes = 64 * 1024; // what sockets receive at a time at the most, unless that was full
+
     mutable_bytes bytes;
     block backing;
 };
@@ -8865,6 +8915,10 @@ public:
     // Whether `fill` lends what others have received already: asking again takes nobody's time.
     bool received_ahead() const noexcept { return x_received_ahead; }
 
+    // Whether its leases are blocks of the pool that the backend lends to everybody: to give such a block there is as good as
+    // `release`.
+    bool lends_blocks() const noexcept { return x_lends_blocks; }
+
     // What broke the stream; empty while it is whole.
     std::error_code failure() const noexcept { return x_failure; }
 
@@ -8886,6 +8940,7 @@ protected:
     stream_observer* x_observer = nullptr;
     bool x_drained = false;
     bool x_received_ahead = false;
+    bool x_lends_blocks = false;
 };
 
 } // namespace weir::inline v0::io
@@ -8969,6 +9024,12 @@ protected:
 
 namespace weir::inline v0::io {
 
+class lone_turns; // io/lone_turns.hpp
+
+// How `backend::take_lone_turns` came to its end: the last event has been told, and the rest of its turn is owed; or the last
+// wait has found more than one event, or none.
+enum class lone_end : unsigned char { told, found, nothing };
+
 // Trivially copyable.
 struct listen_options {
     int backlog = 1024;          // connections that the kernel queues until they are accepted
@@ -9016,6 +9077,14 @@ public:
     // nothing to gather. A backend that does not say so is as right.
     bool found_one() const noexcept { return x_found_one; }
 
+    // Waits and tells, turn after turn, as long as each has one event and `of` may go on. `most` bounds each wait. For backends
+    // that say so (`x_takes_lone_turns`); done by `lone_turns::take`.
+    virtual lone_end take_lone_turns(lone_turns& of, std::chrono::nanoseconds most) noexcept {
+        (void)of;
+        return wait(most) ? lone_end::found : lone_end::nothing;
+    }
+    bool takes_lone_turns() const noexcept { return x_takes_lone_turns; }
+
     // Ends a `wait` that is under way, or the next one. From any thread; async-signal-safe.
     virtual void wake() noexcept = 0;
 
@@ -9040,10 +9109,57 @@ public:
 
 protected:
     bool x_found_one = false;
+    bool x_takes_lone_turns = false;
 
 private:
     block_pool x_blocks;
     std::string x_reason;
+};
+
+} // namespace weir::inline v0::io
+
+// ==== weir/io/lone_turns.hpp =========================================================================================
+
+// Turns that have one event each and nothing else to do, taken by the backend itself: the way of a message that comes alone.
+//
+// A loop that has found one event in a turn, with no deadline near, expects more of the kind. It has its backend wait
+// and tell for as long as that stays so (`backend::take_lone_turns`), which spares the lists and the calls in between. Such a
+// turn is a turn like others: it has its number and its time. Loop thread only, but for what is atomic.
+
+namespace weir::inline v0::io {
+
+class lone_turns : public scheduler {
+public:
+    // A turn begins; its event is about to be told.
+    void begin(std::chrono::nanoseconds now) noexcept {
+        x_now = now;
+        ++x_turn_number;
+    }
+
+    // Whether that has left nothing to do, and the next wait may be as long as the first.
+    bool may_go_on() const noexcept {
+        return !x_posted && !x_called.load(std::memory_order_acquire) && x_now < x_lone_until && !x_last.done();
+    }
+
+    // What `backend::take_lone_turns` does, for backends that say `found_one`.
+    template <class Backend>
+    static lone_end take(Backend& events, lone_turns& of, std::chrono::nanoseconds most) noexcept {
+        do {
+            if (!events.Backend::wait(most)) return lone_end::nothing;
+            if (!events.found_one()) return lone_end::found;
+            of.begin(events.Backend::now());
+            (void)events.Backend::dispatch(); // it was the only one
+        } while (of.may_go_on() && !events.blocks().is_full());
+        return lone_end::told;
+    }
+
+protected:
+    lone_turns() noexcept = default;
+    ~lone_turns() = default;
+
+    std::atomic<bool> x_called{false};     // another thread has posted something, or somebody has raised an interrupt
+    std::chrono::nanoseconds x_lone_until{0}; // from then on a wait of that length could be too long
+    std::coroutine_handle<> x_last;        // with its end the loop ends
 };
 
 } // namespace weir::inline v0::io
@@ -9216,7 +9332,7 @@ protected:
 class readiness_backend : public backend {
 public:
     // How much a stream receives at a time at the most: the size of a lease.
-    static constexpr std::size_t lease_bytes = 64 * 1024;
+    static constexpr std::size_t lease_bytes = lease::usual_bytes;
     static constexpr std::size_t large_lease_bytes = 256 * 1024; // after one that was full
 
     // Watches a descriptor until `unwatch`.
@@ -9269,11 +9385,12 @@ public:
         constexpr std::size_t most = readiness_backend::lease_bytes;
         std::byte* room = x_backend.blocks().take_kept<most>();
         if (!room) [[unlikely]] room = x_backend.blocks().take(most).data;
+        into.backing = {room, most};
         const ssize_t got = ::recv(number(), room, most, 0);
-        if (static_cast<std::size_t>(got) - 1 >= most - 1) [[unlikely]] return came_much_or_nothing({room, most}, got, into);
+        if (static_cast<std::size_t>(got) - 1 >= most - 1) [[unlikely]] return came_much_or_nothing(into, got);
         x_readable = x_hangup;
         x_drained = !x_hangup;
-        into = {{room, static_cast<std::size_t>(got)}, {room, most}};
+        into.bytes = {into.backing.data, static_cast<std::size_t>(got)};
         return status::ready;
     }
 
@@ -9328,10 +9445,12 @@ public:
 
 private:
     [[gnu::noinline]] status receive_much(lease& into) noexcept {
-        const block room = x_backend.blocks().take(readiness_backend::large_lease_bytes);
-        return came_much_or_nothing(room, ::recv(number(), room.data, room.size, 0), into);
+        into.backing = x_backend.blocks().take(readiness_backend::large_lease_bytes);
+        return came_much_or_nothing(into, ::recv(number(), into.backing.data, into.backing.size, 0));
     }
-    [[gnu::noinline]] status came_much_or_nothing(block room, ssize_t got, lease& into) noexcept {
+    // A receive to the backing of `into`.
+    [[gnu::noinline]] status came_much_or_nothing(lease& into, ssize_t got) noexcept {
+        const block room = exchanged(into.backing, {});
         if (got <= 0) return nothing_came(room, got, into);
         lend(into, room, static_cast<std::size_t>(got));
         return status::ready;
@@ -9364,7 +9483,9 @@ private:
     static constexpr std::size_t max_pieces = 64;
 
     socket_stream(readiness_backend& backend, unique_descriptor&& socket, bool connecting) noexcept
-        : watched(std::move(socket)), x_backend(backend), x_connecting(connecting), x_writable(!connecting) {}
+        : watched(std::move(socket)), x_backend(backend), x_connecting(connecting), x_writable(!connecting) {
+        x_lends_blocks = true;
+    }
 
     [[gnu::noinline]] std::size_t write_many(std::span<const bytes_view> pieces) noexcept {
         std::size_t taken = 0;
@@ -9670,16 +9791,7 @@ public:
 
     bool wait(std::chrono::nanoseconds timeout) noexcept override {
         if (x_told < x_found) return true;
-        int milliseconds = -1;
-        if (timeout != forever) { // rounded up, so that a deadline has passed when the wait is over
-            const auto whole = (static_cast<std::uint64_t>(timeout.count()) + 999'999) / 1'000'000;
-            milliseconds = whole > max_wait ? static_cast<int>(max_wait) : static_cast<int>(whole);
-        }
-        const int found = ::epoll_wait(x_epoll.get(), x_events, max_events, milliseconds);
-        x_told = 0;
-        x_found = found < 0 ? 0 : found;
-        x_found_one = found == 1;
-        return x_found > 0;
+        return note_found(::epoll_wait(x_epoll.get(), x_events, max_events, milliseconds_of(timeout)));
     }
 
     bool dispatch() noexcept override {
@@ -9688,6 +9800,18 @@ public:
             return false;
         }
         return dispatch_some();
+    }
+
+    lone_end take_lone_turns(lone_turns& of, std::chrono::nanoseconds most) noexcept override {
+        if (x_told < x_found) return lone_end::found;
+        const int milliseconds = milliseconds_of(most);
+        do {
+            const int found = ::epoll_wait(x_epoll.get(), x_events, max_events, milliseconds);
+            if (found != 1) return note_found(found) ? lone_end::found : lone_end::nothing;
+            of.begin(socket_calls::now());
+            tell(x_events[0]);
+        } while (of.may_go_on() && !blocks().is_full());
+        return lone_end::told;
     }
 
     void wake() noexcept override {
@@ -9706,6 +9830,20 @@ private:
     static constexpr int events_at_once = 4; // as many leases as the pool keeps
     static constexpr unsigned max_wait = 1 << 30; // milliseconds: twelve days
 
+    // Rounded up, so that a deadline has passed when the wait is over.
+    static int milliseconds_of(std::chrono::nanoseconds timeout) noexcept {
+        if (timeout == forever) return -1;
+        const auto whole = (static_cast<std::uint64_t>(timeout.count()) + 999'999) / 1'000'000;
+        return whole > max_wait ? static_cast<int>(max_wait) : static_cast<int>(whole);
+    }
+
+    bool note_found(int count) noexcept {
+        x_told = 0;
+        x_found = count < 0 ? 0 : count;
+        x_found_one = count == 1;
+        return x_found > 0;
+    }
+
     // Apart, so that the most frequent way needs no registers for it.
     [[gnu::noinline]] bool dispatch_some() noexcept {
         for (int told = 0; told < events_at_once && x_told < x_found; ++told) tell(x_events[x_told++]);
@@ -9721,7 +9859,9 @@ private:
     }
 
     epoll() noexcept
-        : x_epoll(::epoll_create1(EPOLL_CLOEXEC)), x_wake(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {}
+        : x_epoll(::epoll_create1(EPOLL_CLOEXEC)), x_wake(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+        x_takes_lone_turns = true;
+    }
 
     unique_descriptor x_epoll;
     unique_descriptor x_wake;
@@ -10223,7 +10363,7 @@ static_assert(std::is_trivially_copyable_v<wait_policy>);
 
 namespace weir::inline v0::io {
 
-class loop final : public scheduler {
+class loop final : public lone_turns {
 public:
     static constexpr std::chrono::nanoseconds forever = backend::forever;
 
@@ -10232,7 +10372,8 @@ public:
     explicit loop(owned<backend> events, entropy* random = nullptr, wait_policy waiting = {}) noexcept
         : x_backend(std::move(events)), x_random(random ? random : &x_os_entropy),
           x_spins_for(x_backend->is_simulated() ? std::chrono::nanoseconds(0) : waiting.spins_for()),
-          x_simulated(x_backend->is_simulated()) {
+          x_simulated(x_backend->is_simulated()),
+          x_takes_lone_turns(x_backend->takes_lone_turns() && x_spins_for == std::chrono::nanoseconds(0)) {
         x_now = x_last_event = x_backend->now();
         x_wheel.advance(x_now);
         blocks().keep_until_aged();
@@ -10300,6 +10441,7 @@ public:
         // Never due in the tick that is being fired: a timer that arms itself anew cannot hold up the loop.
         if (after < std::chrono::nanoseconds(1)) after = std::chrono::nanoseconds(1);
         x_wheel.add(which, after > longest ? x_now + longest : x_now + after);
+        if (x_wheel.not_before() < x_lone_until) x_lone_until = {}; // it is due first: that is not known then, but is 0
     }
 
     void post_remote(remote_item& item) noexcept override {
@@ -10370,20 +10512,45 @@ private:
     // Turns until the coroutine `last` has run to its end; once, where it is null.
     [[gnu::noinline]] void take_turns(std::chrono::nanoseconds at_most, std::coroutine_handle<> last) noexcept {
         do {
-            const std::chrono::nanoseconds due = until_due();
-            wait(due < at_most ? due : at_most);
-            x_sleeping.store(false, std::memory_order_relaxed);
-            x_now = x_backend->now();
-            ++x_turn_number;
-            if (!x_next_turn.empty()) go_on_where_left();
-            x_lone_event = x_backend->found_one() && x_ready.empty();
-            while (x_backend->dispatch()) run_all(x_ready);
-            x_lone_event = false;
+            const std::chrono::nanoseconds due = until_due(), most = due < at_most ? due : at_most;
+            if (may_take_lone_turns(most, last))
+                take_lone_turns(most, last);
+            else
+                begin_turn(most);
             x_wheel.advance(x_now);
             if (x_called.load(std::memory_order_acquire)) [[unlikely]] take_remote();
             run_ready();
             if (blocks().is_full() && !x_aging.armed()) [[unlikely]] arm(x_aging, aging_period);
         } while (last && !last.done());
+    }
+    [[gnu::always_inline]] inline void begin_turn(std::chrono::nanoseconds most) noexcept {
+        wait(most);
+        begin_with_found();
+    }
+    void begin_with_found() noexcept {
+        x_sleeping.store(false, std::memory_order_relaxed);
+        begin(x_backend->now());
+        if (!x_next_turn.empty()) go_on_where_left();
+        x_lone_event = x_backend->found_one() && x_ready.empty();
+        while (x_backend->dispatch()) run_all(x_ready);
+        x_lone_event = false;
+    }
+
+    // Turns that the backend takes by itself, and what is known of the next deadline: it is further away than two such waits.
+    bool may_take_lone_turns(std::chrono::nanoseconds most, std::coroutine_handle<> last) const noexcept {
+        return last && x_takes_lone_turns && !x_quiet && most > std::chrono::nanoseconds(0) && x_wheel.not_before() - x_now > far;
+    }
+    [[gnu::always_inline]] inline void take_lone_turns(std::chrono::nanoseconds most, std::coroutine_handle<> last) noexcept {
+        x_last = last;
+        x_lone_until = x_now + most;
+        x_lone_event = true;
+        x_posted = false;
+        const lone_end how = x_backend->take_lone_turns(*this, most);
+        x_lone_event = false;
+        x_lone_until = {};
+        x_quiet = how == lone_end::nothing;
+        if (how != lone_end::told) return begin_with_found();
+        x_sleeping.store(false, std::memory_order_relaxed);
     }
 
     // Runs what was left for this turn: a few at a time, as with events, so that what one has received is used up while it is
@@ -10486,11 +10653,11 @@ private:
     std::chrono::nanoseconds x_spins_for;
     std::chrono::nanoseconds x_last_event; // found by the backend or posted; only kept up by a policy that spins
     bool x_simulated;
+    bool x_takes_lone_turns;
     bool x_quiet = true; // the last wait has found nothing
     timer_wheel x_wheel;
     aging x_aging{*this};
     list<interrupt> x_interrupts;
-    std::atomic<bool> x_called{false}; // another thread has posted something, or somebody has raised an interrupt
     std::atomic<bool> x_sleeping{false};
     std::mutex x_remote_mutex;
     list<remote_item> x_remote;
@@ -13633,23 +13800,27 @@ public:
     // The short way of `advance` for whole messages: true when one stands whole where nothing was parsed yet. False says
     // nothing; ask `advance`. There must be a rest.
     [[gnu::noinline]] bool find_whole() noexcept {
-        if (!x_plain || x_found || !x_protocol.find_whole(x_rest, x_short_bytes, x_view, x_view_type)) return false;
-        x_plain = x_found = x_view_first = x_view_last = true; // in one store
-        if (x_view_type == ws::opcode::text) return take_text();
-        return x_protocol.take_whole(x_rest, x_view, ws::opcode::binary);
+        ws::connection::whole next;
+        if (!may_go_short() || !x_protocol.find_whole(x_rest, x_short_bytes, next)) return false;
+        note_whole(next);
+        if (next.type == ws::opcode::text) return take_text();
+        return x_protocol.take_whole(x_rest, next);
     }
 
-    // What was received is one whole message and nothing else, and all that came before `is_used_up`: the view of it. False:
-    // call `filled`, and ask `find_whole`.
+    // What was received is one whole message and nothing else, and all that came before `is_used_up`: its view, to be taken by
+    // one of the two that follow. False: call `filled`, and ask `find_whole`.
     [[gnu::always_inline]] inline bool find_lone() noexcept {
-        if (!x_protocol.find_whole<true>(x_lease.bytes, x_short_bytes, x_view, x_view_type)) return false;
-        x_plain = x_found = x_view_first = x_view_last = true; // in one store
-        return x_found = x_protocol.take_alone(x_view, x_view_type);
+        ws::connection::whole next;
+        if (!x_protocol.find_whole<true>(x_lease.bytes, x_short_bytes, next)) return false;
+        note_whole(next);
+        return true;
     }
+    [[gnu::always_inline]] inline void take_lone_binary() noexcept { x_protocol.unmask(x_view); }
+    bool take_lone_text() noexcept { return filled(), take_text(); }
 
     // Whether `advance` would find out that more bytes are needed and nothing else: the view of the last message ends then.
     bool is_used_up() noexcept {
-        if (!x_plain || x_found || !x_rest.empty() || !x_protocol.between_messages()) return false;
+        if (!may_go_short() || !x_rest.empty()) return false;
         x_view = {};
         return true;
     }
@@ -13657,22 +13828,22 @@ public:
     // Goes on until there is something for a reader, or the caller has to do something.
     step advance(reading how, std::size_t message_bytes, std::uint32_t message_fragments, ws::event& next) noexcept {
         const step outcome = go_on(how, message_bytes, message_fragments, next);
-        x_plain = !x_gathering && !x_view_assembled && !x_discards && !is_decompressing() && (!x_ahead || x_ahead->idle());
+        x_look.plain = !x_gathering && !x_view_assembled && !x_discards && !is_decompressing() && (!x_ahead || x_ahead->idle()) &&
+                       x_protocol.between_messages();
         return outcome;
     }
 
     // Parses `input` for nobody: keeps pieces of messages. True with a control frame, which the caller has to handle
     // before it goes on; false when the input is used up.
     bool look_ahead(mutable_bytes& input, ws::event& control) noexcept {
-        while (!input.empty()) {
+        bool seen = false;
+        while (!seen && !input.empty()) {
             control = x_protocol.receive(input);
-            if (control.what == ws::event::kind::data) {
-                if (!x_discards) keep(control);
-            } else if (control.what != ws::event::kind::need_more) {
-                return true;
-            }
+            seen = control.what != ws::event::kind::data && control.what != ws::event::kind::need_more;
+            if (control.what == ws::event::kind::data && !x_discards) keep(control);
         }
-        return false;
+        if (!x_protocol.between_messages()) take_long_way();
+        return seen;
     }
     bool look_ahead(ws::event& control) noexcept { return look_ahead(x_rest, control); }
 
@@ -13694,14 +13865,17 @@ public:
     }
     void filled(mutable_bytes room) noexcept { x_rest = room.empty() ? x_lease.bytes : room; }
 
-    // The lease, for giving it back, and the same unless a view may point into it.
-    io::lease take_lease() noexcept {
-        assert(x_rest.empty());
-        return exchanged(x_lease, {});
-    }
+    // Gives the lease back, which no view may point into any more.
     void give_lease_to(io::stream& lender) noexcept {
         assert(x_rest.empty());
         lender.release(std::move(x_lease)); // which leaves it empty
+    }
+    // The same where nothing but a lone message was there, if that is done in no time; false, and nothing done, if not.
+    [[gnu::always_inline]] inline bool give_lone_lease_to(const io::stream& lender) noexcept {
+        if (!lender.lends_blocks() || !x_assembly.pool().give_kept<io::lease::usual_bytes>(x_lease.backing)) return false;
+        x_lease.bytes = x_lease.bytes.first(0);
+        x_lease.backing.data = nullptr;
+        return true;
     }
     bool has_lease() const noexcept { return x_lease.backing.data; }
     bool lease_is_unused() const noexcept {
@@ -13720,11 +13894,11 @@ public:
     }
 
     // From now on, until `advance`, no short way is taken.
-    void take_long_way() noexcept { x_plain = false; }
+    void take_long_way() noexcept { x_look.plain = false; }
 
     // What was found, once.
-    bool found() const noexcept { return x_found; }
-    void take() noexcept { x_found = false; }
+    bool found() const noexcept { return x_look.found; }
+    void take() noexcept { x_look.found = false; }
     mutable_bytes view() const noexcept { return x_view; }
     bool view_is_text() const noexcept { return x_view_type == ws::opcode::text; }
     bool view_is_first() const noexcept { return x_view_first; }
@@ -13739,11 +13913,11 @@ public:
     // What waits for a reader to come.
     bool has_ahead() const noexcept { return x_ahead && !x_ahead->empty(); }
     std::size_t ahead_bytes() const noexcept { return x_ahead ? x_ahead->size() : 0; }
-    bool has_unread() const noexcept { return x_found || has_ahead() || has_rest() || is_decompressing(); }
+    bool has_unread() const noexcept { return x_look.found || has_ahead() || has_rest() || is_decompressing(); }
 
     // From now on, pieces of messages are dropped as they are parsed. Those that were kept stay.
     void discard_from_now() noexcept {
-        x_plain = false;
+        x_look.plain = false;
         x_discards = true;
     }
 
@@ -13755,7 +13929,7 @@ public:
 
     // Nobody will read what was kept.
     [[gnu::cold]] void forget_unread() noexcept {
-        x_found = false;
+        x_look.found = false;
         if (x_codec) x_codec->forget();
         release_view();
         x_gathering = false;
@@ -13770,19 +13944,19 @@ private:
     static constexpr std::size_t received_at_once = 256 * 1024; // what a cache holds
     static constexpr std::size_t decompressed_piece_bytes = 16 * 1024;
 
-    static bool lies_in(bytes_view which, bytes_view all) noexcept {
-        // In front of it that is a huge number.
-        return reinterpret_cast<std::uintptr_t>(which.data()) - reinterpret_cast<std::uintptr_t>(all.data()) < all.size();
+    // Whether the next message may go the short way, as far as that is known without a look at it.
+    bool may_go_short() const noexcept { return std::bit_cast<std::uint16_t>(x_look) == std::bit_cast<std::uint16_t>(look{true, false}); }
+    [[gnu::always_inline]] inline void note_whole(const ws::connection::whole& next) noexcept {
+        x_view = next.payload;
+        x_view_type = next.type;
+        x_look.plain = x_look.found = x_view_first = x_view_last = true; // in one store
     }
-
-    [[gnu::noinline]] bool take_text() noexcept {
-        return x_found = x_protocol.take_whole(x_rest, x_view, ws::opcode::text);
-    }
+    [[gnu::noinline]] bool take_text() noexcept { return x_look.plain = x_look.found = x_protocol.take_text(x_rest, x_view); }
 
     // `advance`, without what that notes.
     [[gnu::noinline]] step go_on(reading how, std::size_t message_bytes, std::uint32_t message_fragments,
                                  ws::event& next) noexcept {
-        if (x_found) {
+        if (x_look.found) {
             if (how == reading::by_pieces || x_view_last) return step::found;
             put_back();
         }
@@ -13843,7 +14017,7 @@ private:
         x_view_type = from.type;
         x_view_first = from.first;
         x_view_last = from.last;
-        x_found = true;
+        x_look.found = true;
     }
 
     step hand_out_gathered() noexcept {
@@ -13852,7 +14026,7 @@ private:
         x_view_last = false;
         x_view_assembled = true;
         x_gathering = false;
-        x_found = true;
+        x_look.found = true;
         if (x_codec) x_codec->handed_out();
         return step::found;
     }
@@ -13920,7 +14094,7 @@ private:
 
     // A piece was found for a reader that went away, and now a whole message is wanted.
     void put_back() noexcept {
-        x_found = false;
+        x_look.found = false;
         begin_gathering(x_view_first);
         if (exchanged(x_view_assembled, false)) return;
         [[maybe_unused]] const bool fits = x_assembly.append(x_view);
@@ -13928,7 +14102,7 @@ private:
     }
 
     void keep(const ws::event& piece) noexcept {
-        x_plain = false;
+        x_look.plain = false;
         if (!x_ahead) x_ahead = make_owned<read_ahead>(x_assembly.pool());
         x_ahead->keep(piece, x_protocol.fragment());
     }
@@ -13949,8 +14123,10 @@ private:
     std::uint64_t x_short_bytes;         // larger messages do not go the short way
     ws::opcode x_view_type = ws::opcode::text;
     std::uint32_t x_gathered_from = 1; // the frame in which began what is gathered, or was handed out last
-    bool x_plain = true;  // nothing stands between x_rest and a reader, but for what was found
-    bool x_found = false; // x_view is to be handed out
+    struct look {
+        bool plain = true;  // nothing stands between x_rest and a reader, but for what was found; x_rest begins with a message
+        bool found = false; // x_view is to be handed out
+    } x_look;
     bool x_view_first = false;
     bool x_view_last = false;
     bool x_view_assembled = false; // x_view lies in x_assembly
@@ -14226,6 +14402,24 @@ public:
         return written;
     }
 
+    // The stream has taken so many bytes of the data lane.
+    void consume_data(std::size_t size) noexcept {
+        if (size == x_data.size()) {
+            x_to_boundary = 0;
+        } else {
+            std::size_t boundary = x_to_boundary;
+            while (boundary < size) {
+                ws::frame_header header;
+                const bytes_view from = std::as_const(x_data).view().subspan(boundary);
+                [[maybe_unused]] const ws::header_decoding decoded = ws::decode(from, header);
+                assert(decoded.size);
+                boundary += ws::encoded_bytes(header) + static_cast<std::size_t>(header.payload_bytes);
+            }
+            x_to_boundary = boundary - size;
+        }
+        x_data.consume(size);
+    }
+
     // What a lane had better begin with: more than is needed, so that what is sent in one turn is seldom moved.
     static constexpr std::size_t first_block_bytes = 4 * 1024;
 
@@ -14334,12 +14528,12 @@ public:
     // What the header of a message takes at the most that is no larger than 65,535 bytes and not masked.
     static constexpr std::size_t short_header_bytes = 4;
 
-    // Appends such a message in one frame to `into`, which has room for it.
-    [[gnu::always_inline]] static inline void append_short(buffer& into, ws::opcode type, bytes_view payload) noexcept {
+    // Appends such a message in one frame to `into`, which has room for it. Always errc{}.
+    [[gnu::always_inline]] static inline errc append_short(buffer& into, ws::opcode type, bytes_view payload) noexcept {
         std::byte* const to = into.end();
         const std::size_t header = ws::encode_short(type, payload.size(), to);
         into.extend(header + payload.size());
-        copy_short(to + header, payload);
+        return copied_short(to + header, payload);
     }
 
 private:
@@ -14459,23 +14653,6 @@ private:
         return written;
     }
 
-    void consume_data(std::size_t size) noexcept {
-        if (size == x_data.size()) {
-            x_to_boundary = 0;
-        } else {
-            std::size_t boundary = x_to_boundary;
-            while (boundary < size) {
-                ws::frame_header header;
-                const bytes_view from = std::as_const(x_data).view().subspan(boundary);
-                [[maybe_unused]] const ws::header_decoding decoded = ws::decode(from, header);
-                assert(decoded.size);
-                boundary += ws::encoded_bytes(header) + static_cast<std::size_t>(header.payload_bytes);
-            }
-            x_to_boundary = boundary - size;
-        }
-        x_data.consume(size);
-    }
-
     static constexpr std::size_t header_bytes = ws::frame_header::max_bytes;
     static std::size_t frames_of(bytes_view payload, std::size_t frame_bytes) noexcept { return payload.size() / frame_bytes + 1; }
 
@@ -14559,22 +14736,21 @@ public:
     // its way and no sender need wait. There is such a way where `has_room`, perhaps after `make_room` has said so; where
     // not, `send` will judge.
     [[gnu::always_inline]] inline bool has_room(std::size_t payload_bytes) noexcept {
-        const std::size_t most = payload_bytes + outbox::short_header_bytes;
         if (payload_bytes >= x_short_below) [[unlikely]] return false;
-        return x_outbox.data().has_room(most, x_short_queue);
+        return x_outbox.data().has_room(payload_bytes + outbox::short_header_bytes, x_short_queue);
     }
     bool make_room(std::size_t payload_bytes) noexcept {
         buffer& data = x_outbox.data();
         const std::size_t most = payload_bytes + outbox::short_header_bytes;
         if (payload_bytes >= x_short_below || data.size() + most > x_short_queue) return false;
         if (!data.has_block() && most <= outbox::first_block_bytes)
-            data.begin(outbox::first_block_bytes);
+            data.begin_mostly<outbox::first_block_bytes>();
         else if (!data.prepare(most))
             return false;
         return data.has_room(most, x_short_queue);
     }
-    [[gnu::always_inline]] inline void send_short(ws::opcode type, bytes_view payload) noexcept {
-        outbox::append_short(x_outbox.data(), type, payload);
+    [[gnu::always_inline]] inline errc send_short(ws::opcode type, bytes_view payload) noexcept {
+        return outbox::append_short(x_outbox.data(), type, payload);
     }
 
     // The shortest way: for a message of a server that stands alone in received memory, behind a header that is not needed any
@@ -14597,13 +14773,13 @@ public:
         if (x_codec && how == compression::automatic) [[unlikely]] return send_compressed(from, over, type, payload, stays);
         const bool large = payload.size() >= write_through_bytes && !keys(from) && !from.sending_message();
         if (large && may_write() && stays && x_outbox.borrow(type, payload, x_options.frame_bytes)) {
-            x_busy = true;
+            x_way.busy = true;
             return {};
         }
         if (large && may_write() && x_outbox.borrows()) flush(over);
         if (large && may_write()) {
             x_bytes_out += x_outbox.write_through(over, type, payload, x_options.frame_bytes);
-            x_blocked = !x_outbox.empty();
+            x_way.blocked = !x_outbox.empty();
         } else {
             outbox::append_message(lane(from), type, payload, x_options.frame_bytes, keys(from));
         }
@@ -14616,9 +14792,9 @@ public:
     // Sends whole messages that are encoded already: those from `begin` on. They are copied if they have to wait.
     errc send_shared(ws::sender& from, const shared_frames& frames, std::size_t begin) noexcept {
         if (!fits(queued_bytes(), frames->size() - begin)) return errc::buffer_full;
-        if (!x_blocked && !from.sending_message() && x_outbox.share(frames, begin)) {
+        if (!x_way.blocked && !from.sending_message() && x_outbox.share(frames, begin)) {
             if (exchanged(x_short_below, 0)) x_short_later = true; // what is sent after them must not pass them
-            x_busy = true;
+            x_way.busy = true;
             return {};
         }
         own_shared();
@@ -14648,7 +14824,7 @@ public:
     // Queues a ping or pong; over the bound of the control lane they are not queued (RFC 6455, 5.5.3).
     [[gnu::cold]] errc send_control(ws::sender& from, ws::opcode type, bytes_view payload, bool always = false) noexcept {
         if (!always && x_outbox.control().size() > control_lane_bytes) return errc::buffer_full;
-        x_busy = true;
+        x_way.busy = true;
         return from.encode_control(x_outbox.control(), type, payload, next_key(from));
     }
 
@@ -14666,7 +14842,7 @@ public:
         x_short_below = 0;
         x_short_later = false;
         x_outbox.drop_messages();
-        x_busy = true;
+        x_way.busy = true;
         encode_close(from, x_outbox.control(), code, reason);
         wake(x_senders, errc::closed);
         wake(x_streamers, errc::closed);
@@ -14675,7 +14851,7 @@ public:
     // The short way of `flush`, while nothing but messages wait, and nobody for them: true when all has left, or there
     // was nothing. After false `flush` is owed.
     bool flush_short(io::stream& over) noexcept {
-        if (x_blocked || x_busy) return false;
+        if (blocked_or_busy()) return false;
         const std::size_t size = x_outbox.data_bytes();
         if (!size) return true;
         const std::size_t written = x_outbox.flush_data(over);
@@ -14683,15 +14859,28 @@ public:
         return written == size;
     }
 
+    // The shortest way of all: what `send_in_place` has left, where nothing else is to be sent. It is to be written by one call,
+    // and what that has taken to be told.
+    bool has_answer() noexcept { return !blocked_or_busy() && x_outbox.data().refers(); }
+    bytes_view answer() noexcept { return x_outbox.data().referred(); }
+    void answered() noexcept {
+        x_bytes_out += answer().size();
+        x_outbox.data().forget_referred();
+    }
+    void answered_partly(std::size_t written) noexcept {
+        x_bytes_out += written;
+        x_outbox.consume_data(written);
+    }
+
     // Hands the stream what it takes, in one call.
     void flush(io::stream& over) noexcept {
-        if (x_blocked || x_outbox.empty()) return;
+        if (x_way.blocked || x_outbox.empty()) return;
         x_bytes_out += x_outbox.flush(over);
-        x_blocked = !x_outbox.empty();
+        x_way.blocked = !x_outbox.empty();
         if (exchanged(x_short_later, false)) x_short_below = short_bytes();
-        if (x_busy) wake_some();
+        if (x_way.busy) wake_some();
     }
-    void unblock() noexcept { x_blocked = false; }
+    void unblock() noexcept { x_way.blocked = false; }
 
     // Whether the next `flush` is owed before what was sent moves, and a block that it is in, to be kept until then.
     bool borrows() const noexcept { return x_outbox.borrows(); }
@@ -14711,7 +14900,7 @@ public:
 
     bool empty() const noexcept { return x_outbox.empty(); }
     bool control_empty() noexcept { return x_outbox.control().empty(); }
-    bool needs_flush() const noexcept { return !x_blocked && !x_outbox.empty(); }
+    bool needs_flush() const noexcept { return !x_way.blocked && !x_outbox.empty(); }
     std::size_t queued_bytes() const noexcept { return x_outbox.queued_bytes(); }
     std::uint64_t bytes_out() const noexcept { return x_bytes_out; }
 
@@ -14735,8 +14924,10 @@ private:
     static constexpr std::size_t write_through_bytes = 16 * 1024;
     static constexpr std::size_t control_lane_bytes = 16 * 1024;
 
+    bool blocked_or_busy() const noexcept { return std::bit_cast<std::uint16_t>(x_way); }
+
     // Whether the stream may take something at once that is not in the data lane.
-    bool may_write() noexcept { return !x_blocked && x_outbox.data().empty(); }
+    bool may_write() noexcept { return !x_way.blocked && x_outbox.data().empty(); }
 
     // What makes the masking keys; null for a server.
     entropy* keys(const ws::sender& from) const noexcept {
@@ -14775,7 +14966,7 @@ private:
         std::byte header[ws::frame_header::max_bytes];
         const std::size_t size = from.encode_frame_header(header, type, payload.size(), last);
         x_bytes_out += x_outbox.write_frame_through(over, {header, size}, payload);
-        x_blocked = !x_outbox.empty();
+        x_way.blocked = !x_outbox.empty();
         return {};
     }
 
@@ -14796,10 +14987,10 @@ private:
     [[gnu::noinline]] void wake_some() noexcept {
         if (x_outbox.data().size() <= x_options.high_water_bytes / 2) wake(x_streamers, errc{});
         if (queued_bytes() <= x_options.high_water_bytes / 2) wake(x_senders, errc{});
-        x_busy = awaited() || !control_empty();
+        x_way.busy = awaited() || !control_empty();
     }
     void wait(list<ready_item>& among, waiter& sender) noexcept {
-        x_busy = true;
+        x_way.busy = true;
         among.push_back(sender);
     }
 
@@ -14830,8 +15021,10 @@ private:
     std::size_t x_short_queue;     // as long as this much is queued with them at the most
     bool x_short_later = false; // they go that way again once what is shared has left, or is copied
     bool x_compresses = false; // the message that is sent by pieces is compressed
-    bool x_busy = false; // perhaps somebody waits for what is queued, something is borrowed, or a control frame waits
-    bool x_blocked = false; // the stream takes nothing until it says so
+    struct {
+        bool busy = false; // perhaps somebody waits for what is queued, something is borrowed, or a control frame waits
+        bool blocked = false; // the stream takes nothing until it says so
+    } x_way;
 };
 
 } // namespace weir::inline v0::detail
@@ -14927,7 +15120,7 @@ protected:
         outgoing::wake(x_closers, errc::closed);
         x_stream->observe(nullptr);
         x_inbox.stop_parsing();
-        x_stream->release(x_inbox.take_lease());
+        x_inbox.give_lease_to(*x_stream);
     }
 
     // RFC 6455, 7.1.4 and 5.5.1: answers with the same code, behind what is queued.
@@ -14987,7 +15180,7 @@ protected:
 
     [[gnu::cold]] void enter_closing() noexcept {
         x_phase = phase::closing;
-        x_open = x_idle = x_alone = false;
+        x_open = x_idle = x_turn.alone = false;
         close_port();
         arm_close();
         serve_at_turn_end();
@@ -14996,7 +15189,7 @@ protected:
     // The connection is of no use any more: everything that is left to send is thrown away.
     [[gnu::cold]] void break_off() noexcept {
         if (over() || exchanged(x_broken, true)) return;
-        x_open = x_idle = x_alone = false;
+        x_open = x_idle = x_turn.alone = false;
         x_out.clear();
         lost();
         serve_at_turn_end();
@@ -15015,7 +15208,7 @@ protected:
     [[gnu::cold]] void finish() noexcept {
         if (over()) return;
         x_phase = phase::over;
-        x_open = x_idle = x_alone = false;
+        x_open = x_idle = x_turn.alone = false;
         x_ending.note_end(x_scheduler.now());
         disarm();
         x_retrying = false;
@@ -15035,8 +15228,8 @@ protected:
 
     // Has the engine see to the connection when everything that is ready has run.
     void serve_at_turn_end() noexcept {
-        if (x_serves) return;
-        x_serves = true;
+        if (x_turn.serves) return;
+        x_turn.serves = true;
         x_next_turn = false;
         x_scheduler.post_at_turn_end(*this);
     }
@@ -15080,9 +15273,14 @@ protected:
     reading x_reading = reading::whole;
     bool x_idle = false;      // somebody waits in read, nothing else is there, the stream will tell what comes next, and we are open
     bool x_reader = false;    // somebody waits in read
-    bool x_serves = false;    // somebody will: the end of the turn, or who resumes the reader in a turn that has nothing else
-    bool x_resuming = false;  // it is, from within a call of the stream's, which must outlive that
-    bool x_alone = false;     // with a message that was all that there was, and nothing has been looked for since
+    bool x_resuming = false;  // it is resumed, from within a call of the stream's, which must outlive that
+    struct in_turn {
+        bool serves = false; // somebody will: the end of the turn, or who resumes the reader in a turn that has nothing else
+        bool alone = false;  // the reader has a message that was all that there was, and nothing has been looked for since
+        bool operator==(const in_turn& other) const noexcept {
+            return std::bit_cast<std::uint16_t>(*this) == std::bit_cast<std::uint16_t>(other);
+        }
+    } x_turn;
     bool x_attended = false;  // somebody asks for a message just now
     bool x_told = false;      // somebody has read the end
     bool x_came = false;      // somebody has read since the close timer was armed
@@ -15473,32 +15671,64 @@ protected:
     // --- what the stream and the loop tell ---
 
     void on_readable() noexcept override {
-        const bool lone = x_scheduler.tells_lone_event() && !x_read_waiter.woken();
-        if (!x_idle || (!lone && x_filled_turn == this_turn())) [[unlikely]] return on_news();
+        if (!x_idle) [[unlikely]] return on_news();
+        if (!x_scheduler.tells_lone_event() || x_read_waiter.posted()) return on_one_of_many();
         x_idle = false;
-        io::lease& into = x_inbox.lease_to_fill();
-        const io::status came = x_stream->fill(into);
+        const io::status came = x_stream->fill(x_inbox.lease_to_fill());
         if (came != io::status::ready) [[unlikely]] return nothing_came_idle(came);
-        if (!lone || !x_stream->drained() || !x_inbox.find_lone()) return on_messages();
-        x_keepalive.received(x_scheduler.now());
-        x_bytes_in += into.bytes.size();
-        x_serves = x_alone = true;
-        resume_reader();
-        x_serves = x_alone = false;
-        // What the end of a turn is for, at once: nothing else is in this one, and most often the reader waits again.
-        if (!x_idle || !x_out.flush_short(*x_stream)) [[unlikely]] return end_turn_later();
-        x_inbox.give_lease_to(*x_stream);
+        if (!x_stream->drained() || !x_inbox.find_lone()) return on_messages();
+        if (x_inbox.view_is_text()) return on_lone_text();
+        x_inbox.take_lone_binary();
+        have_lone_read();
     }
-    // The same in a turn that has more to do, or where more than one message has come, or less.
-    [[gnu::noinline]] void on_messages() noexcept {
-        x_controls.caught_up(x_scheduler.now());
-        note_received(x_inbox.lease_to_fill());
-        x_inbox.filled();
-        if (!x_inbox.find_whole() && !go_on(x_reading)) return;
-        if (x_read_waiter.woken()) [[unlikely]] return;
+    [[gnu::noinline]] void on_lone_text() noexcept {
+        if (!x_inbox.take_lone_text()) return on_messages();
+        have_lone_read();
+    }
+    // One message is all that has come, and this turn has nothing else: what its end is for is done at once, since most often
+    // the reader waits again.
+    [[gnu::always_inline]] inline void have_lone_read() noexcept {
+        x_bytes_in += x_inbox.lease_to_fill().bytes.size();
+        x_keepalive.received(x_scheduler.now());
+        x_turn.serves = x_turn.alone = true;
+        resume_reader();
+        x_turn.serves = x_turn.alone = x_attended = false; // the last is false already: one store
+        if (!x_idle || !x_out.has_answer()) [[unlikely]] return end_lone_turn();
+        const std::size_t written = x_stream->write_piece(x_out.answer());
+        if (written != x_out.answer().size()) [[unlikely]] return answered_partly(written);
+        x_out.answered();
+        if (!x_inbox.give_lone_lease_to(*x_stream)) [[unlikely]] give_lease_apart();
+    }
+    // The same in a turn that has more to do.
+    [[gnu::noinline]] void on_one_of_many() noexcept {
+        if (x_filled_turn == this_turn()) [[unlikely]] return on_news();
+        x_idle = false;
+        const io::status came = x_stream->fill(x_inbox.lease_to_fill());
+        if (came != io::status::ready) [[unlikely]] return nothing_came_idle(came);
+        come_to_messages();
+    }
+    [[gnu::always_inline]] inline void come_to_messages() noexcept {
+        if (!find_in_what_came()) return;
         resume_reader();
         listen_on();
         give_unused_lease_back();
+    }
+    // The same where more than one message has come, or less, in a turn that has nothing else.
+    [[gnu::noinline]] void on_messages() noexcept {
+        if (!find_in_what_came()) return;
+        const bool alone = !x_turn.serves;
+        x_turn.serves = true;
+        resume_reader();
+        if (!alone) return listen_on(), give_unused_lease_back();
+        x_turn.serves = false;
+        end_lone_turn();
+    }
+    // Whether there is something for the reader, who is not woken yet.
+    [[gnu::always_inline]] inline bool find_in_what_came() noexcept {
+        x_controls.caught_up(x_scheduler.now());
+        note_received(x_inbox.lease_to_fill());
+        x_inbox.filled();
+        return (x_inbox.find_whole() || go_on(x_reading)) && !x_read_waiter.woken();
     }
     // Ends the reader's wait and has it go on; what it leaves for the end of the turn is up to the caller.
     [[gnu::always_inline]] inline void resume_reader() noexcept {
@@ -15507,7 +15737,17 @@ protected:
         x_read_waiter.resume();
         x_resuming = false;
     }
-    [[gnu::noinline]] void end_turn_later() noexcept {
+    [[gnu::noinline]] void give_lease_apart() noexcept { x_inbox.give_lease_to(*x_stream); }
+    // Where there is no answer, or it is another one than what came.
+    [[gnu::noinline]] void end_lone_turn() noexcept {
+        if (!x_idle || !x_out.flush_short(*x_stream)) return end_turn_later();
+        if (!x_inbox.give_lone_lease_to(*x_stream)) give_lease_back();
+    }
+    [[gnu::noinline]] void answered_partly(std::size_t written) noexcept {
+        x_out.answered_partly(written);
+        end_turn_later();
+    }
+    void end_turn_later() noexcept {
         give_unused_lease_back();
         serve_at_turn_end();
     }
@@ -15530,7 +15770,7 @@ protected:
 
     void run() noexcept override {
         if (!x_next_turn) {
-            x_serves = false;
+            x_turn.serves = false;
             return serve();
         }
         x_next_turn = false;
@@ -15601,7 +15841,7 @@ public:
         return --x_left_in_turn >= 0 && x_inbox.find_whole();
     }
     end_of_read wait_readable(reading how, std::coroutine_handle<> who, context* in) noexcept {
-        if (how != reading::whole || !x_alone || x_inbox.found()) return look_and_wait(how, who, in);
+        if (how != reading::whole || !x_turn.alone || x_inbox.found()) return look_and_wait(how, who, in);
         return wait_idle(who, in);
     }
 
@@ -15622,7 +15862,6 @@ public:
         if (!x_inbox.found()) [[unlikely]]
             return told();
         take();
-        x_left_in_turn -= static_cast<int>(x_inbox.view().size() / large_message_bytes);
         return message(x_inbox.view(), x_inbox.view_is_text());
     }
     result<piece> take_piece() noexcept {
@@ -15642,11 +15881,8 @@ public:
     // Queues a message, a piece of a message, a ping, encoded messages. errc{}, or why it was not taken; all but the last also
     // `may_wait`.
     errc send(ws::opcode type, bytes_view payload, compression how) noexcept {
-        if (x_alone) return send_alone(type, payload, how);
-        if (!x_out.has_room(payload.size())) [[unlikely]] return send_first(type, payload, how);
-        serve_at_turn_end();
-        x_out.send_short(type, payload);
-        return {};
+        if (x_turn == in_turn{true, false} && x_out.has_room(payload.size())) return x_out.send_short(type, payload);
+        return x_turn.alone ? send_alone(type, payload, how) : send_first(type, payload, how);
     }
     // The same for an answer to a message that was all that there was: where that stands, if it goes back.
     [[gnu::noinline]] errc send_alone(ws::opcode type, bytes_view payload, compression how) noexcept {
@@ -15654,18 +15890,17 @@ public:
             return {};
         return send_first(type, payload, how);
     }
-    // The same where there is no room yet.
+    // The same for the first one of a turn, or where there is no room yet.
     [[gnu::noinline]] errc send_first(ws::opcode type, bytes_view payload, compression how) noexcept {
         if (!x_out.make_room(payload.size())) return send_long(type, payload, how);
         serve_at_turn_end();
-        x_out.send_short(type, payload);
-        return {};
+        return x_out.send_short(type, payload);
     }
     [[gnu::noinline]] errc send_long(ws::opcode type, bytes_view payload, compression how) noexcept {
         if (!can_send()) return errc::closed;
         const errc refused = x_out.send(x_inbox.protocol(), *x_stream, type, payload, how, x_inbox.keeps(payload));
         if (x_out.borrows()) {
-            x_alone = false;
+            x_turn.alone = false;
             x_inbox.take_long_way();
         }
         return or_wait(sent(refused));
@@ -15749,7 +15984,7 @@ public:
 private:
     // Waits for what the stream will tell: nothing is left, and whatever comes will be for the reader.
     [[gnu::always_inline]] inline end_of_read wait_idle(std::coroutine_handle<> who, context* in) noexcept {
-        x_alone = false; // whoever else reads before this one resumes has to hear that it is busy
+        x_turn.alone = false; // whoever else reads before this one resumes has to hear that it is busy
         x_idle = true;
         x_reading = reading::whole;
         return wait(who, in);
@@ -15758,8 +15993,12 @@ private:
     [[gnu::always_inline]] inline end_of_read wait(std::coroutine_handle<> who, context* in) noexcept {
         x_reader = true;
         x_left_in_turn = messages_in_a_row;
-        if (exchanged(x_read_in, in) != in || !x_read_waiter.suspend_again(who)) x_read_waiter.suspend(who, in);
+        if (x_read_in != in || !x_read_waiter.suspend_again(who)) [[unlikely]] wait_anew(who, in);
         return end_of_read::waiting;
+    }
+    [[gnu::noinline]] void wait_anew(std::coroutine_handle<> who, context* in) noexcept {
+        x_read_in = in;
+        x_read_waiter.suspend(who, in);
     }
     // Whether nothing is left to look for, and the stream will tell a reader of whole messages when something comes.
     bool may_idle(reading how) noexcept {
@@ -15768,7 +16007,7 @@ private:
     // The way of `wait_readable` that looks first.
     [[gnu::noinline]] end_of_read look_and_wait(reading how, std::coroutine_handle<> who, context* in) noexcept {
         if (x_reader) [[unlikely]] return end_of_read::busy;
-        x_alone = false;
+        x_turn.alone = false;
         if (!may_idle(how)) {
             if (how != reading::whole || !x_inbox.has_rest()) --x_left_in_turn; // `readable` has not
             if (x_left_in_turn < 0) [[unlikely]] return give_way(how, who, in);
@@ -15796,8 +16035,10 @@ private:
         x_attended = true;
         const bool found = advance(how);
         x_attended = false;
-        if (found) listen_on();
-        return found;
+        if (!found) return false;
+        x_left_in_turn -= static_cast<int>(x_inbox.view().size() / large_message_bytes);
+        listen_on();
+        return true;
     }
 
     // Before a reader that never waits lets others run. Large messages count as several: a few received bytes may become
@@ -15969,7 +16210,8 @@ public:
     effect_awaiter(connection_core& core, errc outcome) noexcept : x_core(&core), x_outcome(outcome) {}
     effect_awaiter(effect_awaiter&& other) noexcept : x_core(other.x_core), x_outcome(other.x_outcome) {}
     ~effect_awaiter() {
-        if (x_waiting) x_waiter.~waiter();
+        if (x_outcome == waiting) [[unlikely]]
+            x_waiter.~waiter();
     }
 
     bool await_ready() noexcept {
@@ -15981,21 +16223,22 @@ public:
     }
     bool suspend(std::coroutine_handle<> who, context* in) noexcept {
         new (&x_waiter) waiter;
-        x_waiting = true;
-        if (x_outcome != connection_core::may_wait)
-            x_waiter.bounce(who, in, x_outcome);
-        else if (x_outcome = {}; x_waiter.suspend(who, in))
+        const errc refused = exchanged(x_outcome, waiting);
+        if (refused != connection_core::may_wait)
+            x_waiter.bounce(who, in, refused);
+        else if (x_waiter.suspend(who, in))
             (x_core->*Wait)(x_waiter);
         return true;
     }
-    send_status await_resume() const noexcept { return x_waiting ? x_waiter.outcome() : x_outcome; }
+    send_status await_resume() const noexcept { return x_outcome == waiting ? x_waiter.outcome() : x_outcome; }
 
 private:
+    static constexpr errc waiting = static_cast<errc>(-2); // really: x_waiter is there, and knows
+
     connection_core* x_core;
     errc x_outcome;
-    bool x_waiting = false;
     union {
-        waiter x_waiter; // there only when it really waits
+        waiter x_waiter;
     };
 };
 
@@ -27592,6 +27835,10 @@ public:
         return x_found > 0;
     }
 
+    lone_end take_lone_turns(lone_turns& of, std::chrono::nanoseconds most) noexcept override {
+        return lone_turns::take(*this, of, most);
+    }
+
     void wake() noexcept override { x_ring.wake(); }
 
     // From the first call on everything is handed to the kernel at once: somebody else may wait.
@@ -27616,7 +27863,7 @@ private:
         std::uint32_t next_free;
     };
 
-    explicit uring(const uring_options& options) : x_ring(options), x_slots(2, slot{nullptr, 0, none}) {}
+    explicit uring(const uring_options& options) : x_ring(options), x_slots(2, slot{nullptr, 0, none}) { x_takes_lone_turns = true; }
 
     std::uint64_t key_of(std::uint32_t index) const noexcept {
         return index < x_slots.size() ? std::uint64_t{x_slots[index].generation} << 32 | index : nobody;

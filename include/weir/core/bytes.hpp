@@ -31,6 +31,11 @@ inline std::string_view as_text(bytes_view bytes) noexcept {
     return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
+// Whether `which` begins in `all`.
+inline bool lies_in(bytes_view which, bytes_view all) noexcept { // in front of it that is a huge number
+    return reinterpret_cast<std::uintptr_t>(which.data()) - reinterpret_cast<std::uintptr_t>(all.data()) < all.size();
+}
+
 // Reads an unsigned integer in network byte order from `from`, which need not be aligned.
 template <class Unsigned>
 Unsigned load_big_endian(const std::byte* from) noexcept {

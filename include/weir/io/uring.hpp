@@ -116,6 +116,10 @@ public:
         return x_found > 0;
     }
 
+    lone_end take_lone_turns(lone_turns& of, std::chrono::nanoseconds most) noexcept override {
+        return lone_turns::take(*this, of, most);
+    }
+
     void wake() noexcept override { x_ring.wake(); }
 
     // From the first call on everything is handed to the kernel at once: somebody else may wait.
@@ -140,7 +144,7 @@ private:
         std::uint32_t next_free;
     };
 
-    explicit uring(const uring_options& options) : x_ring(options), x_slots(2, slot{nullptr, 0, none}) {}
+    explicit uring(const uring_options& options) : x_ring(options), x_slots(2, slot{nullptr, 0, none}) { x_takes_lone_turns = true; }
 
     std::uint64_t key_of(std::uint32_t index) const noexcept {
         return index < x_slots.size() ? std::uint64_t{x_slots[index].generation} << 32 | index : nobody;

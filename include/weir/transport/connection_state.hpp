@@ -101,7 +101,7 @@ protected:
         outgoing::wake(x_closers, errc::closed);
         x_stream->observe(nullptr);
         x_inbox.stop_parsing();
-        x_stream->release(x_inbox.take_lease());
+        x_inbox.give_lease_to(*x_stream);
     }
 
     // RFC 6455, 7.1.4 and 5.5.1: answers with the same code, behind what is queued.

@@ -59,7 +59,7 @@ public:
         ws::connection::whole next;
         if (!may_go_short() || !x_protocol.find_whole(x_rest, x_short_bytes, next)) return false;
         note_whole(next);
-        if (next.type == ws::opcode::text) return take_text(x_rest);
+        if (next.type == ws::opcode::text) return take_text();
         return x_protocol.take_whole(x_rest, next);
     }
 
@@ -72,10 +72,7 @@ public:
         return true;
     }
     [[gnu::always_inline]] inline void take_lone_binary() noexcept { x_protocol.unmask(x_view); }
-    bool take_lone_text() noexcept {
-        mutable_bytes all = x_lease.bytes;
-        return take_text(all);
-    }
+    bool take_lone_text() noexcept { return filled(), take_text(); }
 
     // Whether `advance` would find out that more bytes are needed and nothing else: the view of the last message ends then.
     bool is_used_up() noexcept {
@@ -95,17 +92,14 @@ public:
     // Parses `input` for nobody: keeps pieces of messages. True with a control frame, which the caller has to handle
     // before it goes on; false when the input is used up.
     bool look_ahead(mutable_bytes& input, ws::event& control) noexcept {
-        while (!input.empty()) {
+        bool seen = false;
+        while (!seen && !input.empty()) {
             control = x_protocol.receive(input);
-            if (control.what == ws::event::kind::data) {
-                if (!x_discards) keep(control);
-            } else if (control.what != ws::event::kind::need_more) {
-                x_look.plain = x_look.plain && x_protocol.between_messages();
-                return true;
-            }
+            seen = control.what != ws::event::kind::data && control.what != ws::event::kind::need_more;
+            if (control.what == ws::event::kind::data && !x_discards) keep(control);
         }
-        x_look.plain = x_look.plain && x_protocol.between_messages();
-        return false;
+        if (!x_protocol.between_messages()) take_long_way();
+        return seen;
     }
     bool look_ahead(ws::event& control) noexcept { return look_ahead(x_rest, control); }
 
@@ -127,11 +121,7 @@ public:
     }
     void filled(mutable_bytes room) noexcept { x_rest = room.empty() ? x_lease.bytes : room; }
 
-    // The lease, for giving it back, and the same unless a view may point into it.
-    io::lease take_lease() noexcept {
-        assert(x_rest.empty());
-        return exchanged(x_lease, {});
-    }
+    // Gives the lease back, which no view may point into any more.
     void give_lease_to(io::stream& lender) noexcept {
         assert(x_rest.empty());
         lender.release(std::move(x_lease)); // which leaves it empty
@@ -210,11 +200,6 @@ private:
     static constexpr std::size_t received_at_once = 256 * 1024; // what a cache holds
     static constexpr std::size_t decompressed_piece_bytes = 16 * 1024;
 
-    static bool lies_in(bytes_view which, bytes_view all) noexcept {
-        // In front of it that is a huge number.
-        return reinterpret_cast<std::uintptr_t>(which.data()) - reinterpret_cast<std::uintptr_t>(all.data()) < all.size();
-    }
-
     // Whether the next message may go the short way, as far as that is known without a look at it.
     bool may_go_short() const noexcept { return std::bit_cast<std::uint16_t>(x_look) == std::bit_cast<std::uint16_t>(look{true, false}); }
     [[gnu::always_inline]] inline void note_whole(const ws::connection::whole& next) noexcept {
@@ -222,9 +207,7 @@ private:
         x_view_type = next.type;
         x_look.plain = x_look.found = x_view_first = x_view_last = true; // in one store
     }
-    [[gnu::noinline]] bool take_text(mutable_bytes& from) noexcept {
-        return x_look.plain = x_look.found = x_protocol.take_text(from, x_view);
-    }
+    [[gnu::noinline]] bool take_text() noexcept { return x_look.plain = x_look.found = x_protocol.take_text(x_rest, x_view); }
 
     // `advance`, without what that notes.
     [[gnu::noinline]] step go_on(reading how, std::size_t message_bytes, std::uint32_t message_fragments,

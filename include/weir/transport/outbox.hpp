@@ -33,7 +33,6 @@ public:
     ~outbox() { forget_borrowed(); }
 
     buffer& data() noexcept { return x_data; }
-    const buffer& data() const noexcept { return x_data; }
     buffer& control() noexcept { return x_control; }
     buffer& deferred() noexcept {
         if (!x_deferred) x_deferred = make_owned<buffer>(x_data.pool());
@@ -99,8 +98,23 @@ public:
         return written;
     }
 
-    // The stream has taken `written` bytes of the data lane, and not all of it.
-    void written_partly(std::size_t written) noexcept { consume_data(written); }
+    // The stream has taken so many bytes of the data lane.
+    void consume_data(std::size_t size) noexcept {
+        if (size == x_data.size()) {
+            x_to_boundary = 0;
+        } else {
+            std::size_t boundary = x_to_boundary;
+            while (boundary < size) {
+                ws::frame_header header;
+                const bytes_view from = std::as_const(x_data).view().subspan(boundary);
+                [[maybe_unused]] const ws::header_decoding decoded = ws::decode(from, header);
+                assert(decoded.size);
+                boundary += ws::encoded_bytes(header) + static_cast<std::size_t>(header.payload_bytes);
+            }
+            x_to_boundary = boundary - size;
+        }
+        x_data.consume(size);
+    }
 
     // What a lane had better begin with: more than is needed, so that what is sent in one turn is seldom moved.
     static constexpr std::size_t first_block_bytes = 4 * 1024;
@@ -333,23 +347,6 @@ private:
             }
         }
         return written;
-    }
-
-    void consume_data(std::size_t size) noexcept {
-        if (size == x_data.size()) {
-            x_to_boundary = 0;
-        } else {
-            std::size_t boundary = x_to_boundary;
-            while (boundary < size) {
-                ws::frame_header header;
-                const bytes_view from = std::as_const(x_data).view().subspan(boundary);
-                [[maybe_unused]] const ws::header_decoding decoded = ws::decode(from, header);
-                assert(decoded.size);
-                boundary += ws::encoded_bytes(header) + static_cast<std::size_t>(header.payload_bytes);
-            }
-            x_to_boundary = boundary - size;
-        }
-        x_data.consume(size);
     }
 
     static constexpr std::size_t header_bytes = ws::frame_header::max_bytes;

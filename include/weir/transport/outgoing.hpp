@@ -164,15 +164,15 @@ public:
 
     // The shortest way of all: what `send_in_place` has left, where nothing else is to be sent. It is to be written by one call,
     // and what that has taken to be told.
-    bool has_answer() const noexcept { return !blocked_or_busy() && x_outbox.data().refers(); }
-    bytes_view answer() const noexcept { return x_outbox.data().referred(); }
+    bool has_answer() noexcept { return !blocked_or_busy() && x_outbox.data().refers(); }
+    bytes_view answer() noexcept { return x_outbox.data().referred(); }
     void answered() noexcept {
         x_bytes_out += answer().size();
         x_outbox.data().forget_referred();
     }
     void answered_partly(std::size_t written) noexcept {
         x_bytes_out += written;
-        x_outbox.written_partly(written);
+        x_outbox.consume_data(written);
     }
 
     // Hands the stream what it takes, in one call.

@@ -73,7 +73,7 @@ inline lanes_16 mask_16(std::byte* to, const std::byte* from, std::size_t size, 
 }
 
 // From 16 bytes to 32, where it is: a vector from the front and one from the end, which may overlap.
-[[gnu::always_inline]] inline void unmask_up_to_32(std::byte* payload, std::size_t size, masking_key key) noexcept {
+inline void unmask_up_to_32(std::byte* payload, std::size_t size, masking_key key) noexcept {
     std::byte* const end = payload + size - 16;
     const lanes_16 first = load_16(payload) ^ repeated_16(key), last = load_16(end) ^ repeated_16(rotated(key, size));
     store_16(payload, first);
@@ -124,7 +124,7 @@ inline lanes_16 mask_16(std::byte* to, const std::byte* from, std::size_t size, 
 }
 
 // From 32 bytes to 128, where it is, without a loop: vectors from the front and from the end, which may overlap.
-[[gnu::target("avx2"), gnu::always_inline]] inline void unmask_up_to_128(std::byte* payload, std::size_t size, masking_key key) noexcept {
+[[gnu::target("avx2")]] inline void unmask_up_to_128(std::byte* payload, std::size_t size, masking_key key) noexcept {
     const lanes_32 keys = repeated_32(key), end_keys = repeated_32(rotated(key, size));
     std::byte* const end = payload + size;
     const lanes_32 first = load_32(payload) ^ keys, last = load_32(end - 32) ^ end_keys;
