@@ -15851,6 +15851,7 @@ public:
         x_reader = x_idle = false;
         x_left_in_turn = messages_in_a_row;
         if (!resumes) x_read_waiter.abandon(); // else it has left everything
+        if (x_inbox.found()) count_large();
         listen_on();
         const errc outcome = x_read_waiter.outcome();
         if ((outcome != errc{} || !resumes) && x_ending.cause() != close_cause::open) lost(); // it was not told
@@ -16036,13 +16037,15 @@ private:
         const bool found = advance(how);
         x_attended = false;
         if (!found) return false;
-        x_left_in_turn -= static_cast<int>(x_inbox.view().size() / large_message_bytes);
+        count_large();
         listen_on();
         return true;
     }
+    // Large messages count as several: a few received bytes may become many megabytes when they are decompressed. Not those of
+    // the short ways, which lie in what one receive has brought.
+    void count_large() noexcept { x_left_in_turn -= static_cast<int>(x_inbox.view().size() / large_message_bytes); }
 
-    // Before a reader that never waits lets others run. Large messages count as several: a few received bytes may become
-    // many megabytes of messages when they are decompressed.
+    // Before a reader that never waits lets others run.
     static constexpr int messages_in_a_row = 64;
     static constexpr std::size_t large_message_bytes = 16 * 1024;
 
