@@ -1,7 +1,8 @@
 // Recycles the memory of coroutine frames.
 //
 // A loop owns one and makes it current on its thread while it runs; frames made meanwhile come from its free lists, one
-// for each multiple of 64 bytes up to 2 KiB. Frames made elsewhere, and larger ones, come from the heap. A frame
+// for each 16 bytes up to 2 KiB: coroutines are made again and again, so that frames of different ones need not share, and
+// an idle connection's wait in memory that they fill. Frames made elsewhere, and larger ones, come from the heap. A frame
 // may be freed on any thread and under any pool, or none: the memory itself always comes from the heap.
 #pragma once
 
@@ -15,8 +16,9 @@ namespace weir::inline v0 {
 
 class frame_pool {
 public:
-    static constexpr std::size_t step_bytes = 64;
-    static constexpr std::size_t largest_bytes = 2048;
+    static constexpr std::size_t step_bytes = 16;
+    static constexpr std::size_t heap_bytes = 8; // that malloc keeps in front of a block, whose sizes are multiples of a step
+    static constexpr std::size_t largest_bytes = 2048 - heap_bytes;
     static constexpr std::size_t keep_bytes = 64 * 1024; // unused memory kept in each class
 
     frame_pool() noexcept = default;
@@ -34,7 +36,7 @@ public:
     }
 
     static void* allocate(std::size_t bytes) {
-        const std::size_t index = (bytes + step_bytes - 1) / step_bytes;
+        const std::size_t index = index_of(bytes);
 #if !defined(WEIR_DETAIL_ADDRESS_SANITIZER) // under it, a frame that is used after its end must be noticed
         if (frame_pool* pool = current(); pool && bytes <= largest_bytes) {
             shelf& from = pool->x_shelves[index];
@@ -44,15 +46,15 @@ public:
             }
         }
 #endif
-        return ::operator new(index * step_bytes);
+        return ::operator new(size_of(index));
     }
 
     static void deallocate(void* frame, std::size_t bytes) noexcept {
 #if !defined(WEIR_DETAIL_ADDRESS_SANITIZER)
-        const std::size_t index = (bytes + step_bytes - 1) / step_bytes;
+        const std::size_t index = index_of(bytes);
         if (frame_pool* pool = current(); pool && bytes <= largest_bytes) {
             shelf& to = pool->x_shelves[index];
-            if (to.count * index * step_bytes < keep_bytes) {
+            if (to.count * size_of(index) < keep_bytes) {
                 to.top = ::new (frame) free_frame{to.top};
                 ++to.count;
                 return;
@@ -72,7 +74,12 @@ private:
         free_frame* top = nullptr;
         std::size_t count = 0;
     };
-    shelf x_shelves[largest_bytes / step_bytes + 1];
+
+    // The shelf of a wish, and what its frames have: the heap gives that much in any case.
+    static constexpr std::size_t index_of(std::size_t bytes) noexcept { return (bytes + heap_bytes - 1) / step_bytes; }
+    static constexpr std::size_t size_of(std::size_t index) noexcept { return index * step_bytes + heap_bytes; }
+
+    shelf x_shelves[(largest_bytes + heap_bytes) / step_bytes];
 };
 
 // A base class for promises: their frames come from the current pool.
