@@ -19,7 +19,7 @@
 
 namespace weir::inline v0::detail {
 
-class connection_core final : public connection_engine, private remote_target {
+class connection_core final : public connection_engine {
 public:
     using reading = detail::reading;
 
@@ -184,8 +184,7 @@ public:
 
     // The way in from other threads; null when nothing can be sent any more.
     shared<remote_port> port() {
-        if (!x_port && can_send()) x_port = shared<remote_port>::make(x_scheduler, static_cast<remote_target&>(*this),
-                                                   x_options->queue_bytes);
+        if (!x_port && can_send()) x_port = shared<remote_port>::make(x_scheduler, this, send_posted, x_options->queue_bytes);
         return x_port;
     }
 
@@ -274,9 +273,9 @@ private:
 
     [[gnu::cold]] void abandon() noexcept override { delete this; }
 
-    [[gnu::noinline]] void send_posted(const owned_message& posted) noexcept override {
-        send(posted.is_text ? ws::opcode::text : ws::opcode::binary, as_bytes(posted.data),
-             compression::automatic);
+    [[gnu::noinline]] static void send_posted(void* self, const owned_message& posted) noexcept {
+        static_cast<connection_core*>(self)->send(posted.is_text ? ws::opcode::text : ws::opcode::binary, as_bytes(posted.data),
+                                                  compression::automatic);
     }
 
     context* x_read_in = nullptr; // where x_read_waiter has waited last; only compared

@@ -14,19 +14,14 @@
 
 namespace weir::inline v0::detail {
 
-// Who sends what was posted; on the loop's thread.
-class remote_target {
-public:
-    virtual void send_posted(const owned_message& posted) noexcept = 0;
-
-protected:
-    ~remote_target() = default;
-};
-
 class remote_port final : private remote_item {
 public:
-    remote_port(scheduler& runs_on, remote_target& target, std::size_t bound_bytes) noexcept
-        : x_scheduler(runs_on), x_target(&target), x_bound(bound_bytes) {}
+    // Sends, by `target`, what was posted; on the loop's thread. A function, since a base class would cost each target
+    // a pointer, though few ever have a port.
+    using sending = void(void* target, const owned_message& posted) noexcept;
+
+    remote_port(scheduler& runs_on, void* target, sending& send, std::size_t bound_bytes) noexcept
+        : x_scheduler(runs_on), x_target(target), x_send(send), x_bound(bound_bytes) {}
 
     // Queues a message. False when the connection is gone, or when more than the bound would wait. From any thread.
     bool post(std::string_view payload, bool is_text) {
@@ -63,7 +58,7 @@ public:
             queue.swap(x_queue);
         }
         for (const owned_message& each : queue)
-            if (x_target) x_target->send_posted(each); // only this thread changes x_target
+            if (x_target) x_send(x_target, each); // only this thread changes x_target
     }
 
 private:
@@ -80,7 +75,8 @@ private:
 
     scheduler& x_scheduler;
     mutable std::mutex x_mutex;
-    remote_target* x_target;
+    void* x_target;
+    sending& x_send;
     sequence<owned_message> x_queue;
     std::size_t x_bytes = 0;
     std::size_t x_bound;

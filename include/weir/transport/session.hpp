@@ -47,7 +47,7 @@ protected:
 enum class reception : unsigned char { taken, known, gap, no_room, closed };
 
 template <class Tag>
-class basic_session : public list_node<basic_session<Tag>>, private remote_target, private room_seeker {
+class basic_session : public list_node<basic_session<Tag>>, private room_seeker {
 public:
     using budget = session_budget<basic_session>;
 
@@ -158,7 +158,7 @@ public:
     // The way in from other threads; null when nothing can be sent any more.
     shared<remote_port> port() {
         if (!x_port && is_open())
-            x_port = shared<remote_port>::make(x_scheduler, static_cast<remote_target&>(*this), x_options.queue_bytes);
+            x_port = shared<remote_port>::make(x_scheduler, this, send_posted, x_options.queue_bytes);
         return x_port;
     }
 
@@ -363,8 +363,8 @@ private:
         if (x_context && !x_told) exchanged(x_context, nullptr)->cancel();
     }
 
-    void send_posted(const owned_message& posted) noexcept override {
-        (void)send(kept_message::make(owned_message(posted)));
+    static void send_posted(void* self, const owned_message& posted) noexcept {
+        (void)static_cast<basic_session*>(self)->send(kept_message::make(owned_message(posted)));
     }
 
     scheduler& x_scheduler;
