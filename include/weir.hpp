@@ -145,6 +145,7 @@
 #include <weir/net/security.hpp>
 
 // transport: protocols over a byte stream
+#include <weir/transport/agreed_names.hpp>
 #include <weir/transport/borrowed_frames.hpp>
 #include <weir/transport/byte_source.hpp>
 #include <weir/transport/carrier.hpp>

@@ -8,6 +8,7 @@
 
 #include <weir/core/exchanged.hpp>
 #include <weir/core/shared.hpp>
+#include <weir/transport/agreed_names.hpp>
 #include <weir/transport/control_budget.hpp>
 #include <weir/transport/ending.hpp>
 #include <weir/transport/inbox.hpp>
@@ -17,7 +18,6 @@
 
 #include <atomic>
 #include <bit>
-#include <cstring>
 
 namespace weir::inline v0 {
 
@@ -52,17 +52,10 @@ public:
     // The context that is cancelled when the peer is lost while nobody reads; null for none.
     void guard(context* handler) noexcept { x_context = handler; }
 
-    // What the handshake agreed upon: a subprotocol, and the request's target. One allocation, or none.
-    [[gnu::cold]] void agreed(std::string_view subprotocol, std::string_view target) {
-        char* const both = new char[subprotocol.size() + target.size()];
-        std::memcpy(both, subprotocol.data(), subprotocol.size());
-        std::memcpy(both + subprotocol.size(), target.data(), target.size());
-        delete[] exchanged(x_agreed, both);
-        x_subprotocol_bytes = static_cast<std::uint32_t>(subprotocol.size());
-        x_target_bytes = static_cast<std::uint32_t>(target.size());
-    }
-    std::string_view subprotocol() const noexcept { return {x_agreed, std::size_t(x_subprotocol_bytes)}; }
-    std::string_view target() const noexcept { return {x_agreed + x_subprotocol_bytes, std::size_t(x_target_bytes)}; }
+    // What the handshake agreed upon: a subprotocol, and the request's target.
+    [[gnu::cold]] void agreed(std::string_view subprotocol, std::string_view target) { x_agreed.set(subprotocol, target); }
+    std::string_view subprotocol() const noexcept { return x_agreed.subprotocol(); }
+    std::string_view target() const noexcept { return x_agreed.target(); }
 
     // The target and the peer, as far as they are known and somebody logs: "/chat, 192.0.2.1:4711".
     [[gnu::cold]] std::string where() const noexcept {
@@ -95,7 +88,6 @@ protected:
 
     [[gnu::cold]] ~connection_state() {
         x_scheduler.used_by_one_less();
-        delete[] x_agreed;
         close_port();
         x_out.clear();
         outgoing::wake(x_closers, errc::closed);
@@ -244,9 +236,7 @@ protected:
     control_budget x_controls;
     ending x_ending;
     std::uint64_t x_number;
-    const char* x_agreed = nullptr;
-    std::uint32_t x_subprotocol_bytes = 0;
-    std::uint32_t x_target_bytes = 0;
+    agreed_names x_agreed;
     std::uint64_t x_bytes_in = 0;
     std::uint32_t x_filled_turn = ~std::uint32_t{0}; // the turn of the last receive, as `this_turn` gives it
     phase x_phase = phase::open;
