@@ -36,7 +36,8 @@ public:
     [[gnu::cold, gnu::noinline]] void resume(time now, std::uint32_t a_second) noexcept {
         const time away = now - exchanged(x_paused, time(-1));
         x_began += away;
-        x_count -= away / std::chrono::seconds(1) * std::int64_t{a_second};
+        const std::int64_t kept = away / std::chrono::seconds(1) * std::int64_t{a_second}, least = INT32_MIN;
+        x_count = static_cast<std::int32_t>(kept > x_count - least ? least : x_count - kept);
     }
 
     // A ping of ours: one pong is due.
@@ -45,7 +46,8 @@ public:
     // A ping, or a pong, has come. False when there are more than `a_second` allows.
     bool ping(time now, std::uint32_t a_second) noexcept {
         const time open = now - x_began < window ? window : now - x_began;
-        return ++x_count <= open / std::chrono::seconds(1) * std::int64_t{a_second};
+        if (x_count < INT32_MAX) ++x_count;
+        return x_count <= open / std::chrono::seconds(1) * std::int64_t{a_second};
     }
     bool pong(time now, std::uint32_t a_second) noexcept {
         if (!x_due) return ping(now, a_second);
@@ -60,7 +62,7 @@ public:
 private:
     time x_began;
     time x_paused{-1};        // since when we do not look
-    std::int64_t x_count = 0; // negative: what was kept
+    std::int32_t x_count = 0; // negative: what was kept
     std::uint32_t x_due = 0;
 };
 

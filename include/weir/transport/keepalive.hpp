@@ -9,13 +9,18 @@
 //
 // The round trip is from when a ping has left to the pong with its payload. Of several pings under way the oldest and the
 // newest are known, since a peer may answer the newest alone (RFC 6455, 5.5.3).
+//
+// What is known of pings is on the heap, only while there are any: most of its time an idle connection has none. A ping for which
+// there is no memory is not watched, and of our own none is sent then.
 #pragma once
 
 #include <weir/core/bytes.hpp>
 #include <weir/core/exchanged.hpp>
+#include <weir/core/owned.hpp>
 #include <weir/coro/duration.hpp>
 
 #include <cstdint>
+#include <new>
 
 namespace weir::inline v0::detail {
 
@@ -45,30 +50,37 @@ public:
     }
 
     // A ping was queued, and later: everything that was queued with it has left.
-    void ping_queued(std::uint64_t mark) noexcept {
-        x_queued = true;
-        if (x_under_way < 2) ++x_under_way;
-        x_pings[x_under_way - 1] = {mark, unsent};
+    void ping_queued(std::uint32_t mark) noexcept {
+        if (!watch()) return;
+        pings& all = *x_pings;
+        all.queued = true;
+        if (all.under_way < 2) ++all.under_way;
+        all.marks[all.under_way - 1] = mark;
+        all.left[all.under_way - 1] = unsent;
     }
     void control_left(time now, std::uint64_t bytes_out) noexcept {
-        if (!exchanged(x_queued, false)) return;
-        x_end = bytes_out;
-        if (!exchanged(x_awaited, true)) x_left = now;
-        for (ping_under_way& each : x_pings)
-            if (each.left == unsent) each.left = now;
+        if (!x_pings || !exchanged(x_pings->queued, false)) return;
+        x_pings->end = bytes_out;
+        if (!exchanged(x_awaited, true)) x_pings->silent_since = now;
+        for (unsigned i = 0; i < x_pings->under_way; ++i)
+            if (x_pings->left[i] == unsent) x_pings->left[i] = now;
     }
 
     // One that was not asked for is a sign of life like any other (RFC 6455, 5.5.3). One that answers a ping which was
     // not seen to leave shows that it has left, though something queued with it has not: nothing is awaited then.
-    void pong(std::uint64_t mark, time now) noexcept {
-        for (unsigned i = 0; i < x_under_way; ++i) {
-            if (x_pings[i].mark != mark) continue;
-            if (x_pings[i].left != unsent)
-                x_round_trip = now - x_pings[i].left;
-            else if (i + 1 == x_under_way)
-                x_queued = false;
-            x_pings[0] = x_pings[1];
-            x_under_way -= i + 1;
+    void pong(std::uint32_t mark, time now) noexcept {
+        if (!x_pings) return;
+        pings& all = *x_pings;
+        for (unsigned i = 0; i < all.under_way; ++i) {
+            if (all.marks[i] != mark) continue;
+            if (all.left[i] != unsent)
+                x_round_trip = now - all.left[i];
+            else if (i + 1 == all.under_way)
+                all.queued = false;
+            all.marks[0] = all.marks[1];
+            all.left[0] = all.left[1];
+            all.under_way -= i + 1;
+            if (!all.under_way && !all.queued && !x_awaited) x_pings.reset();
             return;
         }
     }
@@ -79,30 +91,46 @@ public:
     decision decide(time now, std::uint64_t bytes_out, std::size_t under_way, bool listening, bool stuck, time interval,
                     time timeout) noexcept {
         const std::uint64_t arrived = bytes_out > under_way ? bytes_out - under_way : 0;
-        const bool moves = exchanged(x_arrived, arrived) != arrived;
+        const bool moves = x_pings && exchanged(x_pings->arrived, arrived) != arrived;
         if (x_awaited && listening) {
-            const bool on_its_way = arrived < x_end;
-            if (on_its_way && moves) x_left = now;
-            return wait_or_lose(now - x_left, timeout, on_its_way);
+            const bool on_its_way = arrived < x_pings->end;
+            if (on_its_way && moves) x_pings->silent_since = now;
+            return wait_or_lose(now - x_pings->silent_since, timeout, on_its_way);
         }
         x_awaited = false;
         const time idle = now - x_received;
         if (idle < interval) return {verdict::wait, interval - idle};
-        if (!x_queued) {
-            x_marked = now;
+        if (!x_pings || !x_pings->queued) {
+            if (!watch()) return {verdict::wait, timeout};
+            x_pings->arrived = arrived;
+            x_pings->stuck_since = now;
             return {verdict::ping, under_way ? timeout / looks : timeout};
         }
-        if (moves || !(listening || stuck)) x_marked = now;
-        return wait_or_lose(now - x_marked, timeout, true);
+        if (moves || !(listening || stuck) || x_pings->stuck_since == unsent) x_pings->stuck_since = now;
+        return wait_or_lose(now - x_pings->stuck_since, timeout, true);
     }
 
 private:
     static constexpr time unsent{-1};
     static constexpr int looks = 4; // during a timeout, at how a ping gets on
-    struct ping_under_way {
-        std::uint64_t mark;
-        time left;
+
+    // The oldest ping and the newest, of which `under_way` are there.
+    struct pings {
+        time left[2] = {unsent, unsent};
+        time silent_since{0};      // when the ping left that nothing was received after, or was last seen to get on
+        time stuck_since = unsent; // since when nothing has left, while a ping is queued
+        std::uint64_t end = 0;     // bytes that had left with the last ping
+        std::uint64_t arrived = 0; // and that the peer's system had, when we looked last
+        std::uint32_t marks[2] = {};
+        unsigned under_way = 0;
+        bool queued = false;
     };
+
+    // False where there is no memory for what there is to know.
+    [[gnu::cold]] bool watch() noexcept {
+        if (!x_pings) x_pings.reset(new (std::nothrow) pings);
+        return static_cast<bool>(x_pings);
+    }
 
     static decision wait_or_lose(time silent, time timeout, bool look_again) noexcept {
         if (silent >= timeout) return {verdict::lost, {}};
@@ -111,15 +139,9 @@ private:
     }
 
     time x_received;
-    time x_left{0};              // when the ping left that nothing was received after, or was last seen to get on
-    time x_marked{0};            // since when nothing has left, while a ping is queued
-    std::uint64_t x_end = 0;     // bytes that had left with the last ping
-    std::uint64_t x_arrived = 0; // and that the peer's system had, when we looked last
     time x_round_trip{-1};
-    ping_under_way x_pings[2] = {}; // the oldest and the newest, of which x_under_way are there
-    unsigned x_under_way = 0;
-    bool x_queued = false;
-    bool x_awaited = false;
+    owned<pings> x_pings;
+    bool x_awaited = false; // a ping has left, and nothing was received after it
 };
 
 } // namespace weir::inline v0::detail
