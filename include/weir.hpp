@@ -166,6 +166,8 @@
 #include <weir/transport/message_log.hpp>
 #include <weir/transport/message_queue.hpp>
 #include <weir/transport/outbox.hpp>
+#include <weir/transport/outbox_lanes.hpp>
+#include <weir/transport/outbox_rest.hpp>
 #include <weir/transport/outgoing.hpp>
 #include <weir/transport/read_ahead.hpp>
 #include <weir/transport/remote_port.hpp>

@@ -3,8 +3,8 @@
 // The data lane holds the frames of messages, in order. The control lane holds pings and pongs, which pass between two
 // frames of the data lane. The deferred lane holds whole messages that wait for the end of a message that is being
 // sent by pieces. Everything is encoded when it is queued; flushing hands the stream what it takes, in one call. Memory
-// is held only while something is queued. The frames of a lane are whole, but for the first bytes of the one
-// that the stream has taken a part of.
+// is held only while something is queued. The frames of a lane are whole, but for the first bytes of the one that the stream
+// has taken a part of. The lanes themselves are in transport/outbox_lanes.hpp.
 //
 // Frames may also be borrowed: their payloads stay where somebody promises to keep them until the next flush, which writes
 // them in front of the data lane. And they may be shared with other connections, while the data lane is empty.
@@ -13,11 +13,9 @@
 #include <weir/core/buffer.hpp>
 #include <weir/core/copy_short.hpp>
 #include <weir/core/entropy.hpp>
-#include <weir/core/owned.hpp>
 #include <weir/io/stream.hpp>
 #include <weir/protocol/ws/append_frame.hpp>
-#include <weir/transport/borrowed_frames.hpp>
-#include <weir/transport/shared_frames.hpp>
+#include <weir/transport/outbox_lanes.hpp>
 
 #include <bit>
 #include <cassert>
@@ -25,85 +23,36 @@
 
 namespace weir::inline v0 {
 
-class outbox {
+class outbox : public detail::outbox_lanes {
 public:
-    explicit outbox(block_pool& pool) noexcept : x_data(pool), x_control(pool) {}
-    outbox(const outbox&) = delete;
-    outbox& operator=(const outbox&) = delete;
-    ~outbox() { forget_borrowed(); }
-
-    buffer& data() noexcept { return x_data; }
-    buffer& control() noexcept { return x_control; }
-    buffer& deferred() noexcept {
-        if (!x_deferred) x_deferred = make_owned<buffer>(x_data.pool());
-        return *x_deferred;
-    }
-
-    bool empty() const noexcept { return x_data.empty() && x_control.empty() && !x_borrowed && x_shared.empty(); }
-    std::size_t data_bytes() const noexcept { return x_data.size(); }
-
-    // The bytes of messages that wait, and how many of them are deferred.
-    std::size_t queued_bytes() const noexcept {
-        return x_data.size() + deferred_bytes() + (x_borrowed ? x_borrowed->bytes : 0) + x_shared.size();
-    }
-    std::size_t deferred_bytes() const noexcept { return x_deferred ? x_deferred->size() : 0; }
-
-    // Puts what was deferred behind the message that has just ended.
-    void end_deferral() noexcept {
-        if (!deferred_bytes()) return;
-        append(x_deferred->view());
-        x_deferred->clear();
-    }
-
-    // Forgets what was deferred: the message before it will not end any more.
-    void drop_deferred() noexcept {
-        if (x_deferred) x_deferred->clear();
-    }
-
-    // Forgets everything of which the stream has not taken a part yet, but for the control lane.
-    void drop_messages() noexcept {
-        drop_deferred();
-        forget_borrowed();
-        if (x_data.size() > x_to_boundary) x_data.retract(x_data.size() - x_to_boundary);
-    }
-
-    // Forgets everything: nothing can be sent any more.
-    void clear() noexcept {
-        drop_deferred();
-        forget_borrowed();
-        x_data.clear();
-        x_control.clear();
-        x_to_boundary = 0;
-        x_control_cut = false;
-    }
+    using outbox_lanes::outbox_lanes;
 
     // Hands the stream as much as it takes, and says how many bytes that were.
     std::size_t flush(io::stream& to) noexcept {
-        if (shares()) return flush_shared(to);
-        if (x_borrowed) return flush_borrowed(to);
-        if (!x_control.empty()) return flush_lanes(to);
+        if (x_rest) {
+            if (shares()) return flush_shared(to);
+            return borrows() ? flush_borrowed(to) : flush_lanes(to);
+        }
         return x_data.empty() ? 0 : flush_data(to);
     }
 
-    // The same of the data lane alone, which must not be empty, where there is nothing in the control lane.
+    // The same of the data lane alone, which must not be empty, where there is nothing else.
     [[gnu::always_inline]] inline std::size_t flush_data(io::stream& to) noexcept {
         const bytes_view data = std::as_const(x_data).view();
         const std::size_t written = to.write_piece(data);
-        if (written != data.size()) [[unlikely]] {
+        if (written != data.size()) [[unlikely]]
             consume_data(written);
-        } else {
-            x_to_boundary = 0;
+        else
             x_data.clear_mostly<first_block_bytes>();
-        }
         return written;
     }
 
     // The stream has taken so many bytes of the data lane.
     void consume_data(std::size_t size) noexcept {
         if (size == x_data.size()) {
-            x_to_boundary = 0;
+            set_boundary(0);
         } else {
-            std::size_t boundary = x_to_boundary;
+            std::size_t boundary = to_boundary();
             while (boundary < size) {
                 ws::frame_header header;
                 const bytes_view from = std::as_const(x_data).view().subspan(boundary);
@@ -111,7 +60,7 @@ public:
                 assert(decoded.size);
                 boundary += ws::encoded_bytes(header) + static_cast<std::size_t>(header.payload_bytes);
             }
-            x_to_boundary = boundary - size;
+            set_boundary(boundary - size);
         }
         x_data.consume(size);
     }
@@ -123,36 +72,29 @@ public:
     void begin_with(bytes_view head) noexcept {
         assert(empty());
         append(head);
-        x_to_boundary = x_data.size();
+        set_boundary(x_data.size());
     }
 
     // Takes the frames from `begin` on: true where they follow those that it has, or the data lane is empty. `own_shared` is
     // owed before something else goes into that.
     bool share(const detail::shared_frames& with, std::size_t begin) noexcept {
-        return x_data.empty() && !x_borrowed && x_shared.extend(with, begin);
+        return x_data.empty() && !borrows() && rest().shared.extend(with, begin);
     }
-    bool shares() const noexcept { return !x_shared.empty(); }
-    void own_shared() noexcept { append(x_shared.view()), x_shared.clear(); }
-
-    // Whether something is borrowed, and a block that holds some of that.
-    bool borrows() const noexcept { return x_borrowed; }
-    bool holds_block() const noexcept { return x_borrowed && x_borrowed->held.data; }
 
     // Borrows a message for the next flush: its frames are at most `frame_bytes` large and unmasked. The data lane must be
     // empty. False, and nothing borrowed, if there are too many frames.
     bool borrow(ws::opcode type, bytes_view payload, std::size_t frame_bytes) noexcept {
         assert(x_data.empty());
-        const std::size_t had = x_borrowed ? x_borrowed->count : 0;
+        const std::size_t had = x_rest ? x_rest->borrowed.count : 0;
         if (payload.size() > (frames_a_call - had) * static_cast<std::uint64_t>(frame_bytes)) return false;
-        if (!x_borrowed) x_borrowed = ::new (x_data.pool().take(sizeof *x_borrowed).data) borrowed_frames;
-        x_borrowed->add(type, payload, frame_bytes);
+        rest().borrowed.add(type, payload, frame_bytes);
         return true;
     }
 
     // Takes over a block of the pool, the first, that what is borrowed lies in, until the next flush.
     void hold(block which) noexcept {
-        assert(x_borrowed && !x_borrowed->held.data);
-        x_borrowed->held = which;
+        assert(borrows() && !holds_block());
+        x_rest->borrowed.held = which;
     }
 
     // Sends a message whose frames are at most `frame_bytes` large, unmasked, straight from the caller's memory behind
@@ -202,7 +144,7 @@ public:
         const std::size_t of_header = written < header.size() ? written : header.size();
         append(header.subspan(of_header));
         append(payload.subspan(written - of_header));
-        if (written) x_to_boundary = x_data.size();
+        if (written) set_boundary(x_data.size());
         return total;
     }
 
@@ -267,43 +209,45 @@ private:
 
     // Control frames, what is borrowed, and the data lane: no frame of that has been begun.
     [[gnu::noinline]] std::size_t flush_borrowed(io::stream& to) noexcept {
-        assert(!x_to_boundary);
-        const borrowed_frames::frame* const frames = x_borrowed->frames;
-        if (x_borrowed->count == 1 && x_control.empty() && x_data.empty()) { // the most frequent
+        assert(!to_boundary());
+        const borrowed_frames& borrowed = x_rest->borrowed;
+        const borrowed_frames::frame* const frames = borrowed.frames;
+        if (borrowed.count == 1 && control_empty() && x_data.empty()) { // the most frequent
             const bytes_view both[] = {frames->head(), frames->payload()};
             const std::size_t written = to.write(both);
-            if (written < x_borrowed->bytes) queue_borrowed(written);
+            if (written < borrowed.bytes) queue_borrowed(written);
             forget_borrowed();
             return written;
         }
         segments all;
-        all.add(std::as_const(x_control).view(), lane::control);
-        for (std::size_t i = 0; i < x_borrowed->count; ++i) {
+        all.add(control_view(), lane::control);
+        for (std::size_t i = 0; i < borrowed.count; ++i) {
             all.add(frames[i].head(), lane::caller);
             all.add(frames[i].payload(), lane::caller);
         }
         all.add(std::as_const(x_data).view(), lane::data);
         const std::size_t total = to.write({all.pieces, all.count});
         const std::size_t written = account(all, total);
-        if (written < x_borrowed->bytes)
+        if (written < borrowed.bytes)
             queue_borrowed(written);
-        else if (written > x_borrowed->bytes)
-            consume_data(written - x_borrowed->bytes);
+        else if (written > borrowed.bytes)
+            consume_data(written - borrowed.bytes);
         forget_borrowed();
         return total;
     }
 
     // Puts what was borrowed, but for the first `written` bytes, in front of the data lane.
     [[gnu::noinline]] void queue_borrowed(std::size_t written) noexcept {
+        const borrowed_frames& borrowed = x_rest->borrowed;
         buffer behind = exchanged(x_data, buffer(x_data.pool()));
-        x_data.begin(x_borrowed->bytes - written + behind.size());
-        for (std::size_t i = 0; i < x_borrowed->count; ++i) {
-            const borrowed_frames::frame& one = x_borrowed->frames[i];
+        x_data.begin(borrowed.bytes - written + behind.size());
+        for (std::size_t i = 0; i < borrowed.count; ++i) {
+            const borrowed_frames::frame& one = borrowed.frames[i];
             const std::size_t size = one.header_bytes + one.size, of_this = written < size ? written : size;
             const std::size_t of_header = of_this < one.header_bytes ? of_this : one.header_bytes;
             append(one.head().subspan(of_header));
             append(one.payload().subspan(of_this - of_header));
-            if (of_this > 0) x_to_boundary = x_data.size();
+            if (of_this > 0) set_boundary(x_data.size());
             written -= of_this;
         }
         append(behind.view());
@@ -311,27 +255,22 @@ private:
 
     // In the most frequent case from where they are.
     [[gnu::noinline]] std::size_t flush_shared(io::stream& to) noexcept {
-        const std::size_t written = x_control.empty() ? to.write_piece(x_shared.view()) : 0;
-        if (written == x_shared.size()) [[likely]] return x_shared.clear(), written;
+        detail::frames_range& shared = x_rest->shared;
+        const std::size_t written = control_empty() ? to.write_piece(shared.view()) : 0;
+        if (written == shared.size()) [[likely]] return shared.clear(), written;
         own_shared();
-        if (!x_control.empty()) return flush_lanes(to);
+        if (!control_empty()) return flush_lanes(to);
         return consume_data(written), written;
-    }
-
-    void forget_borrowed() noexcept { // and what is shared
-        x_shared.clear();
-        if (!x_borrowed) return;
-        x_data.pool().give(x_borrowed->held);
-        x_data.pool().give({reinterpret_cast<std::byte*>(exchanged(x_borrowed, nullptr)), block_pool::smallest_bytes});
     }
 
     // A frame that was begun is finished first; control frames pass at the next boundary.
     void gather(segments& into) noexcept {
         const bytes_view data = std::as_const(x_data).view();
-        if (x_control_cut) into.add(std::as_const(x_control).view(), lane::control);
-        into.add(data.first(x_to_boundary), lane::data);
-        if (!x_control_cut) into.add(std::as_const(x_control).view(), lane::control);
-        into.add(data.subspan(x_to_boundary), lane::data);
+        const bool control_cut = x_rest && x_rest->control_cut;
+        if (control_cut) into.add(control_view(), lane::control);
+        into.add(data.first(to_boundary()), lane::data);
+        if (!control_cut) into.add(control_view(), lane::control);
+        into.add(data.subspan(to_boundary()), lane::data);
     }
 
     // Removes `written` bytes from the front of the lanes they came from; what is left over was the caller's.
@@ -342,8 +281,8 @@ private:
             if (all.from[i] == lane::data) {
                 consume_data(size);
             } else {
-                x_control_cut = size < x_control.size();
-                x_control.consume(size);
+                x_rest->control_cut = size < x_rest->control.size();
+                x_rest->control.consume(size);
             }
         }
         return written;
@@ -373,7 +312,7 @@ private:
             const std::size_t of_header = written < header.size() ? written : header.size();
             append(header.subspan(of_header));
             append(parts[frame].payload.subspan(written - of_header));
-            x_to_boundary = x_data.size();
+            set_boundary(x_data.size());
             ++frame;
         }
         for (; frame < frames; ++frame) {
@@ -382,19 +321,6 @@ private:
         }
         return true;
     }
-
-    void append(bytes_view bytes) noexcept {
-        [[maybe_unused]] const bool fits = x_data.append(bytes);
-        assert(fits);
-    }
-
-    buffer x_data;
-    buffer x_control;
-    owned<buffer> x_deferred; // made when it is needed first
-    borrowed_frames* x_borrowed = nullptr; // in a block of the pool
-    detail::frames_range x_shared;
-    std::size_t x_to_boundary = 0; // bytes of the data lane that end the frame that was begun
-    bool x_control_cut = false;    // the stream has taken a part of the first control frame
 };
 
 } // namespace weir::inline v0

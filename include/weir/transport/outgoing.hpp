@@ -75,14 +75,11 @@ public:
         own_shared();
         if (x_codec && how == compression::automatic) [[unlikely]] return send_compressed(from, over, type, payload, stays);
         const bool large = payload.size() >= write_through_bytes && !keys(from) && !from.sending_message();
-        if (large && may_write() && stays && x_outbox.borrow(type, payload, x_options.frame_bytes)) {
-            x_way.busy = true;
-            return {};
-        }
+        if (large && may_write() && stays && x_outbox.borrow(type, payload, x_options.frame_bytes)) return {};
         if (large && may_write() && x_outbox.borrows()) flush(over);
         if (large && may_write()) {
             x_bytes_out += x_outbox.write_through(over, type, payload, x_options.frame_bytes);
-            x_way.blocked = !x_outbox.empty();
+            note_blocked();
         } else {
             outbox::append_message(lane(from), type, payload, x_options.frame_bytes, keys(from));
         }
@@ -95,9 +92,8 @@ public:
     // Sends whole messages that are encoded already: those from `begin` on. They are copied if they have to wait.
     errc send_shared(ws::sender& from, const shared_frames& frames, std::size_t begin) noexcept {
         if (!fits(queued_bytes(), frames->size() - begin)) return errc::buffer_full;
-        if (!x_way.blocked && !from.sending_message() && x_outbox.share(frames, begin)) {
+        if (!is_blocked() && !from.sending_message() && x_outbox.share(frames, begin)) {
             if (exchanged(x_short_below, 0)) x_short_later = true; // what is sent after them must not pass them
-            x_way.busy = true;
             return {};
         }
         own_shared();
@@ -126,8 +122,7 @@ public:
 
     // Queues a ping or pong; over the bound of the control lane they are not queued (RFC 6455, 5.5.3).
     [[gnu::cold]] errc send_control(ws::sender& from, ws::opcode type, bytes_view payload, bool always = false) noexcept {
-        if (!always && x_outbox.control().size() > control_lane_bytes) return errc::buffer_full;
-        x_way.busy = true;
+        if (!always && x_outbox.control_bytes() > control_lane_bytes) return errc::buffer_full;
         return from.encode_control(x_outbox.control(), type, payload, next_key(from));
     }
 
@@ -145,16 +140,14 @@ public:
         x_short_below = 0;
         x_short_later = false;
         x_outbox.drop_messages();
-        x_way.busy = true;
         encode_close(from, x_outbox.control(), code, reason);
-        wake(x_senders, errc::closed);
-        wake(x_streamers, errc::closed);
+        wake_all();
     }
 
     // The short way of `flush`, while nothing but messages wait, and nobody for them: true when all has left, or there
     // was nothing. After false `flush` is owed.
     bool flush_short(io::stream& over) noexcept {
-        if (blocked_or_busy()) return false;
+        if (x_outbox.rest_if_any()) return false;
         const std::size_t size = x_outbox.data_bytes();
         if (!size) return true;
         const std::size_t written = x_outbox.flush_data(over);
@@ -164,7 +157,7 @@ public:
 
     // The shortest way of all: what `send_in_place` has left, where nothing else is to be sent. It is to be written by one call,
     // and what that has taken to be told.
-    bool has_answer() noexcept { return !blocked_or_busy() && x_outbox.data().refers(); }
+    bool has_answer() noexcept { return !x_outbox.rest_if_any() && x_outbox.data().refers(); }
     bytes_view answer() noexcept { return x_outbox.data().referred(); }
     void answered() noexcept {
         x_bytes_out += answer().size();
@@ -177,13 +170,15 @@ public:
 
     // Hands the stream what it takes, in one call.
     void flush(io::stream& over) noexcept {
-        if (x_way.blocked || x_outbox.empty()) return;
+        if (!needs_flush()) return;
         x_bytes_out += x_outbox.flush(over);
-        x_way.blocked = !x_outbox.empty();
+        note_blocked();
         if (exchanged(x_short_later, false)) x_short_below = short_bytes();
-        if (x_way.busy) wake_some();
+        if (x_outbox.rest_if_any()) wake_some();
     }
-    void unblock() noexcept { x_way.blocked = false; }
+    void unblock() noexcept {
+        if (is_blocked()) x_outbox.rest().blocked = false;
+    }
 
     // Whether the next `flush` is owed before what was sent moves, and a block that it is in, to be kept until then.
     bool borrows() const noexcept { return x_outbox.borrows(); }
@@ -197,13 +192,12 @@ public:
         x_short_below = 0;
         x_short_later = false;
         x_outbox.clear();
-        wake(x_senders, errc::closed);
-        wake(x_streamers, errc::closed);
+        wake_all();
     }
 
     bool empty() const noexcept { return x_outbox.empty(); }
-    bool control_empty() noexcept { return x_outbox.control().empty(); }
-    bool needs_flush() const noexcept { return !x_way.blocked && !x_outbox.empty(); }
+    bool control_empty() const noexcept { return x_outbox.control_empty(); }
+    bool needs_flush() const noexcept { return !is_blocked() && !x_outbox.empty(); }
     std::size_t queued_bytes() const noexcept { return x_outbox.queued_bytes(); }
     std::uint64_t bytes_out() const noexcept { return x_bytes_out; }
 
@@ -215,9 +209,12 @@ public:
     bool frame_sendable() const noexcept {
         return queued_bytes() - x_outbox.deferred_bytes() <= x_options.high_water_bytes;
     }
-    void wait_sendable(waiter& sender) noexcept { wait(x_senders, sender); }
-    void wait_frame_sendable(waiter& sender) noexcept { wait(x_streamers, sender); }
-    bool awaited() const noexcept { return !x_senders.empty() || !x_streamers.empty(); }
+    void wait_sendable(waiter& sender) noexcept { x_outbox.rest().senders.push_back(sender); }
+    void wait_frame_sendable(waiter& sender) noexcept { x_outbox.rest().streamers.push_back(sender); }
+    bool awaited() const noexcept {
+        const outbox_rest* const rest = x_outbox.rest_if_any();
+        return rest && (!rest->senders.empty() || !rest->streamers.empty());
+    }
 
     static void wake(list<ready_item>& waiters, errc outcome) noexcept {
         while (ready_item* each = waiters.pop_front()) static_cast<waiter*>(each)->wake(outcome);
@@ -227,10 +224,14 @@ private:
     static constexpr std::size_t write_through_bytes = 16 * 1024;
     static constexpr std::size_t control_lane_bytes = 16 * 1024;
 
-    bool blocked_or_busy() const noexcept { return std::bit_cast<std::uint16_t>(x_way); }
-
     // Whether the stream may take something at once that is not in the data lane.
-    bool may_write() noexcept { return !x_way.blocked && x_outbox.data().empty(); }
+    bool may_write() noexcept { return !is_blocked() && !x_outbox.data_bytes(); }
+
+    // Whether the stream takes nothing until it says so: it does not while there is something that it has not taken.
+    bool is_blocked() const noexcept { return x_outbox.rest_if_any() && x_outbox.rest_if_any()->blocked; }
+    void note_blocked() noexcept {
+        if (!x_outbox.empty()) x_outbox.rest().blocked = true;
+    }
 
     // What makes the masking keys; null for a server.
     entropy* keys(const ws::sender& from) const noexcept {
@@ -269,7 +270,7 @@ private:
         std::byte header[ws::frame_header::max_bytes];
         const std::size_t size = from.encode_frame_header(header, type, payload.size(), last);
         x_bytes_out += x_outbox.write_frame_through(over, {header, size}, payload);
-        x_way.blocked = !x_outbox.empty();
+        note_blocked();
         return {};
     }
 
@@ -287,14 +288,17 @@ private:
         if (exchanged(x_short_later, false)) x_short_below = short_bytes();
     }
 
+    // Wakes whom less than half is left for, and gives back what is not needed any more.
     [[gnu::noinline]] void wake_some() noexcept {
-        if (x_outbox.data().size() <= x_options.high_water_bytes / 2) wake(x_streamers, errc{});
-        if (queued_bytes() <= x_options.high_water_bytes / 2) wake(x_senders, errc{});
-        x_way.busy = awaited() || !control_empty();
+        outbox_rest& rest = x_outbox.rest();
+        if (x_outbox.data_bytes() <= x_options.high_water_bytes / 2) wake(rest.streamers, errc{});
+        if (queued_bytes() <= x_options.high_water_bytes / 2) wake(rest.senders, errc{});
+        x_outbox.tidy();
     }
-    void wait(list<ready_item>& among, waiter& sender) noexcept {
-        x_way.busy = true;
-        among.push_back(sender);
+    [[gnu::cold]] void wake_all() noexcept {
+        if (!awaited()) return;
+        wake(x_outbox.rest().senders, errc::closed);
+        wake(x_outbox.rest().streamers, errc::closed);
     }
 
     // One message is always taken when nothing is queued before it.
@@ -305,7 +309,7 @@ private:
     // The deferred lane will have no end to wait for.
     void drop_deferred() noexcept {
         x_outbox.drop_deferred();
-        if (queued_bytes() <= x_options.high_water_bytes / 2) wake(x_senders, errc::closed);
+        if (awaited() && queued_bytes() <= x_options.high_water_bytes / 2) wake(x_outbox.rest().senders, errc::closed);
     }
 
     [[gnu::cold]] void encode_close(ws::sender& from, buffer& lane, ws::close_code code, std::string_view reason) noexcept {
@@ -317,17 +321,11 @@ private:
     entropy& x_random;
     const websocket_options& x_options;
     ws::message_codec* x_codec = nullptr; // null where compression was not agreed upon
-    list<ready_item> x_senders;
-    list<ready_item> x_streamers;
     std::uint64_t x_bytes_out = 0;
     std::size_t x_short_below = 0; // smaller messages go the short way
     std::size_t x_short_queue;     // as long as this much is queued with them at the most
     bool x_short_later = false; // they go that way again once what is shared has left, or is copied
     bool x_compresses = false; // the message that is sent by pieces is compressed
-    struct {
-        bool busy = false; // perhaps somebody waits for what is queued, something is borrowed, or a control frame waits
-        bool blocked = false; // the stream takes nothing until it says so
-    } x_way;
 };
 
 } // namespace weir::inline v0::detail
