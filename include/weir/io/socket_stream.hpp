@@ -142,7 +142,7 @@ private:
     static constexpr std::size_t max_pieces = 64;
 
     socket_stream(readiness_backend& backend, unique_descriptor&& socket, bool connecting) noexcept
-        : watched(std::move(socket)), x_backend(backend), x_connecting(connecting), x_writable(!connecting) {
+        : watched(std::move(socket)), x_writable(!connecting), x_connecting(connecting), x_backend(backend) {
         x_lends_blocks = true;
     }
 
@@ -225,14 +225,15 @@ private:
         if (news && x_observer) x_observer->on_readable();
     }
 
-    readiness_backend& x_backend;
-    bool x_watched = true;
-    bool x_connecting;
+    // Four bytes, for which there is room behind the descriptor.
     bool x_readable = false; // not once x_failure is set, unless x_write_failed is; and x_writable not at all
-    bool x_full = false; // the last receive has filled its lease
     bool x_writable;
     bool x_hangup = false;
-    bool x_write_failed = false; // x_failure comes from a write; there may be something to receive still
+    bool x_watched : 1 = true;
+    bool x_connecting : 1;
+    bool x_full : 1 = false; // the last receive has filled its lease
+    bool x_write_failed : 1 = false; // x_failure comes from a write; there may be something to receive still
+    readiness_backend& x_backend;
 };
 
 } // namespace weir::inline v0::io
