@@ -1,11 +1,11 @@
 // What a WebSocket connection receives: bytes in, messages or pieces of them out.
 //
 // Holds the lease that is being parsed, in place. While somebody reads, messages are handed out as views of the lease, or
-// of x_assembly when they came in parts. While nobody does, pieces are copied to x_ahead, so that what stands behind
+// of an assembly when they came in parts. While nobody does, pieces are kept ahead, so that what stands behind
 // them is seen. What was found stays until it is taken, so a reader that goes away loses nothing. Control frames are
 // given to the caller as they come. The caller does the I/O and sees to bounds.
 //
-// Compressed pieces are kept as they came. They are decompressed when somebody reads: to x_assembly, step by step, so
+// Compressed pieces are kept as they came. They are decompressed when somebody reads: to the assembly, step by step, so
 // that the message limit, or the size of a piece, bounds what one read makes of them.
 #pragma once
 
@@ -39,7 +39,7 @@ public:
     // `rest`, a part of the lease `first`, is to be parsed. `message_bytes` is what `advance` will be given.
     inbox(ws::role side, block_pool& pool, const ws::limits& bounds, std::size_t message_bytes, io::lease&& first,
           mutable_bytes rest) noexcept
-        : x_protocol(side, pool, bounds), x_lease(exchanged(first, {})), x_rest(rest), x_assembly(pool),
+        : x_protocol(side, pool, bounds), x_lease(exchanged(first, {})), x_rest(rest),
           x_short_bytes(message_bytes < bounds.frame_bytes ? message_bytes : bounds.frame_bytes) {}
 
     ws::connection& protocol() noexcept { return x_protocol; }
@@ -84,7 +84,7 @@ public:
     // Goes on until there is something for a reader, or the caller has to do something.
     step advance(reading how, std::size_t message_bytes, std::uint32_t message_fragments, ws::event& next) noexcept {
         const step outcome = go_on(how, message_bytes, message_fragments, next);
-        x_look.plain = !x_gathering && !x_view_assembled && !x_discards && !is_decompressing() && (!x_ahead || x_ahead->idle()) &&
+        x_look.plain = !x_gathering && !x_view_assembled && !x_discards && !is_decompressing() && (!ahead() || ahead()->idle()) &&
                        x_protocol.between_messages();
         return outcome;
     }
@@ -116,8 +116,8 @@ public:
         assert(is_in_long_frame());
         if (!x_gathering || x_discards || x_protocol.message_bits()) return {};
         const std::uint64_t remaining = x_protocol.frame_remaining();
-        const std::size_t most = growth(x_assembly.size()), room = remaining < most ? static_cast<std::size_t>(remaining) : most;
-        return {x_assembly.prepare(room), room < received_at_once ? room : received_at_once};
+        const std::size_t most = growth(assembled()), room = remaining < most ? static_cast<std::size_t>(remaining) : most;
+        return {kept().assembly.prepare(room), room < received_at_once ? room : received_at_once};
     }
     void filled(mutable_bytes room) noexcept { x_rest = room.empty() ? x_lease.bytes : room; }
 
@@ -128,7 +128,7 @@ public:
     }
     // The same where nothing but a lone message was there, if that is done in no time; false, and nothing done, if not.
     [[gnu::always_inline]] inline bool give_lone_lease_to(const io::stream& lender) noexcept {
-        if (!lender.lends_blocks() || !x_assembly.pool().give_kept<io::lease::usual_bytes>(x_lease.backing)) return false;
+        if (!lender.lends_blocks() || !x_protocol.pool().give_kept<io::lease::usual_bytes>(x_lease.backing)) return false;
         x_lease.bytes = x_lease.bytes.first(0);
         x_lease.backing.data = nullptr;
         return true;
@@ -140,13 +140,13 @@ public:
 
     // Whether these bytes stay where they are until the lease is given back or, what is in `take_assembled`, until then.
     bool keeps(bytes_view which) const noexcept {
-        return lies_in(which, x_lease.bytes) || (x_view_assembled && lies_in(which, x_assembly.view()));
+        return lies_in(which, x_lease.bytes) || (x_view_assembled && lies_in(which, x_kept->assembly.view()));
     }
     bool view_is_assembled() const noexcept { return x_view_assembled; }
     block take_assembled() noexcept {
         x_view = {};
         x_view_assembled = false;
-        return x_assembly.take_block();
+        return x_kept->assembly.take_block();
     }
 
     // From now on, until `advance`, no short way is taken.
@@ -167,8 +167,8 @@ public:
     bool is_decompressing() const noexcept { return x_codec && x_codec->pending(); }
 
     // What waits for a reader to come.
-    bool has_ahead() const noexcept { return x_ahead && !x_ahead->empty(); }
-    std::size_t ahead_bytes() const noexcept { return x_ahead ? x_ahead->size() : 0; }
+    bool has_ahead() const noexcept { return ahead() && !ahead()->empty(); }
+    std::size_t ahead_bytes() const noexcept { return ahead() ? ahead()->size() : 0; }
     bool has_unread() const noexcept { return x_look.found || has_ahead() || has_rest() || is_decompressing(); }
 
     // From now on, pieces of messages are dropped as they are parsed. Those that were kept stay.
@@ -189,8 +189,10 @@ public:
         if (x_codec) x_codec->forget();
         release_view();
         x_gathering = false;
-        x_assembly.clear();
-        if (x_ahead) x_ahead->clear();
+        if (x_kept) {
+            x_kept->assembly.clear();
+            if (x_kept->ahead) x_kept->ahead->clear();
+        }
         discard_from_now();
     }
 
@@ -217,7 +219,7 @@ private:
             put_back();
         }
         release_view();
-        if (how == reading::by_pieces && x_gathering && !x_assembly.empty()) return hand_out_gathered();
+        if (how == reading::by_pieces && x_gathering && assembled()) return hand_out_gathered();
         for (;;) {
             if (is_decompressing()) [[unlikely]] {
                 const step outcome = decompress(how, message_bytes, next);
@@ -225,8 +227,8 @@ private:
             }
             std::uint32_t fragment;
             if (has_ahead()) {
-                next = x_ahead->next();
-                fragment = x_ahead->fragment();
+                next = ahead()->next();
+                fragment = ahead()->fragment();
             } else {
                 if (x_rest.empty() || (next = x_protocol.receive(x_rest)).what == ws::event::kind::need_more) {
                     if (how != reading::whole) return step::exhausted;
@@ -249,7 +251,7 @@ private:
                 hand_out(next.payload, next);
                 return step::found;
             }
-            const std::uint64_t total = x_assembly.size() + next.payload.size() + next.frame_remaining;
+            const std::uint64_t total = assembled() + next.payload.size() + next.frame_remaining;
             if (total > message_bytes) {
                 next.frame_remaining = total;
                 return step::too_large;
@@ -277,7 +279,7 @@ private:
     }
 
     step hand_out_gathered() noexcept {
-        x_view = x_assembly.view();
+        x_view = kept().assembly.view();
         x_view_first = x_gathered_first;
         x_view_last = false;
         x_view_assembled = true;
@@ -292,17 +294,18 @@ private:
         x_view_type = next.type;
         if (next.payload.empty()) return;
         const std::size_t size = next.payload.size();
-        if (next.payload.data() == x_assembly.end() && x_assembly.has_room(size, buffer::no_bound)) { // `room_in_message`
-            x_assembly.commit(size);
+        buffer& assembly = kept().assembly;
+        if (next.payload.data() == assembly.end() && assembly.has_room(size, buffer::no_bound)) { // `room_in_message`
+            assembly.commit(size);
             x_rest = x_lease.bytes;
             return;
         }
-        const std::size_t most = size + growth(x_assembly.size() + size);
+        const std::size_t most = size + growth(assembly.size() + size);
         const std::uint64_t wanted = size + next.frame_remaining;
-        std::byte* to = x_assembly.prepare(wanted < most ? static_cast<std::size_t>(wanted) : most);
+        std::byte* to = assembly.prepare(wanted < most ? static_cast<std::size_t>(wanted) : most);
         assert(to && "this buffer has no bound of its own");
         std::memcpy(to, next.payload.data(), size);
-        x_assembly.commit(size);
+        assembly.commit(size);
     }
     // How much room is made for more: it grows with what has come, and not with what a header promises; by more when
     // much has come.
@@ -321,7 +324,7 @@ private:
     // Whether the header of the frame under way says that the message will be too large.
     bool promises_over(std::size_t message_bytes, ws::event& next) const noexcept {
         if (x_discards || x_protocol.message_bits()) return false; // what an extension makes of it is not known yet
-        next.frame_remaining = x_assembly.size() + x_protocol.frame_remaining();
+        next.frame_remaining = assembled() + x_protocol.frame_remaining();
         return next.frame_remaining > message_bytes;
     }
 
@@ -332,17 +335,17 @@ private:
         x_gathering = whole;
         // One byte over the limit is as far as it goes.
         const std::size_t most = whole ? message_bytes + (message_bytes + 1 != 0) : decompressed_piece_bytes;
-        const ws::message_codec::decompressed got = x_codec->decompress(x_assembly, most);
+        const ws::message_codec::decompressed got = x_codec->decompress(kept().assembly, most);
         x_view_type = x_codec->type();
         if (got.failure != errc{}) {
             x_corruption = got.failure;
             return step::corrupt;
         }
-        if (whole && x_assembly.size() > message_bytes) {
-            next.frame_remaining = x_assembly.size();
+        if (whole && assembled() > message_bytes) {
+            next.frame_remaining = assembled();
             return step::too_large;
         }
-        if (!got.last && (whole || x_assembly.empty())) return step::exhausted;
+        if (!got.last && (whole || !assembled())) return step::exhausted;
         hand_out_gathered();
         x_view_last = got.last;
         return step::found;
@@ -353,27 +356,39 @@ private:
         x_look.found = false;
         begin_gathering(x_view_first);
         if (exchanged(x_view_assembled, false)) return;
-        [[maybe_unused]] const bool fits = x_assembly.append(x_view);
+        [[maybe_unused]] const bool fits = kept().assembly.append(x_view);
         assert(fits && "this buffer has no bound of its own");
     }
 
     void keep(const ws::event& piece) noexcept {
         x_look.plain = false;
-        if (!x_ahead) x_ahead = make_owned<read_ahead>(x_assembly.pool());
-        x_ahead->keep(piece, x_protocol.fragment());
+        if (!kept().ahead) x_kept->ahead = make_owned<read_ahead>(x_protocol.pool());
+        ahead()->keep(piece, x_protocol.fragment());
     }
 
     void release_view() noexcept {
         x_view = {};
-        if (exchanged(x_view_assembled, false)) x_assembly.clear();
-        if (x_ahead && !is_decompressing()) x_ahead->release();
+        if (exchanged(x_view_assembled, false)) x_kept->assembly.clear();
+        if (ahead() && !is_decompressing()) ahead()->release();
     }
+
+    // What is kept when messages come in parts, or nobody reads; both made when they are needed first.
+    struct kept_parts {
+        explicit kept_parts(block_pool& pool) noexcept : assembly(pool) {}
+        buffer assembly; // a message that comes in parts, or was handed out last
+        owned<read_ahead> ahead;
+    };
+    kept_parts& kept() noexcept {
+        if (!x_kept) x_kept = make_owned<kept_parts>(x_protocol.pool());
+        return *x_kept;
+    }
+    read_ahead* ahead() const noexcept { return x_kept ? x_kept->ahead.get() : nullptr; }
+    std::size_t assembled() const noexcept { return x_kept ? x_kept->assembly.size() : 0; }
 
     ws::connection x_protocol;
     io::lease x_lease;
     mutable_bytes x_rest;                // what of the lease has not been parsed
-    buffer x_assembly;                   // a message that comes in parts, or was handed out last
-    owned<read_ahead> x_ahead;           // made when it is needed first
+    owned<kept_parts> x_kept;
     owned<ws::message_codec> x_codec;    // only where compression was agreed upon
     mutable_bytes x_view;                 // what was handed out last, or is to be
     std::uint64_t x_short_bytes;         // larger messages do not go the short way
@@ -385,8 +400,8 @@ private:
     } x_look;
     bool x_view_first = false;
     bool x_view_last = false;
-    bool x_view_assembled = false; // x_view lies in x_assembly
-    bool x_gathering = false;      // x_assembly is the beginning of a message that goes on, perhaps an empty one
+    bool x_view_assembled = false; // x_view lies in the assembly
+    bool x_gathering = false;      // the assembly is the beginning of a message that goes on, perhaps an empty one
     bool x_gathered_first = false; // and nothing of that message was handed out before
     bool x_discards = false;
     errc x_corruption{};

@@ -49,6 +49,8 @@ public:
     connection& operator=(const connection&) = delete;
     ~connection() { release_control(); }
 
+    block_pool& pool() const noexcept { return *x_pool; }
+
     // Lets the first frame of a message carry these reserved bits (RSV1 is 4): an extension was agreed upon that
     // defines them. Text of such a message is not checked for UTF-8, since the extension has to decode it first.
     void allow_reserved_bits(std::uint8_t bits) noexcept { x_allowed_bits = bits; }
