@@ -42,7 +42,10 @@ public:
         if (x_out.borrows()) settle();
         x_inbox.forget_unread();
         begin_close(code, {});
-        x_scheduler.keep(*this);
+        if (parting* const kept = part())
+            x_scheduler.keep(*kept);
+        else
+            reset(); // in this turn, since nobody takes care of it
         serve_at_turn_end();
     }
 
@@ -169,7 +172,13 @@ public:
         break_off();
     }
 
-    void wait_over(waiter& closer) noexcept { x_closers.push_back(closer); }
+    // Without memory for a wait it ends at once.
+    [[gnu::cold]] void wait_over(waiter& closer) noexcept {
+        if (parting* const last = part())
+            last->closers.push_back(closer);
+        else
+            closer.wake();
+    }
 
     // --- the rest ---
 

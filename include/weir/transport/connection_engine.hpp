@@ -12,7 +12,7 @@
 
 namespace weir::inline v0::detail {
 
-class connection_engine : public connection_input, protected lingering {
+class connection_engine : public connection_input {
 protected:
     using connection_input::connection_input;
     ~connection_engine() = default;

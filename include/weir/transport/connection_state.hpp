@@ -7,7 +7,9 @@
 #pragma once
 
 #include <weir/core/exchanged.hpp>
+#include <weir/core/owned.hpp>
 #include <weir/core/shared.hpp>
+#include <weir/coro/lingering.hpp>
 #include <weir/transport/agreed_names.hpp>
 #include <weir/transport/control_budget.hpp>
 #include <weir/transport/ending.hpp>
@@ -18,6 +20,7 @@
 
 #include <atomic>
 #include <bit>
+#include <new>
 
 namespace weir::inline v0 {
 
@@ -90,7 +93,7 @@ protected:
         x_scheduler.used_by_one_less();
         close_port();
         x_out.clear();
-        outgoing::wake(x_closers, errc::closed);
+        wake_closers(errc::closed);
         x_stream->observe(nullptr);
         x_inbox.stop_parsing();
         x_inbox.give_lease_to(*x_stream);
@@ -193,7 +196,7 @@ protected:
             const std::string line = closed().message();
             hook({log_level::debug, line, where, x_ending.error(), x_number});
         }
-        outgoing::wake(x_closers, errc{});
+        wake_closers(errc{});
         x_came = false;
         if (x_context && !x_told && x_inbox.has_unread() && !x_ending.is_local()) arm_close();
         serve_at_turn_end();
@@ -223,13 +226,33 @@ protected:
         if (x_port) x_port->forget();
     }
 
+    // What is needed once nobody holds the connection any more, or somebody waits for its end. On the heap, from then on.
+    struct parting final : lingering {
+        explicit parting(connection_state& which) noexcept : of(which) {}
+        void abandon() noexcept override { of.abandon(); }
+
+        connection_state& of;
+        list<ready_item> closers;
+    };
+    // Null without memory.
+    [[gnu::cold]] parting* part() noexcept {
+        if (!x_parting) x_parting.reset(new (std::nothrow) parting(*this));
+        return x_parting.get();
+    }
+    [[gnu::cold]] void wake_closers(errc outcome) noexcept {
+        if (x_parting) outgoing::wake(x_parting->closers, outcome);
+    }
+
+    // Ends at once and frees itself.
+    virtual void abandon() noexcept = 0;
+
     scheduler& x_scheduler;
     shared<const websocket_options> x_options;
     owned<io::stream> x_stream;
     inbox x_inbox;
     outgoing x_out;
     waiter x_read_waiter;
-    list<ready_item> x_closers;
+    owned<parting> x_parting;
     context* x_context = nullptr;
     shared<remote_port> x_port;
     keepalive x_keepalive;
