@@ -1,6 +1,6 @@
 // What a handshake agreed upon: the subprotocol, and the target of the request.
 //
-// Every connection has them for as long as it lives, and most are short: up to 14 characters of both stand here. Longer ones are
+// Every connection has them for as long as it lives, and most are short: up to 12 characters of both stand here. Longer ones are
 // in one block on the heap. The views are valid as long as this, and until `set`.
 #pragma once
 
@@ -69,7 +69,7 @@ private:
         if (x_subprotocol_bytes == is_far) delete[] far();
     }
 
-    char x_near[14] = {};
+    char x_near[12] = {};
     std::uint8_t x_subprotocol_bytes = 0;
     std::uint8_t x_target_bytes = 0;
 };

@@ -270,8 +270,6 @@ private:
     // the short ways, which lie in what one receive has brought.
     void count_large() noexcept { x_left_in_turn -= static_cast<int>(x_inbox.view().size() / large_message_bytes); }
 
-    // Before a reader that never waits lets others run.
-    static constexpr int messages_in_a_row = 64;
     static constexpr std::size_t large_message_bytes = 16 * 1024;
 
     // Why there is nothing to take; whoever reads knows now.
@@ -288,7 +286,6 @@ private:
     }
 
     context* x_read_in = nullptr; // where x_read_waiter has waited last; only compared
-    int x_left_in_turn = messages_in_a_row; // messages that a reader may have at once before it waits
 };
 
 } // namespace weir::inline v0::detail

@@ -81,8 +81,8 @@ protected:
           x_inbox(side, around.blocks,
                   ws::limits{.frame_bytes = x_options->received_frame_bytes, .message_fragments = UINT32_MAX},
                   x_options->message_bytes, std::move(first), rest),
-          x_out(x_inbox.protocol(), around.blocks, around.random, *x_options), x_keepalive(x_scheduler.now()),
-          x_controls(x_scheduler.now()), x_ending(x_scheduler.now()) {
+          x_out(x_inbox.protocol(), around.blocks, around.random, *x_options), x_controls(x_scheduler.now()),
+          x_keepalive(x_scheduler.now()), x_ending(x_scheduler.now()) {
         assert(x_options->frame_bytes > 0 && "frame_bytes of a connection must be at least 1");
         static std::atomic<std::uint64_t> count{0};
         x_number = ++count;
@@ -246,24 +246,16 @@ protected:
     // Ends at once and frees itself.
     virtual void abandon() noexcept = 0;
 
+    // Before a reader that never waits lets others run.
+    static constexpr int messages_in_a_row = 64;
+
+    // Small members stand in what others leave at their ends.
     scheduler& x_scheduler;
     shared<const websocket_options> x_options;
     owned<io::stream> x_stream;
-    inbox x_inbox;
-    outgoing x_out;
-    waiter x_read_waiter;
-    owned<parting> x_parting;
-    context* x_context = nullptr;
-    shared<remote_port> x_port;
-    keepalive x_keepalive;
-    control_budget x_controls;
-    ending x_ending;
-    std::uint64_t x_number;
-    agreed_names x_agreed;
-    std::uint64_t x_bytes_in = 0;
+    [[no_unique_address]] inbox x_inbox;
     std::uint32_t x_filled_turn = ~std::uint32_t{0}; // the turn of the last receive, as `this_turn` gives it
-    phase x_phase = phase::open;
-    bool x_open = true; // in phase open, and not broken
+    [[no_unique_address]] outgoing x_out;
     reading x_reading = reading::whole;
     bool x_idle = false;      // somebody waits in read, nothing else is there, the stream will tell what comes next, and we are open
     bool x_reader = false;    // somebody waits in read
@@ -276,17 +268,30 @@ protected:
         }
     } x_turn;
     bool x_attended = false;  // somebody asks for a message just now
+    [[no_unique_address]] waiter x_read_waiter;
+    int x_left_in_turn = messages_in_a_row; // messages that a reader may have at once before it waits
+    owned<parting> x_parting;
+    context* x_context = nullptr;
+    shared<remote_port> x_port;
+    control_budget x_controls;
+    [[no_unique_address]] keepalive x_keepalive;
     bool x_told = false;      // somebody has read the end
     bool x_came = false;      // somebody has read since the close timer was armed
-    bool x_listening = false; // the last fill was blocked, and the stream has not told us since
-    bool x_drained = false;   // this turn's receive has certainly left nothing
     bool x_retrying = false;  // there may be more to receive in the next turn
     bool x_next_turn = false; // it is the next turn that we are posted to, not the end of this one
     bool x_failed = false;    // the peer broke a rule or a limit: we are through after our close frame
     bool x_mute = false;      // a write has failed
+    [[no_unique_address]] ending x_ending;
     bool x_broken = false;    // the stream is to be given up
     bool x_in_order = false;  // but it has ended by itself, and need not be reset
     bool x_dropped = false;   // nobody holds us any more
+    bool x_listening = false; // the last fill was blocked, and the stream has not told us since
+    bool x_drained = false;   // this turn's receive has certainly left nothing
+    bool x_open = true;       // in phase open, and not broken
+    phase x_phase = phase::open;
+    agreed_names x_agreed;
+    std::uint64_t x_number;
+    std::uint64_t x_bytes_in = 0;
 };
 
 } // namespace detail

@@ -385,15 +385,7 @@ private:
     read_ahead* ahead() const noexcept { return x_kept ? x_kept->ahead.get() : nullptr; }
     std::size_t assembled() const noexcept { return x_kept ? x_kept->assembly.size() : 0; }
 
-    ws::connection x_protocol;
-    io::lease x_lease;
-    mutable_bytes x_rest;                // what of the lease has not been parsed
-    owned<kept_parts> x_kept;
-    owned<ws::message_codec> x_codec;    // only where compression was agreed upon
-    mutable_bytes x_view;                 // what was handed out last, or is to be
-    std::uint64_t x_short_bytes;         // larger messages do not go the short way
-    ws::opcode x_view_type = ws::opcode::text;
-    std::uint32_t x_gathered_from = 1; // the frame in which began what is gathered, or was handed out last
+    [[no_unique_address]] ws::connection x_protocol; // which leaves room for seven bytes at its end
     struct look {
         bool plain = true;  // nothing stands between x_rest and a reader, but for what was found; x_rest begins with a message
         bool found = false; // x_view is to be handed out
@@ -403,7 +395,15 @@ private:
     bool x_view_assembled = false; // x_view lies in the assembly
     bool x_gathering = false;      // the assembly is the beginning of a message that goes on, perhaps an empty one
     bool x_gathered_first = false; // and nothing of that message was handed out before
+    io::lease x_lease;
+    mutable_bytes x_rest;                // what of the lease has not been parsed
+    owned<kept_parts> x_kept;
+    owned<ws::message_codec> x_codec;    // only where compression was agreed upon
+    mutable_bytes x_view;                 // what was handed out last, or is to be
+    std::uint64_t x_short_bytes;         // larger messages do not go the short way
+    ws::opcode x_view_type = ws::opcode::text;
     bool x_discards = false;
+    std::uint32_t x_gathered_from = 1; // the frame in which began what is gathered, or was handed out last
     errc x_corruption{};
 };
 
