@@ -227,11 +227,11 @@ private:
 
     // Four bytes, for which there is room behind the descriptor.
     bool x_readable = false; // not once x_failure is set, unless x_write_failed is; and x_writable not at all
-    bool x_writable;
+    bool x_full = false; // the last receive has filled its lease
     bool x_hangup = false;
-    bool x_watched : 1 = true;
+    bool x_writable : 1;
     bool x_connecting : 1;
-    bool x_full : 1 = false; // the last receive has filled its lease
+    bool x_watched : 1 = true;
     bool x_write_failed : 1 = false; // x_failure comes from a write; there may be something to receive still
     readiness_backend& x_backend;
 };
