@@ -19,20 +19,18 @@
 
 namespace weir::inline v0 {
 
-class scope {
+class scope : private ready_item {
 public:
-    // What a coroutine returns that is spawned by being called: its first parameter is the scope, and must be a reference. It
-    // is started as by `spawn`, of which it saves the frame that runs a task:
+    // What a coroutine returns that is spawned by being called: its first parameter is the scope, or what converts to one, and must
+    // be a reference. It is started as by `spawn`, of which it saves the frame that runs a task:
     //
     //     static scope::spawned serve(scope&, owned<io::stream> stream) { ... }
     struct spawned {
-        class promise_type final : public pooled_frame, public ready_item, public list_node<promise_type> {
+        class promise_type final : public pooled_frame, public list_node<promise_type> {
         public:
             template <class... Arguments>
             explicit promise_type(scope& owner, Arguments&&...) noexcept : x_owner(owner) {
-                x_owner.x_children.push_back(*this);
-                ++x_owner.x_count;
-                x_owner.x_context.runs_on().post(*this);
+                x_owner.begins(*this);
             }
 
             spawned get_return_object() const noexcept { return {}; }
@@ -46,11 +44,10 @@ public:
             void unhandled_exception() noexcept { x_owner.failed(); }
             context* current_context() noexcept { return &x_owner.x_context; }
 
+            void resume() noexcept { std::coroutine_handle<promise_type>::from_promise(*this).resume(); }
             void destroy() noexcept { std::coroutine_handle<promise_type>::from_promise(*this).destroy(); }
 
         private:
-            void run() noexcept override { std::coroutine_handle<promise_type>::from_promise(*this).resume(); }
-
             scope& x_owner;
         };
     };
@@ -61,11 +58,11 @@ public:
     scope& operator=(const scope&) = delete;
     [[gnu::cold]] ~scope() {
         assert(!x_joiner && "a scope died while it was being joined");
-        while (spawned::promise_type* each = x_children.front()) each->destroy();
+        destroy_all();
     }
 
-    // Starts `work` in the next turn of the ready list.
-    void spawn(task<> work) { run(*this, std::move(work)); }
+    // Starts `work` in the next turn of the ready list, behind those that are to be started before.
+    void spawn(task<> work) { carry_out(*this, std::move(work)); }
 
     // Starts `function(arguments...)`, which returns a `task<>`. The scope keeps function and arguments alive until
     // the task has ended, so a lambda that captures may be given.
@@ -88,7 +85,7 @@ public:
     // cancellation. Gives how many there were. Not to be called by one of them.
     std::size_t abandon() noexcept {
         const std::size_t abandoned = x_count;
-        while (spawned::promise_type* each = x_children.front()) each->destroy(); // and what their destructors spawn
+        destroy_all(); // and what their destructors spawn
         x_count = 0;
         if (abandoned > 0 && x_joiner) x_joiner->wake();
         return abandoned;
@@ -125,11 +122,29 @@ public:
     [[nodiscard]] join_awaiter join() noexcept { return join_awaiter(*this); }
 
 private:
-    [[gnu::cold]] static spawned run(scope&, task<> work) { co_await work; }
+    [[gnu::cold]] static spawned carry_out(scope&, task<> work) { co_await work; }
 
     template <class Function, class... Arguments>
     static spawned call(scope&, Function function, Arguments... arguments) {
         co_await function(arguments...);
+    }
+
+    // One place in the ready list for all that are to be started: a coroutine needs it once, and would have it for all of its life.
+    void begins(spawned::promise_type& child) noexcept {
+        x_new.push_back(child);
+        ++x_count;
+        if (!ready_item::linked()) x_context.runs_on().post(*this);
+    }
+    void run() noexcept override {
+        x_starting.take_all(x_new); // what these spawn has its turn later
+        while (spawned::promise_type* each = x_starting.pop_front()) {
+            x_children.push_back(*each);
+            each->resume();
+        }
+    }
+    [[gnu::cold]] void destroy_all() noexcept {
+        for (list<spawned::promise_type>* those : {&x_children, &x_starting, &x_new})
+            while (spawned::promise_type* each = those->front()) each->destroy();
     }
 
     void ended() noexcept {
@@ -145,7 +160,9 @@ private:
     }
 
     context x_context;
-    list<spawned::promise_type> x_children;
+    list<spawned::promise_type> x_children; // that run
+    list<spawned::promise_type> x_starting; // in this turn
+    list<spawned::promise_type> x_new;      // in the next one
     std::size_t x_count = 0;
     waiter* x_joiner = nullptr;
     std::exception_ptr x_failure;

@@ -36,18 +36,20 @@ public:
         ~place() {
             if (!x_of) return;
             --x_of->x_taken;
-            if (x_address) x_of->x_addresses.remove(*x_address);
+            if (x_address != nowhere) x_of->x_addresses.remove(x_address);
         }
         explicit operator bool() const noexcept { return x_of != nullptr; }
 
     private:
         friend class admission;
-        place(admission& of, std::optional<std::uint64_t> address) noexcept : x_of(&of), x_address(address) {
+        place(admission& of, const std::optional<std::uint64_t>& address) noexcept
+            : x_of(&of), x_address(address ? *address : nowhere) {
             ++of.x_taken;
         }
 
+        static constexpr std::uint64_t nowhere = UINT64_MAX; // 255.255.255.255, which is nobody's
         admission* x_of = nullptr;
-        std::optional<std::uint64_t> x_address;
+        std::uint64_t x_address = nowhere; // that is counted
     };
 
     // Lets the connection in; or answers it, takes it away, and gives no place.

@@ -58,7 +58,7 @@ public:
             }
             if ((x_server.options.tls || x_server.options.layer) && !cover(*stream)) continue;
             admission::place here = x_admission.admit(*stream);
-            if (here) serve(x_clients, *this, std::move(*stream), std::move(here));
+            if (here) serve(*this, std::move(*stream), std::move(here));
         }
         if (!outcome) x_server.note(log_level::error, "no longer accepting", {}, outcome.error());
         if (!x_stopping) begin_stop();
@@ -67,6 +67,8 @@ public:
         co_await x_tasks.join();
         co_return outcome;
     }
+
+    operator scope&() noexcept { return x_clients; } // of which connections are coroutines
 
 private:
     // TLS, and what the program puts over all streams. False when there is no memory for it.
@@ -77,7 +79,7 @@ private:
     }
 
     // The HTTP side of a connection. Its frame is gone before the WebSocket side begins, which may last for days.
-    [[gnu::cold]] static scope::spawned serve(scope& clients, service& of, owned<io::stream> stream, admission::place here) {
+    [[gnu::cold]] static scope::spawned serve(service& of, owned<io::stream> stream, admission::place here) {
         std::string thrown;
         upgrade to;
         const bool talked = co_await caught(http_phase::run(of.x_server, stream, of.x_open, of.x_waiting, to), thrown);
@@ -85,14 +87,14 @@ private:
         if (!talked || !to.route) co_return;
         websocket ws = make_websocket(std::move(stream), to, to.request->target, of.x_loop, of.x_server.websocket);
         if (!to.route->wants_request()) to.request.reset();
-        converse(clients, of, std::move(ws), *to.route, std::move(to.request), std::move(here));
+        converse(of, std::move(ws), *to.route, std::move(to.request), std::move(here));
     }
 
     // The WebSocket side. `request`: null for a handler that does not care for it.
-    [[gnu::cold]] static scope::spawned converse(scope& clients, service& of, websocket ws, websocket_route& route,
+    [[gnu::cold]] static scope::spawned converse(service& of, websocket ws, websocket_route& route,
                                                  owned<const http::request_head> request, [[maybe_unused]] admission::place here) {
         const open_websockets::entry entry(of.x_open, ws);
-        context own(clients.runs_in());
+        context own(of.x_clients.runs_in());
         ws.guard(&own);
         const supervised::outcome failed =
             co_await supervised(own, route.handler().call(ws, request.get()), of.x_server.options.cancel_grace);
