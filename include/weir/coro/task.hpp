@@ -54,7 +54,11 @@ public:
         return exchanged(x_starting, false);
     }
 
+    // The context that it runs in, and who is resumed when it has finished; null before it is started. For one that is to be
+    // started later, the context may be noted.
     context* current_context() const noexcept { return x_context; }
+    std::coroutine_handle<> parent() const noexcept { return x_parent; }
+    void will_run_in(context& in) noexcept { x_context = &in; }
 
 private:
     std::coroutine_handle<> x_parent;
@@ -158,6 +162,9 @@ public:
 
     // The coroutine, for a loop that runs until it is done.
     std::coroutine_handle<> handle() const noexcept { return x_self; }
+
+    // What is known of it; for those who start it. There must be a coroutine.
+    promise_type& promise() const noexcept { return x_self.promise(); }
 
     bool await_ready() const noexcept {
         assert(x_self && !x_self.done() && "a task is awaited once");

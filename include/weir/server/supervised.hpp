@@ -2,8 +2,8 @@
 //
 // A loop that looks at no result, `for (;;) { (void)co_await sleep(100ms); ws.send("x"); }`, is told of its cancellation at
 // each wait and would never end. It is known by the waits that are refused: one that does something behind a shield has
-// none. Every connection has one of these, so what is needed after a cancellation or a failure only is on the heap. Owns
-// the task. Loop thread only.
+// none. Every connection has one of these, so what is needed after a cancellation or a failure only is on the heap, and its
+// context and whom it resumes stand in the task alone. Owns the task. Loop thread only.
 #pragma once
 
 #include <weir/core/concat.hpp>
@@ -22,18 +22,20 @@ public:
 
     // Everything that is given by reference must live until it has been awaited.
     supervised(context& where, task<>&& handler, const std::chrono::nanoseconds& patience) noexcept
-        : x_where(where), x_patience(patience), x_handler(std::move(handler)) {}
+        : x_patience(patience), x_handler(std::move(handler)) {
+        x_handler.promise().will_run_in(where);
+    }
     supervised(const supervised&) = delete;
     [[gnu::cold]] ~supervised() { cancel_hook::unlink(); } // before the handler, whose end may cancel the context
 
     bool await_ready() const noexcept { return false; }
     bool suspend(std::coroutine_handle<> who, context*) {
-        x_who = who;
-        if (!x_handler.suspend(who, &x_where)) return false;
-        if (x_where.canceled())
+        context& in = where();
+        if (!x_handler.suspend(who, &in)) return false;
+        if (in.canceled())
             on_cancel();
         else
-            x_where.add(*this);
+            in.add(*this);
         return true;
     }
     outcome await_resume() {
@@ -57,17 +59,18 @@ private:
     private:
         static constexpr std::uint32_t heedless = 100; // waits
 
-        void wait() noexcept { x_of.x_where.runs_on().arm(*this, x_of.x_patience / 2); }
+        void wait() noexcept { x_of.where().runs_on().arm(*this, x_of.x_patience / 2); }
 
         [[gnu::cold]] void expire() noexcept override {
-            const std::uint32_t refused = x_of.x_where.refused();
+            const std::uint32_t refused = x_of.where().refused();
             const bool goes_on = x_looked && refused - x_refused > heedless;
             x_looked = true;
             x_refused = refused;
             if (!goes_on) return wait();
             x_reaped = true;
+            const std::coroutine_handle<> who = x_of.x_handler.promise().parent();
             x_of.x_handler = {};
-            x_resumes.bounce(x_of.x_who, nullptr);
+            x_resumes.bounce(who, nullptr);
         }
 
         supervised& x_of;
@@ -79,9 +82,9 @@ private:
 
     [[gnu::cold]] void on_cancel() noexcept override { x_reaper = owned<reaper>(new reaper(*this)); }
 
-    context& x_where;
+    context& where() const noexcept { return *x_handler.promise().current_context(); }
+
     const std::chrono::nanoseconds& x_patience;
-    std::coroutine_handle<> x_who;
     task<> x_handler;
     owned<reaper> x_reaper;
 };
