@@ -28,7 +28,7 @@ public:
                     const connection_environment& around, shared<const websocket_options> options) noexcept
         : connection_engine(side, std::move(over), std::move(first), rest, around, std::move(options)) {
         x_stream->observe(this);
-        if (x_options->ping_interval) x_scheduler.arm(*this, *x_options->ping_interval);
+        if (this->options().ping_interval) x_scheduler.arm(*this, *this->options().ping_interval);
         note(log_level::debug, "connection open");
         serve_at_turn_end(); // what came behind the handshake may hold a ping or a close
     }
@@ -42,7 +42,7 @@ public:
         if (x_out.borrows()) settle();
         x_inbox.forget_unread();
         begin_close(code, {});
-        if (parting* const kept = part())
+        if (rare_parts* const kept = rare())
             x_scheduler.keep(*kept);
         else
             reset(); // in this turn, since nobody takes care of it
@@ -158,7 +158,7 @@ public:
     // Begins the closing handshake, once; later calls do nothing.
     [[gnu::cold]] void begin_close(ws::close_code code, std::string_view reason) noexcept {
         if (!can_send()) return;
-        if (x_port) x_port->deliver(); // what was posted before is sent before
+        if (x_rare && x_rare->port) x_rare->port->deliver(); // what was posted before is sent before
         if (!can_send()) return;
         x_ending.note(close_cause::local, code, reason, {});
         x_out.send_close(x_inbox.protocol(), code, reason);
@@ -174,8 +174,8 @@ public:
 
     // Without memory for a wait it ends at once.
     [[gnu::cold]] void wait_over(waiter& closer) noexcept {
-        if (parting* const last = part())
-            last->closers.push_back(closer);
+        if (rare_parts* const kept = rare())
+            kept->closers.push_back(closer);
         else
             closer.wake();
     }
@@ -189,12 +189,13 @@ public:
     std::size_t queued_bytes() const noexcept { return x_out.queued_bytes(); }
     int descriptor() const noexcept { return x_stream->descriptor(); }
     const connection_security* security() const { return x_stream->security(); }
-    const websocket_options& options() const noexcept { return *x_options; }
 
     // The way in from other threads; null when nothing can be sent any more.
     shared<remote_port> port() {
-        if (!x_port && can_send()) x_port = shared<remote_port>::make(x_scheduler, this, send_posted, x_options->queue_bytes);
-        return x_port;
+        if (!x_rare) x_rare = make_owned<rare_parts>(*this);
+        shared<remote_port>& port = x_rare->port;
+        if (!port && can_send()) port = shared<remote_port>::make(x_scheduler, this, send_posted, options().queue_bytes);
+        return port;
     }
 
     // Messages are compressed from now on, in both directions. Before anything was received or sent.

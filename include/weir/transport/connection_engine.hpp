@@ -20,8 +20,8 @@ protected:
     // --- sending ---
 
     errc sent(errc refused) noexcept {
-        if (refused == errc::buffer_full && x_options->overflow == overflow_policy::close)
-            fail(refused, concat({"more than ", number_text(x_options->queue_bytes), " bytes wait to be sent"}),
+        if (refused == errc::buffer_full && options().overflow == overflow_policy::close)
+            fail(refused, concat({"more than ", number_text(options().queue_bytes), " bytes wait to be sent"}),
                  ws::close_code::policy_violation);
         if (refused != errc{}) return refused;
         written();
@@ -46,10 +46,10 @@ protected:
 
     [[gnu::cold]] void expire() noexcept override {
         if (x_phase != phase::open) return close_timed_out();
-        const bool listening = x_reader || x_inbox.ahead_bytes() < x_options->read_ahead_bytes;
+        const bool listening = x_reader || x_inbox.ahead_bytes() < options().read_ahead_bytes;
         const keepalive::decision next =
             x_keepalive.decide(x_scheduler.now(), x_out.bytes_out(), x_stream->bytes_under_way(), listening,
-                               x_out.awaited(), *x_options->ping_interval, x_options->ping_timeout);
+                               x_out.awaited(), *options().ping_interval, options().ping_timeout);
         if (next.what == keepalive::verdict::lost) return silent_peer();
         if (next.what == keepalive::verdict::ping) { // a payload that no pong has by chance
             const std::uint32_t mark = x_out.random().next_32();

@@ -29,14 +29,14 @@ protected:
     [[gnu::noinline]] bool go_on(reading how) noexcept {
         for (ws::event next;;) {
             if (x_out.borrows() && x_inbox.view_is_assembled() && !x_inbox.found()) hold_assembled();
-            const inbox::step found = x_inbox.advance(how, x_options->message_bytes, x_options->message_fragments, next);
+            const inbox::step found = x_inbox.advance(how, options().message_bytes, options().message_fragments, next);
             if (x_out.borrows() && found != inbox::step::exhausted) x_inbox.take_long_way();
             switch (found) {
             case inbox::step::found: return true;
             case inbox::step::control: handle_control(next); break;
             case inbox::step::too_large:
                 x_inbox.forget_unread();
-                fail({errc::message_too_large, next.frame_remaining, x_options->message_bytes});
+                fail({errc::message_too_large, next.frame_remaining, options().message_bytes});
                 break;
             case inbox::step::corrupt:
                 x_inbox.forget_unread();
@@ -44,7 +44,7 @@ protected:
                 break;
             case inbox::step::too_many:
                 x_inbox.forget_unread();
-                fail({errc::too_many_fragments, 0, x_options->message_fragments});
+                fail({errc::too_many_fragments, 0, options().message_fragments});
                 break;
             case inbox::step::exhausted:
                 if (x_out.borrows()) settle();
@@ -119,7 +119,7 @@ protected:
         return true;
     }
     [[gnu::always_inline]] inline bool may_receive() noexcept {
-        if (x_controls.is_paused()) [[unlikely]] x_controls.resume(x_scheduler.now(), x_options->control_frames_per_second);
+        if (x_controls.is_paused()) [[unlikely]] x_controls.resume(x_scheduler.now(), options().control_frames_per_second);
         if (x_listening) return false;
         if (x_filled_turn != this_turn() || exchanged(x_drained, false) || x_stream->received_ahead()) return true;
         retry_later();
@@ -163,7 +163,7 @@ protected:
     // A close that was begun must not wait for somebody to read: what does not fit is given up then.
     bool may_receive_ahead() noexcept {
         if (x_broken || x_phase >= phase::draining) return false;
-        if (x_inbox.ahead_bytes() < x_options->read_ahead_bytes) return true;
+        if (x_inbox.ahead_bytes() < options().read_ahead_bytes) return true;
         if (x_phase == phase::open) {
             x_controls.pause(x_scheduler.now());
             return false;
@@ -193,11 +193,11 @@ protected:
         const ws::connection& protocol = x_inbox.protocol();
         switch (next.what) {
         case ws::event::kind::ping:
-            if (!x_controls.ping(x_scheduler.now(), x_options->control_frames_per_second)) return too_many_controls();
+            if (!x_controls.ping(x_scheduler.now(), options().control_frames_per_second)) return too_many_controls();
             if (can_send() && x_out.send_control(x_inbox.protocol(), ws::opcode::pong, next.payload) == errc{}) flush_later();
             break;
         case ws::event::kind::pong:
-            if (!x_controls.pong(x_scheduler.now(), x_options->control_frames_per_second)) return too_many_controls();
+            if (!x_controls.pong(x_scheduler.now(), options().control_frames_per_second)) return too_many_controls();
             x_keepalive.pong(keepalive::mark_of(next.payload), x_scheduler.now());
             break;
         case ws::event::kind::close: closed_by_peer(next.code, as_text(next.payload)); break;
@@ -214,7 +214,7 @@ protected:
         fail(errc::too_many_controls,
              concat({number_text(x_controls.count()), " pings and pongs within ",
                      number_text(static_cast<std::uint64_t>(within.count())), " ms over the limit of ",
-                     number_text(x_options->control_frames_per_second), " a second"}),
+                     number_text(options().control_frames_per_second), " a second"}),
              ws::close_code::policy_violation);
     }
 

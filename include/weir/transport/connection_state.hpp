@@ -43,12 +43,14 @@ public:
 
     bool over() const noexcept { return x_phase == phase::over; }
 
+    const websocket_options& options() const noexcept { return x_out.options(); }
+
     [[gnu::cold]] close_info closed() const {
         close_info all = x_ending.info(over(), x_scheduler.now());
         all.bytes_in = x_bytes_in;
         all.bytes_out = x_out.bytes_out();
         all.round_trip = x_keepalive.round_trip();
-        if (all.cause == close_cause::timeout && all.code != ws::close_code::abnormal) all.unanswered = x_options->close_timeout;
+        if (all.cause == close_cause::timeout && all.code != ws::close_code::abnormal) all.unanswered = options().close_timeout;
         return all;
     }
 
@@ -62,8 +64,8 @@ public:
 
     // The target and the peer, as far as they are known and somebody logs: "/chat, 192.0.2.1:4711".
     [[gnu::cold]] std::string where() const noexcept {
-        if (!x_options->log) return {};
-        const std::string peer = x_options->peer_name ? x_options->peer_name(*x_stream) : std::string();
+        if (!options().log) return {};
+        const std::string peer = options().peer_name ? options().peer_name(*x_stream) : std::string();
         return concat({target(), target().empty() || peer.empty() ? "" : ", ", peer});
     }
 
@@ -77,13 +79,13 @@ protected:
 
     connection_state(ws::role side, owned<io::stream> over, io::lease&& first, mutable_bytes rest,
                      const connection_environment& around, shared<const websocket_options> options) noexcept
-        : x_scheduler(around.runs_on), x_options(std::move(options)), x_stream(std::move(over)),
+        : x_scheduler(around.runs_on), x_stream(std::move(over)),
           x_inbox(side, around.blocks,
-                  ws::limits{.frame_bytes = x_options->received_frame_bytes, .message_fragments = UINT32_MAX},
-                  x_options->message_bytes, std::move(first), rest),
-          x_out(x_inbox.protocol(), around.blocks, around.random, *x_options), x_controls(x_scheduler.now()),
+                  ws::limits{.frame_bytes = options->received_frame_bytes, .message_fragments = UINT32_MAX},
+                  options->message_bytes, std::move(first), rest),
+          x_out(x_inbox.protocol(), around.blocks, around.random, std::move(options)), x_controls(x_scheduler.now()),
           x_keepalive(x_scheduler.now()), x_ending(x_scheduler.now()) {
-        assert(x_options->frame_bytes > 0 && "frame_bytes of a connection must be at least 1");
+        assert(x_out.options().frame_bytes > 0 && "frame_bytes of a connection must be at least 1");
         static std::atomic<std::uint64_t> count{0};
         x_number = ++count;
         x_scheduler.used_by_one_more();
@@ -192,7 +194,7 @@ protected:
         const std::string where = this->where();
         x_stream->close();
         close_port();
-        if (log_hook hook = x_options->log) {
+        if (log_hook hook = options().log) {
             const std::string line = closed().message();
             hook({log_level::debug, line, where, x_ending.error(), x_number});
         }
@@ -213,34 +215,36 @@ protected:
     // Which turn it is. That of long ago may be given the same number; it takes a turn more to receive then.
     std::uint32_t this_turn() const noexcept { return static_cast<std::uint32_t>(x_scheduler.turn_number()); }
 
-    [[gnu::cold]] void arm_close() noexcept { x_scheduler.arm(*this, x_options->close_timeout); }
+    [[gnu::cold]] void arm_close() noexcept { x_scheduler.arm(*this, options().close_timeout); }
 
     [[gnu::cold]] void note(log_level level, std::string_view what) const noexcept {
-        if (!x_options->log) return;
+        if (!options().log) return;
         const std::string at = where();
-        x_options->log({level, what, at, x_ending.error(), x_number});
+        options().log({level, what, at, x_ending.error(), x_number});
     }
 
     // Nothing is taken from other threads any more. The port itself may be at work, and is kept.
     [[gnu::cold]] void close_port() noexcept {
-        if (x_port) x_port->forget();
+        if (x_rare && x_rare->port) x_rare->port->forget();
     }
 
-    // What is needed once nobody holds the connection any more, or somebody waits for its end. On the heap, from then on.
-    struct parting final : lingering {
-        explicit parting(connection_state& which) noexcept : of(which) {}
+    // What few connections need, or all but at their end: a way in from other threads, a place in the care of the loop once nobody
+    // holds the connection any more, and those who wait for its end. On the heap, from when it is needed first.
+    struct rare_parts final : lingering {
+        explicit rare_parts(connection_state& which) noexcept : of(which) {}
         void abandon() noexcept override { of.abandon(); }
 
         connection_state& of;
         list<ready_item> closers;
+        shared<remote_port> port;
     };
     // Null without memory.
-    [[gnu::cold]] parting* part() noexcept {
-        if (!x_parting) x_parting.reset(new (std::nothrow) parting(*this));
-        return x_parting.get();
+    [[gnu::cold]] rare_parts* rare() noexcept {
+        if (!x_rare) x_rare.reset(new (std::nothrow) rare_parts(*this));
+        return x_rare.get();
     }
     [[gnu::cold]] void wake_closers(errc outcome) noexcept {
-        if (x_parting) outgoing::wake(x_parting->closers, outcome);
+        if (x_rare) outgoing::wake(x_rare->closers, outcome);
     }
 
     // Ends at once and frees itself.
@@ -251,7 +255,6 @@ protected:
 
     // Small members stand in what others leave at their ends.
     scheduler& x_scheduler;
-    shared<const websocket_options> x_options;
     owned<io::stream> x_stream;
     [[no_unique_address]] inbox x_inbox;
     std::uint32_t x_filled_turn = ~std::uint32_t{0}; // the turn of the last receive, as `this_turn` gives it
@@ -270,9 +273,8 @@ protected:
     bool x_attended = false;  // somebody asks for a message just now
     [[no_unique_address]] waiter x_read_waiter;
     int x_left_in_turn = messages_in_a_row; // messages that a reader may have at once before it waits
-    owned<parting> x_parting;
+    owned<rare_parts> x_rare;
     context* x_context = nullptr;
-    shared<remote_port> x_port;
     control_budget x_controls;
     [[no_unique_address]] keepalive x_keepalive;
     bool x_told = false;      // somebody has read the end

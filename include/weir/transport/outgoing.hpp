@@ -11,6 +11,7 @@
 #pragma once
 
 #include <weir/core/entropy.hpp>
+#include <weir/core/shared.hpp>
 #include <weir/coro/waiter.hpp>
 #include <weir/protocol/ws/message_codec.hpp>
 #include <weir/protocol/ws/sender.hpp>
@@ -23,9 +24,9 @@ namespace weir::inline v0::detail {
 
 class outgoing {
 public:
-    outgoing(const ws::sender& from, block_pool& pool, entropy& random, const websocket_options& options) noexcept
-        : x_outbox(pool), x_random(random), x_options(options),
-          x_short_queue(options.high_water_bytes < options.queue_bytes ? options.high_water_bytes : options.queue_bytes) {
+    outgoing(const ws::sender& from, block_pool& pool, entropy& random, shared<const websocket_options> options) noexcept
+        : x_outbox(pool), x_random(random), x_options(std::move(options)),
+          x_short_queue(x_options->high_water_bytes < x_options->queue_bytes ? x_options->high_water_bytes : x_options->queue_bytes) {
         choose_way(from);
     }
 
@@ -60,7 +61,7 @@ public:
     // more. Ours takes the place of the masking key that ends it, and the frame is sent from there. False, and nothing done,
     // where something is in its way. `own` is owed before that memory moves; a `flush` may have seen to it.
     [[gnu::always_inline]] inline bool send_in_place(ws::opcode type, std::byte* payload, std::size_t bytes) noexcept {
-        if (bytes >= x_short_below && (!x_short_below || bytes > UINT16_MAX || bytes > x_options.frame_bytes)) return false;
+        if (bytes >= x_short_below && (!x_short_below || bytes > UINT16_MAX || bytes > x_options->frame_bytes)) return false;
         if (bytes > x_short_queue || x_outbox.data().has_block()) return false;
         const std::size_t header = ws::encode_short_before(type, bytes, payload);
         x_outbox.data().refer({payload - header, header + bytes});
@@ -75,13 +76,13 @@ public:
         own_shared();
         if (x_codec && how == compression::automatic) [[unlikely]] return send_compressed(from, over, type, payload, stays);
         const bool large = payload.size() >= write_through_bytes && !keys(from) && !from.sending_message();
-        if (large && may_write() && stays && x_outbox.borrow(type, payload, x_options.frame_bytes)) return {};
+        if (large && may_write() && stays && x_outbox.borrow(type, payload, x_options->frame_bytes)) return {};
         if (large && may_write() && x_outbox.borrows()) flush(over);
         if (large && may_write()) {
-            x_bytes_out += x_outbox.write_through(over, type, payload, x_options.frame_bytes);
+            x_bytes_out += x_outbox.write_through(over, type, payload, x_options->frame_bytes);
             note_blocked();
         } else {
-            outbox::append_message(lane(from), type, payload, x_options.frame_bytes, keys(from));
+            outbox::append_message(lane(from), type, payload, x_options->frame_bytes, keys(from));
         }
         return {};
     }
@@ -107,7 +108,7 @@ public:
         if (!fits(x_outbox.data().size(), payload.size())) return errc::buffer_full;
         if (x_codec && !from.sending_message())
             x_compresses = how == compression::automatic &&
-                           (!last || payload.size() >= x_options.compression.options().threshold_bytes);
+                           (!last || payload.size() >= x_options->compression.options().threshold_bytes);
         errc refused = {};
         if (x_compresses)
             refused = compress_frame(from, type, payload, last);
@@ -186,6 +187,7 @@ public:
     void hold(block which) noexcept { x_outbox.hold(which); }
 
     entropy& random() noexcept { return x_random; }
+    const websocket_options& options() const noexcept { return *x_options; }
 
     // Nothing can be sent any more.
     [[gnu::cold]] void clear() noexcept {
@@ -204,10 +206,10 @@ public:
     // Whether a send, or a send of a piece, need not wait now; and for those who wait.
     bool sendable() const noexcept {
         if (x_short_below && x_outbox.data_bytes() <= x_short_queue) return true; // nothing is deferred then
-        return queued_bytes() <= x_options.high_water_bytes;
+        return queued_bytes() <= x_options->high_water_bytes;
     }
     bool frame_sendable() const noexcept {
-        return queued_bytes() - x_outbox.deferred_bytes() <= x_options.high_water_bytes;
+        return queued_bytes() - x_outbox.deferred_bytes() <= x_options->high_water_bytes;
     }
     void wait_sendable(waiter& sender) noexcept { x_outbox.rest().senders.push_back(sender); }
     void wait_frame_sendable(waiter& sender) noexcept { x_outbox.rest().streamers.push_back(sender); }
@@ -249,9 +251,9 @@ private:
     [[gnu::noinline]] errc send_compressed(ws::sender& from, io::stream& over, ws::opcode type, bytes_view payload,
                                            bool stays) noexcept {
         buffer made(x_outbox.data().pool());
-        if (payload.size() < x_options.compression.options().threshold_bytes || !x_codec->compress(payload, made))
+        if (payload.size() < x_options->compression.options().threshold_bytes || !x_codec->compress(payload, made))
             return send(from, over, type, payload, compression::off, stays);
-        outbox::append_message(lane(from), type, made.view(), x_options.frame_bytes, keys(from),
+        outbox::append_message(lane(from), type, made.view(), x_options->frame_bytes, keys(from),
                                ws::message_codec::reserved_bits);
         return {};
     }
@@ -278,7 +280,7 @@ private:
         x_short_below = x_codec || keys(from) || from.sending_message() || from.close_sent() ? 0 : short_bytes();
     }
     std::size_t short_bytes() const noexcept {
-        return x_options.frame_bytes < write_through_bytes ? x_options.frame_bytes + 1 : write_through_bytes;
+        return x_options->frame_bytes < write_through_bytes ? x_options->frame_bytes + 1 : write_through_bytes;
     }
 
     // What it has a share in is copied: something is going to stand behind it.
@@ -291,8 +293,8 @@ private:
     // Wakes whom less than half is left for, and gives back what is not needed any more.
     [[gnu::noinline]] void wake_some() noexcept {
         outbox_rest& rest = x_outbox.rest();
-        if (x_outbox.data_bytes() <= x_options.high_water_bytes / 2) wake(rest.streamers, errc{});
-        if (queued_bytes() <= x_options.high_water_bytes / 2) wake(rest.senders, errc{});
+        if (x_outbox.data_bytes() <= x_options->high_water_bytes / 2) wake(rest.streamers, errc{});
+        if (queued_bytes() <= x_options->high_water_bytes / 2) wake(rest.senders, errc{});
         x_outbox.tidy();
     }
     [[gnu::cold]] void wake_all() noexcept {
@@ -303,13 +305,13 @@ private:
 
     // One message is always taken when nothing is queued before it.
     bool fits(std::size_t queued, std::size_t more) const noexcept {
-        return !queued || (queued <= x_options.queue_bytes && more <= x_options.queue_bytes - queued);
+        return !queued || (queued <= x_options->queue_bytes && more <= x_options->queue_bytes - queued);
     }
 
     // The deferred lane will have no end to wait for.
     void drop_deferred() noexcept {
         x_outbox.drop_deferred();
-        if (awaited() && queued_bytes() <= x_options.high_water_bytes / 2) wake(x_outbox.rest().senders, errc::closed);
+        if (awaited() && queued_bytes() <= x_options->high_water_bytes / 2) wake(x_outbox.rest().senders, errc::closed);
     }
 
     [[gnu::cold]] void encode_close(ws::sender& from, buffer& lane, ws::close_code code, std::string_view reason) noexcept {
@@ -319,7 +321,7 @@ private:
 
     outbox x_outbox;
     entropy& x_random;
-    const websocket_options& x_options;
+    shared<const websocket_options> x_options; // of the connection
     ws::message_codec* x_codec = nullptr; // null where compression was not agreed upon
     std::uint64_t x_bytes_out = 0;
     std::size_t x_short_below = 0; // smaller messages go the short way
