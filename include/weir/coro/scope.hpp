@@ -19,7 +19,7 @@
 
 namespace weir::inline v0 {
 
-class scope : private ready_item {
+class scope final : private ready_item {
 public:
     // What a coroutine returns that is spawned by being called: its first parameter is the scope, or what converts to one, and must
     // be a reference. It is started as by `spawn`, of which it saves the frame that runs a task:

@@ -1,0 +1,156 @@
+// A program of its own, since it replaces operator new: what a connection allocates while it is open and cannot fail at. Where there
+// is no memory for that, nothing is thrown and nothing else is lost.
+#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
+#include "../support/websocket_pair.hpp"
+
+#include <weir/coro/scope.hpp>
+
+#include <cstdlib>
+#include <new>
+
+namespace {
+bool memory_is_out = false; // for those who are told by null
+}
+
+[[gnu::noinline]] void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept {
+    return memory_is_out ? nullptr : std::malloc(bytes);
+}
+[[gnu::noinline]] void* operator new(std::size_t bytes) {
+    if (void* memory = std::malloc(bytes)) return memory;
+    std::abort();
+}
+[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+
+using namespace weir;
+using namespace std::chrono_literals;
+using tests::over;
+using tests::websocket_world;
+
+namespace {
+
+struct shortage {
+    shortage() { memory_is_out = true; }
+    ~shortage() { memory_is_out = false; }
+};
+
+} // namespace
+
+TEST_CASE("an ending keeps its cause and its code, and says what is missing") {
+    detail::ending end(1s);
+    {
+        const shortage now;
+        end.note(close_cause::limit, ws::close_code::policy_violation, "too much", make_error_code(errc::buffer_full));
+        end.note_unanswered(make_error_code(errc::timed_out), true);
+        end.note_end(3s);
+    }
+    const close_info info = end.info(true, 5s);
+    CHECK(info.cause == close_cause::limit);
+    CHECK(info.code == ws::close_code::policy_violation);
+    CHECK(info.reason.empty());
+    CHECK(info.error == std::errc::not_enough_memory);
+    CHECK(info.age == 4s); // until now
+}
+
+TEST_CASE("with memory it keeps everything; the peer's word counts for more") {
+    detail::ending end(1s);
+    CHECK_FALSE(end.error());
+    CHECK(end.info(false, 2s).age == 1s);
+    end.note(close_cause::local, ws::close_code::normal, "ours", {});
+    end.note(close_cause::reset, ws::close_code::abnormal, "too late", make_error_code(errc::canceled));
+    CHECK(end.info(false, 2s).reason == "ours");
+    end.note_peer(ws::close_code::going_away, "theirs");
+    end.note_unanswered(make_error_code(errc::timed_out), true);
+    end.note_end(3s);
+    const close_info info = end.info(true, 5s);
+    CHECK(info.cause == close_cause::timeout);
+    CHECK(info.code == ws::close_code::going_away);
+    CHECK(info.reason == "theirs");
+    CHECK(info.error == errc::timed_out);
+    CHECK(info.age == 2s);
+}
+
+TEST_CASE("a ping that nobody can watch is none, and is tried again") {
+    detail::keepalive alive(0s);
+    using verdict = detail::keepalive::verdict;
+    {
+        const shortage now;
+        CHECK(alive.decide(20s, 0, 0, true, false, 20s, 5s).what == verdict::wait);
+        alive.ping_queued(1); // somebody else's
+        alive.control_left(20s, 10);
+        alive.pong(1, 21s);
+        CHECK(alive.round_trip() < 0s);
+    }
+    CHECK(alive.decide(25s, 10, 0, true, false, 20s, 5s).what == verdict::ping);
+    alive.ping_queued(2);
+    alive.control_left(25s, 20);
+    CHECK(alive.decide(29s, 20, 0, true, false, 20s, 5s).what == verdict::wait);
+    CHECK(alive.decide(30s, 20, 0, true, false, 20s, 5s).what == verdict::lost);
+    alive.received(30s);
+    alive.pong(2, 30s);
+    CHECK(alive.round_trip() == 5s);
+    CHECK(alive.decide(31s, 20, 0, true, false, 20s, 5s).what == verdict::wait);
+}
+
+TEST_CASE("names that are agreed upon, short and long") {
+    detail::agreed_names names;
+    CHECK(names.subprotocol().empty());
+    CHECK(names.target().empty());
+    for (const std::size_t first : {0u, 1u, 5u, 12u, 13u, 300u})
+        for (const std::size_t second : {0u, 1u, 7u, 11u, 12u, 5000u}) {
+            const std::string subprotocol(first, 's'), target(second, 't');
+            names.set(subprotocol, target);
+            CHECK(names.subprotocol() == subprotocol);
+            CHECK(names.target() == target);
+        }
+}
+
+namespace {
+
+task<> never_wait(websocket& ws) {
+    const std::string big(10'000, 'b');
+    {
+        const shortage now;
+        auto sent = co_await ws.send(std::string_view(big)); // above the high-water mark
+        CHECK(sent);
+        auto refused = co_await ws.ping(std::string(126, 'p'));
+        CHECK(refused.error() == errc::long_control);
+    }
+    CHECK(ws.queued_bytes() > 4000);
+    bool resumed = false;
+    auto wait = [&]() -> task<> {
+        (void)co_await ws.send(std::string_view(big));
+        resumed = true;
+    };
+    scope waits;
+    waits.spawn(wait());
+    (void)co_await sleep(1ms);
+    CHECK_FALSE(resumed);
+    ws.reset();
+    co_await waits.join();
+    CHECK(resumed);
+}
+
+task<> drop(websocket_world& world, std::optional<websocket>& ws) {
+    {
+        const shortage now;
+        ws.reset();
+        (void)co_await sleep(1ms);
+    }
+    (void)world.peer().receive_now();
+    CHECK(world.peer().ended());
+}
+
+} // namespace
+
+TEST_CASE("a send goes on at once where there is no memory for its wait") {
+    websocket_world world(over::memory, {.pipe_bytes = 1000});
+    websocket ws = world.make(ws::role::server, {.high_water_bytes = 4000});
+    world.run(never_wait(ws));
+}
+
+TEST_CASE("a connection that nobody can take care of any more is broken off when it is dropped") {
+    websocket_world world(over::memory);
+    std::optional<websocket> ws(world.make(ws::role::server));
+    world.run(drop(world, ws));
+}
