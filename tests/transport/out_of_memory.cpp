@@ -4,6 +4,7 @@
 #include "../support/websocket_pair.hpp"
 
 #include <weir/coro/scope.hpp>
+#include <weir/io/backend_choice.hpp>
 
 #include <cstdlib>
 #include <new>
@@ -21,6 +22,8 @@ bool memory_is_out = false; // for those who are told by null
 }
 [[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
 [[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+
+weir::result<weir::owned<weir::io::backend>> tests::make_events() { return weir::io::make_backend(); }
 
 using namespace weir;
 using namespace std::chrono_literals;
@@ -131,7 +134,7 @@ task<> never_wait(websocket& ws) {
     CHECK(resumed);
 }
 
-task<> drop(websocket_world& world, std::optional<websocket>& ws) {
+task<> drop(websocket_world& world, std::optional<websocket> ws) {
     {
         const shortage now;
         ws.reset();
@@ -151,6 +154,5 @@ TEST_CASE("a send goes on at once where there is no memory for its wait") {
 
 TEST_CASE("a connection that nobody can take care of any more is broken off when it is dropped") {
     websocket_world world(over::memory);
-    std::optional<websocket> ws(world.make(ws::role::server));
-    world.run(drop(world, ws));
+    world.run(drop(world, world.make(ws::role::server)));
 }
