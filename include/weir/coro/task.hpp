@@ -14,6 +14,7 @@
 
 #include <cassert>
 #include <coroutine>
+#include <cstdint>
 #include <exception>
 #include <new>
 #include <type_traits>
@@ -33,11 +34,11 @@ public:
         template <class Promise>
         std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> self) const noexcept {
             task_promise_base& promise = self.promise();
-            if (promise.x_starting) { // the parent is still inside its await_suspend, below us on the stack
-                promise.x_starting = false;
+            if (promise.x_parent & starting) { // the parent is still inside its await_suspend, below us on the stack
+                promise.x_parent -= starting;
                 return std::noop_coroutine();
             }
-            return promise.x_parent;
+            return promise.parent();
         }
         void await_resume() const noexcept {}
     };
@@ -47,23 +48,27 @@ public:
 
     // Starts the coroutine. True when it suspended: `parent` will be resumed when it has finished.
     bool start(std::coroutine_handle<> self, std::coroutine_handle<> parent, context* in) {
-        x_parent = parent;
+        x_parent = reinterpret_cast<std::uintptr_t>(parent.address()) + starting;
         x_context = in;
-        x_starting = true;
         self.resume();
-        return exchanged(x_starting, false);
+        const bool suspended = x_parent & starting;
+        x_parent &= ~starting;
+        return suspended;
     }
 
     // The context that it runs in, and who is resumed when it has finished; null before it is started. For one that is to be
     // started later, the context may be noted.
     context* current_context() const noexcept { return x_context; }
-    std::coroutine_handle<> parent() const noexcept { return x_parent; }
+    std::coroutine_handle<> parent() const noexcept {
+        return std::coroutine_handle<>::from_address(reinterpret_cast<void*>(x_parent & ~starting));
+    }
     void will_run_in(context& in) noexcept { x_context = &in; }
 
 private:
-    std::coroutine_handle<> x_parent;
+    static constexpr std::uintptr_t starting = 1;
+
+    std::uintptr_t x_parent = 0; // its address, which is even, and `starting` while `start` has not returned
     context* x_context = nullptr;
-    bool x_starting = false;
 };
 
 template <class T>
