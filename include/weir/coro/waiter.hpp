@@ -16,6 +16,7 @@ namespace weir::inline v0 {
 class waiter final : public ready_item, private cancel_hook {
 public:
     waiter() noexcept = default;
+    explicit waiter(scheduler& on) noexcept : x_scheduler(&on) {} // where it will wait: `runs_on` knows it from the start
 
     // Notes who waits, in which context; the coroutine suspends in any case. False when the context is cancelled already:
     // then the waiter is woken with `canceled`, and there is nothing to wait for. So a coroutine that goes on in

@@ -28,7 +28,7 @@ public:
                     const connection_environment& around, shared<const websocket_options> options) noexcept
         : connection_engine(side, std::move(over), std::move(first), rest, around, std::move(options)) {
         x_stream->observe(this);
-        if (this->options().ping_interval) x_scheduler.arm(*this, *this->options().ping_interval);
+        if (this->options().ping_interval) runs_on().arm(*this, *this->options().ping_interval);
         note(log_level::debug, "connection open");
         serve_at_turn_end(); // what came behind the handshake may hold a ping or a close
     }
@@ -43,7 +43,7 @@ public:
         x_inbox.forget_unread();
         begin_close(code, {});
         if (rare_parts* const kept = rare())
-            x_scheduler.keep(*kept);
+            runs_on().keep(*kept);
         else
             reset(); // in this turn, since nobody takes care of it
         serve_at_turn_end();
@@ -119,7 +119,7 @@ public:
     }
     [[gnu::noinline]] errc send_long(ws::opcode type, bytes_view payload, compression how) noexcept {
         if (!can_send()) return errc::closed;
-        const errc refused = x_out.send(x_inbox.protocol(), *x_stream, type, payload, how, x_inbox.keeps(payload));
+        const errc refused = x_out.send(x_inbox.protocol(), *x_stream, x_inbox.codec(), type, payload, how, x_inbox.keeps(payload));
         if (x_out.borrows()) {
             x_turn.alone = false;
             x_inbox.take_long_way();
@@ -136,7 +136,7 @@ public:
     }
     errc send_frame(ws::opcode type, bytes_view payload, bool last, compression how) noexcept {
         if (!can_send()) return errc::closed;
-        return or_wait(sent(x_out.send_frame(x_inbox.protocol(), *x_stream, type, payload, last, how)));
+        return or_wait(sent(x_out.send_frame(x_inbox.protocol(), *x_stream, x_inbox.codec(), type, payload, last, how)));
     }
     errc ping(bytes_view payload) noexcept { return or_wait(connection_engine::ping(payload)); }
 
@@ -182,7 +182,6 @@ public:
 
     // --- the rest ---
 
-    scheduler& runs_on() const noexcept { return x_scheduler; }
     ws::role role() const noexcept { return x_inbox.protocol().role(); }
     std::uint64_t number() const noexcept { return x_number; }
     std::chrono::nanoseconds round_trip() const noexcept { return x_keepalive.round_trip(); }
@@ -194,13 +193,13 @@ public:
     shared<remote_port> port() {
         if (!x_rare) x_rare = make_owned<rare_parts>(*this);
         shared<remote_port>& port = x_rare->port;
-        if (!port && can_send()) port = shared<remote_port>::make(x_scheduler, this, send_posted, options().queue_bytes);
+        if (!port && can_send()) port = shared<remote_port>::make(runs_on(), this, send_posted, options().queue_bytes);
         return port;
     }
 
     // Messages are compressed from now on, in both directions. Before anything was received or sent.
     [[gnu::cold]] void compress(owned<ws::message_codec> by) {
-        x_out.compress(by.get());
+        x_out.compress();
         x_inbox.compress(std::move(by));
     }
     std::string_view extensions() const noexcept {

@@ -48,19 +48,19 @@ protected:
         if (x_phase != phase::open) return close_timed_out();
         const bool listening = x_reader || x_inbox.ahead_bytes() < options().read_ahead_bytes;
         const keepalive::decision next =
-            x_keepalive.decide(x_scheduler.now(), x_out.bytes_out(), x_stream->bytes_under_way(), listening,
+            x_keepalive.decide(runs_on().now(), x_out.bytes_out(), x_stream->bytes_under_way(), listening,
                                x_out.awaited(), *options().ping_interval, options().ping_timeout);
         if (next.what == keepalive::verdict::lost) return silent_peer();
         if (next.what == keepalive::verdict::ping) { // a payload that no pong has by chance
             const std::uint32_t mark = x_out.random().next_32();
             ping(bytes_view(reinterpret_cast<const std::byte*>(&mark), sizeof mark), true);
         }
-        x_scheduler.arm(*this, next.again);
+        runs_on().arm(*this, next.again);
     }
 
     [[gnu::cold]] void silent_peer() noexcept {
         char text[80];
-        const std::chrono::duration<double> silent = x_scheduler.now() - x_keepalive.last_received();
+        const std::chrono::duration<double> silent = runs_on().now() - x_keepalive.last_received();
         std::snprintf(text, sizeof text, "nothing was received for %.3g s", silent.count());
         x_ending.note(close_cause::timeout, ws::close_code::abnormal, text, make_error_code(errc::timed_out));
         note(log_level::warning, "connection lost: the peer fell silent");
@@ -134,7 +134,7 @@ protected:
 
     void on_readable() noexcept override {
         if (!x_idle) [[unlikely]] return on_news();
-        if (!x_scheduler.tells_lone_event() || x_read_waiter.posted()) return on_one_of_many();
+        if (!runs_on().tells_lone_event() || x_read_waiter.posted()) return on_one_of_many();
         x_idle = false;
         const io::status came = x_stream->fill(x_inbox.lease_to_fill());
         if (came != io::status::ready) [[unlikely]] return nothing_came_idle(came);
@@ -151,7 +151,7 @@ protected:
     // the reader waits again.
     [[gnu::always_inline]] inline void have_lone_read() noexcept {
         x_bytes_in += x_inbox.lease_to_fill().bytes.size();
-        x_keepalive.received(x_scheduler.now());
+        x_keepalive.received(runs_on().now());
         x_turn.serves = x_turn.alone = true;
         resume_reader();
         x_turn.serves = x_turn.alone = x_attended = false; // the last is false already: one store
@@ -187,7 +187,7 @@ protected:
     }
     // Whether there is something for the reader, who is not woken yet.
     [[gnu::always_inline]] inline bool find_in_what_came() noexcept {
-        x_controls.caught_up(x_scheduler.now());
+        x_controls.caught_up(runs_on().now());
         note_received(x_inbox.lease_to_fill());
         x_inbox.filled();
         return (x_inbox.find_whole() || go_on(x_reading)) && !x_read_waiter.woken();
@@ -215,13 +215,13 @@ protected:
     }
     [[gnu::noinline]] void nothing_came_idle(io::status instead) noexcept {
         x_listening = false;
-        x_controls.caught_up(x_scheduler.now());
+        x_controls.caught_up(runs_on().now());
         nothing_came(instead);
         if (stopped()) wake_reader();
     }
     [[gnu::noinline]] void on_news() noexcept {
         x_idle = false;
-        if (exchanged(x_listening, false) && !x_inbox.has_rest()) x_controls.caught_up(x_scheduler.now());
+        if (exchanged(x_listening, false) && !x_inbox.has_rest()) x_controls.caught_up(runs_on().now());
         if (!x_open) [[unlikely]] {
             if (x_phase == phase::draining) return drain();
             if (over() || x_broken) return;

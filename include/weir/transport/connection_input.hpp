@@ -119,7 +119,7 @@ protected:
         return true;
     }
     [[gnu::always_inline]] inline bool may_receive() noexcept {
-        if (x_controls.is_paused()) [[unlikely]] x_controls.resume(x_scheduler.now(), options().control_frames_per_second);
+        if (x_controls.is_paused()) [[unlikely]] x_controls.resume(runs_on().now(), options().control_frames_per_second);
         if (x_listening) return false;
         if (x_filled_turn != this_turn() || exchanged(x_drained, false) || x_stream->received_ahead()) return true;
         retry_later();
@@ -129,7 +129,7 @@ protected:
         x_listening = x_stream->drained() && !x_mute;
         x_drained = x_filled_turn != this_turn() && into.bytes.size() < into.backing.size;
         x_filled_turn = this_turn();
-        x_keepalive.received(x_scheduler.now());
+        x_keepalive.received(runs_on().now());
         x_bytes_in += into.bytes.size();
     }
     [[gnu::noinline]] bool nothing_came(io::status instead) noexcept {
@@ -165,7 +165,7 @@ protected:
         if (x_broken || x_phase >= phase::draining) return false;
         if (x_inbox.ahead_bytes() < options().read_ahead_bytes) return true;
         if (x_phase == phase::open) {
-            x_controls.pause(x_scheduler.now());
+            x_controls.pause(runs_on().now());
             return false;
         }
         x_inbox.discard_from_now();
@@ -193,12 +193,12 @@ protected:
         const ws::connection& protocol = x_inbox.protocol();
         switch (next.what) {
         case ws::event::kind::ping:
-            if (!x_controls.ping(x_scheduler.now(), options().control_frames_per_second)) return too_many_controls();
+            if (!x_controls.ping(runs_on().now(), options().control_frames_per_second)) return too_many_controls();
             if (can_send() && x_out.send_control(x_inbox.protocol(), ws::opcode::pong, next.payload) == errc{}) flush_later();
             break;
         case ws::event::kind::pong:
-            if (!x_controls.pong(x_scheduler.now(), options().control_frames_per_second)) return too_many_controls();
-            x_keepalive.pong(keepalive::mark_of(next.payload), x_scheduler.now());
+            if (!x_controls.pong(runs_on().now(), options().control_frames_per_second)) return too_many_controls();
+            x_keepalive.pong(keepalive::mark_of(next.payload), runs_on().now());
             break;
         case ws::event::kind::close: closed_by_peer(next.code, as_text(next.payload)); break;
         case ws::event::kind::failed:
@@ -210,7 +210,7 @@ protected:
     }
 
     [[gnu::cold]] void too_many_controls() noexcept {
-        const auto within = std::chrono::duration_cast<std::chrono::milliseconds>(x_scheduler.now() - x_controls.began());
+        const auto within = std::chrono::duration_cast<std::chrono::milliseconds>(runs_on().now() - x_controls.began());
         fail(errc::too_many_controls,
              concat({number_text(x_controls.count()), " pings and pongs within ",
                      number_text(static_cast<std::uint64_t>(within.count())), " ms over the limit of ",
@@ -225,7 +225,7 @@ protected:
     // Looks at what became of a write.
     void written() noexcept {
         if (x_stream->failure()) return write_failed(x_stream->failure());
-        if (x_out.control_empty()) x_keepalive.control_left(x_scheduler.now(), x_out.bytes_out());
+        if (x_out.control_empty()) x_keepalive.control_left(runs_on().now(), x_out.bytes_out());
     }
 
     // More than this turn may receive: goes on in the next one.
@@ -233,7 +233,7 @@ protected:
         x_retrying = true;
         if (ready_item::linked()) return; // `serve` will see to it
         x_next_turn = true;
-        x_scheduler.post_next_turn(*this);
+        runs_on().post_next_turn(*this);
     }
 };
 

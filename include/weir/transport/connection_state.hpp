@@ -44,9 +44,10 @@ public:
     bool over() const noexcept { return x_phase == phase::over; }
 
     const websocket_options& options() const noexcept { return x_out.options(); }
+    scheduler& runs_on() const noexcept { return x_read_waiter.runs_on(); }
 
     [[gnu::cold]] close_info closed() const {
-        close_info all = x_ending.info(over(), x_scheduler.now());
+        close_info all = x_ending.info(over(), runs_on().now());
         all.bytes_in = x_bytes_in;
         all.bytes_out = x_out.bytes_out();
         all.round_trip = x_keepalive.round_trip();
@@ -79,20 +80,20 @@ protected:
 
     connection_state(ws::role side, owned<io::stream> over, io::lease&& first, mutable_bytes rest,
                      const connection_environment& around, shared<const websocket_options> options) noexcept
-        : x_scheduler(around.runs_on), x_stream(std::move(over)),
+        : x_stream(std::move(over)),
           x_inbox(side, around.blocks,
                   ws::limits{.frame_bytes = options->received_frame_bytes, .message_fragments = UINT32_MAX},
                   options->message_bytes, std::move(first), rest),
-          x_out(x_inbox.protocol(), around.blocks, around.random, std::move(options)), x_controls(x_scheduler.now()),
-          x_keepalive(x_scheduler.now()), x_ending(x_scheduler.now()) {
+          x_out(x_inbox.protocol(), around.blocks, around.random, std::move(options)), x_read_waiter(around.runs_on),
+          x_controls(runs_on().now()), x_keepalive(runs_on().now()), x_ending(runs_on().now()) {
         assert(x_out.options().frame_bytes > 0 && "frame_bytes of a connection must be at least 1");
         static std::atomic<std::uint64_t> count{0};
         x_number = ++count;
-        x_scheduler.used_by_one_more();
+        runs_on().used_by_one_more();
     }
 
     [[gnu::cold]] ~connection_state() {
-        x_scheduler.used_by_one_less();
+        runs_on().used_by_one_less();
         close_port();
         x_out.clear();
         wake_closers(errc::closed);
@@ -187,7 +188,7 @@ protected:
         if (over()) return;
         x_phase = phase::over;
         x_open = x_idle = x_turn.alone = false;
-        x_ending.note_end(x_scheduler.now());
+        x_ending.note_end(runs_on().now());
         disarm();
         x_retrying = false;
         x_out.clear();
@@ -209,13 +210,13 @@ protected:
         if (x_turn.serves) return;
         x_turn.serves = true;
         x_next_turn = false;
-        x_scheduler.post_at_turn_end(*this);
+        runs_on().post_at_turn_end(*this);
     }
 
     // Which turn it is. That of long ago may be given the same number; it takes a turn more to receive then.
-    std::uint32_t this_turn() const noexcept { return static_cast<std::uint32_t>(x_scheduler.turn_number()); }
+    std::uint32_t this_turn() const noexcept { return static_cast<std::uint32_t>(runs_on().turn_number()); }
 
-    [[gnu::cold]] void arm_close() noexcept { x_scheduler.arm(*this, options().close_timeout); }
+    [[gnu::cold]] void arm_close() noexcept { runs_on().arm(*this, options().close_timeout); }
 
     [[gnu::cold]] void note(log_level level, std::string_view what) const noexcept {
         if (!options().log) return;
@@ -254,7 +255,6 @@ protected:
     static constexpr int messages_in_a_row = 64;
 
     // Small members stand in what others leave at their ends.
-    scheduler& x_scheduler;
     owned<io::stream> x_stream;
     [[no_unique_address]] inbox x_inbox;
     std::uint32_t x_filled_turn = ~std::uint32_t{0}; // the turn of the last receive, as `this_turn` gives it

@@ -50,7 +50,7 @@ public:
         x_codec = std::move(by);
         x_protocol.allow_reserved_bits(ws::message_codec::reserved_bits);
     }
-    const ws::message_codec* codec() const noexcept { return x_codec.get(); }
+    ws::message_codec* codec() const noexcept { return x_codec.get(); }
     errc corruption() const noexcept { return x_corruption; }
 
     // The short way of `advance` for whole messages: true when one stands whole where nothing was parsed yet. False says

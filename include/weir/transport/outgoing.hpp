@@ -27,14 +27,11 @@ public:
     outgoing(const ws::sender& from, block_pool& pool, entropy& random, shared<const websocket_options> options) noexcept
         : x_outbox(pool), x_random(random), x_options(std::move(options)),
           x_short_queue(x_options->high_water_bytes < x_options->queue_bytes ? x_options->high_water_bytes : x_options->queue_bytes) {
-        choose_way(from);
+        choose_way(from, nullptr);
     }
 
-    // From now on messages are compressed, by a codec that outlives this.
-    void compress(ws::message_codec* by) noexcept {
-        x_codec = by;
-        x_short_below = 0;
-    }
+    // From now on `send` and `send_frame` are given a codec, by which messages are compressed.
+    void compress() noexcept { x_short_below = 0; }
 
     // The short way of `send`, for what needs no more than a header: a small message of a server, while nothing is in
     // its way and no sender need wait. There is such a way where `has_room`, perhaps after `make_room` has said so; where
@@ -71,10 +68,12 @@ public:
 
     // Encodes a whole message. errc{}, or `buffer_full` over the cap. `stays`: the payload stays where it is until the
     // next `flush`, which is owed before that changes.
-    errc send(ws::sender& from, io::stream& over, ws::opcode type, bytes_view payload, compression how, bool stays) noexcept {
+    errc send(ws::sender& from, io::stream& over, ws::message_codec* codec, ws::opcode type, bytes_view payload, compression how,
+              bool stays) noexcept {
         if (!fits(queued_bytes(), payload.size())) return errc::buffer_full;
         own_shared();
-        if (x_codec && how == compression::automatic) [[unlikely]] return send_compressed(from, over, type, payload, stays);
+        if (codec && how == compression::automatic) [[unlikely]]
+            return send_compressed(from, over, *codec, type, payload, stays);
         const bool large = payload.size() >= write_through_bytes && !keys(from) && !from.sending_message();
         if (large && may_write() && stays && x_outbox.borrow(type, payload, x_options->frame_bytes)) return {};
         if (large && may_write() && x_outbox.borrows()) flush(over);
@@ -102,22 +101,22 @@ public:
     }
 
     // Encodes one piece of a message as a frame. The whole message is compressed if its first piece is.
-    errc send_frame(ws::sender& from, io::stream& over, ws::opcode type, bytes_view payload, bool last,
+    errc send_frame(ws::sender& from, io::stream& over, ws::message_codec* codec, ws::opcode type, bytes_view payload, bool last,
                     compression how) noexcept {
         own_shared();
         if (!fits(x_outbox.data().size(), payload.size())) return errc::buffer_full;
-        if (x_codec && !from.sending_message())
+        if (codec && !from.sending_message())
             x_compresses = how == compression::automatic &&
                            (!last || payload.size() >= x_options->compression.options().threshold_bytes);
         errc refused = {};
         if (x_compresses)
-            refused = compress_frame(from, type, payload, last);
+            refused = compress_frame(from, *codec, type, payload, last);
         else if (payload.size() >= write_through_bytes && !keys(from) && may_write() && !x_outbox.borrows())
             refused = write_frame_through(from, over, type, payload, last);
         else
             refused = from.encode_frame(x_outbox.data(), type, payload, last, next_key(from));
         if (refused == errc{} && last) x_outbox.end_deferral();
-        choose_way(from);
+        choose_way(from, codec);
         return refused;
     }
 
@@ -248,20 +247,21 @@ private:
         return from.sending_message() ? x_outbox.deferred() : x_outbox.data();
     }
 
-    [[gnu::noinline]] errc send_compressed(ws::sender& from, io::stream& over, ws::opcode type, bytes_view payload,
-                                           bool stays) noexcept {
+    [[gnu::noinline]] errc send_compressed(ws::sender& from, io::stream& over, ws::message_codec& codec, ws::opcode type,
+                                           bytes_view payload, bool stays) noexcept {
         buffer made(x_outbox.data().pool());
-        if (payload.size() < x_options->compression.options().threshold_bytes || !x_codec->compress(payload, made))
-            return send(from, over, type, payload, compression::off, stays);
+        if (payload.size() < x_options->compression.options().threshold_bytes || !codec.compress(payload, made))
+            return send(from, over, nullptr, type, payload, compression::off, stays);
         outbox::append_message(lane(from), type, made.view(), x_options->frame_bytes, keys(from),
                                ws::message_codec::reserved_bits);
         return {};
     }
 
-    [[gnu::noinline]] errc compress_frame(ws::sender& from, ws::opcode type, bytes_view payload, bool last) noexcept {
+    [[gnu::noinline]] errc compress_frame(ws::sender& from, ws::message_codec& codec, ws::opcode type, bytes_view payload,
+                                          bool last) noexcept {
         if (const errc refused = from.may_send(type); refused != errc{}) return refused;
         buffer made(x_outbox.data().pool());
-        x_codec->compress_piece(payload, last, made);
+        codec.compress_piece(payload, last, made);
         return from.encode_frame(x_outbox.data(), type, made.view(), last, next_key(from),
                                  ws::message_codec::reserved_bits);
     }
@@ -276,8 +276,8 @@ private:
         return {};
     }
 
-    void choose_way(const ws::sender& from) noexcept {
-        x_short_below = x_codec || keys(from) || from.sending_message() || from.close_sent() ? 0 : short_bytes();
+    void choose_way(const ws::sender& from, const ws::message_codec* codec) noexcept {
+        x_short_below = codec || keys(from) || from.sending_message() || from.close_sent() ? 0 : short_bytes();
     }
     std::size_t short_bytes() const noexcept {
         return x_options->frame_bytes < write_through_bytes ? x_options->frame_bytes + 1 : write_through_bytes;
@@ -322,7 +322,6 @@ private:
     outbox x_outbox;
     entropy& x_random;
     shared<const websocket_options> x_options; // of the connection
-    ws::message_codec* x_codec = nullptr; // null where compression was not agreed upon
     std::uint64_t x_bytes_out = 0;
     std::size_t x_short_below = 0; // smaller messages go the short way
     std::size_t x_short_queue;     // as long as this much is queued with them at the most
