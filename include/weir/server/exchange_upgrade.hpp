@@ -13,14 +13,7 @@
 namespace weir::inline v0::detail {
 
 // The WebSocket of a handler that has begun with a plain request.
-struct held_websocket {
-    held_websocket(open_websockets& among, websocket made) noexcept : ws(std::move(made)), x_entry(among, ws) {}
-
-    websocket ws;
-
-private:
-    open_websockets::entry x_entry;
-};
+using held_websocket = open_websockets::entry;
 
 // Whether the request may become a WebSocket; if not, how to refuse it.
 template <class>

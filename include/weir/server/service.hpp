@@ -20,12 +20,12 @@
 
 namespace weir::inline v0::detail {
 
-class service final : private stop_switch::target, private timer, private cancel_hook {
+class service final : private stop_switch::target, private timer, private cancel_hook, private open_websockets {
 public:
     // On a loop's thread. `open` is where the number of WebSocket connections stands.
     [[gnu::cold]] service(const server_setup& of, stop_switch& stops, net::listener listening, std::size_t& open)
-        : x_server(of), x_stops(stops), x_listener(std::move(listening)), x_loop(*io::loop::current()),
-          x_open(open), x_waiting(x_loop), x_admission(of, x_loop, x_loop.random()) {
+        : open_websockets(open), x_server(of), x_stops(stops), x_listener(std::move(listening)), x_loop(*io::loop::current()),
+          x_waiting(x_loop), x_admission(of, x_loop, x_loop.random()) {
         x_listener.on_trouble(accepting_pauses, this);
         x_stops.attach(x_loop, *this);
         for (companion* each = of.beside.front(); each; each = of.beside.after(*each)) each->begin(x_clients);
@@ -82,25 +82,31 @@ private:
     [[gnu::cold]] static scope::spawned serve(service& of, owned<io::stream> stream, admission::place here) {
         std::string thrown;
         upgrade to;
-        const bool talked = co_await caught(http_phase::run(of.x_server, stream, of.x_open, of.x_waiting, to), thrown);
+        const bool talked = co_await caught(http_phase::run(of.x_server, stream, of, of.x_waiting, to), thrown);
         if (!talked) of.x_server.note(log_level::error, concat({"a connection was given up: ", thrown}));
         if (!talked || !to.route) co_return;
         websocket ws = make_websocket(std::move(stream), to, to.request->target, of.x_loop, of.x_server.websocket);
         if (!to.route->wants_request()) to.request.reset();
-        converse(of, std::move(ws), *to.route, std::move(to.request), std::move(here));
+        converse({of, std::move(ws)}, *to.route, std::move(to.request), std::move(here));
     }
 
+    // Whose connection it is, a pointer to that once.
+    struct conversation final : entry {
+        conversation(service& among, websocket made) noexcept : entry(among, std::move(made)) {}
+        service& of() const noexcept { return static_cast<service&>(among()); }
+        operator scope&() const noexcept { return of().x_clients; }
+    };
+
     // The WebSocket side. `request`: null for a handler that does not care for it.
-    [[gnu::cold]] static scope::spawned converse(service& of, websocket ws, websocket_route& route,
-                                                 owned<const http::request_head> request, [[maybe_unused]] admission::place here) {
-        const open_websockets::entry entry(of.x_open, ws);
-        context own(of.x_clients.runs_in());
-        ws.guard(&own);
+    [[gnu::cold]] static scope::spawned converse(conversation held, websocket_route& route, owned<const http::request_head> request,
+                                                 [[maybe_unused]] admission::place here) {
+        context own(held.of().x_clients.runs_in());
+        held.ws.guard(&own);
         const supervised::outcome failed =
-            co_await supervised(own, route.handler().call(ws, request.get()), of.x_server.options.cancel_grace);
-        if (failed) of.x_server.note(log_level::error, *failed, ws.where());
-        ws.guard(nullptr);
-        co_await open_websockets::say_goodbye(ws, failed ? ws::close_code::internal_error : ws::close_code::normal);
+            co_await supervised(own, route.handler().call(held.ws, request.get()), held.of().x_server.options.cancel_grace);
+        if (failed) held.of().x_server.note(log_level::error, *failed, held.ws.where());
+        held.ws.guard(nullptr);
+        co_await say_goodbye(held.ws, failed ? ws::close_code::internal_error : ws::close_code::normal);
     }
 
     // The first step; once it is done, a new time until the next one.
@@ -110,7 +116,7 @@ private:
         x_listener.close();
         for (companion* each = x_server.beside.front(); each; each = x_server.beside.after(*each)) each->stop();
         x_waiting.cancel();
-        x_open.close();
+        open_websockets::close();
     }
 
     [[gnu::cold]] void break_off() noexcept {
@@ -118,11 +124,11 @@ private:
         x_loop.arm(*this, x_server.options.cancel_grace);
         x_clients.cancel();
         x_tasks.cancel();
-        x_open.reset();
+        open_websockets::reset();
     }
 
     [[gnu::cold]] void give_up() noexcept {
-        give_up(x_clients, "handler", x_open.where());
+        give_up(x_clients, "handler", open_websockets::where());
         give_up(x_tasks, "task", {});
     }
     [[gnu::cold]] void give_up(scope& those, std::string_view what, std::string_view where) noexcept {
@@ -148,7 +154,6 @@ private:
     stop_switch& x_stops;
     net::listener x_listener;
     io::loop& x_loop;
-    open_websockets x_open;
     context x_waiting; // of those who wait for a request, and need not be waited for
     admission x_admission;
     bool x_stopping = false;
