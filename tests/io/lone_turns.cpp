@@ -23,6 +23,7 @@ public:
 
     bool wait(std::chrono::nanoseconds timeout) noexcept override {
         ++waits;
+        if (on_wait && timeout > 0ns) std::exchange(on_wait, nullptr)();
         longest = timeout > longest && timeout != forever ? timeout : longest;
         const bool comes = events > 0 && gap <= timeout;
         at += comes ? gap : timeout;
@@ -45,7 +46,7 @@ public:
     void wake() noexcept override { ++wakes; }
     std::chrono::nanoseconds now() noexcept override { return at; }
 
-    std::function<void()> told;
+    std::function<void()> told, on_wait;
     std::chrono::nanoseconds at = 1h, gap = 1ms, longest{0};
     int events = 0, waits = 0, wakes = 0, entered = 0, taken = 0;
     bool crowded = false; // something else has happened, too
@@ -173,6 +174,42 @@ TEST_CASE("lone turns: no wait is longer than the next deadline allows") {
     while (!bell.rang.count()) on.loop.turn();
     CHECK(bell.rang - began >= 1s);
     CHECK(bell.rang - began <= 1001ms);
+}
+
+TEST_CASE("lone turns: a deadline that was armed in the turn before is kept") {
+    for (int phase = 0; phase < 100; ++phase) { // of the wheel
+        stage on;
+        alarm_clock bell(on.loop);
+        std::chrono::nanoseconds armed{0};
+        std::string log;
+        work keeps_busy(log, '.');
+        on.run(4 + phase, [&](int number) {
+            on.events->gap = number == 3 + phase ? 10s : 50ms;
+            if (number == 2 + phase) { // something is posted, so that the turn goes on outside
+                on.loop.post(keeps_busy);
+                armed = on.loop.now();
+                on.loop.arm(bell, 2s);
+                on.events->gap = 1s;
+            }
+        });
+        CHECK(bell.rang - armed >= 2s);
+        CHECK(bell.rang - armed <= 2001ms);
+    }
+}
+
+TEST_CASE("lone turns: after a turn of the same loop within one, who posts wakes it still") {
+    stage on;
+    parcel item;
+    on.run(6, [&](int number) {
+        if (number != 3) return;
+        on.loop.turn(0ns);
+        on.events->on_wait = [&] {
+            const int before = on.events->wakes;
+            on.loop.post_remote(item);
+            CHECK(on.events->wakes == before + 1);
+        };
+    });
+    CHECK(item.runs == 1);
 }
 
 TEST_CASE("lone turns: what comes from other threads and from signals is taken in at once") {

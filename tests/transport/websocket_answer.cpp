@@ -288,6 +288,34 @@ TEST_CASE("websocket: a handler that has answered a lone message may close, brea
     }
 }
 
+TEST_CASE("websocket: once a lone message is answered nothing is lent, whatever ends the connection while its reader waits") {
+    for (const over which : {over::memory, over::sockets}) {
+        for (int how = 0; how < 3; ++how) {
+            CAPTURE(how);
+            websocket_world world(which);
+            const std::size_t lent = world.loop().blocks().lent();
+            auto made = std::make_unique<websocket>(world.make(from_server));
+            world.run([](std::unique_ptr<websocket>& server, tests::bare_peer& peer, int end) -> task<> {
+                scope running;
+                running.spawn(echo(*server));
+                for (int i = 0; i < 5; ++i) {
+                    CHECK(co_await peer.send(frame(from_client, opcode::binary, "hello", true, key)));
+                    CHECK(co_await peer.receive(7) == frame(from_server, opcode::binary, "hello"));
+                }
+                if (end == 0) server->reset();
+                if (end == 1) running.cancel();
+                if (end == 2) peer.close();
+                co_await running.join();
+                if (end == 1) server.reset();
+                peer.close();
+            }(made, world.peer(), how));
+            made.reset();
+            world.settle();
+            CHECK(world.loop().blocks().lent() == lent);
+        }
+    }
+}
+
 TEST_CASE("websocket: a lone text that is none is refused") {
     for (const over which : {over::memory, over::sockets}) {
         websocket_world world(which);

@@ -179,6 +179,7 @@ private:
             run_ready();
             if (blocks().is_full() && !x_aging.armed()) [[unlikely]] arm(x_aging, aging_period);
         } while (last && !last.done());
+        x_posted = true; // whoever nests a loop in itself: the turn outside cannot go on as if nothing had been
     }
     [[gnu::always_inline]] inline void begin_turn(std::chrono::nanoseconds most) noexcept {
         wait(most);
@@ -193,11 +194,13 @@ private:
         x_lone_event = false;
     }
 
-    // Turns that the backend takes by itself, and what is known of the next deadline: it is further away than two such waits.
+    // Turns that the backend takes by itself, while the next deadline is known to be far.
     bool may_take_lone_turns(std::chrono::nanoseconds most, std::coroutine_handle<> last) const noexcept {
         return last && x_takes_lone_turns && !x_quiet && most > std::chrono::nanoseconds(0) && x_wheel.not_before() - x_now > far;
     }
     [[gnu::always_inline]] inline void take_lone_turns(std::chrono::nanoseconds most, std::coroutine_handle<> last) noexcept {
+        const std::chrono::nanoseconds half = (x_wheel.not_before() - x_now) / 2; // after so much a wait may be as long again
+        if (most > half) most = half;
         x_last = last;
         x_lone_until = x_now + most;
         x_lone_event = true;

@@ -130,7 +130,7 @@ public:
     [[gnu::always_inline]] inline bool give_lone_lease_to(const io::stream& lender) noexcept {
         if (!lender.lends_blocks() || !x_protocol.pool().give_kept<io::lease::usual_bytes>(x_lease.backing)) return false;
         x_lease.bytes = x_lease.bytes.first(0);
-        x_lease.backing.data = nullptr;
+        x_lease.backing = {};
         return true;
     }
     bool has_lease() const noexcept { return x_lease.backing.data; }

@@ -64,7 +64,9 @@ class effect_awaiter : public awaitable<effect_awaiter<Ready, Wait>> {
 public:
     // `outcome`: errc{} where there is nothing to wait for, `may_wait` of the core, or why it was refused.
     effect_awaiter(connection_core& core, errc outcome) noexcept : x_core(&core), x_outcome(outcome) {}
-    effect_awaiter(effect_awaiter&& other) noexcept : x_core(other.x_core), x_outcome(other.x_outcome) {}
+    effect_awaiter(effect_awaiter&& other) noexcept : x_core(other.x_core), x_outcome(other.x_outcome) {
+        assert(x_outcome != waiting && "a send was moved after it had been awaited");
+    }
     ~effect_awaiter() {
         if (x_outcome == waiting) [[unlikely]]
             x_waiter.~waiter();
@@ -72,7 +74,7 @@ public:
 
     bool await_ready() noexcept {
         if (x_outcome == errc{}) [[likely]] return true;
-        if (x_outcome != connection_core::may_wait) return !x_core->too_eager();
+        if (x_outcome != connection_core::may_wait) return x_outcome == waiting || !x_core->too_eager();
         if (!(x_core->*Ready)()) return false;
         x_outcome = {};
         return true;
