@@ -1,6 +1,10 @@
 // Runs the fuzz targets on the inputs that were kept, without a fuzzer, with any compiler: one executable for all.
 //
 //     fuzz_replay TARGET FILE-OR-FOLDER...
+//
+// With WEIR_FUZZERS it is what several fuzzers are linked from, those of the targets that need a world, since each of these
+// takes long to compile: a fuzzer runs the target that its name says, server as fuzz_server. The others are quick, and would be
+// slowed down by the counters of so much code.
 #include "support.hpp"
 
 #include <filesystem>
@@ -13,6 +17,18 @@
 #define LLVMFuzzerTestOneInput channel_pair
 #include "channel_pair.cpp"
 #undef LLVMFuzzerTestOneInput
+#define LLVMFuzzerTestOneInput server
+#include "server.cpp"
+#undef LLVMFuzzerTestOneInput
+#define LLVMFuzzerTestOneInput websockets
+#include "websockets.cpp"
+#undef LLVMFuzzerTestOneInput
+#if __has_include(<openssl/ssl.h>)
+#define LLVMFuzzerTestOneInput tls_
+#include "tls.cpp"
+#undef LLVMFuzzerTestOneInput
+#endif
+#if !defined(WEIR_FUZZERS)
 #define LLVMFuzzerTestOneInput envelope_
 #include "envelope.cpp"
 #undef LLVMFuzzerTestOneInput
@@ -37,17 +53,11 @@
 #define LLVMFuzzerTestOneInput proxies
 #include "proxies.cpp"
 #undef LLVMFuzzerTestOneInput
-#define LLVMFuzzerTestOneInput server
-#include "server.cpp"
-#undef LLVMFuzzerTestOneInput
 #define LLVMFuzzerTestOneInput url
 #include "url.cpp"
 #undef LLVMFuzzerTestOneInput
 #define LLVMFuzzerTestOneInput utf8
 #include "utf8.cpp"
-#undef LLVMFuzzerTestOneInput
-#define LLVMFuzzerTestOneInput websockets
-#include "websockets.cpp"
 #undef LLVMFuzzerTestOneInput
 #define LLVMFuzzerTestOneInput ws_connection
 #include "ws_connection.cpp"
@@ -60,10 +70,6 @@
 #include "deflate.cpp"
 #undef LLVMFuzzerTestOneInput
 #endif
-#if __has_include(<openssl/ssl.h>)
-#define LLVMFuzzerTestOneInput tls_
-#include "tls.cpp"
-#undef LLVMFuzzerTestOneInput
 #endif
 
 namespace {
@@ -76,6 +82,12 @@ struct target {
 constexpr target targets[] = {
     {"channel", channel_},
     {"channel_pair", channel_pair},
+    {"server", server},
+    {"websockets", websockets},
+#if __has_include(<openssl/ssl.h>)
+    {"tls", tls_},
+#endif
+#if !defined(WEIR_FUZZERS)
     {"envelope", envelope_},
     {"event_stream", event_stream},
     {"extension", extension},
@@ -84,20 +96,34 @@ constexpr target targets[] = {
     {"http_body", http_body},
     {"http_head", http_head},
     {"proxies", proxies},
-    {"server", server},
     {"url", url},
     {"utf8", utf8},
-    {"websockets", websockets},
     {"ws_connection", ws_connection},
     {"ws_pair", ws_pair},
 #if __has_include(<zlib.h>)
     {"deflate", deflate_},
 #endif
-#if __has_include(<openssl/ssl.h>)
-    {"tls", tls_},
 #endif
 };
 
+#if defined(WEIR_FUZZERS)
+const target* chosen = nullptr;
+
+} // namespace
+
+extern "C" int LLVMFuzzerInitialize(int* count, char*** arguments); // libFuzzer calls it before anything else
+extern "C" int LLVMFuzzerInitialize(int* count, char*** arguments) {
+    const std::string name = *count > 0 ? std::filesystem::path((*arguments)[0]).filename().string() : "";
+    for (const target& each : targets) {
+        if (name == "fuzz_" + std::string(each.name)) chosen = &each;
+    }
+    if (chosen) return 0;
+    std::fprintf(stderr, "no target of this unit is called as in %s\n", name.c_str());
+    std::exit(2);
+}
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) { return chosen->run(data, size); }
+#else
 void run(const target& which, const std::filesystem::path& file) {
     std::ifstream from(file, std::ios::binary);
     const std::string text{std::istreambuf_iterator<char>(from), std::istreambuf_iterator<char>()};
@@ -130,3 +156,4 @@ int main(int count, char** arguments) {
     std::fputs("usage: fuzz_replay TARGET FILE-OR-FOLDER...\n", stderr);
     return 2;
 }
+#endif

@@ -8,7 +8,8 @@
 
 PART: which of PARTS parts of the files to take, from 0. Each file is included in a namespace of its own, so that none has
 to care for the names of the others; __FILE__ is its own. For that, files include first and then say the rest: what they
-include comes before the namespace.
+include comes before the namespace. A WEIR_WITH_... that one of them defines is defined for all, before anything is included.
+A program's main is no main there, and so has to return something.
 """
 import pathlib
 import re
@@ -21,6 +22,7 @@ int main(int argc, char** argv) {{
 {}
     return argc > 0 ? 126 : 127; // it was started under another name
 }}"""
+DEFINED = re.compile(r"#define WEIR_WITH_\w+")
 
 
 def fail(path, number, what):
@@ -37,6 +39,8 @@ def includes_of(path):
             beside = re.search(r'"(.+)"', line)
             beside = beside and (path.parent / beside[1]).resolve()
             found.append(f'#include "{beside}"' if beside and beside.exists() else line)
+        elif DEFINED.match(line):
+            pass  # main() has seen to it
         elif directive and re.match("if|el|endif", directive[1]):
             depth += directive[1].startswith("if") - (directive[1] == "endif")
             found.append(line)
@@ -63,7 +67,8 @@ def main():
     out, kind, part, parts = pathlib.Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
     files = [pathlib.Path(each).resolve() for each in sys.argv[5:]][part::parts]
     names = [name_of(path) for path in files]
-    text = []
+    defined = {line for path in files for line in DEFINED.findall(path.read_text(encoding="utf-8"))}
+    text = sorted(defined)
     for path, name in zip(files, names):
         text += [*includes_of(path), f"namespace in_{name} {{", f'#include "{path}"', "}"]
     if kind == "programs":
