@@ -161,6 +161,7 @@
 #include <weir/transport/inbox.hpp>
 #include <weir/transport/keepalive.hpp>
 #include <weir/transport/kept_message.hpp>
+#include <weir/transport/kept_parts.hpp>
 #include <weir/transport/memory_tally.hpp>
 #include <weir/transport/message.hpp>
 #include <weir/transport/message_log.hpp>

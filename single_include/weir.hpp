@@ -2852,15 +2852,17 @@ private:
 // Recycles the memory of coroutine frames.
 //
 // A loop owns one and makes it current on its thread while it runs; frames made meanwhile come from its free lists, one
-// for each multiple of 64 bytes up to 2 KiB. Frames made elsewhere, and larger ones, come from the heap. A frame
+// for each 16 bytes up to 2 KiB: coroutines are made again and again, so that frames of different ones need not share, and
+// an idle connection's wait in memory that they fill. Frames made elsewhere, and larger ones, come from the heap. A frame
 // may be freed on any thread and under any pool, or none: the memory itself always comes from the heap.
 
 namespace weir::inline v0 {
 
 class frame_pool {
 public:
-    static constexpr std::size_t step_bytes = 64;
-    static constexpr std::size_t largest_bytes = 2048;
+    static constexpr std::size_t step_bytes = 16;
+    static constexpr std::size_t heap_bytes = 8; // that malloc keeps in front of a block, whose sizes are multiples of a step
+    static constexpr std::size_t largest_bytes = 2048 - heap_bytes;
     static constexpr std::size_t keep_bytes = 64 * 1024; // unused memory kept in each class
 
     frame_pool() noexcept = default;
@@ -2878,7 +2880,7 @@ public:
     }
 
     static void* allocate(std::size_t bytes) {
-        const std::size_t index = (bytes + step_bytes - 1) / step_bytes;
+        const std::size_t index = index_of(bytes);
 #if !defined(WEIR_DETAIL_ADDRESS_SANITIZER) // under it, a frame that is used after its end must be noticed
         if (frame_pool* pool = current(); pool && bytes <= largest_bytes) {
             shelf& from = pool->x_shelves[index];
@@ -2888,15 +2890,15 @@ public:
             }
         }
 #endif
-        return ::operator new(index * step_bytes);
+        return ::operator new(size_of(index));
     }
 
     static void deallocate(void* frame, std::size_t bytes) noexcept {
 #if !defined(WEIR_DETAIL_ADDRESS_SANITIZER)
-        const std::size_t index = (bytes + step_bytes - 1) / step_bytes;
+        const std::size_t index = index_of(bytes);
         if (frame_pool* pool = current(); pool && bytes <= largest_bytes) {
             shelf& to = pool->x_shelves[index];
-            if (to.count * index * step_bytes < keep_bytes) {
+            if (to.count * size_of(index) < keep_bytes) {
                 to.top = ::new (frame) free_frame{to.top};
                 ++to.count;
                 return;
@@ -2916,7 +2918,12 @@ private:
         free_frame* top = nullptr;
         std::size_t count = 0;
     };
-    shelf x_shelves[largest_bytes / step_bytes + 1];
+
+    // The shelf of a wish, and what its frames have: the heap gives that much in any case.
+    static constexpr std::size_t index_of(std::size_t bytes) noexcept { return (bytes + heap_bytes - 1) / step_bytes; }
+    static constexpr std::size_t size_of(std::size_t index) noexcept { return index * step_bytes + heap_bytes; }
+
+    shelf x_shelves[(largest_bytes + heap_bytes) / step_bytes];
 };
 
 // A base class for promises: their frames come from the current pool.
@@ -3184,6 +3191,7 @@ namespace weir::inline v0 {
 class waiter final : public ready_item, private cancel_hook {
 public:
     waiter() noexcept = default;
+    explicit waiter(scheduler& on) noexcept : x_scheduler(&on) {} // where it will wait: `runs_on` knows it from the start
 
     // Notes who waits, in which context; the coroutine suspends in any case. False when the context is cancelled already:
     // then the waiter is woken with `canceled`, and there is nothing to wait for. So a coroutine that goes on in
@@ -3972,11 +3980,11 @@ public:
         template <class Promise>
         std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> self) const noexcept {
             task_promise_base& promise = self.promise();
-            if (promise.x_starting) { // the parent is still inside its await_suspend, below us on the stack
-                promise.x_starting = false;
+            if (promise.x_parent & starting) { // the parent is still inside its await_suspend, below us on the stack
+                promise.x_parent -= starting;
                 return std::noop_coroutine();
             }
-            return promise.x_parent;
+            return promise.parent();
         }
         void await_resume() const noexcept {}
     };
@@ -3986,19 +3994,27 @@ public:
 
     // Starts the coroutine. True when it suspended: `parent` will be resumed when it has finished.
     bool start(std::coroutine_handle<> self, std::coroutine_handle<> parent, context* in) {
-        x_parent = parent;
+        x_parent = reinterpret_cast<std::uintptr_t>(parent.address()) + starting;
         x_context = in;
-        x_starting = true;
         self.resume();
-        return exchanged(x_starting, false);
+        const bool suspended = x_parent & starting;
+        x_parent &= ~starting;
+        return suspended;
     }
 
+    // The context that it runs in, and who is resumed when it has finished; null before it is started. For one that is to be
+    // started later, the context may be noted.
     context* current_context() const noexcept { return x_context; }
+    std::coroutine_handle<> parent() const noexcept {
+        return std::coroutine_handle<>::from_address(reinterpret_cast<void*>(x_parent & ~starting));
+    }
+    void will_run_in(context& in) noexcept { x_context = &in; }
 
 private:
-    std::coroutine_handle<> x_parent;
+    static constexpr std::uintptr_t starting = 1;
+
+    std::uintptr_t x_parent = 0; // its address, which is even, and `starting` while `start` has not returned
     context* x_context = nullptr;
-    bool x_starting = false;
 };
 
 template <class T>
@@ -4098,6 +4114,9 @@ public:
     // The coroutine, for a loop that runs until it is done.
     std::coroutine_handle<> handle() const noexcept { return x_self; }
 
+    // What is known of it; for those who start it. There must be a coroutine.
+    promise_type& promise() const noexcept { return x_self.promise(); }
+
     bool await_ready() const noexcept {
         assert(x_self && !x_self.done() && "a task is awaited once");
         return false;
@@ -4139,20 +4158,18 @@ inline task<void> detail::task_promise<void>::get_return_object() noexcept {
 
 namespace weir::inline v0 {
 
-class scope {
+class scope final : private ready_item {
 public:
-    // What a coroutine returns that is spawned by being called: its first parameter is the scope, and must be a reference. It
-    // is started as by `spawn`, of which it saves the frame that runs a task:
+    // What a coroutine returns that is spawned by being called: its first parameter is the scope, or what converts to one, and must
+    // be a reference. It is started as by `spawn`, of which it saves the frame that runs a task:
     //
     //     static scope::spawned serve(scope&, owned<io::stream> stream) { ... }
     struct spawned {
-        class promise_type final : public pooled_frame, public ready_item, public list_node<promise_type> {
+        class promise_type final : public pooled_frame, public list_node<promise_type> {
         public:
             template <class... Arguments>
             explicit promise_type(scope& owner, Arguments&&...) noexcept : x_owner(owner) {
-                x_owner.x_children.push_back(*this);
-                ++x_owner.x_count;
-                x_owner.x_context.runs_on().post(*this);
+                x_owner.begins(*this);
             }
 
             spawned get_return_object() const noexcept { return {}; }
@@ -4166,11 +4183,10 @@ public:
             void unhandled_exception() noexcept { x_owner.failed(); }
             context* current_context() noexcept { return &x_owner.x_context; }
 
+            void resume() noexcept { std::coroutine_handle<promise_type>::from_promise(*this).resume(); }
             void destroy() noexcept { std::coroutine_handle<promise_type>::from_promise(*this).destroy(); }
 
         private:
-            void run() noexcept override { std::coroutine_handle<promise_type>::from_promise(*this).resume(); }
-
             scope& x_owner;
         };
     };
@@ -4181,11 +4197,11 @@ public:
     scope& operator=(const scope&) = delete;
     [[gnu::cold]] ~scope() {
         assert(!x_joiner && "a scope died while it was being joined");
-        while (spawned::promise_type* each = x_children.front()) each->destroy();
+        destroy_all();
     }
 
-    // Starts `work` in the next turn of the ready list.
-    void spawn(task<> work) { run(*this, std::move(work)); }
+    // Starts `work` in the next turn of the ready list, behind those that are to be started before.
+    void spawn(task<> work) { carry_out(*this, std::move(work)); }
 
     // Starts `function(arguments...)`, which returns a `task<>`. The scope keeps function and arguments alive until
     // the task has ended, so a lambda that captures may be given.
@@ -4208,7 +4224,7 @@ public:
     // cancellation. Gives how many there were. Not to be called by one of them.
     std::size_t abandon() noexcept {
         const std::size_t abandoned = x_count;
-        while (spawned::promise_type* each = x_children.front()) each->destroy(); // and what their destructors spawn
+        destroy_all(); // and what their destructors spawn
         x_count = 0;
         if (abandoned > 0 && x_joiner) x_joiner->wake();
         return abandoned;
@@ -4245,11 +4261,29 @@ public:
     [[nodiscard]] join_awaiter join() noexcept { return join_awaiter(*this); }
 
 private:
-    [[gnu::cold]] static spawned run(scope&, task<> work) { co_await work; }
+    [[gnu::cold]] static spawned carry_out(scope&, task<> work) { co_await work; }
 
     template <class Function, class... Arguments>
     static spawned call(scope&, Function function, Arguments... arguments) {
         co_await function(arguments...);
+    }
+
+    // One place in the ready list for all that are to be started: a coroutine needs it once, and would have it for all of its life.
+    void begins(spawned::promise_type& child) noexcept {
+        x_new.push_back(child);
+        ++x_count;
+        if (!ready_item::linked()) x_context.runs_on().post(*this);
+    }
+    void run() noexcept override {
+        x_starting.take_all(x_new); // what these spawn has its turn later
+        while (spawned::promise_type* each = x_starting.pop_front()) {
+            x_children.push_back(*each);
+            each->resume();
+        }
+    }
+    [[gnu::cold]] void destroy_all() noexcept {
+        for (list<spawned::promise_type>* those : {&x_children, &x_starting, &x_new})
+            while (spawned::promise_type* each = those->front()) each->destroy();
     }
 
     void ended() noexcept {
@@ -4265,7 +4299,9 @@ private:
     }
 
     context x_context;
-    list<spawned::promise_type> x_children;
+    list<spawned::promise_type> x_children; // that run
+    list<spawned::promise_type> x_starting; // in this turn
+    list<spawned::promise_type> x_new;      // in the next one
     std::size_t x_count = 0;
     waiter* x_joiner = nullptr;
     std::exception_ptr x_failure;
@@ -8125,6 +8161,8 @@ public:
     connection& operator=(const connection&) = delete;
     ~connection() { release_control(); }
 
+    block_pool& pool() const noexcept { return *x_pool; }
+
     // Lets the first frame of a message carry these reserved bits (RSV1 is 4): an extension was agreed upon that
     // defines them. Text of such a message is not checked for UTF-8, since the extension has to decode it first.
     void allow_reserved_bits(std::uint8_t bits) noexcept { x_allowed_bits = bits; }
@@ -9483,7 +9521,7 @@ private:
     static constexpr std::size_t max_pieces = 64;
 
     socket_stream(readiness_backend& backend, unique_descriptor&& socket, bool connecting) noexcept
-        : watched(std::move(socket)), x_backend(backend), x_connecting(connecting), x_writable(!connecting) {
+        : watched(std::move(socket)), x_writable(!connecting), x_connecting(connecting), x_backend(backend) {
         x_lends_blocks = true;
     }
 
@@ -9566,14 +9604,15 @@ private:
         if (news && x_observer) x_observer->on_readable();
     }
 
-    readiness_backend& x_backend;
-    bool x_watched = true;
-    bool x_connecting;
+    // Four bytes, for which there is room behind the descriptor.
     bool x_readable = false; // not once x_failure is set, unless x_write_failed is; and x_writable not at all
     bool x_full = false; // the last receive has filled its lease
-    bool x_writable;
     bool x_hangup = false;
-    bool x_write_failed = false; // x_failure comes from a write; there may be something to receive still
+    bool x_writable : 1;
+    bool x_connecting : 1;
+    bool x_watched : 1 = true;
+    bool x_write_failed : 1 = false; // x_failure comes from a write; there may be something to receive still
+    readiness_backend& x_backend;
 };
 
 } // namespace weir::inline v0::io
@@ -10522,6 +10561,7 @@ private:
             run_ready();
             if (blocks().is_full() && !x_aging.armed()) [[unlikely]] arm(x_aging, aging_period);
         } while (last && !last.done());
+        x_posted = true; // whoever nests a loop in itself: the turn outside cannot go on as if nothing had been
     }
     [[gnu::always_inline]] inline void begin_turn(std::chrono::nanoseconds most) noexcept {
         wait(most);
@@ -10536,11 +10576,13 @@ private:
         x_lone_event = false;
     }
 
-    // Turns that the backend takes by itself, and what is known of the next deadline: it is further away than two such waits.
+    // Turns that the backend takes by itself, while the next deadline is known to be far.
     bool may_take_lone_turns(std::chrono::nanoseconds most, std::coroutine_handle<> last) const noexcept {
         return last && x_takes_lone_turns && !x_quiet && most > std::chrono::nanoseconds(0) && x_wheel.not_before() - x_now > far;
     }
     [[gnu::always_inline]] inline void take_lone_turns(std::chrono::nanoseconds most, std::coroutine_handle<> last) noexcept {
+        const std::chrono::nanoseconds half = (x_wheel.not_before() - x_now) / 2; // after so much a wait may be as long again
+        if (most > half) most = half;
         x_last = last;
         x_lone_until = x_now + most;
         x_lone_event = true;
@@ -12027,6 +12069,79 @@ task<result<owned<io::stream>>> secure(owned<io::stream> plain, std::string host
 
 } // namespace weir::inline v0::net
 
+// ==== weir/transport/agreed_names.hpp ================================================================================
+
+// What a handshake agreed upon: the subprotocol, and the target of the request.
+//
+// Every connection has them for as long as it lives, and most are short: up to 12 characters of both stand here. Longer ones are
+// in one block on the heap. The views are valid as long as this, and until `set`.
+
+namespace weir::inline v0::detail {
+
+class agreed_names {
+public:
+    agreed_names() noexcept = default;
+    agreed_names(const agreed_names&) = delete;
+    agreed_names& operator=(const agreed_names&) = delete;
+    ~agreed_names() { forget(); }
+
+    void set(std::string_view subprotocol, std::string_view target) {
+        const std::size_t size = subprotocol.size() + target.size();
+        char* to = x_near;
+        if (size > sizeof x_near) {
+            const sizes both{static_cast<std::uint32_t>(subprotocol.size()), static_cast<std::uint32_t>(target.size())};
+            char* const far = new char[sizeof both + size];
+            std::memcpy(far, &both, sizeof both);
+            to = far + sizeof both;
+            forget();
+            std::memcpy(x_near, &far, sizeof far);
+            x_subprotocol_bytes = is_far;
+        } else {
+            forget();
+            x_subprotocol_bytes = static_cast<std::uint8_t>(subprotocol.size());
+            x_target_bytes = static_cast<std::uint8_t>(target.size());
+        }
+        std::memcpy(to, subprotocol.data(), subprotocol.size());
+        std::memcpy(to + subprotocol.size(), target.data(), target.size());
+    }
+
+    std::string_view subprotocol() const noexcept {
+        if (x_subprotocol_bytes == is_far) return {far() + sizeof(sizes), far_sizes().subprotocol};
+        return {x_near, std::size_t(x_subprotocol_bytes)};
+    }
+    std::string_view target() const noexcept {
+        if (x_subprotocol_bytes == is_far) return {far() + sizeof(sizes) + far_sizes().subprotocol, far_sizes().target};
+        return {x_near + x_subprotocol_bytes, std::size_t(x_target_bytes)};
+    }
+
+private:
+    static constexpr std::uint8_t is_far = 255; // x_near holds a pointer to a block: `sizes`, and the names behind it
+    struct sizes {
+        std::uint32_t subprotocol;
+        std::uint32_t target;
+    };
+
+    char* far() const noexcept {
+        char* all;
+        std::memcpy(&all, x_near, sizeof all);
+        return all;
+    }
+    sizes far_sizes() const noexcept {
+        sizes both;
+        std::memcpy(&both, far(), sizeof both);
+        return both;
+    }
+    void forget() noexcept {
+        if (x_subprotocol_bytes == is_far) delete[] far();
+    }
+
+    char x_near[12] = {};
+    std::uint8_t x_subprotocol_bytes = 0;
+    std::uint8_t x_target_bytes = 0;
+};
+
+} // namespace weir::inline v0::detail
+
 // ==== weir/transport/borrowed_frames.hpp =============================================================================
 
 // Frames whose payloads lie in memory that somebody promises to keep until they are written.
@@ -12290,7 +12405,8 @@ auto operator<<(Stream& to, const close_info& printed) -> decltype(to << printed
 // Why and how a connection ended: what `close_info` is made from.
 //
 // The first cause is kept. What the peer's close frame says wins over what ours said, and over a write that failed
-// before we had read it.
+// before we had read it. All but the cause and the code is on the heap, from when there is a cause: connections are open for
+// most of their time. Where there is no memory for that, the reason and the time are lost, and the error says so.
 
 namespace weir::inline v0::detail {
 
@@ -12299,60 +12415,77 @@ class ending {
 
 public:
     explicit ending(time now) noexcept : x_began(now) {}
+    ending(const ending&) = delete;
+    ending& operator=(const ending&) = delete;
+    ~ending() { ::operator delete(x_rest); }
 
     close_cause cause() const noexcept { return x_cause; }
-    std::error_code error() const noexcept { return x_error; }
+    std::error_code error() const noexcept {
+        if (x_rest) return x_rest->error;
+        return x_cause == close_cause::open ? std::error_code() : std::make_error_code(std::errc::not_enough_memory);
+    }
     bool is_local() const noexcept { return x_cause == close_cause::local; }
 
     // Notes a cause, unless there is one.
     [[gnu::cold]] void note(close_cause cause, ws::close_code code, std::string_view reason, std::error_code why) noexcept {
         if (x_cause != close_cause::open) return;
         x_cause = cause;
-        x_error = why;
-        say(code, reason);
+        say(code, reason, why);
     }
 
     // The peer's close frame.
     [[gnu::cold]] void note_peer(ws::close_code code, std::string_view reason) noexcept {
         if (x_cause == close_cause::open || x_cause == close_cause::reset) {
             x_cause = close_cause::peer;
-            x_error = {};
-            say(code, reason);
+            say(code, reason, {});
         } else if (is_local() && (code != x_code || !reason.empty())) {
-            say(code, reason);
+            say(code, reason, error());
         }
     }
 
     // The peer did not do its part of a closing that this side began.
     [[gnu::cold]] void note_unanswered(std::error_code why, bool silent) noexcept {
-        if (!is_local() || x_error) return;
-        x_error = why;
+        if (!is_local() || error()) return;
+        x_rest->error = why;
         if (silent) x_cause = close_cause::timeout;
     }
 
-    void note_end(time now) noexcept { x_ended = now; }
+    [[gnu::cold]] void note_end(time now) noexcept {
+        if (x_rest) x_rest->at = now;
+    }
 
     // The value for users, but for the bytes and the round trip.
     [[gnu::cold]] close_info info(bool over, time now) const {
         close_info all;
         all.cause = x_cause;
         all.code = x_code;
-        if (x_reason) all.reason = *x_reason;
-        all.error = x_error;
-        all.age = (over ? x_ended : now) - x_began;
+        if (x_rest) all.reason = x_rest->reason();
+        all.error = error();
+        all.age = (over && x_rest ? x_rest->at : now) - x_began;
         return all;
     }
 
 private:
-    [[gnu::cold]] void say(ws::close_code code, std::string_view reason) noexcept {
+    // With the characters of the reason behind it.
+    struct rest {
+        std::error_code error;
+        time at{0};
+        std::size_t reason_bytes = 0;
+
+        std::string_view reason() const noexcept { return {reinterpret_cast<const char*>(this + 1), reason_bytes}; }
+    };
+
+    // Not after `note_end`, whose time would be lost.
+    [[gnu::cold]] void say(ws::close_code code, std::string_view reason, std::error_code why) noexcept {
         x_code = code;
-        x_reason.reset(reason.empty() ? nullptr : new std::string(reason));
+        ::operator delete(x_rest);
+        void* const room = ::operator new(sizeof(rest) + reason.size(), std::nothrow);
+        x_rest = room ? ::new (room) rest{why, time(0), reason.size()} : nullptr;
+        if (x_rest && !reason.empty()) std::memcpy(x_rest + 1, reason.data(), reason.size());
     }
 
     time x_began;
-    time x_ended{0};
-    std::error_code x_error;
-    owned<const std::string> x_reason;
+    rest* x_rest = nullptr;
     ws::close_code x_code = ws::close_code::abnormal;
     close_cause x_cause = close_cause::open;
 };
@@ -12749,19 +12882,14 @@ private:
 
 namespace weir::inline v0::detail {
 
-// Who sends what was posted; on the loop's thread.
-class remote_target {
-public:
-    virtual void send_posted(const owned_message& posted) noexcept = 0;
-
-protected:
-    ~remote_target() = default;
-};
-
 class remote_port final : private remote_item {
 public:
-    remote_port(scheduler& runs_on, remote_target& target, std::size_t bound_bytes) noexcept
-        : x_scheduler(runs_on), x_target(&target), x_bound(bound_bytes) {}
+    // Sends, by `target`, what was posted; on the loop's thread. A function, since a base class would cost each target
+    // a pointer, though few ever have a port.
+    using sending = void(void* target, const owned_message& posted) noexcept;
+
+    remote_port(scheduler& runs_on, void* target, sending& send, std::size_t bound_bytes) noexcept
+        : x_scheduler(runs_on), x_target(target), x_send(send), x_bound(bound_bytes) {}
 
     // Queues a message. False when the connection is gone, or when more than the bound would wait. From any thread.
     bool post(std::string_view payload, bool is_text) {
@@ -12798,7 +12926,7 @@ public:
             queue.swap(x_queue);
         }
         for (const owned_message& each : queue)
-            if (x_target) x_target->send_posted(each); // only this thread changes x_target
+            if (x_target) x_send(x_target, each); // only this thread changes x_target
     }
 
 private:
@@ -12815,7 +12943,8 @@ private:
 
     scheduler& x_scheduler;
     mutable std::mutex x_mutex;
-    remote_target* x_target;
+    void* x_target;
+    sending& x_send;
     sequence<owned_message> x_queue;
     std::size_t x_bytes = 0;
     std::size_t x_bound;
@@ -13058,7 +13187,7 @@ protected:
 enum class reception : unsigned char { taken, known, gap, no_room, closed };
 
 template <class Tag>
-class basic_session : public list_node<basic_session<Tag>>, private remote_target, private room_seeker {
+class basic_session : public list_node<basic_session<Tag>>, private room_seeker {
 public:
     using budget = session_budget<basic_session>;
 
@@ -13169,7 +13298,7 @@ public:
     // The way in from other threads; null when nothing can be sent any more.
     shared<remote_port> port() {
         if (!x_port && is_open())
-            x_port = shared<remote_port>::make(x_scheduler, static_cast<remote_target&>(*this), x_options.queue_bytes);
+            x_port = shared<remote_port>::make(x_scheduler, this, send_posted, x_options.queue_bytes);
         return x_port;
     }
 
@@ -13374,8 +13503,8 @@ private:
         if (x_context && !x_told) exchanged(x_context, nullptr)->cancel();
     }
 
-    void send_posted(const owned_message& posted) noexcept override {
-        (void)send(kept_message::make(owned_message(posted)));
+    static void send_posted(void* self, const owned_message& posted) noexcept {
+        (void)static_cast<basic_session*>(self)->send(kept_message::make(owned_message(posted)));
     }
 
     scheduler& x_scheduler;
@@ -13636,7 +13765,8 @@ public:
     [[gnu::cold, gnu::noinline]] void resume(time now, std::uint32_t a_second) noexcept {
         const time away = now - exchanged(x_paused, time(-1));
         x_began += away;
-        x_count -= away / std::chrono::seconds(1) * std::int64_t{a_second};
+        const std::int64_t kept = away / std::chrono::seconds(1) * std::int64_t{a_second}, least = INT32_MIN;
+        x_count = static_cast<std::int32_t>(kept > x_count - least ? least : x_count - kept);
     }
 
     // A ping of ours: one pong is due.
@@ -13645,7 +13775,8 @@ public:
     // A ping, or a pong, has come. False when there are more than `a_second` allows.
     bool ping(time now, std::uint32_t a_second) noexcept {
         const time open = now - x_began < window ? window : now - x_began;
-        return ++x_count <= open / std::chrono::seconds(1) * std::int64_t{a_second};
+        if (x_count < INT32_MAX) ++x_count;
+        return x_count <= open / std::chrono::seconds(1) * std::int64_t{a_second};
     }
     bool pong(time now, std::uint32_t a_second) noexcept {
         if (!x_due) return ping(now, a_second);
@@ -13660,7 +13791,7 @@ public:
 private:
     time x_began;
     time x_paused{-1};        // since when we do not look
-    std::int64_t x_count = 0; // negative: what was kept
+    std::int32_t x_count = 0; // negative: what was kept
     std::uint32_t x_due = 0;
 };
 
@@ -13752,16 +13883,41 @@ private:
 
 } // namespace weir::inline v0
 
+// ==== weir/transport/kept_parts.hpp ==================================================================================
+
+// What an inbox keeps where messages come in parts, or where nobody reads. Made when it is needed first. Loop thread only.
+
+namespace weir::inline v0::detail {
+
+struct kept_parts {
+    explicit kept_parts(block_pool& pool) noexcept : assembly(pool) {}
+
+    // How much of a message is much.
+    static constexpr std::size_t much = 32 * 1024;
+
+    // How much room is made for more of a message: it grows with what has come, and not with what a header promises; by more
+    // when much has come.
+    static constexpr std::size_t growth(std::size_t came) noexcept {
+        constexpr std::size_t first_step = 4 * 1024;
+        return came < first_step ? first_step - came : came < much ? came : 7 * came;
+    }
+
+    buffer assembly; // a message that comes in parts, or was handed out last
+    owned<read_ahead> ahead;
+};
+
+} // namespace weir::inline v0::detail
+
 // ==== weir/transport/inbox.hpp =======================================================================================
 
 // What a WebSocket connection receives: bytes in, messages or pieces of them out.
 //
 // Holds the lease that is being parsed, in place. While somebody reads, messages are handed out as views of the lease, or
-// of x_assembly when they came in parts. While nobody does, pieces are copied to x_ahead, so that what stands behind
+// of an assembly when they came in parts. While nobody does, pieces are kept ahead, so that what stands behind
 // them is seen. What was found stays until it is taken, so a reader that goes away loses nothing. Control frames are
 // given to the caller as they come. The caller does the I/O and sees to bounds.
 //
-// Compressed pieces are kept as they came. They are decompressed when somebody reads: to x_assembly, step by step, so
+// Compressed pieces are kept as they came. They are decompressed when somebody reads: to the assembly, step by step, so
 // that the message limit, or the size of a piece, bounds what one read makes of them.
 
 namespace weir::inline v0::detail {
@@ -13783,7 +13939,7 @@ public:
     // `rest`, a part of the lease `first`, is to be parsed. `message_bytes` is what `advance` will be given.
     inbox(ws::role side, block_pool& pool, const ws::limits& bounds, std::size_t message_bytes, io::lease&& first,
           mutable_bytes rest) noexcept
-        : x_protocol(side, pool, bounds), x_lease(exchanged(first, {})), x_rest(rest), x_assembly(pool),
+        : x_protocol(side, pool, bounds), x_lease(exchanged(first, {})), x_rest(rest),
           x_short_bytes(message_bytes < bounds.frame_bytes ? message_bytes : bounds.frame_bytes) {}
 
     ws::connection& protocol() noexcept { return x_protocol; }
@@ -13794,7 +13950,7 @@ public:
         x_codec = std::move(by);
         x_protocol.allow_reserved_bits(ws::message_codec::reserved_bits);
     }
-    const ws::message_codec* codec() const noexcept { return x_codec.get(); }
+    ws::message_codec* codec() const noexcept { return x_codec.get(); }
     errc corruption() const noexcept { return x_corruption; }
 
     // The short way of `advance` for whole messages: true when one stands whole where nothing was parsed yet. False says
@@ -13828,7 +13984,7 @@ public:
     // Goes on until there is something for a reader, or the caller has to do something.
     step advance(reading how, std::size_t message_bytes, std::uint32_t message_fragments, ws::event& next) noexcept {
         const step outcome = go_on(how, message_bytes, message_fragments, next);
-        x_look.plain = !x_gathering && !x_view_assembled && !x_discards && !is_decompressing() && (!x_ahead || x_ahead->idle()) &&
+        x_look.plain = !x_gathering && !x_view_assembled && !x_discards && !is_decompressing() && (!ahead() || ahead()->idle()) &&
                        x_protocol.between_messages();
         return outcome;
     }
@@ -13852,7 +14008,7 @@ public:
     void filled() noexcept { x_rest = x_lease.bytes; }
 
     // Whether much of a frame is still to come.
-    bool is_in_long_frame() const noexcept { return x_protocol.frame_remaining() >= much; }
+    bool is_in_long_frame() const noexcept { return x_protocol.frame_remaining() >= kept_parts::much; }
 
     // Where the next bytes of a long frame will stand, so that they can be received there, in front of the lease: none of what
     // comes behind the frame. Empty where they go to the lease. They are to be filled and then parsed at once, by `advance`.
@@ -13860,8 +14016,8 @@ public:
         assert(is_in_long_frame());
         if (!x_gathering || x_discards || x_protocol.message_bits()) return {};
         const std::uint64_t remaining = x_protocol.frame_remaining();
-        const std::size_t most = growth(x_assembly.size()), room = remaining < most ? static_cast<std::size_t>(remaining) : most;
-        return {x_assembly.prepare(room), room < received_at_once ? room : received_at_once};
+        const std::size_t most = kept_parts::growth(assembled()), room = remaining < most ? static_cast<std::size_t>(remaining) : most;
+        return {kept().assembly.prepare(room), room < received_at_once ? room : received_at_once};
     }
     void filled(mutable_bytes room) noexcept { x_rest = room.empty() ? x_lease.bytes : room; }
 
@@ -13872,9 +14028,9 @@ public:
     }
     // The same where nothing but a lone message was there, if that is done in no time; false, and nothing done, if not.
     [[gnu::always_inline]] inline bool give_lone_lease_to(const io::stream& lender) noexcept {
-        if (!lender.lends_blocks() || !x_assembly.pool().give_kept<io::lease::usual_bytes>(x_lease.backing)) return false;
+        if (!lender.lends_blocks() || !x_protocol.pool().give_kept<io::lease::usual_bytes>(x_lease.backing)) return false;
         x_lease.bytes = x_lease.bytes.first(0);
-        x_lease.backing.data = nullptr;
+        x_lease.backing = {};
         return true;
     }
     bool has_lease() const noexcept { return x_lease.backing.data; }
@@ -13884,13 +14040,13 @@ public:
 
     // Whether these bytes stay where they are until the lease is given back or, what is in `take_assembled`, until then.
     bool keeps(bytes_view which) const noexcept {
-        return lies_in(which, x_lease.bytes) || (x_view_assembled && lies_in(which, x_assembly.view()));
+        return lies_in(which, x_lease.bytes) || (x_view_assembled && lies_in(which, x_kept->assembly.view()));
     }
     bool view_is_assembled() const noexcept { return x_view_assembled; }
     block take_assembled() noexcept {
         x_view = {};
         x_view_assembled = false;
-        return x_assembly.take_block();
+        return x_kept->assembly.take_block();
     }
 
     // From now on, until `advance`, no short way is taken.
@@ -13911,8 +14067,8 @@ public:
     bool is_decompressing() const noexcept { return x_codec && x_codec->pending(); }
 
     // What waits for a reader to come.
-    bool has_ahead() const noexcept { return x_ahead && !x_ahead->empty(); }
-    std::size_t ahead_bytes() const noexcept { return x_ahead ? x_ahead->size() : 0; }
+    bool has_ahead() const noexcept { return ahead() && !ahead()->empty(); }
+    std::size_t ahead_bytes() const noexcept { return ahead() ? ahead()->size() : 0; }
     bool has_unread() const noexcept { return x_look.found || has_ahead() || has_rest() || is_decompressing(); }
 
     // From now on, pieces of messages are dropped as they are parsed. Those that were kept stay.
@@ -13933,14 +14089,14 @@ public:
         if (x_codec) x_codec->forget();
         release_view();
         x_gathering = false;
-        x_assembly.clear();
-        if (x_ahead) x_ahead->clear();
+        if (x_kept) {
+            x_kept->assembly.clear();
+            if (x_kept->ahead) x_kept->ahead->clear();
+        }
         discard_from_now();
     }
 
 private:
-    static constexpr std::size_t first_step = 4 * 1024;
-    static constexpr std::size_t much = 32 * 1024;
     static constexpr std::size_t received_at_once = 256 * 1024; // what a cache holds
     static constexpr std::size_t decompressed_piece_bytes = 16 * 1024;
 
@@ -13961,7 +14117,7 @@ private:
             put_back();
         }
         release_view();
-        if (how == reading::by_pieces && x_gathering && !x_assembly.empty()) return hand_out_gathered();
+        if (how == reading::by_pieces && x_gathering && assembled()) return hand_out_gathered();
         for (;;) {
             if (is_decompressing()) [[unlikely]] {
                 const step outcome = decompress(how, message_bytes, next);
@@ -13969,8 +14125,8 @@ private:
             }
             std::uint32_t fragment;
             if (has_ahead()) {
-                next = x_ahead->next();
-                fragment = x_ahead->fragment();
+                next = ahead()->next();
+                fragment = ahead()->fragment();
             } else {
                 if (x_rest.empty() || (next = x_protocol.receive(x_rest)).what == ws::event::kind::need_more) {
                     if (how != reading::whole) return step::exhausted;
@@ -13993,7 +14149,7 @@ private:
                 hand_out(next.payload, next);
                 return step::found;
             }
-            const std::uint64_t total = x_assembly.size() + next.payload.size() + next.frame_remaining;
+            const std::uint64_t total = assembled() + next.payload.size() + next.frame_remaining;
             if (total > message_bytes) {
                 next.frame_remaining = total;
                 return step::too_large;
@@ -14021,7 +14177,7 @@ private:
     }
 
     step hand_out_gathered() noexcept {
-        x_view = x_assembly.view();
+        x_view = kept().assembly.view();
         x_view_first = x_gathered_first;
         x_view_last = false;
         x_view_assembled = true;
@@ -14036,22 +14192,18 @@ private:
         x_view_type = next.type;
         if (next.payload.empty()) return;
         const std::size_t size = next.payload.size();
-        if (next.payload.data() == x_assembly.end() && x_assembly.has_room(size, buffer::no_bound)) { // `room_in_message`
-            x_assembly.commit(size);
+        buffer& assembly = kept().assembly;
+        if (next.payload.data() == assembly.end() && assembly.has_room(size, buffer::no_bound)) { // `room_in_message`
+            assembly.commit(size);
             x_rest = x_lease.bytes;
             return;
         }
-        const std::size_t most = size + growth(x_assembly.size() + size);
+        const std::size_t most = size + kept_parts::growth(assembly.size() + size);
         const std::uint64_t wanted = size + next.frame_remaining;
-        std::byte* to = x_assembly.prepare(wanted < most ? static_cast<std::size_t>(wanted) : most);
+        std::byte* to = assembly.prepare(wanted < most ? static_cast<std::size_t>(wanted) : most);
         assert(to && "this buffer has no bound of its own");
         std::memcpy(to, next.payload.data(), size);
-        x_assembly.commit(size);
-    }
-    // How much room is made for more: it grows with what has come, and not with what a header promises; by more when
-    // much has come.
-    static constexpr std::size_t growth(std::size_t came) noexcept {
-        return came < first_step ? first_step - came : came < much ? came : 7 * came;
+        assembly.commit(size);
     }
     void begin_gathering(bool first) noexcept {
         if (!exchanged(x_gathering, true)) x_gathered_first = first;
@@ -14065,7 +14217,7 @@ private:
     // Whether the header of the frame under way says that the message will be too large.
     bool promises_over(std::size_t message_bytes, ws::event& next) const noexcept {
         if (x_discards || x_protocol.message_bits()) return false; // what an extension makes of it is not known yet
-        next.frame_remaining = x_assembly.size() + x_protocol.frame_remaining();
+        next.frame_remaining = assembled() + x_protocol.frame_remaining();
         return next.frame_remaining > message_bytes;
     }
 
@@ -14076,17 +14228,17 @@ private:
         x_gathering = whole;
         // One byte over the limit is as far as it goes.
         const std::size_t most = whole ? message_bytes + (message_bytes + 1 != 0) : decompressed_piece_bytes;
-        const ws::message_codec::decompressed got = x_codec->decompress(x_assembly, most);
+        const ws::message_codec::decompressed got = x_codec->decompress(kept().assembly, most);
         x_view_type = x_codec->type();
         if (got.failure != errc{}) {
             x_corruption = got.failure;
             return step::corrupt;
         }
-        if (whole && x_assembly.size() > message_bytes) {
-            next.frame_remaining = x_assembly.size();
+        if (whole && assembled() > message_bytes) {
+            next.frame_remaining = assembled();
             return step::too_large;
         }
-        if (!got.last && (whole || x_assembly.empty())) return step::exhausted;
+        if (!got.last && (whole || !assembled())) return step::exhausted;
         hand_out_gathered();
         x_view_last = got.last;
         return step::found;
@@ -14097,42 +14249,48 @@ private:
         x_look.found = false;
         begin_gathering(x_view_first);
         if (exchanged(x_view_assembled, false)) return;
-        [[maybe_unused]] const bool fits = x_assembly.append(x_view);
+        [[maybe_unused]] const bool fits = kept().assembly.append(x_view);
         assert(fits && "this buffer has no bound of its own");
     }
 
     void keep(const ws::event& piece) noexcept {
         x_look.plain = false;
-        if (!x_ahead) x_ahead = make_owned<read_ahead>(x_assembly.pool());
-        x_ahead->keep(piece, x_protocol.fragment());
+        if (!kept().ahead) x_kept->ahead = make_owned<read_ahead>(x_protocol.pool());
+        ahead()->keep(piece, x_protocol.fragment());
     }
 
     void release_view() noexcept {
         x_view = {};
-        if (exchanged(x_view_assembled, false)) x_assembly.clear();
-        if (x_ahead && !is_decompressing()) x_ahead->release();
+        if (exchanged(x_view_assembled, false)) x_kept->assembly.clear();
+        if (ahead() && !is_decompressing()) ahead()->release();
     }
 
-    ws::connection x_protocol;
-    io::lease x_lease;
-    mutable_bytes x_rest;                // what of the lease has not been parsed
-    buffer x_assembly;                   // a message that comes in parts, or was handed out last
-    owned<read_ahead> x_ahead;           // made when it is needed first
-    owned<ws::message_codec> x_codec;    // only where compression was agreed upon
-    mutable_bytes x_view;                 // what was handed out last, or is to be
-    std::uint64_t x_short_bytes;         // larger messages do not go the short way
-    ws::opcode x_view_type = ws::opcode::text;
-    std::uint32_t x_gathered_from = 1; // the frame in which began what is gathered, or was handed out last
+    kept_parts& kept() noexcept {
+        if (!x_kept) x_kept = make_owned<kept_parts>(x_protocol.pool());
+        return *x_kept;
+    }
+    read_ahead* ahead() const noexcept { return x_kept ? x_kept->ahead.get() : nullptr; }
+    std::size_t assembled() const noexcept { return x_kept ? x_kept->assembly.size() : 0; }
+
+    [[no_unique_address]] ws::connection x_protocol; // which leaves room for seven bytes at its end
     struct look {
         bool plain = true;  // nothing stands between x_rest and a reader, but for what was found; x_rest begins with a message
         bool found = false; // x_view is to be handed out
     } x_look;
     bool x_view_first = false;
     bool x_view_last = false;
-    bool x_view_assembled = false; // x_view lies in x_assembly
-    bool x_gathering = false;      // x_assembly is the beginning of a message that goes on, perhaps an empty one
+    bool x_view_assembled = false; // x_view lies in the assembly
+    bool x_gathering = false;      // the assembly is the beginning of a message that goes on, perhaps an empty one
     bool x_gathered_first = false; // and nothing of that message was handed out before
+    io::lease x_lease;
+    mutable_bytes x_rest;                // what of the lease has not been parsed
+    owned<kept_parts> x_kept;
+    owned<ws::message_codec> x_codec;    // only where compression was agreed upon
+    mutable_bytes x_view;                 // what was handed out last, or is to be
+    std::uint64_t x_short_bytes;         // larger messages do not go the short way
+    ws::opcode x_view_type = ws::opcode::text;
     bool x_discards = false;
+    std::uint32_t x_gathered_from = 1; // the frame in which began what is gathered, or was handed out last
     errc x_corruption{};
 };
 
@@ -14151,6 +14309,9 @@ private:
 //
 // The round trip is from when a ping has left to the pong with its payload. Of several pings under way the oldest and the
 // newest are known, since a peer may answer the newest alone (RFC 6455, 5.5.3).
+//
+// What is known of pings is on the heap, only while there are any: most of its time an idle connection has none. A ping for which
+// there is no memory is not watched, and of our own none is sent then.
 
 namespace weir::inline v0::detail {
 
@@ -14172,38 +14333,45 @@ public:
     }
     time last_received() const noexcept { return x_received; }
 
-    // What tells the payload of one ping from that of others.
-    static std::uint64_t mark_of(bytes_view payload) noexcept {
-        std::uint64_t mark = 14695981039346656037u; // FNV-1a
-        for (const std::byte each : payload) mark = (mark ^ std::to_integer<unsigned>(each)) * 1099511628211u;
+    // What tells the payload of one ping from that of others: few are under way at a time.
+    static std::uint32_t mark_of(bytes_view payload) noexcept {
+        std::uint32_t mark = 2166136261u; // FNV-1a
+        for (const std::byte each : payload) mark = (mark ^ std::to_integer<std::uint32_t>(each)) * 16777619u;
         return mark;
     }
 
     // A ping was queued, and later: everything that was queued with it has left.
-    void ping_queued(std::uint64_t mark) noexcept {
-        x_queued = true;
-        if (x_under_way < 2) ++x_under_way;
-        x_pings[x_under_way - 1] = {mark, unsent};
+    void ping_queued(std::uint32_t mark) noexcept {
+        if (!watch()) return;
+        pings& all = *x_pings;
+        all.queued = true;
+        if (all.under_way < 2) ++all.under_way;
+        all.marks[all.under_way - 1] = mark;
+        all.left[all.under_way - 1] = unsent;
     }
     void control_left(time now, std::uint64_t bytes_out) noexcept {
-        if (!exchanged(x_queued, false)) return;
-        x_end = bytes_out;
-        if (!exchanged(x_awaited, true)) x_left = now;
-        for (ping_under_way& each : x_pings)
-            if (each.left == unsent) each.left = now;
+        if (!x_pings || !exchanged(x_pings->queued, false)) return;
+        x_pings->end = bytes_out;
+        if (!exchanged(x_awaited, true)) x_pings->silent_since = now;
+        for (unsigned i = 0; i < x_pings->under_way; ++i)
+            if (x_pings->left[i] == unsent) x_pings->left[i] = now;
     }
 
     // One that was not asked for is a sign of life like any other (RFC 6455, 5.5.3). One that answers a ping which was
     // not seen to leave shows that it has left, though something queued with it has not: nothing is awaited then.
-    void pong(std::uint64_t mark, time now) noexcept {
-        for (unsigned i = 0; i < x_under_way; ++i) {
-            if (x_pings[i].mark != mark) continue;
-            if (x_pings[i].left != unsent)
-                x_round_trip = now - x_pings[i].left;
-            else if (i + 1 == x_under_way)
-                x_queued = false;
-            x_pings[0] = x_pings[1];
-            x_under_way -= i + 1;
+    void pong(std::uint32_t mark, time now) noexcept {
+        if (!x_pings) return;
+        pings& all = *x_pings;
+        for (unsigned i = 0; i < all.under_way; ++i) {
+            if (all.marks[i] != mark) continue;
+            if (all.left[i] != unsent)
+                x_round_trip = now - all.left[i];
+            else if (i + 1 == all.under_way)
+                all.queued = false;
+            all.marks[0] = all.marks[1];
+            all.left[0] = all.left[1];
+            all.under_way -= i + 1;
+            if (!all.under_way && !all.queued && !x_awaited) x_pings.reset();
             return;
         }
     }
@@ -14214,30 +14382,46 @@ public:
     decision decide(time now, std::uint64_t bytes_out, std::size_t under_way, bool listening, bool stuck, time interval,
                     time timeout) noexcept {
         const std::uint64_t arrived = bytes_out > under_way ? bytes_out - under_way : 0;
-        const bool moves = exchanged(x_arrived, arrived) != arrived;
+        const bool moves = x_pings && exchanged(x_pings->arrived, arrived) != arrived;
         if (x_awaited && listening) {
-            const bool on_its_way = arrived < x_end;
-            if (on_its_way && moves) x_left = now;
-            return wait_or_lose(now - x_left, timeout, on_its_way);
+            const bool on_its_way = arrived < x_pings->end;
+            if (on_its_way && moves) x_pings->silent_since = now;
+            return wait_or_lose(now - x_pings->silent_since, timeout, on_its_way);
         }
         x_awaited = false;
         const time idle = now - x_received;
         if (idle < interval) return {verdict::wait, interval - idle};
-        if (!x_queued) {
-            x_marked = now;
+        if (!x_pings || !x_pings->queued) {
+            if (!watch()) return {verdict::wait, timeout};
+            x_pings->arrived = arrived;
+            x_pings->stuck_since = now;
             return {verdict::ping, under_way ? timeout / looks : timeout};
         }
-        if (moves || !(listening || stuck)) x_marked = now;
-        return wait_or_lose(now - x_marked, timeout, true);
+        if (moves || !(listening || stuck) || x_pings->stuck_since == unsent) x_pings->stuck_since = now;
+        return wait_or_lose(now - x_pings->stuck_since, timeout, true);
     }
 
 private:
     static constexpr time unsent{-1};
     static constexpr int looks = 4; // during a timeout, at how a ping gets on
-    struct ping_under_way {
-        std::uint64_t mark;
-        time left;
+
+    // The oldest ping and the newest, of which `under_way` are there.
+    struct pings {
+        time left[2] = {unsent, unsent};
+        time silent_since{0};      // when the ping left that nothing was received after, or was last seen to get on
+        time stuck_since = unsent; // since when nothing has left, while a ping is queued
+        std::uint64_t end = 0;     // bytes that had left with the last ping
+        std::uint64_t arrived = 0; // and that the peer's system had, when we looked last
+        std::uint32_t marks[2] = {};
+        unsigned under_way = 0;
+        bool queued = false;
     };
+
+    // False where there is no memory for what there is to know.
+    [[gnu::cold]] bool watch() noexcept {
+        if (!x_pings) x_pings.reset(new (std::nothrow) pings);
+        return static_cast<bool>(x_pings);
+    }
 
     static decision wait_or_lose(time silent, time timeout, bool look_again) noexcept {
         if (silent >= timeout) return {verdict::lost, {}};
@@ -14246,15 +14430,9 @@ private:
     }
 
     time x_received;
-    time x_left{0};              // when the ping left that nothing was received after, or was last seen to get on
-    time x_marked{0};            // since when nothing has left, while a ping is queued
-    std::uint64_t x_end = 0;     // bytes that had left with the last ping
-    std::uint64_t x_arrived = 0; // and that the peer's system had, when we looked last
     time x_round_trip{-1};
-    ping_under_way x_pings[2] = {}; // the oldest and the newest, of which x_under_way are there
-    unsigned x_under_way = 0;
-    bool x_queued = false;
-    bool x_awaited = false;
+    owned<pings> x_pings;
+    bool x_awaited = false; // a ping has left, and nothing was received after it
 };
 
 } // namespace weir::inline v0::detail
@@ -14314,61 +14492,106 @@ private:
 
 } // namespace weir::inline v0::detail
 
-// ==== weir/transport/outbox.hpp ======================================================================================
+// ==== weir/transport/outbox_rest.hpp =================================================================================
 
-// What a WebSocket connection has to send: frames in lanes.
+// What an outbox has besides whole frames in order, which a stream takes at once: control frames, what is borrowed or shared, what
+// waits for the end of a message, whoever waits, and a frame of which the stream has taken a part.
 //
-// The data lane holds the frames of messages, in order. The control lane holds pings and pongs, which pass between two
-// frames of the data lane. The deferred lane holds whole messages that wait for the end of a message that is being
-// sent by pieces. Everything is encoded when it is queued; flushing hands the stream what it takes, in one call. Memory
-// is held only while something is queued. The frames of a lane are whole, but for the first bytes of the one
-// that the stream has taken a part of.
-//
-// Frames may also be borrowed: their payloads stay where somebody promises to keep them until the next flush, which writes
-// them in front of the data lane. And they may be shared with other connections, while the data lane is empty.
+// In a block of the pool, and only as long as there is any of it: an idle connection has none, and an echo seldom.
 
-namespace weir::inline v0 {
+namespace weir::inline v0::detail {
 
-class outbox {
-public:
-    explicit outbox(block_pool& pool) noexcept : x_data(pool), x_control(pool) {}
-    outbox(const outbox&) = delete;
-    outbox& operator=(const outbox&) = delete;
-    ~outbox() { forget_borrowed(); }
+struct outbox_rest {
+    explicit outbox_rest(block_pool& pool) noexcept : control(pool), deferred(pool) {}
 
-    buffer& data() noexcept { return x_data; }
-    buffer& control() noexcept { return x_control; }
-    buffer& deferred() noexcept {
-        if (!x_deferred) x_deferred = make_owned<buffer>(x_data.pool());
-        return *x_deferred;
+    bool is_empty() const noexcept {
+        return !blocked && !to_boundary && control.empty() && deferred.empty() && !borrowed.count && shared.empty() &&
+               senders.empty() && streamers.empty();
     }
 
-    bool empty() const noexcept { return x_data.empty() && x_control.empty() && !x_borrowed && x_shared.empty(); }
+    buffer control;
+    buffer deferred;
+    list<ready_item> senders;   // that wait until less is queued
+    list<ready_item> streamers; // the same of pieces of a message
+    frames_range shared;
+    std::size_t to_boundary = 0; // bytes of the data lane that end the frame that was begun
+    bool control_cut = false;    // the stream has taken a part of the first control frame
+    bool blocked = false;        // the stream takes nothing until it says so
+    borrowed_frames borrowed;    // `count` of them
+};
+static_assert(sizeof(outbox_rest) <= block_pool::smallest_bytes);
+
+} // namespace weir::inline v0::detail
+
+// ==== weir/transport/outbox_lanes.hpp ================================================================================
+
+// The lanes of an outbox (transport/outbox.hpp): what is queued, and who waits for it to leave.
+//
+// The data lane is here, and of all the rest no more than a pointer: that is in a block of the pool, while there is any of it.
+// Loop thread only; the pool must outlive it.
+
+namespace weir::inline v0::detail {
+
+class outbox_lanes {
+public:
+    explicit outbox_lanes(block_pool& pool) noexcept : x_data(pool) {}
+    outbox_lanes(const outbox_lanes&) = delete;
+    outbox_lanes& operator=(const outbox_lanes&) = delete;
+    ~outbox_lanes() {
+        forget_borrowed();
+        if (x_rest) give_rest();
+    }
+
+    buffer& data() noexcept { return x_data; }
+    buffer& control() noexcept { return rest().control; }
+    buffer& deferred() noexcept { return rest().deferred; }
+
+    // What there is besides the data lane: null for nothing, and made when it is needed. Somebody tidies up once it may be empty.
+    const outbox_rest* rest_if_any() const noexcept { return x_rest; }
+    outbox_rest& rest() noexcept {
+        if (!x_rest) x_rest = ::new (x_data.pool().take(sizeof *x_rest).data) outbox_rest(x_data.pool());
+        return *x_rest;
+    }
+    void tidy() noexcept {
+        if (x_rest && x_rest->is_empty()) give_rest();
+    }
+
+    bool empty() const noexcept { return x_data.empty() && (!x_rest || (control_empty() && !borrows() && !shares())); }
+    bool control_empty() const noexcept { return !x_rest || x_rest->control.empty(); }
+    std::size_t control_bytes() const noexcept { return x_rest ? x_rest->control.size() : 0; }
     std::size_t data_bytes() const noexcept { return x_data.size(); }
 
     // The bytes of messages that wait, and how many of them are deferred.
     std::size_t queued_bytes() const noexcept {
-        return x_data.size() + deferred_bytes() + (x_borrowed ? x_borrowed->bytes : 0) + x_shared.size();
+        return x_data.size() + (x_rest ? x_rest->deferred.size() + x_rest->borrowed.bytes + x_rest->shared.size() : 0);
     }
-    std::size_t deferred_bytes() const noexcept { return x_deferred ? x_deferred->size() : 0; }
+    std::size_t deferred_bytes() const noexcept { return x_rest ? x_rest->deferred.size() : 0; }
+
+    // Whether it has a share in something; and copies that.
+    bool shares() const noexcept { return x_rest && !x_rest->shared.empty(); }
+    void own_shared() noexcept { append(x_rest->shared.view()), x_rest->shared.clear(); }
+
+    // Whether something is borrowed, and a block that holds some of that.
+    bool borrows() const noexcept { return x_rest && x_rest->borrowed.count; }
+    bool holds_block() const noexcept { return x_rest && x_rest->borrowed.held.data; }
 
     // Puts what was deferred behind the message that has just ended.
     void end_deferral() noexcept {
         if (!deferred_bytes()) return;
-        append(x_deferred->view());
-        x_deferred->clear();
+        append(x_rest->deferred.view());
+        x_rest->deferred.clear();
     }
 
     // Forgets what was deferred: the message before it will not end any more.
     void drop_deferred() noexcept {
-        if (x_deferred) x_deferred->clear();
+        if (x_rest) x_rest->deferred.clear();
     }
 
     // Forgets everything of which the stream has not taken a part yet, but for the control lane.
     void drop_messages() noexcept {
         drop_deferred();
         forget_borrowed();
-        if (x_data.size() > x_to_boundary) x_data.retract(x_data.size() - x_to_boundary);
+        if (x_data.size() > to_boundary()) x_data.retract(x_data.size() - to_boundary());
     }
 
     // Forgets everything: nothing can be sent any more.
@@ -14376,38 +14599,91 @@ public:
         drop_deferred();
         forget_borrowed();
         x_data.clear();
-        x_control.clear();
-        x_to_boundary = 0;
-        x_control_cut = false;
+        if (!x_rest) return;
+        x_rest->control.clear();
+        x_rest->to_boundary = 0;
+        x_rest->control_cut = false;
     }
+
+protected:
+    void append(bytes_view bytes) noexcept {
+        [[maybe_unused]] const bool fits = x_data.append(bytes);
+        assert(fits);
+    }
+    bytes_view control_view() const noexcept { return x_rest ? x_rest->control.view() : bytes_view(); }
+
+    // The bytes of the data lane that end the frame that was begun.
+    std::size_t to_boundary() const noexcept { return x_rest ? x_rest->to_boundary : 0; }
+    void set_boundary(std::size_t bytes) noexcept {
+        if (bytes || x_rest) rest().to_boundary = bytes;
+    }
+
+    void forget_borrowed() noexcept { // and what is shared
+        if (!x_rest) return;
+        x_rest->shared.clear();
+        borrowed_frames& borrowed = x_rest->borrowed;
+        if (borrowed.count == 0) return;
+        borrowed.bytes = borrowed.count = 0;
+        x_data.pool().give(exchanged(borrowed.held, {}));
+    }
+
+    buffer x_data;
+    outbox_rest* x_rest = nullptr;
+
+private:
+    void give_rest() noexcept {
+        x_rest->~outbox_rest();
+        x_data.pool().give({reinterpret_cast<std::byte*>(exchanged(x_rest, nullptr)), block_pool::smallest_bytes});
+    }
+};
+
+} // namespace weir::inline v0::detail
+
+// ==== weir/transport/outbox.hpp ======================================================================================
+
+// What a WebSocket connection has to send: frames in lanes.
+//
+// The data lane holds the frames of messages, in order. The control lane holds pings and pongs, which pass between two
+// frames of the data lane. The deferred lane holds whole messages that wait for the end of a message that is being
+// sent by pieces. Everything is encoded when it is queued; flushing hands the stream what it takes, in one call. Memory
+// is held only while something is queued. The frames of a lane are whole, but for the first bytes of the one that the stream
+// has taken a part of. The lanes themselves are in transport/outbox_lanes.hpp.
+//
+// Frames may also be borrowed: their payloads stay where somebody promises to keep them until the next flush, which writes
+// them in front of the data lane. And they may be shared with other connections, while the data lane is empty.
+
+namespace weir::inline v0 {
+
+class outbox : public detail::outbox_lanes {
+public:
+    using outbox_lanes::outbox_lanes;
 
     // Hands the stream as much as it takes, and says how many bytes that were.
     std::size_t flush(io::stream& to) noexcept {
-        if (shares()) return flush_shared(to);
-        if (x_borrowed) return flush_borrowed(to);
-        if (!x_control.empty()) return flush_lanes(to);
+        if (x_rest) {
+            if (shares()) return flush_shared(to);
+            return borrows() ? flush_borrowed(to) : flush_lanes(to);
+        }
         return x_data.empty() ? 0 : flush_data(to);
     }
 
-    // The same of the data lane alone, which must not be empty, where there is nothing in the control lane.
+    // The same of the data lane alone, which must not be empty, where there is nothing else.
     [[gnu::always_inline]] inline std::size_t flush_data(io::stream& to) noexcept {
         const bytes_view data = std::as_const(x_data).view();
         const std::size_t written = to.write_piece(data);
-        if (written != data.size()) [[unlikely]] {
+        if (written != data.size()) [[unlikely]]
             consume_data(written);
-        } else {
-            x_to_boundary = 0;
+        else
             x_data.clear_mostly<first_block_bytes>();
-        }
         return written;
     }
 
     // The stream has taken so many bytes of the data lane.
     void consume_data(std::size_t size) noexcept {
         if (size == x_data.size()) {
-            x_to_boundary = 0;
+            set_boundary(0);
         } else {
-            std::size_t boundary = x_to_boundary;
+            std::size_t boundary = to_boundary();
             while (boundary < size) {
                 ws::frame_header header;
                 const bytes_view from = std::as_const(x_data).view().subspan(boundary);
@@ -14415,7 +14691,7 @@ public:
                 assert(decoded.size);
                 boundary += ws::encoded_bytes(header) + static_cast<std::size_t>(header.payload_bytes);
             }
-            x_to_boundary = boundary - size;
+            set_boundary(boundary - size);
         }
         x_data.consume(size);
     }
@@ -14427,36 +14703,29 @@ public:
     void begin_with(bytes_view head) noexcept {
         assert(empty());
         append(head);
-        x_to_boundary = x_data.size();
+        set_boundary(x_data.size());
     }
 
     // Takes the frames from `begin` on: true where they follow those that it has, or the data lane is empty. `own_shared` is
     // owed before something else goes into that.
     bool share(const detail::shared_frames& with, std::size_t begin) noexcept {
-        return x_data.empty() && !x_borrowed && x_shared.extend(with, begin);
+        return x_data.empty() && !borrows() && rest().shared.extend(with, begin);
     }
-    bool shares() const noexcept { return !x_shared.empty(); }
-    void own_shared() noexcept { append(x_shared.view()), x_shared.clear(); }
-
-    // Whether something is borrowed, and a block that holds some of that.
-    bool borrows() const noexcept { return x_borrowed; }
-    bool holds_block() const noexcept { return x_borrowed && x_borrowed->held.data; }
 
     // Borrows a message for the next flush: its frames are at most `frame_bytes` large and unmasked. The data lane must be
     // empty. False, and nothing borrowed, if there are too many frames.
     bool borrow(ws::opcode type, bytes_view payload, std::size_t frame_bytes) noexcept {
         assert(x_data.empty());
-        const std::size_t had = x_borrowed ? x_borrowed->count : 0;
+        const std::size_t had = x_rest ? x_rest->borrowed.count : 0;
         if (payload.size() > (frames_a_call - had) * static_cast<std::uint64_t>(frame_bytes)) return false;
-        if (!x_borrowed) x_borrowed = ::new (x_data.pool().take(sizeof *x_borrowed).data) borrowed_frames;
-        x_borrowed->add(type, payload, frame_bytes);
+        rest().borrowed.add(type, payload, frame_bytes);
         return true;
     }
 
     // Takes over a block of the pool, the first, that what is borrowed lies in, until the next flush.
     void hold(block which) noexcept {
-        assert(x_borrowed && !x_borrowed->held.data);
-        x_borrowed->held = which;
+        assert(borrows() && !holds_block());
+        x_rest->borrowed.held = which;
     }
 
     // Sends a message whose frames are at most `frame_bytes` large, unmasked, straight from the caller's memory behind
@@ -14506,7 +14775,7 @@ public:
         const std::size_t of_header = written < header.size() ? written : header.size();
         append(header.subspan(of_header));
         append(payload.subspan(written - of_header));
-        if (written) x_to_boundary = x_data.size();
+        if (written) set_boundary(x_data.size());
         return total;
     }
 
@@ -14571,43 +14840,45 @@ private:
 
     // Control frames, what is borrowed, and the data lane: no frame of that has been begun.
     [[gnu::noinline]] std::size_t flush_borrowed(io::stream& to) noexcept {
-        assert(!x_to_boundary);
-        const borrowed_frames::frame* const frames = x_borrowed->frames;
-        if (x_borrowed->count == 1 && x_control.empty() && x_data.empty()) { // the most frequent
+        assert(!to_boundary());
+        const borrowed_frames& borrowed = x_rest->borrowed;
+        const borrowed_frames::frame* const frames = borrowed.frames;
+        if (borrowed.count == 1 && control_empty() && x_data.empty()) { // the most frequent
             const bytes_view both[] = {frames->head(), frames->payload()};
             const std::size_t written = to.write(both);
-            if (written < x_borrowed->bytes) queue_borrowed(written);
+            if (written < borrowed.bytes) queue_borrowed(written);
             forget_borrowed();
             return written;
         }
         segments all;
-        all.add(std::as_const(x_control).view(), lane::control);
-        for (std::size_t i = 0; i < x_borrowed->count; ++i) {
+        all.add(control_view(), lane::control);
+        for (std::size_t i = 0; i < borrowed.count; ++i) {
             all.add(frames[i].head(), lane::caller);
             all.add(frames[i].payload(), lane::caller);
         }
         all.add(std::as_const(x_data).view(), lane::data);
         const std::size_t total = to.write({all.pieces, all.count});
         const std::size_t written = account(all, total);
-        if (written < x_borrowed->bytes)
+        if (written < borrowed.bytes)
             queue_borrowed(written);
-        else if (written > x_borrowed->bytes)
-            consume_data(written - x_borrowed->bytes);
+        else if (written > borrowed.bytes)
+            consume_data(written - borrowed.bytes);
         forget_borrowed();
         return total;
     }
 
     // Puts what was borrowed, but for the first `written` bytes, in front of the data lane.
     [[gnu::noinline]] void queue_borrowed(std::size_t written) noexcept {
+        const borrowed_frames& borrowed = x_rest->borrowed;
         buffer behind = exchanged(x_data, buffer(x_data.pool()));
-        x_data.begin(x_borrowed->bytes - written + behind.size());
-        for (std::size_t i = 0; i < x_borrowed->count; ++i) {
-            const borrowed_frames::frame& one = x_borrowed->frames[i];
+        x_data.begin(borrowed.bytes - written + behind.size());
+        for (std::size_t i = 0; i < borrowed.count; ++i) {
+            const borrowed_frames::frame& one = borrowed.frames[i];
             const std::size_t size = one.header_bytes + one.size, of_this = written < size ? written : size;
             const std::size_t of_header = of_this < one.header_bytes ? of_this : one.header_bytes;
             append(one.head().subspan(of_header));
             append(one.payload().subspan(of_this - of_header));
-            if (of_this > 0) x_to_boundary = x_data.size();
+            if (of_this > 0) set_boundary(x_data.size());
             written -= of_this;
         }
         append(behind.view());
@@ -14615,27 +14886,22 @@ private:
 
     // In the most frequent case from where they are.
     [[gnu::noinline]] std::size_t flush_shared(io::stream& to) noexcept {
-        const std::size_t written = x_control.empty() ? to.write_piece(x_shared.view()) : 0;
-        if (written == x_shared.size()) [[likely]] return x_shared.clear(), written;
+        detail::frames_range& shared = x_rest->shared;
+        const std::size_t written = control_empty() ? to.write_piece(shared.view()) : 0;
+        if (written == shared.size()) [[likely]] return shared.clear(), written;
         own_shared();
-        if (!x_control.empty()) return flush_lanes(to);
+        if (!control_empty()) return flush_lanes(to);
         return consume_data(written), written;
-    }
-
-    void forget_borrowed() noexcept { // and what is shared
-        x_shared.clear();
-        if (!x_borrowed) return;
-        x_data.pool().give(x_borrowed->held);
-        x_data.pool().give({reinterpret_cast<std::byte*>(exchanged(x_borrowed, nullptr)), block_pool::smallest_bytes});
     }
 
     // A frame that was begun is finished first; control frames pass at the next boundary.
     void gather(segments& into) noexcept {
         const bytes_view data = std::as_const(x_data).view();
-        if (x_control_cut) into.add(std::as_const(x_control).view(), lane::control);
-        into.add(data.first(x_to_boundary), lane::data);
-        if (!x_control_cut) into.add(std::as_const(x_control).view(), lane::control);
-        into.add(data.subspan(x_to_boundary), lane::data);
+        const bool control_cut = x_rest && x_rest->control_cut;
+        if (control_cut) into.add(control_view(), lane::control);
+        into.add(data.first(to_boundary()), lane::data);
+        if (!control_cut) into.add(control_view(), lane::control);
+        into.add(data.subspan(to_boundary()), lane::data);
     }
 
     // Removes `written` bytes from the front of the lanes they came from; what is left over was the caller's.
@@ -14646,8 +14912,8 @@ private:
             if (all.from[i] == lane::data) {
                 consume_data(size);
             } else {
-                x_control_cut = size < x_control.size();
-                x_control.consume(size);
+                x_rest->control_cut = size < x_rest->control.size();
+                x_rest->control.consume(size);
             }
         }
         return written;
@@ -14677,7 +14943,7 @@ private:
             const std::size_t of_header = written < header.size() ? written : header.size();
             append(header.subspan(of_header));
             append(parts[frame].payload.subspan(written - of_header));
-            x_to_boundary = x_data.size();
+            set_boundary(x_data.size());
             ++frame;
         }
         for (; frame < frames; ++frame) {
@@ -14686,19 +14952,6 @@ private:
         }
         return true;
     }
-
-    void append(bytes_view bytes) noexcept {
-        [[maybe_unused]] const bool fits = x_data.append(bytes);
-        assert(fits);
-    }
-
-    buffer x_data;
-    buffer x_control;
-    owned<buffer> x_deferred; // made when it is needed first
-    borrowed_frames* x_borrowed = nullptr; // in a block of the pool
-    detail::frames_range x_shared;
-    std::size_t x_to_boundary = 0; // bytes of the data lane that end the frame that was begun
-    bool x_control_cut = false;    // the stream has taken a part of the first control frame
 };
 
 } // namespace weir::inline v0
@@ -14720,17 +14973,14 @@ namespace weir::inline v0::detail {
 
 class outgoing {
 public:
-    outgoing(const ws::sender& from, block_pool& pool, entropy& random, const websocket_options& options) noexcept
-        : x_outbox(pool), x_random(random), x_options(options),
-          x_short_queue(options.high_water_bytes < options.queue_bytes ? options.high_water_bytes : options.queue_bytes) {
-        choose_way(from);
+    outgoing(const ws::sender& from, block_pool& pool, entropy& random, shared<const websocket_options> options) noexcept
+        : x_outbox(pool), x_random(random), x_options(std::move(options)),
+          x_short_queue(x_options->high_water_bytes < x_options->queue_bytes ? x_options->high_water_bytes : x_options->queue_bytes) {
+        choose_way(from, nullptr);
     }
 
-    // From now on messages are compressed, by a codec that outlives this.
-    void compress(ws::message_codec* by) noexcept {
-        x_codec = by;
-        x_short_below = 0;
-    }
+    // From now on `send` and `send_frame` are given a codec, by which messages are compressed.
+    void compress() noexcept { x_short_below = 0; }
 
     // The short way of `send`, for what needs no more than a header: a small message of a server, while nothing is in
     // its way and no sender need wait. There is such a way where `has_room`, perhaps after `make_room` has said so; where
@@ -14757,7 +15007,7 @@ public:
     // more. Ours takes the place of the masking key that ends it, and the frame is sent from there. False, and nothing done,
     // where something is in its way. `own` is owed before that memory moves; a `flush` may have seen to it.
     [[gnu::always_inline]] inline bool send_in_place(ws::opcode type, std::byte* payload, std::size_t bytes) noexcept {
-        if (bytes >= x_short_below && (!x_short_below || bytes > UINT16_MAX || bytes > x_options.frame_bytes)) return false;
+        if (bytes >= x_short_below && (!x_short_below || bytes > UINT16_MAX || bytes > x_options->frame_bytes)) return false;
         if (bytes > x_short_queue || x_outbox.data().has_block()) return false;
         const std::size_t header = ws::encode_short_before(type, bytes, payload);
         x_outbox.data().refer({payload - header, header + bytes});
@@ -14767,21 +15017,20 @@ public:
 
     // Encodes a whole message. errc{}, or `buffer_full` over the cap. `stays`: the payload stays where it is until the
     // next `flush`, which is owed before that changes.
-    errc send(ws::sender& from, io::stream& over, ws::opcode type, bytes_view payload, compression how, bool stays) noexcept {
+    errc send(ws::sender& from, io::stream& over, ws::message_codec* codec, ws::opcode type, bytes_view payload, compression how,
+              bool stays) noexcept {
         if (!fits(queued_bytes(), payload.size())) return errc::buffer_full;
         own_shared();
-        if (x_codec && how == compression::automatic) [[unlikely]] return send_compressed(from, over, type, payload, stays);
+        if (codec && how == compression::automatic) [[unlikely]]
+            return send_compressed(from, over, *codec, type, payload, stays);
         const bool large = payload.size() >= write_through_bytes && !keys(from) && !from.sending_message();
-        if (large && may_write() && stays && x_outbox.borrow(type, payload, x_options.frame_bytes)) {
-            x_way.busy = true;
-            return {};
-        }
+        if (large && may_write() && stays && x_outbox.borrow(type, payload, x_options->frame_bytes)) return {};
         if (large && may_write() && x_outbox.borrows()) flush(over);
         if (large && may_write()) {
-            x_bytes_out += x_outbox.write_through(over, type, payload, x_options.frame_bytes);
-            x_way.blocked = !x_outbox.empty();
+            x_bytes_out += x_outbox.write_through(over, type, payload, x_options->frame_bytes);
+            note_blocked();
         } else {
-            outbox::append_message(lane(from), type, payload, x_options.frame_bytes, keys(from));
+            outbox::append_message(lane(from), type, payload, x_options->frame_bytes, keys(from));
         }
         return {};
     }
@@ -14792,9 +15041,8 @@ public:
     // Sends whole messages that are encoded already: those from `begin` on. They are copied if they have to wait.
     errc send_shared(ws::sender& from, const shared_frames& frames, std::size_t begin) noexcept {
         if (!fits(queued_bytes(), frames->size() - begin)) return errc::buffer_full;
-        if (!x_way.blocked && !from.sending_message() && x_outbox.share(frames, begin)) {
+        if (!is_blocked() && !from.sending_message() && x_outbox.share(frames, begin)) {
             if (exchanged(x_short_below, 0)) x_short_later = true; // what is sent after them must not pass them
-            x_way.busy = true;
             return {};
         }
         own_shared();
@@ -14802,29 +15050,28 @@ public:
     }
 
     // Encodes one piece of a message as a frame. The whole message is compressed if its first piece is.
-    errc send_frame(ws::sender& from, io::stream& over, ws::opcode type, bytes_view payload, bool last,
+    errc send_frame(ws::sender& from, io::stream& over, ws::message_codec* codec, ws::opcode type, bytes_view payload, bool last,
                     compression how) noexcept {
         own_shared();
         if (!fits(x_outbox.data().size(), payload.size())) return errc::buffer_full;
-        if (x_codec && !from.sending_message())
+        if (codec && !from.sending_message())
             x_compresses = how == compression::automatic &&
-                           (!last || payload.size() >= x_options.compression.options().threshold_bytes);
+                           (!last || payload.size() >= x_options->compression.options().threshold_bytes);
         errc refused = {};
         if (x_compresses)
-            refused = compress_frame(from, type, payload, last);
+            refused = compress_frame(from, *codec, type, payload, last);
         else if (payload.size() >= write_through_bytes && !keys(from) && may_write() && !x_outbox.borrows())
             refused = write_frame_through(from, over, type, payload, last);
         else
             refused = from.encode_frame(x_outbox.data(), type, payload, last, next_key(from));
         if (refused == errc{} && last) x_outbox.end_deferral();
-        choose_way(from);
+        choose_way(from, codec);
         return refused;
     }
 
     // Queues a ping or pong; over the bound of the control lane they are not queued (RFC 6455, 5.5.3).
     [[gnu::cold]] errc send_control(ws::sender& from, ws::opcode type, bytes_view payload, bool always = false) noexcept {
-        if (!always && x_outbox.control().size() > control_lane_bytes) return errc::buffer_full;
-        x_way.busy = true;
+        if (!always && x_outbox.control_bytes() > control_lane_bytes) return errc::buffer_full;
         return from.encode_control(x_outbox.control(), type, payload, next_key(from));
     }
 
@@ -14842,16 +15089,14 @@ public:
         x_short_below = 0;
         x_short_later = false;
         x_outbox.drop_messages();
-        x_way.busy = true;
         encode_close(from, x_outbox.control(), code, reason);
-        wake(x_senders, errc::closed);
-        wake(x_streamers, errc::closed);
+        wake_all();
     }
 
     // The short way of `flush`, while nothing but messages wait, and nobody for them: true when all has left, or there
     // was nothing. After false `flush` is owed.
     bool flush_short(io::stream& over) noexcept {
-        if (blocked_or_busy()) return false;
+        if (x_outbox.rest_if_any()) return false;
         const std::size_t size = x_outbox.data_bytes();
         if (!size) return true;
         const std::size_t written = x_outbox.flush_data(over);
@@ -14861,7 +15106,7 @@ public:
 
     // The shortest way of all: what `send_in_place` has left, where nothing else is to be sent. It is to be written by one call,
     // and what that has taken to be told.
-    bool has_answer() noexcept { return !blocked_or_busy() && x_outbox.data().refers(); }
+    bool has_answer() noexcept { return !x_outbox.rest_if_any() && x_outbox.data().refers(); }
     bytes_view answer() noexcept { return x_outbox.data().referred(); }
     void answered() noexcept {
         x_bytes_out += answer().size();
@@ -14874,13 +15119,15 @@ public:
 
     // Hands the stream what it takes, in one call.
     void flush(io::stream& over) noexcept {
-        if (x_way.blocked || x_outbox.empty()) return;
+        if (!needs_flush()) return;
         x_bytes_out += x_outbox.flush(over);
-        x_way.blocked = !x_outbox.empty();
+        note_blocked();
         if (exchanged(x_short_later, false)) x_short_below = short_bytes();
-        if (x_way.busy) wake_some();
+        if (x_outbox.rest_if_any()) wake_some();
     }
-    void unblock() noexcept { x_way.blocked = false; }
+    void unblock() noexcept {
+        if (is_blocked()) x_outbox.rest().blocked = false;
+    }
 
     // Whether the next `flush` is owed before what was sent moves, and a block that it is in, to be kept until then.
     bool borrows() const noexcept { return x_outbox.borrows(); }
@@ -14888,33 +15135,36 @@ public:
     void hold(block which) noexcept { x_outbox.hold(which); }
 
     entropy& random() noexcept { return x_random; }
+    const websocket_options& options() const noexcept { return *x_options; }
 
     // Nothing can be sent any more.
     [[gnu::cold]] void clear() noexcept {
         x_short_below = 0;
         x_short_later = false;
         x_outbox.clear();
-        wake(x_senders, errc::closed);
-        wake(x_streamers, errc::closed);
+        wake_all();
     }
 
     bool empty() const noexcept { return x_outbox.empty(); }
-    bool control_empty() noexcept { return x_outbox.control().empty(); }
-    bool needs_flush() const noexcept { return !x_way.blocked && !x_outbox.empty(); }
+    bool control_empty() const noexcept { return x_outbox.control_empty(); }
+    bool needs_flush() const noexcept { return !is_blocked() && !x_outbox.empty(); }
     std::size_t queued_bytes() const noexcept { return x_outbox.queued_bytes(); }
     std::uint64_t bytes_out() const noexcept { return x_bytes_out; }
 
     // Whether a send, or a send of a piece, need not wait now; and for those who wait.
     bool sendable() const noexcept {
         if (x_short_below && x_outbox.data_bytes() <= x_short_queue) return true; // nothing is deferred then
-        return queued_bytes() <= x_options.high_water_bytes;
+        return queued_bytes() <= x_options->high_water_bytes;
     }
     bool frame_sendable() const noexcept {
-        return queued_bytes() - x_outbox.deferred_bytes() <= x_options.high_water_bytes;
+        return queued_bytes() - x_outbox.deferred_bytes() <= x_options->high_water_bytes;
     }
-    void wait_sendable(waiter& sender) noexcept { wait(x_senders, sender); }
-    void wait_frame_sendable(waiter& sender) noexcept { wait(x_streamers, sender); }
-    bool awaited() const noexcept { return !x_senders.empty() || !x_streamers.empty(); }
+    void wait_sendable(waiter& sender) noexcept { x_outbox.rest().senders.push_back(sender); }
+    void wait_frame_sendable(waiter& sender) noexcept { x_outbox.rest().streamers.push_back(sender); }
+    bool awaited() const noexcept {
+        const outbox_rest* const rest = x_outbox.rest_if_any();
+        return rest && (!rest->senders.empty() || !rest->streamers.empty());
+    }
 
     static void wake(list<ready_item>& waiters, errc outcome) noexcept {
         while (ready_item* each = waiters.pop_front()) static_cast<waiter*>(each)->wake(outcome);
@@ -14924,10 +15174,14 @@ private:
     static constexpr std::size_t write_through_bytes = 16 * 1024;
     static constexpr std::size_t control_lane_bytes = 16 * 1024;
 
-    bool blocked_or_busy() const noexcept { return std::bit_cast<std::uint16_t>(x_way); }
-
     // Whether the stream may take something at once that is not in the data lane.
-    bool may_write() noexcept { return !x_way.blocked && x_outbox.data().empty(); }
+    bool may_write() noexcept { return !is_blocked() && !x_outbox.data_bytes(); }
+
+    // Whether the stream takes nothing until it says so: it does not while there is something that it has not taken.
+    bool is_blocked() const noexcept { return x_outbox.rest_if_any() && x_outbox.rest_if_any()->blocked; }
+    void note_blocked() noexcept {
+        if (!x_outbox.empty()) x_outbox.rest().blocked = true;
+    }
 
     // What makes the masking keys; null for a server.
     entropy* keys(const ws::sender& from) const noexcept {
@@ -14942,20 +15196,21 @@ private:
         return from.sending_message() ? x_outbox.deferred() : x_outbox.data();
     }
 
-    [[gnu::noinline]] errc send_compressed(ws::sender& from, io::stream& over, ws::opcode type, bytes_view payload,
-                                           bool stays) noexcept {
+    [[gnu::noinline]] errc send_compressed(ws::sender& from, io::stream& over, ws::message_codec& codec, ws::opcode type,
+                                           bytes_view payload, bool stays) noexcept {
         buffer made(x_outbox.data().pool());
-        if (payload.size() < x_options.compression.options().threshold_bytes || !x_codec->compress(payload, made))
-            return send(from, over, type, payload, compression::off, stays);
-        outbox::append_message(lane(from), type, made.view(), x_options.frame_bytes, keys(from),
+        if (payload.size() < x_options->compression.options().threshold_bytes || !codec.compress(payload, made))
+            return send(from, over, nullptr, type, payload, compression::off, stays);
+        outbox::append_message(lane(from), type, made.view(), x_options->frame_bytes, keys(from),
                                ws::message_codec::reserved_bits);
         return {};
     }
 
-    [[gnu::noinline]] errc compress_frame(ws::sender& from, ws::opcode type, bytes_view payload, bool last) noexcept {
+    [[gnu::noinline]] errc compress_frame(ws::sender& from, ws::message_codec& codec, ws::opcode type, bytes_view payload,
+                                          bool last) noexcept {
         if (const errc refused = from.may_send(type); refused != errc{}) return refused;
         buffer made(x_outbox.data().pool());
-        x_codec->compress_piece(payload, last, made);
+        codec.compress_piece(payload, last, made);
         return from.encode_frame(x_outbox.data(), type, made.view(), last, next_key(from),
                                  ws::message_codec::reserved_bits);
     }
@@ -14966,15 +15221,15 @@ private:
         std::byte header[ws::frame_header::max_bytes];
         const std::size_t size = from.encode_frame_header(header, type, payload.size(), last);
         x_bytes_out += x_outbox.write_frame_through(over, {header, size}, payload);
-        x_way.blocked = !x_outbox.empty();
+        note_blocked();
         return {};
     }
 
-    void choose_way(const ws::sender& from) noexcept {
-        x_short_below = x_codec || keys(from) || from.sending_message() || from.close_sent() ? 0 : short_bytes();
+    void choose_way(const ws::sender& from, const ws::message_codec* codec) noexcept {
+        x_short_below = codec || keys(from) || from.sending_message() || from.close_sent() ? 0 : short_bytes();
     }
     std::size_t short_bytes() const noexcept {
-        return x_options.frame_bytes < write_through_bytes ? x_options.frame_bytes + 1 : write_through_bytes;
+        return x_options->frame_bytes < write_through_bytes ? x_options->frame_bytes + 1 : write_through_bytes;
     }
 
     // What it has a share in is copied: something is going to stand behind it.
@@ -14984,25 +15239,28 @@ private:
         if (exchanged(x_short_later, false)) x_short_below = short_bytes();
     }
 
+    // Wakes whom less than half is left for, and gives back what is not needed any more.
     [[gnu::noinline]] void wake_some() noexcept {
-        if (x_outbox.data().size() <= x_options.high_water_bytes / 2) wake(x_streamers, errc{});
-        if (queued_bytes() <= x_options.high_water_bytes / 2) wake(x_senders, errc{});
-        x_way.busy = awaited() || !control_empty();
+        outbox_rest& rest = x_outbox.rest();
+        if (x_outbox.data_bytes() <= x_options->high_water_bytes / 2) wake(rest.streamers, errc{});
+        if (queued_bytes() <= x_options->high_water_bytes / 2) wake(rest.senders, errc{});
+        x_outbox.tidy();
     }
-    void wait(list<ready_item>& among, waiter& sender) noexcept {
-        x_way.busy = true;
-        among.push_back(sender);
+    [[gnu::cold]] void wake_all() noexcept {
+        if (!awaited()) return;
+        wake(x_outbox.rest().senders, errc::closed);
+        wake(x_outbox.rest().streamers, errc::closed);
     }
 
     // One message is always taken when nothing is queued before it.
     bool fits(std::size_t queued, std::size_t more) const noexcept {
-        return !queued || (queued <= x_options.queue_bytes && more <= x_options.queue_bytes - queued);
+        return !queued || (queued <= x_options->queue_bytes && more <= x_options->queue_bytes - queued);
     }
 
     // The deferred lane will have no end to wait for.
     void drop_deferred() noexcept {
         x_outbox.drop_deferred();
-        if (queued_bytes() <= x_options.high_water_bytes / 2) wake(x_senders, errc::closed);
+        if (awaited() && queued_bytes() <= x_options->high_water_bytes / 2) wake(x_outbox.rest().senders, errc::closed);
     }
 
     [[gnu::cold]] void encode_close(ws::sender& from, buffer& lane, ws::close_code code, std::string_view reason) noexcept {
@@ -15012,19 +15270,12 @@ private:
 
     outbox x_outbox;
     entropy& x_random;
-    const websocket_options& x_options;
-    ws::message_codec* x_codec = nullptr; // null where compression was not agreed upon
-    list<ready_item> x_senders;
-    list<ready_item> x_streamers;
+    shared<const websocket_options> x_options; // of the connection
     std::uint64_t x_bytes_out = 0;
     std::size_t x_short_below = 0; // smaller messages go the short way
     std::size_t x_short_queue;     // as long as this much is queued with them at the most
     bool x_short_later = false; // they go that way again once what is shared has left, or is copied
     bool x_compresses = false; // the message that is sent by pieces is compressed
-    struct {
-        bool busy = false; // perhaps somebody waits for what is queued, something is borrowed, or a control frame waits
-        bool blocked = false; // the stream takes nothing until it says so
-    } x_way;
 };
 
 } // namespace weir::inline v0::detail
@@ -15059,34 +15310,30 @@ public:
 
     bool over() const noexcept { return x_phase == phase::over; }
 
+    const websocket_options& options() const noexcept { return x_out.options(); }
+    scheduler& runs_on() const noexcept { return x_read_waiter.runs_on(); }
+
     [[gnu::cold]] close_info closed() const {
-        close_info all = x_ending.info(over(), x_scheduler.now());
+        close_info all = x_ending.info(over(), runs_on().now());
         all.bytes_in = x_bytes_in;
         all.bytes_out = x_out.bytes_out();
         all.round_trip = x_keepalive.round_trip();
-        if (all.cause == close_cause::timeout && all.code != ws::close_code::abnormal) all.unanswered = x_options->close_timeout;
+        if (all.cause == close_cause::timeout && all.code != ws::close_code::abnormal) all.unanswered = options().close_timeout;
         return all;
     }
 
     // The context that is cancelled when the peer is lost while nobody reads; null for none.
     void guard(context* handler) noexcept { x_context = handler; }
 
-    // What the handshake agreed upon: a subprotocol, and the request's target. One allocation, or none.
-    [[gnu::cold]] void agreed(std::string_view subprotocol, std::string_view target) {
-        char* const both = new char[subprotocol.size() + target.size()];
-        std::memcpy(both, subprotocol.data(), subprotocol.size());
-        std::memcpy(both + subprotocol.size(), target.data(), target.size());
-        delete[] exchanged(x_agreed, both);
-        x_subprotocol_bytes = static_cast<std::uint32_t>(subprotocol.size());
-        x_target_bytes = static_cast<std::uint32_t>(target.size());
-    }
-    std::string_view subprotocol() const noexcept { return {x_agreed, std::size_t(x_subprotocol_bytes)}; }
-    std::string_view target() const noexcept { return {x_agreed + x_subprotocol_bytes, std::size_t(x_target_bytes)}; }
+    // What the handshake agreed upon: a subprotocol, and the request's target.
+    [[gnu::cold]] void agreed(std::string_view subprotocol, std::string_view target) { x_agreed.set(subprotocol, target); }
+    std::string_view subprotocol() const noexcept { return x_agreed.subprotocol(); }
+    std::string_view target() const noexcept { return x_agreed.target(); }
 
     // The target and the peer, as far as they are known and somebody logs: "/chat, 192.0.2.1:4711".
     [[gnu::cold]] std::string where() const noexcept {
-        if (!x_options->log) return {};
-        const std::string peer = x_options->peer_name ? x_options->peer_name(*x_stream) : std::string();
+        if (!options().log) return {};
+        const std::string peer = options().peer_name ? options().peer_name(*x_stream) : std::string();
         return concat({target(), target().empty() || peer.empty() ? "" : ", ", peer});
     }
 
@@ -15100,24 +15347,23 @@ protected:
 
     connection_state(ws::role side, owned<io::stream> over, io::lease&& first, mutable_bytes rest,
                      const connection_environment& around, shared<const websocket_options> options) noexcept
-        : x_scheduler(around.runs_on), x_options(std::move(options)), x_stream(std::move(over)),
+        : x_stream(std::move(over)),
           x_inbox(side, around.blocks,
-                  ws::limits{.frame_bytes = x_options->received_frame_bytes, .message_fragments = UINT32_MAX},
-                  x_options->message_bytes, std::move(first), rest),
-          x_out(x_inbox.protocol(), around.blocks, around.random, *x_options), x_keepalive(x_scheduler.now()),
-          x_controls(x_scheduler.now()), x_ending(x_scheduler.now()) {
-        assert(x_options->frame_bytes > 0 && "frame_bytes of a connection must be at least 1");
+                  ws::limits{.frame_bytes = options->received_frame_bytes, .message_fragments = UINT32_MAX},
+                  options->message_bytes, std::move(first), rest),
+          x_out(x_inbox.protocol(), around.blocks, around.random, std::move(options)), x_read_waiter(around.runs_on),
+          x_controls(runs_on().now()), x_keepalive(runs_on().now()), x_ending(runs_on().now()) {
+        assert(x_out.options().frame_bytes > 0 && "frame_bytes of a connection must be at least 1");
         static std::atomic<std::uint64_t> count{0};
         x_number = ++count;
-        x_scheduler.used_by_one_more();
+        runs_on().used_by_one_more();
     }
 
     [[gnu::cold]] ~connection_state() {
-        x_scheduler.used_by_one_less();
-        delete[] x_agreed;
+        runs_on().used_by_one_less();
         close_port();
         x_out.clear();
-        outgoing::wake(x_closers, errc::closed);
+        wake_closers(errc::closed);
         x_stream->observe(nullptr);
         x_inbox.stop_parsing();
         x_inbox.give_lease_to(*x_stream);
@@ -15209,18 +15455,18 @@ protected:
         if (over()) return;
         x_phase = phase::over;
         x_open = x_idle = x_turn.alone = false;
-        x_ending.note_end(x_scheduler.now());
+        x_ending.note_end(runs_on().now());
         disarm();
         x_retrying = false;
         x_out.clear();
         const std::string where = this->where();
         x_stream->close();
         close_port();
-        if (log_hook hook = x_options->log) {
+        if (log_hook hook = options().log) {
             const std::string line = closed().message();
             hook({log_level::debug, line, where, x_ending.error(), x_number});
         }
-        outgoing::wake(x_closers, errc{});
+        wake_closers(errc{});
         x_came = false;
         if (x_context && !x_told && x_inbox.has_unread() && !x_ending.is_local()) arm_close();
         serve_at_turn_end();
@@ -15231,45 +15477,55 @@ protected:
         if (x_turn.serves) return;
         x_turn.serves = true;
         x_next_turn = false;
-        x_scheduler.post_at_turn_end(*this);
+        runs_on().post_at_turn_end(*this);
     }
 
     // Which turn it is. That of long ago may be given the same number; it takes a turn more to receive then.
-    std::uint32_t this_turn() const noexcept { return static_cast<std::uint32_t>(x_scheduler.turn_number()); }
+    std::uint32_t this_turn() const noexcept { return static_cast<std::uint32_t>(runs_on().turn_number()); }
 
-    [[gnu::cold]] void arm_close() noexcept { x_scheduler.arm(*this, x_options->close_timeout); }
+    [[gnu::cold]] void arm_close() noexcept { runs_on().arm(*this, options().close_timeout); }
 
     [[gnu::cold]] void note(log_level level, std::string_view what) const noexcept {
-        if (!x_options->log) return;
+        if (!options().log) return;
         const std::string at = where();
-        x_options->log({level, what, at, x_ending.error(), x_number});
+        options().log({level, what, at, x_ending.error(), x_number});
     }
 
     // Nothing is taken from other threads any more. The port itself may be at work, and is kept.
     [[gnu::cold]] void close_port() noexcept {
-        if (x_port) x_port->forget();
+        if (x_rare && x_rare->port) x_rare->port->forget();
     }
 
-    scheduler& x_scheduler;
-    shared<const websocket_options> x_options;
+    // What few connections need, or all but at their end: a way in from other threads, a place in the care of the loop once nobody
+    // holds the connection any more, and those who wait for its end. On the heap, from when it is needed first.
+    struct rare_parts final : lingering {
+        explicit rare_parts(connection_state& which) noexcept : of(which) {}
+        void abandon() noexcept override { of.abandon(); }
+
+        connection_state& of;
+        list<ready_item> closers;
+        shared<remote_port> port;
+    };
+    // Null without memory.
+    [[gnu::cold]] rare_parts* rare() noexcept {
+        if (!x_rare) x_rare.reset(new (std::nothrow) rare_parts(*this));
+        return x_rare.get();
+    }
+    [[gnu::cold]] void wake_closers(errc outcome) noexcept {
+        if (x_rare) outgoing::wake(x_rare->closers, outcome);
+    }
+
+    // Ends at once and frees itself.
+    virtual void abandon() noexcept = 0;
+
+    // Before a reader that never waits lets others run.
+    static constexpr int messages_in_a_row = 64;
+
+    // Small members stand in what others leave at their ends.
     owned<io::stream> x_stream;
-    inbox x_inbox;
-    outgoing x_out;
-    waiter x_read_waiter;
-    list<ready_item> x_closers;
-    context* x_context = nullptr;
-    shared<remote_port> x_port;
-    keepalive x_keepalive;
-    control_budget x_controls;
-    ending x_ending;
-    std::uint64_t x_number;
-    const char* x_agreed = nullptr;
-    std::uint32_t x_subprotocol_bytes = 0;
-    std::uint32_t x_target_bytes = 0;
-    std::uint64_t x_bytes_in = 0;
+    [[no_unique_address]] inbox x_inbox;
     std::uint32_t x_filled_turn = ~std::uint32_t{0}; // the turn of the last receive, as `this_turn` gives it
-    phase x_phase = phase::open;
-    bool x_open = true; // in phase open, and not broken
+    [[no_unique_address]] outgoing x_out;
     reading x_reading = reading::whole;
     bool x_idle = false;      // somebody waits in read, nothing else is there, the stream will tell what comes next, and we are open
     bool x_reader = false;    // somebody waits in read
@@ -15282,17 +15538,29 @@ protected:
         }
     } x_turn;
     bool x_attended = false;  // somebody asks for a message just now
+    [[no_unique_address]] waiter x_read_waiter;
+    int x_left_in_turn = messages_in_a_row; // messages that a reader may have at once before it waits
+    owned<rare_parts> x_rare;
+    context* x_context = nullptr;
+    control_budget x_controls;
+    [[no_unique_address]] keepalive x_keepalive;
     bool x_told = false;      // somebody has read the end
     bool x_came = false;      // somebody has read since the close timer was armed
-    bool x_listening = false; // the last fill was blocked, and the stream has not told us since
-    bool x_drained = false;   // this turn's receive has certainly left nothing
     bool x_retrying = false;  // there may be more to receive in the next turn
     bool x_next_turn = false; // it is the next turn that we are posted to, not the end of this one
     bool x_failed = false;    // the peer broke a rule or a limit: we are through after our close frame
     bool x_mute = false;      // a write has failed
+    [[no_unique_address]] ending x_ending;
     bool x_broken = false;    // the stream is to be given up
     bool x_in_order = false;  // but it has ended by itself, and need not be reset
     bool x_dropped = false;   // nobody holds us any more
+    bool x_listening = false; // the last fill was blocked, and the stream has not told us since
+    bool x_drained = false;   // this turn's receive has certainly left nothing
+    bool x_open = true;       // in phase open, and not broken
+    phase x_phase = phase::open;
+    agreed_names x_agreed;
+    std::uint64_t x_number;
+    std::uint64_t x_bytes_in = 0;
 };
 
 } // namespace detail
@@ -15328,14 +15596,14 @@ protected:
     [[gnu::noinline]] bool go_on(reading how) noexcept {
         for (ws::event next;;) {
             if (x_out.borrows() && x_inbox.view_is_assembled() && !x_inbox.found()) hold_assembled();
-            const inbox::step found = x_inbox.advance(how, x_options->message_bytes, x_options->message_fragments, next);
+            const inbox::step found = x_inbox.advance(how, options().message_bytes, options().message_fragments, next);
             if (x_out.borrows() && found != inbox::step::exhausted) x_inbox.take_long_way();
             switch (found) {
             case inbox::step::found: return true;
             case inbox::step::control: handle_control(next); break;
             case inbox::step::too_large:
                 x_inbox.forget_unread();
-                fail({errc::message_too_large, next.frame_remaining, x_options->message_bytes});
+                fail({errc::message_too_large, next.frame_remaining, options().message_bytes});
                 break;
             case inbox::step::corrupt:
                 x_inbox.forget_unread();
@@ -15343,7 +15611,7 @@ protected:
                 break;
             case inbox::step::too_many:
                 x_inbox.forget_unread();
-                fail({errc::too_many_fragments, 0, x_options->message_fragments});
+                fail({errc::too_many_fragments, 0, options().message_fragments});
                 break;
             case inbox::step::exhausted:
                 if (x_out.borrows()) settle();
@@ -15418,7 +15686,7 @@ protected:
         return true;
     }
     [[gnu::always_inline]] inline bool may_receive() noexcept {
-        if (x_controls.is_paused()) [[unlikely]] x_controls.resume(x_scheduler.now(), x_options->control_frames_per_second);
+        if (x_controls.is_paused()) [[unlikely]] x_controls.resume(runs_on().now(), options().control_frames_per_second);
         if (x_listening) return false;
         if (x_filled_turn != this_turn() || exchanged(x_drained, false) || x_stream->received_ahead()) return true;
         retry_later();
@@ -15428,7 +15696,7 @@ protected:
         x_listening = x_stream->drained() && !x_mute;
         x_drained = x_filled_turn != this_turn() && into.bytes.size() < into.backing.size;
         x_filled_turn = this_turn();
-        x_keepalive.received(x_scheduler.now());
+        x_keepalive.received(runs_on().now());
         x_bytes_in += into.bytes.size();
     }
     [[gnu::noinline]] bool nothing_came(io::status instead) noexcept {
@@ -15462,9 +15730,9 @@ protected:
     // A close that was begun must not wait for somebody to read: what does not fit is given up then.
     bool may_receive_ahead() noexcept {
         if (x_broken || x_phase >= phase::draining) return false;
-        if (x_inbox.ahead_bytes() < x_options->read_ahead_bytes) return true;
+        if (x_inbox.ahead_bytes() < options().read_ahead_bytes) return true;
         if (x_phase == phase::open) {
-            x_controls.pause(x_scheduler.now());
+            x_controls.pause(runs_on().now());
             return false;
         }
         x_inbox.discard_from_now();
@@ -15492,12 +15760,12 @@ protected:
         const ws::connection& protocol = x_inbox.protocol();
         switch (next.what) {
         case ws::event::kind::ping:
-            if (!x_controls.ping(x_scheduler.now(), x_options->control_frames_per_second)) return too_many_controls();
+            if (!x_controls.ping(runs_on().now(), options().control_frames_per_second)) return too_many_controls();
             if (can_send() && x_out.send_control(x_inbox.protocol(), ws::opcode::pong, next.payload) == errc{}) flush_later();
             break;
         case ws::event::kind::pong:
-            if (!x_controls.pong(x_scheduler.now(), x_options->control_frames_per_second)) return too_many_controls();
-            x_keepalive.pong(keepalive::mark_of(next.payload), x_scheduler.now());
+            if (!x_controls.pong(runs_on().now(), options().control_frames_per_second)) return too_many_controls();
+            x_keepalive.pong(keepalive::mark_of(next.payload), runs_on().now());
             break;
         case ws::event::kind::close: closed_by_peer(next.code, as_text(next.payload)); break;
         case ws::event::kind::failed:
@@ -15509,11 +15777,11 @@ protected:
     }
 
     [[gnu::cold]] void too_many_controls() noexcept {
-        const auto within = std::chrono::duration_cast<std::chrono::milliseconds>(x_scheduler.now() - x_controls.began());
+        const auto within = std::chrono::duration_cast<std::chrono::milliseconds>(runs_on().now() - x_controls.began());
         fail(errc::too_many_controls,
              concat({number_text(x_controls.count()), " pings and pongs within ",
                      number_text(static_cast<std::uint64_t>(within.count())), " ms over the limit of ",
-                     number_text(x_options->control_frames_per_second), " a second"}),
+                     number_text(options().control_frames_per_second), " a second"}),
              ws::close_code::policy_violation);
     }
 
@@ -15524,7 +15792,7 @@ protected:
     // Looks at what became of a write.
     void written() noexcept {
         if (x_stream->failure()) return write_failed(x_stream->failure());
-        if (x_out.control_empty()) x_keepalive.control_left(x_scheduler.now(), x_out.bytes_out());
+        if (x_out.control_empty()) x_keepalive.control_left(runs_on().now(), x_out.bytes_out());
     }
 
     // More than this turn may receive: goes on in the next one.
@@ -15532,7 +15800,7 @@ protected:
         x_retrying = true;
         if (ready_item::linked()) return; // `serve` will see to it
         x_next_turn = true;
-        x_scheduler.post_next_turn(*this);
+        runs_on().post_next_turn(*this);
     }
 };
 
@@ -15550,7 +15818,7 @@ protected:
 
 namespace weir::inline v0::detail {
 
-class connection_engine : public connection_input, protected lingering {
+class connection_engine : public connection_input {
 protected:
     using connection_input::connection_input;
     ~connection_engine() = default;
@@ -15558,8 +15826,8 @@ protected:
     // --- sending ---
 
     errc sent(errc refused) noexcept {
-        if (refused == errc::buffer_full && x_options->overflow == overflow_policy::close)
-            fail(refused, concat({"more than ", number_text(x_options->queue_bytes), " bytes wait to be sent"}),
+        if (refused == errc::buffer_full && options().overflow == overflow_policy::close)
+            fail(refused, concat({"more than ", number_text(options().queue_bytes), " bytes wait to be sent"}),
                  ws::close_code::policy_violation);
         if (refused != errc{}) return refused;
         written();
@@ -15584,21 +15852,21 @@ protected:
 
     [[gnu::cold]] void expire() noexcept override {
         if (x_phase != phase::open) return close_timed_out();
-        const bool listening = x_reader || x_inbox.ahead_bytes() < x_options->read_ahead_bytes;
+        const bool listening = x_reader || x_inbox.ahead_bytes() < options().read_ahead_bytes;
         const keepalive::decision next =
-            x_keepalive.decide(x_scheduler.now(), x_out.bytes_out(), x_stream->bytes_under_way(), listening,
-                               x_out.awaited(), *x_options->ping_interval, x_options->ping_timeout);
+            x_keepalive.decide(runs_on().now(), x_out.bytes_out(), x_stream->bytes_under_way(), listening,
+                               x_out.awaited(), *options().ping_interval, options().ping_timeout);
         if (next.what == keepalive::verdict::lost) return silent_peer();
         if (next.what == keepalive::verdict::ping) { // a payload that no pong has by chance
             const std::uint32_t mark = x_out.random().next_32();
             ping(bytes_view(reinterpret_cast<const std::byte*>(&mark), sizeof mark), true);
         }
-        x_scheduler.arm(*this, next.again);
+        runs_on().arm(*this, next.again);
     }
 
     [[gnu::cold]] void silent_peer() noexcept {
         char text[80];
-        const std::chrono::duration<double> silent = x_scheduler.now() - x_keepalive.last_received();
+        const std::chrono::duration<double> silent = runs_on().now() - x_keepalive.last_received();
         std::snprintf(text, sizeof text, "nothing was received for %.3g s", silent.count());
         x_ending.note(close_cause::timeout, ws::close_code::abnormal, text, make_error_code(errc::timed_out));
         note(log_level::warning, "connection lost: the peer fell silent");
@@ -15672,7 +15940,7 @@ protected:
 
     void on_readable() noexcept override {
         if (!x_idle) [[unlikely]] return on_news();
-        if (!x_scheduler.tells_lone_event() || x_read_waiter.posted()) return on_one_of_many();
+        if (!runs_on().tells_lone_event() || x_read_waiter.posted()) return on_one_of_many();
         x_idle = false;
         const io::status came = x_stream->fill(x_inbox.lease_to_fill());
         if (came != io::status::ready) [[unlikely]] return nothing_came_idle(came);
@@ -15689,7 +15957,7 @@ protected:
     // the reader waits again.
     [[gnu::always_inline]] inline void have_lone_read() noexcept {
         x_bytes_in += x_inbox.lease_to_fill().bytes.size();
-        x_keepalive.received(x_scheduler.now());
+        x_keepalive.received(runs_on().now());
         x_turn.serves = x_turn.alone = true;
         resume_reader();
         x_turn.serves = x_turn.alone = x_attended = false; // the last is false already: one store
@@ -15725,7 +15993,7 @@ protected:
     }
     // Whether there is something for the reader, who is not woken yet.
     [[gnu::always_inline]] inline bool find_in_what_came() noexcept {
-        x_controls.caught_up(x_scheduler.now());
+        x_controls.caught_up(runs_on().now());
         note_received(x_inbox.lease_to_fill());
         x_inbox.filled();
         return (x_inbox.find_whole() || go_on(x_reading)) && !x_read_waiter.woken();
@@ -15753,13 +16021,13 @@ protected:
     }
     [[gnu::noinline]] void nothing_came_idle(io::status instead) noexcept {
         x_listening = false;
-        x_controls.caught_up(x_scheduler.now());
+        x_controls.caught_up(runs_on().now());
         nothing_came(instead);
         if (stopped()) wake_reader();
     }
     [[gnu::noinline]] void on_news() noexcept {
         x_idle = false;
-        if (exchanged(x_listening, false) && !x_inbox.has_rest()) x_controls.caught_up(x_scheduler.now());
+        if (exchanged(x_listening, false) && !x_inbox.has_rest()) x_controls.caught_up(runs_on().now());
         if (!x_open) [[unlikely]] {
             if (x_phase == phase::draining) return drain();
             if (over() || x_broken) return;
@@ -15802,7 +16070,7 @@ protected:
 
 namespace weir::inline v0::detail {
 
-class connection_core final : public connection_engine, private remote_target {
+class connection_core final : public connection_engine {
 public:
     using reading = detail::reading;
 
@@ -15811,7 +16079,7 @@ public:
                     const connection_environment& around, shared<const websocket_options> options) noexcept
         : connection_engine(side, std::move(over), std::move(first), rest, around, std::move(options)) {
         x_stream->observe(this);
-        if (x_options->ping_interval) x_scheduler.arm(*this, *x_options->ping_interval);
+        if (this->options().ping_interval) runs_on().arm(*this, *this->options().ping_interval);
         note(log_level::debug, "connection open");
         serve_at_turn_end(); // what came behind the handshake may hold a ping or a close
     }
@@ -15825,7 +16093,10 @@ public:
         if (x_out.borrows()) settle();
         x_inbox.forget_unread();
         begin_close(code, {});
-        x_scheduler.keep(*this);
+        if (rare_parts* const kept = rare())
+            runs_on().keep(*kept);
+        else
+            reset(); // in this turn, since nobody takes care of it
         serve_at_turn_end();
     }
 
@@ -15899,7 +16170,7 @@ public:
     }
     [[gnu::noinline]] errc send_long(ws::opcode type, bytes_view payload, compression how) noexcept {
         if (!can_send()) return errc::closed;
-        const errc refused = x_out.send(x_inbox.protocol(), *x_stream, type, payload, how, x_inbox.keeps(payload));
+        const errc refused = x_out.send(x_inbox.protocol(), *x_stream, x_inbox.codec(), type, payload, how, x_inbox.keeps(payload));
         if (x_out.borrows()) {
             x_turn.alone = false;
             x_inbox.take_long_way();
@@ -15916,7 +16187,7 @@ public:
     }
     errc send_frame(ws::opcode type, bytes_view payload, bool last, compression how) noexcept {
         if (!can_send()) return errc::closed;
-        return or_wait(sent(x_out.send_frame(x_inbox.protocol(), *x_stream, type, payload, last, how)));
+        return or_wait(sent(x_out.send_frame(x_inbox.protocol(), *x_stream, x_inbox.codec(), type, payload, last, how)));
     }
     errc ping(bytes_view payload) noexcept { return or_wait(connection_engine::ping(payload)); }
 
@@ -15938,7 +16209,7 @@ public:
     // Begins the closing handshake, once; later calls do nothing.
     [[gnu::cold]] void begin_close(ws::close_code code, std::string_view reason) noexcept {
         if (!can_send()) return;
-        if (x_port) x_port->deliver(); // what was posted before is sent before
+        if (x_rare && x_rare->port) x_rare->port->deliver(); // what was posted before is sent before
         if (!can_send()) return;
         x_ending.note(close_cause::local, code, reason, {});
         x_out.send_close(x_inbox.protocol(), code, reason);
@@ -15952,29 +16223,34 @@ public:
         break_off();
     }
 
-    void wait_over(waiter& closer) noexcept { x_closers.push_back(closer); }
+    // Without memory for a wait it ends at once.
+    [[gnu::cold]] void wait_over(waiter& closer) noexcept {
+        if (rare_parts* const kept = rare())
+            kept->closers.push_back(closer);
+        else
+            closer.wake();
+    }
 
     // --- the rest ---
 
-    scheduler& runs_on() const noexcept { return x_scheduler; }
     ws::role role() const noexcept { return x_inbox.protocol().role(); }
     std::uint64_t number() const noexcept { return x_number; }
     std::chrono::nanoseconds round_trip() const noexcept { return x_keepalive.round_trip(); }
     std::size_t queued_bytes() const noexcept { return x_out.queued_bytes(); }
     int descriptor() const noexcept { return x_stream->descriptor(); }
     const connection_security* security() const { return x_stream->security(); }
-    const websocket_options& options() const noexcept { return *x_options; }
 
     // The way in from other threads; null when nothing can be sent any more.
     shared<remote_port> port() {
-        if (!x_port && can_send()) x_port = shared<remote_port>::make(x_scheduler, static_cast<remote_target&>(*this),
-                                                   x_options->queue_bytes);
-        return x_port;
+        if (!x_rare) x_rare = make_owned<rare_parts>(*this);
+        shared<remote_port>& port = x_rare->port;
+        if (!port && can_send()) port = shared<remote_port>::make(runs_on(), this, send_posted, options().queue_bytes);
+        return port;
     }
 
     // Messages are compressed from now on, in both directions. Before anything was received or sent.
     [[gnu::cold]] void compress(owned<ws::message_codec> by) {
-        x_out.compress(by.get());
+        x_out.compress();
         x_inbox.compress(std::move(by));
     }
     std::string_view extensions() const noexcept {
@@ -16045,8 +16321,6 @@ private:
     // the short ways, which lie in what one receive has brought.
     void count_large() noexcept { x_left_in_turn -= static_cast<int>(x_inbox.view().size() / large_message_bytes); }
 
-    // Before a reader that never waits lets others run.
-    static constexpr int messages_in_a_row = 64;
     static constexpr std::size_t large_message_bytes = 16 * 1024;
 
     // Why there is nothing to take; whoever reads knows now.
@@ -16057,13 +16331,12 @@ private:
 
     [[gnu::cold]] void abandon() noexcept override { delete this; }
 
-    [[gnu::noinline]] void send_posted(const owned_message& posted) noexcept override {
-        send(posted.is_text ? ws::opcode::text : ws::opcode::binary, as_bytes(posted.data),
-             compression::automatic);
+    [[gnu::noinline]] static void send_posted(void* self, const owned_message& posted) noexcept {
+        static_cast<connection_core*>(self)->send(posted.is_text ? ws::opcode::text : ws::opcode::binary, as_bytes(posted.data),
+                                                  compression::automatic);
     }
 
     context* x_read_in = nullptr; // where x_read_waiter has waited last; only compared
-    int x_left_in_turn = messages_in_a_row; // messages that a reader may have at once before it waits
 };
 
 } // namespace weir::inline v0::detail
@@ -16211,7 +16484,9 @@ class effect_awaiter : public awaitable<effect_awaiter<Ready, Wait>> {
 public:
     // `outcome`: errc{} where there is nothing to wait for, `may_wait` of the core, or why it was refused.
     effect_awaiter(connection_core& core, errc outcome) noexcept : x_core(&core), x_outcome(outcome) {}
-    effect_awaiter(effect_awaiter&& other) noexcept : x_core(other.x_core), x_outcome(other.x_outcome) {}
+    effect_awaiter(effect_awaiter&& other) noexcept : x_core(other.x_core), x_outcome(other.x_outcome) {
+        assert(x_outcome != waiting && "a send was moved after it had been awaited");
+    }
     ~effect_awaiter() {
         if (x_outcome == waiting) [[unlikely]]
             x_waiter.~waiter();
@@ -16219,7 +16494,7 @@ public:
 
     bool await_ready() noexcept {
         if (x_outcome == errc{}) [[likely]] return true;
-        if (x_outcome != connection_core::may_wait) return !x_core->too_eager();
+        if (x_outcome != connection_core::may_wait) return x_outcome == waiting || !x_core->too_eager();
         if (!(x_core->*Ready)()) return false;
         x_outcome = {};
         return true;
@@ -17289,18 +17564,20 @@ public:
         ~place() {
             if (!x_of) return;
             --x_of->x_taken;
-            if (x_address) x_of->x_addresses.remove(*x_address);
+            if (x_address != nowhere) x_of->x_addresses.remove(x_address);
         }
         explicit operator bool() const noexcept { return x_of != nullptr; }
 
     private:
         friend class admission;
-        place(admission& of, std::optional<std::uint64_t> address) noexcept : x_of(&of), x_address(address) {
+        place(admission& of, const std::optional<std::uint64_t>& address) noexcept
+            : x_of(&of), x_address(address ? *address : nowhere) {
             ++of.x_taken;
         }
 
+        static constexpr std::uint64_t nowhere = UINT64_MAX; // 255.255.255.255, which is nobody's
         admission* x_of = nullptr;
-        std::optional<std::uint64_t> x_address;
+        std::uint64_t x_address = nowhere; // that is counted
     };
 
     // Lets the connection in; or answers it, takes it away, and gives no place.
@@ -17686,8 +17963,8 @@ private:
 //
 // A loop that looks at no result, `for (;;) { (void)co_await sleep(100ms); ws.send("x"); }`, is told of its cancellation at
 // each wait and would never end. It is known by the waits that are refused: one that does something behind a shield has
-// none. Every connection has one of these, so what is needed after a cancellation or a failure only is on the heap. Owns
-// the task. Loop thread only.
+// none. Every connection has one of these, so what is needed after a cancellation or a failure only is on the heap, and its
+// context and whom it resumes stand in the task alone. Owns the task. Loop thread only.
 
 namespace weir::inline v0::detail {
 
@@ -17699,18 +17976,20 @@ public:
 
     // Everything that is given by reference must live until it has been awaited.
     supervised(context& where, task<>&& handler, const std::chrono::nanoseconds& patience) noexcept
-        : x_where(where), x_patience(patience), x_handler(std::move(handler)) {}
+        : x_patience(patience), x_handler(std::move(handler)) {
+        x_handler.promise().will_run_in(where);
+    }
     supervised(const supervised&) = delete;
     [[gnu::cold]] ~supervised() { cancel_hook::unlink(); } // before the handler, whose end may cancel the context
 
     bool await_ready() const noexcept { return false; }
     bool suspend(std::coroutine_handle<> who, context*) {
-        x_who = who;
-        if (!x_handler.suspend(who, &x_where)) return false;
-        if (x_where.canceled())
+        context& in = where();
+        if (!x_handler.suspend(who, &in)) return false;
+        if (in.canceled())
             on_cancel();
         else
-            x_where.add(*this);
+            in.add(*this);
         return true;
     }
     outcome await_resume() {
@@ -17734,17 +18013,18 @@ private:
     private:
         static constexpr std::uint32_t heedless = 100; // waits
 
-        void wait() noexcept { x_of.x_where.runs_on().arm(*this, x_of.x_patience / 2); }
+        void wait() noexcept { x_of.where().runs_on().arm(*this, x_of.x_patience / 2); }
 
         [[gnu::cold]] void expire() noexcept override {
-            const std::uint32_t refused = x_of.x_where.refused();
+            const std::uint32_t refused = x_of.where().refused();
             const bool goes_on = x_looked && refused - x_refused > heedless;
             x_looked = true;
             x_refused = refused;
             if (!goes_on) return wait();
             x_reaped = true;
+            const std::coroutine_handle<> who = x_of.x_handler.promise().parent();
             x_of.x_handler = {};
-            x_resumes.bounce(x_of.x_who, nullptr);
+            x_resumes.bounce(who, nullptr);
         }
 
         supervised& x_of;
@@ -17756,9 +18036,9 @@ private:
 
     [[gnu::cold]] void on_cancel() noexcept override { x_reaper = owned<reaper>(new reaper(*this)); }
 
-    context& x_where;
+    context& where() const noexcept { return *x_handler.promise().current_context(); }
+
     const std::chrono::nanoseconds& x_patience;
-    std::coroutine_handle<> x_who;
     task<> x_handler;
     owned<reaper> x_reaper;
 };
@@ -17916,34 +18196,41 @@ public:
     // `count` is where their number stands.
     explicit open_websockets(std::size_t& count) noexcept : x_count(count) { x_count = 0; }
 
-    // One of them, which may not be moved meanwhile.
+    // One of them. It may be moved while nothing on it is awaited; what is left then is only to be destroyed, and at once.
     class entry : public list_node<entry> {
     public:
-        entry(open_websockets& among, websocket& ws) noexcept : x_among(among), x_ws(ws) {
-            among.x_all.push_back(*this);
-            ++among.x_count;
+        entry(open_websockets& among, websocket made) noexcept : ws(std::move(made)), x_among(among) {
+            join();
             if (among.x_closing) among.close(ws);
         }
+        entry(entry&& other) noexcept : ws(std::move(other.ws)), x_among(other.x_among) { join(); }
         ~entry() { --x_among.x_count; }
 
+        open_websockets& among() const noexcept { return x_among; }
+
+        websocket ws;
+
     private:
-        friend class open_websockets;
+        void join() noexcept {
+            x_among.x_all.push_back(*this);
+            ++x_among.x_count;
+        }
+
         open_websockets& x_among;
-        websocket& x_ws;
     };
 
     // Closes all, and those that come from now on, with 1001.
     [[gnu::cold]] void close() noexcept {
         x_closing = true;
-        for (entry* each = x_all.front(); each; each = x_all.after(*each)) close(each->x_ws);
+        for (entry* each = x_all.front(); each; each = x_all.after(*each)) close(each->ws);
     }
 
     [[gnu::cold]] void reset() noexcept {
-        for (entry* each = x_all.front(); each; each = x_all.after(*each)) each->x_ws.reset();
+        for (entry* each = x_all.front(); each; each = x_all.after(*each)) each->ws.reset();
     }
 
     // Who the oldest of them is, for a log.
-    [[gnu::cold]] std::string where() const { return x_all.front() ? x_all.front()->x_ws.where() : std::string(); }
+    [[gnu::cold]] std::string where() const { return x_all.front() ? x_all.front()->ws.where() : std::string(); }
 
     // Closes one whose handler has ended. A coroutine of its own, since what it needs is needed at the end only.
     [[gnu::cold]] static task<> say_goodbye(websocket& ws, ws::close_code code) { co_await shield(ws.close(code)); }
@@ -18042,14 +18329,7 @@ static_assert(std::is_trivially_copyable_v<upgrade_options> && std::is_trivially
 namespace weir::inline v0::detail {
 
 // The WebSocket of a handler that has begun with a plain request.
-struct held_websocket {
-    held_websocket(open_websockets& among, websocket made) noexcept : ws(std::move(made)), x_entry(among, ws) {}
-
-    websocket ws;
-
-private:
-    open_websockets::entry x_entry;
-};
+using held_websocket = open_websockets::entry;
 
 // Whether the request may become a WebSocket; if not, how to refuse it.
 template <class>
@@ -19943,12 +20223,12 @@ private:
 
 namespace weir::inline v0::detail {
 
-class service final : private stop_switch::target, private timer, private cancel_hook {
+class service final : private stop_switch::target, private timer, private cancel_hook, private open_websockets {
 public:
     // On a loop's thread. `open` is where the number of WebSocket connections stands.
     [[gnu::cold]] service(const server_setup& of, stop_switch& stops, net::listener listening, std::size_t& open)
-        : x_server(of), x_stops(stops), x_listener(std::move(listening)), x_loop(*io::loop::current()),
-          x_open(open), x_waiting(x_loop), x_admission(of, x_loop, x_loop.random()) {
+        : open_websockets(open), x_server(of), x_stops(stops), x_listener(std::move(listening)), x_loop(*io::loop::current()),
+          x_waiting(x_loop), x_admission(of, x_loop, x_loop.random()) {
         x_listener.on_trouble(accepting_pauses, this);
         x_stops.attach(x_loop, *this);
         for (companion* each = of.beside.front(); each; each = of.beside.after(*each)) each->begin(x_clients);
@@ -19981,7 +20261,7 @@ public:
             }
             if ((x_server.options.tls || x_server.options.layer) && !cover(*stream)) continue;
             admission::place here = x_admission.admit(*stream);
-            if (here) serve(x_clients, *this, std::move(*stream), std::move(here));
+            if (here) serve(*this, std::move(*stream), std::move(here));
         }
         if (!outcome) x_server.note(log_level::error, "no longer accepting", {}, outcome.error());
         if (!x_stopping) begin_stop();
@@ -19990,6 +20270,8 @@ public:
         co_await x_tasks.join();
         co_return outcome;
     }
+
+    operator scope&() noexcept { return x_clients; } // of which connections are coroutines
 
 private:
     // TLS, and what the program puts over all streams. False when there is no memory for it.
@@ -20000,28 +20282,34 @@ private:
     }
 
     // The HTTP side of a connection. Its frame is gone before the WebSocket side begins, which may last for days.
-    [[gnu::cold]] static scope::spawned serve(scope& clients, service& of, owned<io::stream> stream, admission::place here) {
+    [[gnu::cold]] static scope::spawned serve(service& of, owned<io::stream> stream, admission::place here) {
         std::string thrown;
         upgrade to;
-        const bool talked = co_await caught(http_phase::run(of.x_server, stream, of.x_open, of.x_waiting, to), thrown);
+        const bool talked = co_await caught(http_phase::run(of.x_server, stream, of, of.x_waiting, to), thrown);
         if (!talked) of.x_server.note(log_level::error, concat({"a connection was given up: ", thrown}));
         if (!talked || !to.route) co_return;
         websocket ws = make_websocket(std::move(stream), to, to.request->target, of.x_loop, of.x_server.websocket);
         if (!to.route->wants_request()) to.request.reset();
-        converse(clients, of, std::move(ws), *to.route, std::move(to.request), std::move(here));
+        converse({of, std::move(ws)}, *to.route, std::move(to.request), std::move(here));
     }
 
+    // Whose connection it is, a pointer to that once.
+    struct conversation final : entry {
+        conversation(service& among, websocket made) noexcept : entry(among, std::move(made)) {}
+        service& of() const noexcept { return static_cast<service&>(among()); }
+        operator scope&() const noexcept { return of().x_clients; }
+    };
+
     // The WebSocket side. `request`: null for a handler that does not care for it.
-    [[gnu::cold]] static scope::spawned converse(scope& clients, service& of, websocket ws, websocket_route& route,
-                                                 owned<const http::request_head> request, [[maybe_unused]] admission::place here) {
-        const open_websockets::entry entry(of.x_open, ws);
-        context own(clients.runs_in());
-        ws.guard(&own);
+    [[gnu::cold]] static scope::spawned converse(conversation held, websocket_route& route, owned<const http::request_head> request,
+                                                 [[maybe_unused]] admission::place here) {
+        context own(held.of().x_clients.runs_in());
+        held.ws.guard(&own);
         const supervised::outcome failed =
-            co_await supervised(own, route.handler().call(ws, request.get()), of.x_server.options.cancel_grace);
-        if (failed) of.x_server.note(log_level::error, *failed, ws.where());
-        ws.guard(nullptr);
-        co_await open_websockets::say_goodbye(ws, failed ? ws::close_code::internal_error : ws::close_code::normal);
+            co_await supervised(own, route.handler().call(held.ws, request.get()), held.of().x_server.options.cancel_grace);
+        if (failed) held.of().x_server.note(log_level::error, *failed, held.ws.where());
+        held.ws.guard(nullptr);
+        co_await say_goodbye(held.ws, failed ? ws::close_code::internal_error : ws::close_code::normal);
     }
 
     // The first step; once it is done, a new time until the next one.
@@ -20031,7 +20319,7 @@ private:
         x_listener.close();
         for (companion* each = x_server.beside.front(); each; each = x_server.beside.after(*each)) each->stop();
         x_waiting.cancel();
-        x_open.close();
+        open_websockets::close();
     }
 
     [[gnu::cold]] void break_off() noexcept {
@@ -20039,11 +20327,11 @@ private:
         x_loop.arm(*this, x_server.options.cancel_grace);
         x_clients.cancel();
         x_tasks.cancel();
-        x_open.reset();
+        open_websockets::reset();
     }
 
     [[gnu::cold]] void give_up() noexcept {
-        give_up(x_clients, "handler", x_open.where());
+        give_up(x_clients, "handler", open_websockets::where());
         give_up(x_tasks, "task", {});
     }
     [[gnu::cold]] void give_up(scope& those, std::string_view what, std::string_view where) noexcept {
@@ -20069,7 +20357,6 @@ private:
     stop_switch& x_stops;
     net::listener x_listener;
     io::loop& x_loop;
-    open_websockets x_open;
     context x_waiting; // of those who wait for a request, and need not be waited for
     admission x_admission;
     bool x_stopping = false;

@@ -14,7 +14,7 @@
 #include <weir/io/stream.hpp>
 #include <weir/protocol/ws/connection.hpp>
 #include <weir/protocol/ws/message_codec.hpp>
-#include <weir/transport/read_ahead.hpp>
+#include <weir/transport/kept_parts.hpp>
 
 #include <bit>
 #include <cassert>
@@ -108,7 +108,7 @@ public:
     void filled() noexcept { x_rest = x_lease.bytes; }
 
     // Whether much of a frame is still to come.
-    bool is_in_long_frame() const noexcept { return x_protocol.frame_remaining() >= much; }
+    bool is_in_long_frame() const noexcept { return x_protocol.frame_remaining() >= kept_parts::much; }
 
     // Where the next bytes of a long frame will stand, so that they can be received there, in front of the lease: none of what
     // comes behind the frame. Empty where they go to the lease. They are to be filled and then parsed at once, by `advance`.
@@ -116,7 +116,7 @@ public:
         assert(is_in_long_frame());
         if (!x_gathering || x_discards || x_protocol.message_bits()) return {};
         const std::uint64_t remaining = x_protocol.frame_remaining();
-        const std::size_t most = growth(assembled()), room = remaining < most ? static_cast<std::size_t>(remaining) : most;
+        const std::size_t most = kept_parts::growth(assembled()), room = remaining < most ? static_cast<std::size_t>(remaining) : most;
         return {kept().assembly.prepare(room), room < received_at_once ? room : received_at_once};
     }
     void filled(mutable_bytes room) noexcept { x_rest = room.empty() ? x_lease.bytes : room; }
@@ -197,8 +197,6 @@ public:
     }
 
 private:
-    static constexpr std::size_t first_step = 4 * 1024;
-    static constexpr std::size_t much = 32 * 1024;
     static constexpr std::size_t received_at_once = 256 * 1024; // what a cache holds
     static constexpr std::size_t decompressed_piece_bytes = 16 * 1024;
 
@@ -300,17 +298,12 @@ private:
             x_rest = x_lease.bytes;
             return;
         }
-        const std::size_t most = size + growth(assembly.size() + size);
+        const std::size_t most = size + kept_parts::growth(assembly.size() + size);
         const std::uint64_t wanted = size + next.frame_remaining;
         std::byte* to = assembly.prepare(wanted < most ? static_cast<std::size_t>(wanted) : most);
         assert(to && "this buffer has no bound of its own");
         std::memcpy(to, next.payload.data(), size);
         assembly.commit(size);
-    }
-    // How much room is made for more: it grows with what has come, and not with what a header promises; by more when
-    // much has come.
-    static constexpr std::size_t growth(std::size_t came) noexcept {
-        return came < first_step ? first_step - came : came < much ? came : 7 * came;
     }
     void begin_gathering(bool first) noexcept {
         if (!exchanged(x_gathering, true)) x_gathered_first = first;
@@ -372,12 +365,6 @@ private:
         if (ahead() && !is_decompressing()) ahead()->release();
     }
 
-    // What is kept when messages come in parts, or nobody reads; both made when they are needed first.
-    struct kept_parts {
-        explicit kept_parts(block_pool& pool) noexcept : assembly(pool) {}
-        buffer assembly; // a message that comes in parts, or was handed out last
-        owned<read_ahead> ahead;
-    };
     kept_parts& kept() noexcept {
         if (!x_kept) x_kept = make_owned<kept_parts>(x_protocol.pool());
         return *x_kept;

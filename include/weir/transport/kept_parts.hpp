@@ -1,0 +1,27 @@
+// What an inbox keeps where messages come in parts, or where nobody reads. Made when it is needed first. Loop thread only.
+#pragma once
+
+#include <weir/core/buffer.hpp>
+#include <weir/core/owned.hpp>
+#include <weir/transport/read_ahead.hpp>
+
+namespace weir::inline v0::detail {
+
+struct kept_parts {
+    explicit kept_parts(block_pool& pool) noexcept : assembly(pool) {}
+
+    // How much of a message is much.
+    static constexpr std::size_t much = 32 * 1024;
+
+    // How much room is made for more of a message: it grows with what has come, and not with what a header promises; by more
+    // when much has come.
+    static constexpr std::size_t growth(std::size_t came) noexcept {
+        constexpr std::size_t first_step = 4 * 1024;
+        return came < first_step ? first_step - came : came < much ? came : 7 * came;
+    }
+
+    buffer assembly; // a message that comes in parts, or was handed out last
+    owned<read_ahead> ahead;
+};
+
+} // namespace weir::inline v0::detail
