@@ -9,6 +9,7 @@
 #include <weir/coro/when_any.hpp>
 
 #include <algorithm>
+#include <cstring>
 #include <vector>
 
 using namespace weir;
@@ -313,6 +314,48 @@ TEST_CASE("websocket: once a lone message is answered nothing is lent, whatever 
             world.settle();
             CHECK(world.loop().blocks().lent() == lent);
         }
+    }
+}
+
+TEST_CASE("websocket: what was sent out of received memory has left before that is somebody else's") {
+    for (const over which : {over::memory, over::sockets}) {
+        websocket_world world(which);
+        websocket ws = world.make(from_server);
+        world.run([](websocket_world& in, websocket& server) -> task<> {
+            event read, through;
+            scope running;
+            running.spawn([](websocket& of, event& done, event& end) -> task<> {
+                auto first = co_await of.read(); // from now on it goes on as soon as something comes
+                REQUIRE(first);
+                co_await of.send(*first);
+                auto long_one = co_await of.read();
+                REQUIRE(long_one);
+                of.send(*long_one);
+                auto in_parts = co_await of.read(); // is put together, so that nothing is read from where both have come
+                REQUIRE(in_parts);
+                CHECK(in_parts->text() == "together");
+                done.set();
+                CHECK(co_await end.wait());
+            }(server, read, through));
+            running.spawn([](io::loop& on, event& done) -> task<> { // somebody who receives in the same turn
+                CHECK(co_await done.wait());
+                block all[4];
+                for (block& each : all) {
+                    each = on.blocks().take(io::lease::usual_bytes);
+                    std::memset(each.data, 'Z', each.size);
+                }
+                for (const block& each : all) on.blocks().give(each);
+            }(in.loop(), read));
+            CHECK(co_await in.peer().send(frame(from_client, opcode::text, "hello", true, key)));
+            CHECK(co_await in.peer().receive(7) == frame(from_server, opcode::text, "hello"));
+            const std::string payload(20'000, 'a');
+            CHECK(co_await in.peer().send(frame(from_client, opcode::binary, payload, true, key) +
+                                          frame(from_client, opcode::text, "toge", false, key) +
+                                          frame(from_client, opcode::continuation, "ther", true, key)));
+            CHECK(co_await in.peer().receive(payload.size() + 4) == frame(from_server, opcode::binary, payload));
+            through.set();
+            co_await running.join();
+        }(world, ws));
     }
 }
 

@@ -19,24 +19,24 @@ public:
     agreed_names& operator=(const agreed_names&) = delete;
     ~agreed_names() { forget(); }
 
+    // They may be those that it has.
     void set(std::string_view subprotocol, std::string_view target) {
         const std::size_t size = subprotocol.size() + target.size();
-        char* to = x_near;
-        if (size > sizeof x_near) {
-            const sizes both{static_cast<std::uint32_t>(subprotocol.size()), static_cast<std::uint32_t>(target.size())};
-            char* const far = new char[sizeof both + size];
-            std::memcpy(far, &both, sizeof both);
-            to = far + sizeof both;
-            forget();
-            std::memcpy(x_near, &far, sizeof far);
-            x_subprotocol_bytes = is_far;
-        } else {
-            forget();
-            x_subprotocol_bytes = static_cast<std::uint8_t>(subprotocol.size());
-            x_target_bytes = static_cast<std::uint8_t>(target.size());
-        }
+        const bool near = size <= sizeof x_near;
+        const sizes both{static_cast<std::uint32_t>(subprotocol.size()), static_cast<std::uint32_t>(target.size())};
+        char made[sizeof x_near] = {};
+        char* const block = near ? nullptr : new char[sizeof both + size];
+        char* const to = near ? made : block + sizeof both;
         std::memcpy(to, subprotocol.data(), subprotocol.size());
         std::memcpy(to + subprotocol.size(), target.data(), target.size());
+        if (!near) {
+            std::memcpy(block, &both, sizeof both);
+            std::memcpy(made, &block, sizeof block);
+        }
+        forget();
+        std::memcpy(x_near, made, sizeof made);
+        x_subprotocol_bytes = near ? static_cast<std::uint8_t>(both.subprotocol) : is_far;
+        x_target_bytes = near ? static_cast<std::uint8_t>(both.target) : std::uint8_t(0);
     }
 
     std::string_view subprotocol() const noexcept {

@@ -42,10 +42,12 @@ public:
         if (x_out.borrows()) settle();
         x_inbox.forget_unread();
         begin_close(code, {});
-        if (rare_parts* const kept = rare())
+        if (rare_parts* const kept = rare()) {
             runs_on().keep(*kept);
-        else
-            reset(); // in this turn, since nobody takes care of it
+        } else { // nobody takes care of it: at once, or when whoever has been resumed is through
+            reset();
+            if (!x_resuming) return get_on_with_ending();
+        }
         serve_at_turn_end();
     }
 

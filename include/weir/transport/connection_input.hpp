@@ -99,12 +99,15 @@ protected:
     }
     void give_lease_back() noexcept {
         if (!x_inbox.has_lease()) return;
+        assert(!x_out.borrows() && "what was sent out of a lease is written before that is given back");
         x_out.own(); // what was sent from there
         x_inbox.give_lease_to(*x_stream);
     }
 
     void give_unused_lease_back() noexcept {
-        if (x_idle || x_inbox.lease_is_unused()) give_lease_back();
+        if (!x_idle && !x_inbox.lease_is_unused()) return;
+        if (x_out.borrows()) settle(); // a message that was sent out of it, before the one that is read now was put together
+        give_lease_back();
     }
 
     // One receive a turn, so that others have theirs; a second call is made only when the first has certainly taken

@@ -231,7 +231,8 @@ private:
     // Whether the stream takes nothing until it says so: it does not while there is something that it has not taken.
     bool is_blocked() const noexcept { return x_outbox.rest_if_any() && x_outbox.rest_if_any()->blocked; }
     void note_blocked() noexcept {
-        if (!x_outbox.empty()) x_outbox.rest().blocked = true;
+        if (x_outbox.empty()) return x_outbox.tidy();
+        x_outbox.rest().blocked = true;
     }
 
     // What makes the masking keys; null for a server.
