@@ -12085,24 +12085,24 @@ public:
     agreed_names& operator=(const agreed_names&) = delete;
     ~agreed_names() { forget(); }
 
+    // They may be those that it has.
     void set(std::string_view subprotocol, std::string_view target) {
         const std::size_t size = subprotocol.size() + target.size();
-        char* to = x_near;
-        if (size > sizeof x_near) {
-            const sizes both{static_cast<std::uint32_t>(subprotocol.size()), static_cast<std::uint32_t>(target.size())};
-            char* const far = new char[sizeof both + size];
-            std::memcpy(far, &both, sizeof both);
-            to = far + sizeof both;
-            forget();
-            std::memcpy(x_near, &far, sizeof far);
-            x_subprotocol_bytes = is_far;
-        } else {
-            forget();
-            x_subprotocol_bytes = static_cast<std::uint8_t>(subprotocol.size());
-            x_target_bytes = static_cast<std::uint8_t>(target.size());
-        }
+        const bool near = size <= sizeof x_near;
+        const sizes both{static_cast<std::uint32_t>(subprotocol.size()), static_cast<std::uint32_t>(target.size())};
+        char made[sizeof x_near] = {};
+        char* const block = near ? nullptr : new char[sizeof both + size];
+        char* const to = near ? made : block + sizeof both;
         std::memcpy(to, subprotocol.data(), subprotocol.size());
         std::memcpy(to + subprotocol.size(), target.data(), target.size());
+        if (!near) {
+            std::memcpy(block, &both, sizeof both);
+            std::memcpy(made, &block, sizeof block);
+        }
+        forget();
+        std::memcpy(x_near, made, sizeof made);
+        x_subprotocol_bytes = near ? static_cast<std::uint8_t>(both.subprotocol) : is_far;
+        x_target_bytes = near ? static_cast<std::uint8_t>(both.target) : std::uint8_t(0);
     }
 
     std::string_view subprotocol() const noexcept {
@@ -14222,7 +14222,7 @@ private:
     }
 
     // Decompresses what is pending. `exhausted`: a further piece is needed.
-    [[gnu::noinline]] step decompress(reading how, std::size_t message_bytes, ws::event& next) noexcept {
+    [[gnu::cold, gnu::noinline]] step decompress(reading how, std::size_t message_bytes, ws::event& next) noexcept {
         const bool whole = how == reading::whole;
         if (!x_gathering) x_gathered_first = x_codec->untouched();
         x_gathering = whole;
@@ -14730,7 +14730,8 @@ public:
 
     // Sends a message whose frames are at most `frame_bytes` large, unmasked, straight from the caller's memory behind
     // what is queued. What the stream does not take is queued. Returns the bytes that were written.
-    std::size_t write_through(io::stream& to, ws::opcode type, bytes_view payload, std::size_t frame_bytes) noexcept {
+    [[gnu::cold, gnu::noinline]] std::size_t write_through(io::stream& to, ws::opcode type, bytes_view payload,
+                                                           std::size_t frame_bytes) noexcept {
         std::size_t total = 0;
         for (bool more = true; more;) {
             segments all;
@@ -14764,7 +14765,7 @@ public:
     }
 
     // The same with one frame, whose header is encoded already.
-    std::size_t write_frame_through(io::stream& to, bytes_view header, bytes_view payload) noexcept {
+    [[gnu::cold, gnu::noinline]] std::size_t write_frame_through(io::stream& to, bytes_view header, bytes_view payload) noexcept {
         assert(x_data.empty());
         segments all;
         gather(all);
@@ -14831,7 +14832,7 @@ private:
         bytes_view payload;
     };
 
-    [[gnu::noinline]] std::size_t flush_lanes(io::stream& to) noexcept {
+    [[gnu::cold, gnu::noinline]] std::size_t flush_lanes(io::stream& to) noexcept {
         segments all;
         gather(all);
         const std::size_t total = to.write(all.view());
@@ -14868,7 +14869,7 @@ private:
     }
 
     // Puts what was borrowed, but for the first `written` bytes, in front of the data lane.
-    [[gnu::noinline]] void queue_borrowed(std::size_t written) noexcept {
+    [[gnu::cold, gnu::noinline]] void queue_borrowed(std::size_t written) noexcept {
         const borrowed_frames& borrowed = x_rest->borrowed;
         buffer behind = exchanged(x_data, buffer(x_data.pool()));
         x_data.begin(borrowed.bytes - written + behind.size());
@@ -14923,7 +14924,7 @@ private:
     static std::size_t frames_of(bytes_view payload, std::size_t frame_bytes) noexcept { return payload.size() / frame_bytes + 1; }
 
     // Queues what is left of the caller's frames after `written` bytes of them. False when nothing is. `more` bytes will follow.
-    [[gnu::noinline]] bool queue_rest(const segments& all, std::size_t lanes, const frame_part* parts, std::size_t frames,
+    [[gnu::cold, gnu::noinline]] bool queue_rest(const segments& all, std::size_t lanes, const frame_part* parts, std::size_t frames,
                     std::size_t written, std::size_t more) noexcept {
         std::size_t at = lanes;
         std::size_t frame = 0;
@@ -15050,7 +15051,8 @@ public:
     }
 
     // Encodes one piece of a message as a frame. The whole message is compressed if its first piece is.
-    errc send_frame(ws::sender& from, io::stream& over, ws::message_codec* codec, ws::opcode type, bytes_view payload, bool last,
+    [[gnu::cold, gnu::noinline]] errc send_frame(ws::sender& from, io::stream& over, ws::message_codec* codec, ws::opcode type,
+                                                 bytes_view payload, bool last,
                     compression how) noexcept {
         own_shared();
         if (!fits(x_outbox.data().size(), payload.size())) return errc::buffer_full;
@@ -15180,7 +15182,8 @@ private:
     // Whether the stream takes nothing until it says so: it does not while there is something that it has not taken.
     bool is_blocked() const noexcept { return x_outbox.rest_if_any() && x_outbox.rest_if_any()->blocked; }
     void note_blocked() noexcept {
-        if (!x_outbox.empty()) x_outbox.rest().blocked = true;
+        if (x_outbox.empty()) return x_outbox.tidy();
+        x_outbox.rest().blocked = true;
     }
 
     // What makes the masking keys; null for a server.
@@ -15196,7 +15199,7 @@ private:
         return from.sending_message() ? x_outbox.deferred() : x_outbox.data();
     }
 
-    [[gnu::noinline]] errc send_compressed(ws::sender& from, io::stream& over, ws::message_codec& codec, ws::opcode type,
+    [[gnu::cold, gnu::noinline]] errc send_compressed(ws::sender& from, io::stream& over, ws::message_codec& codec, ws::opcode type,
                                            bytes_view payload, bool stays) noexcept {
         buffer made(x_outbox.data().pool());
         if (payload.size() < x_options->compression.options().threshold_bytes || !codec.compress(payload, made))
@@ -15206,7 +15209,7 @@ private:
         return {};
     }
 
-    [[gnu::noinline]] errc compress_frame(ws::sender& from, ws::message_codec& codec, ws::opcode type, bytes_view payload,
+    [[gnu::cold, gnu::noinline]] errc compress_frame(ws::sender& from, ws::message_codec& codec, ws::opcode type, bytes_view payload,
                                           bool last) noexcept {
         if (const errc refused = from.may_send(type); refused != errc{}) return refused;
         buffer made(x_outbox.data().pool());
@@ -15215,7 +15218,7 @@ private:
                                  ws::message_codec::reserved_bits);
     }
 
-    [[gnu::noinline]] errc write_frame_through(ws::sender& from, io::stream& over, ws::opcode type, bytes_view payload,
+    [[gnu::cold, gnu::noinline]] errc write_frame_through(ws::sender& from, io::stream& over, ws::opcode type, bytes_view payload,
                                                bool last) noexcept {
         if (const errc refused = from.may_send(type); refused != errc{}) return refused;
         std::byte header[ws::frame_header::max_bytes];
@@ -15664,14 +15667,17 @@ protected:
         x_inbox.filled(room);
         return true;
     }
-    void give_lease_back() noexcept {
+    [[gnu::noinline]] void give_lease_back() noexcept {
         if (!x_inbox.has_lease()) return;
+        assert(!x_out.borrows() && "what was sent out of a lease is written before that is given back");
         x_out.own(); // what was sent from there
         x_inbox.give_lease_to(*x_stream);
     }
 
     void give_unused_lease_back() noexcept {
-        if (x_idle || x_inbox.lease_is_unused()) give_lease_back();
+        if (!x_idle && !x_inbox.lease_is_unused()) return;
+        if (x_out.borrows()) settle(); // a message that was sent out of it, before the one that is read now was put together
+        give_lease_back();
     }
 
     // One receive a turn, so that others have theirs; a second call is made only when the first has certainly taken
@@ -16015,7 +16021,7 @@ protected:
         x_out.answered_partly(written);
         end_turn_later();
     }
-    void end_turn_later() noexcept {
+    [[gnu::noinline]] void end_turn_later() noexcept {
         give_unused_lease_back();
         serve_at_turn_end();
     }
@@ -16033,7 +16039,7 @@ protected:
             if (over() || x_broken) return;
         }
         if (!x_reader) return receive_ahead();
-        if (!x_inbox.found() && advance_now(x_reading)) wake_reader();
+        if (!x_inbox.found() && advance(x_reading)) wake_reader();
     }
 
     void run() noexcept override {
@@ -16093,10 +16099,12 @@ public:
         if (x_out.borrows()) settle();
         x_inbox.forget_unread();
         begin_close(code, {});
-        if (rare_parts* const kept = rare())
+        if (rare_parts* const kept = rare()) {
             runs_on().keep(*kept);
-        else
-            reset(); // in this turn, since nobody takes care of it
+        } else { // nobody takes care of it: at once, or when whoever has been resumed is through
+            reset();
+            if (!x_resuming) return get_on_with_ending();
+        }
         serve_at_turn_end();
     }
 

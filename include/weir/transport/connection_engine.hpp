@@ -209,7 +209,7 @@ protected:
         x_out.answered_partly(written);
         end_turn_later();
     }
-    void end_turn_later() noexcept {
+    [[gnu::noinline]] void end_turn_later() noexcept {
         give_unused_lease_back();
         serve_at_turn_end();
     }
@@ -227,7 +227,7 @@ protected:
             if (over() || x_broken) return;
         }
         if (!x_reader) return receive_ahead();
-        if (!x_inbox.found() && advance_now(x_reading)) wake_reader();
+        if (!x_inbox.found() && advance(x_reading)) wake_reader();
     }
 
     void run() noexcept override {

@@ -97,7 +97,7 @@ protected:
         x_inbox.filled(room);
         return true;
     }
-    void give_lease_back() noexcept {
+    [[gnu::noinline]] void give_lease_back() noexcept {
         if (!x_inbox.has_lease()) return;
         assert(!x_out.borrows() && "what was sent out of a lease is written before that is given back");
         x_out.own(); // what was sent from there

@@ -322,7 +322,7 @@ private:
     }
 
     // Decompresses what is pending. `exhausted`: a further piece is needed.
-    [[gnu::noinline]] step decompress(reading how, std::size_t message_bytes, ws::event& next) noexcept {
+    [[gnu::cold, gnu::noinline]] step decompress(reading how, std::size_t message_bytes, ws::event& next) noexcept {
         const bool whole = how == reading::whole;
         if (!x_gathering) x_gathered_first = x_codec->untouched();
         x_gathering = whole;

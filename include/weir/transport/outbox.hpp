@@ -99,7 +99,8 @@ public:
 
     // Sends a message whose frames are at most `frame_bytes` large, unmasked, straight from the caller's memory behind
     // what is queued. What the stream does not take is queued. Returns the bytes that were written.
-    std::size_t write_through(io::stream& to, ws::opcode type, bytes_view payload, std::size_t frame_bytes) noexcept {
+    [[gnu::cold, gnu::noinline]] std::size_t write_through(io::stream& to, ws::opcode type, bytes_view payload,
+                                                           std::size_t frame_bytes) noexcept {
         std::size_t total = 0;
         for (bool more = true; more;) {
             segments all;
@@ -133,7 +134,7 @@ public:
     }
 
     // The same with one frame, whose header is encoded already.
-    std::size_t write_frame_through(io::stream& to, bytes_view header, bytes_view payload) noexcept {
+    [[gnu::cold, gnu::noinline]] std::size_t write_frame_through(io::stream& to, bytes_view header, bytes_view payload) noexcept {
         assert(x_data.empty());
         segments all;
         gather(all);
@@ -200,7 +201,7 @@ private:
         bytes_view payload;
     };
 
-    [[gnu::noinline]] std::size_t flush_lanes(io::stream& to) noexcept {
+    [[gnu::cold, gnu::noinline]] std::size_t flush_lanes(io::stream& to) noexcept {
         segments all;
         gather(all);
         const std::size_t total = to.write(all.view());
@@ -237,7 +238,7 @@ private:
     }
 
     // Puts what was borrowed, but for the first `written` bytes, in front of the data lane.
-    [[gnu::noinline]] void queue_borrowed(std::size_t written) noexcept {
+    [[gnu::cold, gnu::noinline]] void queue_borrowed(std::size_t written) noexcept {
         const borrowed_frames& borrowed = x_rest->borrowed;
         buffer behind = exchanged(x_data, buffer(x_data.pool()));
         x_data.begin(borrowed.bytes - written + behind.size());
@@ -292,7 +293,7 @@ private:
     static std::size_t frames_of(bytes_view payload, std::size_t frame_bytes) noexcept { return payload.size() / frame_bytes + 1; }
 
     // Queues what is left of the caller's frames after `written` bytes of them. False when nothing is. `more` bytes will follow.
-    [[gnu::noinline]] bool queue_rest(const segments& all, std::size_t lanes, const frame_part* parts, std::size_t frames,
+    [[gnu::cold, gnu::noinline]] bool queue_rest(const segments& all, std::size_t lanes, const frame_part* parts, std::size_t frames,
                     std::size_t written, std::size_t more) noexcept {
         std::size_t at = lanes;
         std::size_t frame = 0;

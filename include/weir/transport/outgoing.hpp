@@ -101,7 +101,8 @@ public:
     }
 
     // Encodes one piece of a message as a frame. The whole message is compressed if its first piece is.
-    errc send_frame(ws::sender& from, io::stream& over, ws::message_codec* codec, ws::opcode type, bytes_view payload, bool last,
+    [[gnu::cold, gnu::noinline]] errc send_frame(ws::sender& from, io::stream& over, ws::message_codec* codec, ws::opcode type,
+                                                 bytes_view payload, bool last,
                     compression how) noexcept {
         own_shared();
         if (!fits(x_outbox.data().size(), payload.size())) return errc::buffer_full;
@@ -248,7 +249,7 @@ private:
         return from.sending_message() ? x_outbox.deferred() : x_outbox.data();
     }
 
-    [[gnu::noinline]] errc send_compressed(ws::sender& from, io::stream& over, ws::message_codec& codec, ws::opcode type,
+    [[gnu::cold, gnu::noinline]] errc send_compressed(ws::sender& from, io::stream& over, ws::message_codec& codec, ws::opcode type,
                                            bytes_view payload, bool stays) noexcept {
         buffer made(x_outbox.data().pool());
         if (payload.size() < x_options->compression.options().threshold_bytes || !codec.compress(payload, made))
@@ -258,7 +259,7 @@ private:
         return {};
     }
 
-    [[gnu::noinline]] errc compress_frame(ws::sender& from, ws::message_codec& codec, ws::opcode type, bytes_view payload,
+    [[gnu::cold, gnu::noinline]] errc compress_frame(ws::sender& from, ws::message_codec& codec, ws::opcode type, bytes_view payload,
                                           bool last) noexcept {
         if (const errc refused = from.may_send(type); refused != errc{}) return refused;
         buffer made(x_outbox.data().pool());
@@ -267,7 +268,7 @@ private:
                                  ws::message_codec::reserved_bits);
     }
 
-    [[gnu::noinline]] errc write_frame_through(ws::sender& from, io::stream& over, ws::opcode type, bytes_view payload,
+    [[gnu::cold, gnu::noinline]] errc write_frame_through(ws::sender& from, io::stream& over, ws::opcode type, bytes_view payload,
                                                bool last) noexcept {
         if (const errc refused = from.may_send(type); refused != errc{}) return refused;
         std::byte header[ws::frame_header::max_bytes];
