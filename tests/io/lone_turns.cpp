@@ -66,7 +66,7 @@ struct stage {
             each(++number);
             if (number == count) over.set();
         };
-        const auto main = [](event& end) -> task<> { co_await end.wait(); };
+        const auto main = [](event& end) -> task<> { (void)co_await end.wait(); };
         loop.run(main(over));
     }
 
