@@ -253,35 +253,18 @@ TEST_CASE("websocket: whatever is done with a lone message is seen as it was don
     }
 }
 
-TEST_CASE("websocket: a handler that has answered a lone message may close, break off, or drop its connection") {
+namespace {
+
+// Over each stream, so many `ways` for a connection to end: whatever `play` does with it and its peer, nothing stays lent.
+template <class Play>
+void afterwards_nothing_is_lent(int ways, Play play) {
     for (const over which : {over::memory, over::sockets}) {
-        for (int how = 0; how < 4; ++how) {
+        for (int how = 0; how < ways; ++how) {
             CAPTURE(how);
             websocket_world world(which);
             const std::size_t lent = world.loop().blocks().lent();
             auto made = std::make_unique<websocket>(world.make(from_server));
-            world.run([](std::unique_ptr<websocket>& server, tests::bare_peer& peer, int end) -> task<> {
-                scope running;
-                running.spawn([](std::unique_ptr<websocket>& of, int what) -> task<> {
-                    for (int i = 0; i < 2; ++i) {
-                        auto got = co_await of->read();
-                        REQUIRE(got);
-                        co_await of->send(*got);
-                    }
-                    if (what == 0) co_await of->close(ws::close_code::going_away, "enough");
-                    if (what == 1) of->close(ws::close_code::going_away, "enough");
-                    if (what == 2) of->reset();
-                    if (what == 3) of.reset();
-                }(server, end));
-                const std::string answered = frame(from_server, opcode::text, "hello");
-                for (int i = 0; i < 2; ++i) CHECK(co_await peer.send(frame(from_client, opcode::text, "hello", true, key)));
-                const std::string got = co_await peer.receive(2 * answered.size() + (end == 2 ? 0 : 4));
-                CHECK(got.starts_with(end == 2 ? std::string_view() : std::string_view(answered + answered)));
-                if (end < 2) CHECK(got.ends_with("enough"));
-                if (end == 2) CHECK(co_await peer.receive_all() == "");
-                peer.close();
-                co_await running.join();
-            }(made, world.peer(), how));
+            world.run(play(made, world.peer(), how));
             made.reset();
             world.settle();
             CHECK(world.loop().blocks().lent() == lent);
@@ -289,32 +272,48 @@ TEST_CASE("websocket: a handler that has answered a lone message may close, brea
     }
 }
 
+} // namespace
+
+TEST_CASE("websocket: a handler that has answered a lone message may close, break off, or drop its connection") {
+    afterwards_nothing_is_lent(4, [](std::unique_ptr<websocket>& server, tests::bare_peer& peer, int end) -> task<> {
+        scope running;
+        running.spawn([](std::unique_ptr<websocket>& of, int what) -> task<> {
+            for (int i = 0; i < 2; ++i) {
+                auto got = co_await of->read();
+                REQUIRE(got);
+                co_await of->send(*got);
+            }
+            if (what == 0) co_await of->close(ws::close_code::going_away, "enough");
+            if (what == 1) of->close(ws::close_code::going_away, "enough");
+            if (what == 2) of->reset();
+            if (what == 3) of.reset();
+        }(server, end));
+        const std::string answered = frame(from_server, opcode::text, "hello");
+        for (int i = 0; i < 2; ++i) CHECK(co_await peer.send(frame(from_client, opcode::text, "hello", true, key)));
+        const std::string got = co_await peer.receive(2 * answered.size() + (end == 2 ? 0 : 4));
+        CHECK(got.starts_with(end == 2 ? std::string_view() : std::string_view(answered + answered)));
+        if (end < 2) CHECK(got.ends_with("enough"));
+        if (end == 2) CHECK(co_await peer.receive_all() == "");
+        peer.close();
+        co_await running.join();
+    });
+}
+
 TEST_CASE("websocket: once a lone message is answered nothing is lent, whatever ends the connection while its reader waits") {
-    for (const over which : {over::memory, over::sockets}) {
-        for (int how = 0; how < 3; ++how) {
-            CAPTURE(how);
-            websocket_world world(which);
-            const std::size_t lent = world.loop().blocks().lent();
-            auto made = std::make_unique<websocket>(world.make(from_server));
-            world.run([](std::unique_ptr<websocket>& server, tests::bare_peer& peer, int end) -> task<> {
-                scope running;
-                running.spawn(echo(*server));
-                for (int i = 0; i < 5; ++i) {
-                    CHECK(co_await peer.send(frame(from_client, opcode::binary, "hello", true, key)));
-                    CHECK(co_await peer.receive(7) == frame(from_server, opcode::binary, "hello"));
-                }
-                if (end == 0) server->reset();
-                if (end == 1) running.cancel();
-                if (end == 2) peer.close();
-                co_await running.join();
-                if (end == 1) server.reset();
-                peer.close();
-            }(made, world.peer(), how));
-            made.reset();
-            world.settle();
-            CHECK(world.loop().blocks().lent() == lent);
+    afterwards_nothing_is_lent(3, [](std::unique_ptr<websocket>& server, tests::bare_peer& peer, int end) -> task<> {
+        scope running;
+        running.spawn(echo(*server));
+        for (int i = 0; i < 5; ++i) {
+            CHECK(co_await peer.send(frame(from_client, opcode::binary, "hello", true, key)));
+            CHECK(co_await peer.receive(7) == frame(from_server, opcode::binary, "hello"));
         }
-    }
+        if (end == 0) server->reset();
+        if (end == 1) running.cancel();
+        if (end == 2) peer.close();
+        co_await running.join();
+        if (end == 1) server.reset();
+        peer.close();
+    });
 }
 
 TEST_CASE("websocket: what was sent out of received memory has left before that is somebody else's") {
