@@ -9179,14 +9179,13 @@ public:
         return !x_posted && !x_called.load(std::memory_order_acquire) && x_now < x_lone_until && !x_last.done();
     }
 
-    // What `backend::take_lone_turns` does, for backends that say `found_one`.
-    template <class Backend>
-    static lone_end take(Backend& events, lone_turns& of, std::chrono::nanoseconds most) noexcept {
+    // What `backend::take_lone_turns` does. `look` waits, and gives `told` where it has found one event, which `tell` is to tell.
+    template <class Backend, class Look, class Tell>
+    static lone_end take(Backend& events, lone_turns& of, Look look, Tell tell) noexcept {
         do {
-            if (!events.Backend::wait(most)) return lone_end::nothing;
-            if (!events.found_one()) return lone_end::found;
+            if (const lone_end found = look(); found != lone_end::told) return found;
             of.begin(events.Backend::now());
-            (void)events.Backend::dispatch(); // it was the only one
+            tell();
         } while (of.may_go_on() && !events.blocks().is_full());
         return lone_end::told;
     }
@@ -9844,13 +9843,12 @@ public:
     lone_end take_lone_turns(lone_turns& of, std::chrono::nanoseconds most) noexcept override {
         if (x_told < x_found) return lone_end::found;
         const int milliseconds = milliseconds_of(most);
-        do {
+        const auto look = [&] {
             const int found = ::epoll_wait(x_epoll.get(), x_events, max_events, milliseconds);
-            if (found != 1) return note_found(found) ? lone_end::found : lone_end::nothing;
-            of.begin(socket_calls::now());
-            tell(x_events[0]);
-        } while (of.may_go_on() && !blocks().is_full());
-        return lone_end::told;
+            if (found == 1) [[likely]] return lone_end::told;
+            return note_found(found) ? lone_end::found : lone_end::nothing;
+        };
+        return lone_turns::take(*this, of, look, [&] { tell(x_events[0]); });
     }
 
     void wake() noexcept override {
@@ -15052,8 +15050,7 @@ public:
 
     // Encodes one piece of a message as a frame. The whole message is compressed if its first piece is.
     [[gnu::cold, gnu::noinline]] errc send_frame(ws::sender& from, io::stream& over, ws::message_codec* codec, ws::opcode type,
-                                                 bytes_view payload, bool last,
-                    compression how) noexcept {
+                                                 bytes_view payload, bool last, compression how) noexcept {
         own_shared();
         if (!fits(x_outbox.data().size(), payload.size())) return errc::buffer_full;
         if (codec && !from.sending_message())
@@ -15200,7 +15197,7 @@ private:
     }
 
     [[gnu::cold, gnu::noinline]] errc send_compressed(ws::sender& from, io::stream& over, ws::message_codec& codec, ws::opcode type,
-                                           bytes_view payload, bool stays) noexcept {
+                                                      bytes_view payload, bool stays) noexcept {
         buffer made(x_outbox.data().pool());
         if (payload.size() < x_options->compression.options().threshold_bytes || !codec.compress(payload, made))
             return send(from, over, nullptr, type, payload, compression::off, stays);
@@ -15210,7 +15207,7 @@ private:
     }
 
     [[gnu::cold, gnu::noinline]] errc compress_frame(ws::sender& from, ws::message_codec& codec, ws::opcode type, bytes_view payload,
-                                          bool last) noexcept {
+                                                     bool last) noexcept {
         if (const errc refused = from.may_send(type); refused != errc{}) return refused;
         buffer made(x_outbox.data().pool());
         codec.compress_piece(payload, last, made);
@@ -15219,7 +15216,7 @@ private:
     }
 
     [[gnu::cold, gnu::noinline]] errc write_frame_through(ws::sender& from, io::stream& over, ws::opcode type, bytes_view payload,
-                                               bool last) noexcept {
+                                                          bool last) noexcept {
         if (const errc refused = from.may_send(type); refused != errc{}) return refused;
         std::byte header[ws::frame_header::max_bytes];
         const std::size_t size = from.encode_frame_header(header, type, payload.size(), last);
@@ -15947,9 +15944,7 @@ protected:
     void on_readable() noexcept override {
         if (!x_idle) [[unlikely]] return on_news();
         if (!runs_on().tells_lone_event() || x_read_waiter.posted()) return on_one_of_many();
-        x_idle = false;
-        const io::status came = x_stream->fill(x_inbox.lease_to_fill());
-        if (came != io::status::ready) [[unlikely]] return nothing_came_idle(came);
+        if (!fill_idle()) [[unlikely]] return;
         if (!x_stream->drained() || !x_inbox.find_lone()) return on_messages();
         if (x_inbox.view_is_text()) return on_lone_text();
         x_inbox.take_lone_binary();
@@ -15971,18 +15966,12 @@ protected:
         const std::size_t written = x_stream->write_piece(x_out.answer());
         if (written != x_out.answer().size()) [[unlikely]] return answered_partly(written);
         x_out.answered();
-        if (!x_inbox.give_lone_lease_to(*x_stream)) [[unlikely]] give_lease_apart();
+        if (!x_inbox.give_lone_lease_to(*x_stream)) [[unlikely]] give_lease_back();
     }
     // The same in a turn that has more to do.
     [[gnu::noinline]] void on_one_of_many() noexcept {
         if (x_filled_turn == this_turn()) [[unlikely]] return on_news();
-        x_idle = false;
-        const io::status came = x_stream->fill(x_inbox.lease_to_fill());
-        if (came != io::status::ready) [[unlikely]] return nothing_came_idle(came);
-        come_to_messages();
-    }
-    [[gnu::always_inline]] inline void come_to_messages() noexcept {
-        if (!find_in_what_came()) return;
+        if (!fill_idle() || !find_in_what_came()) return;
         resume_reader();
         listen_on();
         give_unused_lease_back();
@@ -15996,6 +15985,14 @@ protected:
         if (!alone) return listen_on(), give_unused_lease_back();
         x_turn.serves = false;
         end_lone_turn();
+    }
+    // Receives for a reader that has waited for nothing else. False when nothing came; the end and failures are dealt with.
+    [[gnu::always_inline]] inline bool fill_idle() noexcept {
+        x_idle = false;
+        const io::status came = x_stream->fill(x_inbox.lease_to_fill());
+        if (came == io::status::ready) [[likely]] return true;
+        nothing_came_idle(came);
+        return false;
     }
     // Whether there is something for the reader, who is not woken yet.
     [[gnu::always_inline]] inline bool find_in_what_came() noexcept {
@@ -16011,7 +16008,6 @@ protected:
         x_read_waiter.resume();
         x_resuming = false;
     }
-    [[gnu::noinline]] void give_lease_apart() noexcept { x_inbox.give_lease_to(*x_stream); }
     // Where there is no answer, or it is another one than what came.
     [[gnu::noinline]] void end_lone_turn() noexcept {
         if (!x_idle || !x_out.flush_short(*x_stream)) return end_turn_later();
@@ -28134,7 +28130,8 @@ public:
     }
 
     lone_end take_lone_turns(lone_turns& of, std::chrono::nanoseconds most) noexcept override {
-        return lone_turns::take(*this, of, most);
+        const auto look = [&] { return !wait(most) ? lone_end::nothing : found_one() ? lone_end::told : lone_end::found; };
+        return lone_turns::take(*this, of, look, [&] { (void)dispatch(); });
     }
 
     void wake() noexcept override { x_ring.wake(); }

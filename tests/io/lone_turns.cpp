@@ -39,7 +39,8 @@ public:
     io::lone_end take_lone_turns(io::lone_turns& of, std::chrono::nanoseconds most) noexcept override {
         ++entered;
         const int before = waits;
-        const io::lone_end end = io::lone_turns::take(*this, of, most);
+        const auto look = [&] { return !wait(most) ? io::lone_end::nothing : found_one() ? io::lone_end::told : io::lone_end::found; };
+        const io::lone_end end = io::lone_turns::take(*this, of, look, [&] { (void)dispatch(); });
         taken += waits - before;
         return end;
     }

@@ -57,13 +57,12 @@ public:
     lone_end take_lone_turns(lone_turns& of, std::chrono::nanoseconds most) noexcept override {
         if (x_told < x_found) return lone_end::found;
         const int milliseconds = milliseconds_of(most);
-        do {
+        const auto look = [&] {
             const int found = ::epoll_wait(x_epoll.get(), x_events, max_events, milliseconds);
-            if (found != 1) return note_found(found) ? lone_end::found : lone_end::nothing;
-            of.begin(socket_calls::now());
-            tell(x_events[0]);
-        } while (of.may_go_on() && !blocks().is_full());
-        return lone_end::told;
+            if (found == 1) [[likely]] return lone_end::told;
+            return note_found(found) ? lone_end::found : lone_end::nothing;
+        };
+        return lone_turns::take(*this, of, look, [&] { tell(x_events[0]); });
     }
 
     void wake() noexcept override {

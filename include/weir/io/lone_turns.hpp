@@ -26,14 +26,13 @@ public:
         return !x_posted && !x_called.load(std::memory_order_acquire) && x_now < x_lone_until && !x_last.done();
     }
 
-    // What `backend::take_lone_turns` does, for backends that say `found_one`.
-    template <class Backend>
-    static lone_end take(Backend& events, lone_turns& of, std::chrono::nanoseconds most) noexcept {
+    // What `backend::take_lone_turns` does. `look` waits, and gives `told` where it has found one event, which `tell` is to tell.
+    template <class Backend, class Look, class Tell>
+    static lone_end take(Backend& events, lone_turns& of, Look look, Tell tell) noexcept {
         do {
-            if (!events.Backend::wait(most)) return lone_end::nothing;
-            if (!events.found_one()) return lone_end::found;
+            if (const lone_end found = look(); found != lone_end::told) return found;
             of.begin(events.Backend::now());
-            (void)events.Backend::dispatch(); // it was the only one
+            tell();
         } while (of.may_go_on() && !events.blocks().is_full());
         return lone_end::told;
     }

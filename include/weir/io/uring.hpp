@@ -117,7 +117,8 @@ public:
     }
 
     lone_end take_lone_turns(lone_turns& of, std::chrono::nanoseconds most) noexcept override {
-        return lone_turns::take(*this, of, most);
+        const auto look = [&] { return !wait(most) ? lone_end::nothing : found_one() ? lone_end::told : lone_end::found; };
+        return lone_turns::take(*this, of, look, [&] { (void)dispatch(); });
     }
 
     void wake() noexcept override { x_ring.wake(); }

@@ -135,9 +135,7 @@ protected:
     void on_readable() noexcept override {
         if (!x_idle) [[unlikely]] return on_news();
         if (!runs_on().tells_lone_event() || x_read_waiter.posted()) return on_one_of_many();
-        x_idle = false;
-        const io::status came = x_stream->fill(x_inbox.lease_to_fill());
-        if (came != io::status::ready) [[unlikely]] return nothing_came_idle(came);
+        if (!fill_idle()) [[unlikely]] return;
         if (!x_stream->drained() || !x_inbox.find_lone()) return on_messages();
         if (x_inbox.view_is_text()) return on_lone_text();
         x_inbox.take_lone_binary();
@@ -159,18 +157,12 @@ protected:
         const std::size_t written = x_stream->write_piece(x_out.answer());
         if (written != x_out.answer().size()) [[unlikely]] return answered_partly(written);
         x_out.answered();
-        if (!x_inbox.give_lone_lease_to(*x_stream)) [[unlikely]] give_lease_apart();
+        if (!x_inbox.give_lone_lease_to(*x_stream)) [[unlikely]] give_lease_back();
     }
     // The same in a turn that has more to do.
     [[gnu::noinline]] void on_one_of_many() noexcept {
         if (x_filled_turn == this_turn()) [[unlikely]] return on_news();
-        x_idle = false;
-        const io::status came = x_stream->fill(x_inbox.lease_to_fill());
-        if (came != io::status::ready) [[unlikely]] return nothing_came_idle(came);
-        come_to_messages();
-    }
-    [[gnu::always_inline]] inline void come_to_messages() noexcept {
-        if (!find_in_what_came()) return;
+        if (!fill_idle() || !find_in_what_came()) return;
         resume_reader();
         listen_on();
         give_unused_lease_back();
@@ -184,6 +176,14 @@ protected:
         if (!alone) return listen_on(), give_unused_lease_back();
         x_turn.serves = false;
         end_lone_turn();
+    }
+    // Receives for a reader that has waited for nothing else. False when nothing came; the end and failures are dealt with.
+    [[gnu::always_inline]] inline bool fill_idle() noexcept {
+        x_idle = false;
+        const io::status came = x_stream->fill(x_inbox.lease_to_fill());
+        if (came == io::status::ready) [[likely]] return true;
+        nothing_came_idle(came);
+        return false;
     }
     // Whether there is something for the reader, who is not woken yet.
     [[gnu::always_inline]] inline bool find_in_what_came() noexcept {
@@ -199,7 +199,6 @@ protected:
         x_read_waiter.resume();
         x_resuming = false;
     }
-    [[gnu::noinline]] void give_lease_apart() noexcept { x_inbox.give_lease_to(*x_stream); }
     // Where there is no answer, or it is another one than what came.
     [[gnu::noinline]] void end_lone_turn() noexcept {
         if (!x_idle || !x_out.flush_short(*x_stream)) return end_turn_later();

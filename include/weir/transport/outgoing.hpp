@@ -102,8 +102,7 @@ public:
 
     // Encodes one piece of a message as a frame. The whole message is compressed if its first piece is.
     [[gnu::cold, gnu::noinline]] errc send_frame(ws::sender& from, io::stream& over, ws::message_codec* codec, ws::opcode type,
-                                                 bytes_view payload, bool last,
-                    compression how) noexcept {
+                                                 bytes_view payload, bool last, compression how) noexcept {
         own_shared();
         if (!fits(x_outbox.data().size(), payload.size())) return errc::buffer_full;
         if (codec && !from.sending_message())
@@ -250,7 +249,7 @@ private:
     }
 
     [[gnu::cold, gnu::noinline]] errc send_compressed(ws::sender& from, io::stream& over, ws::message_codec& codec, ws::opcode type,
-                                           bytes_view payload, bool stays) noexcept {
+                                                      bytes_view payload, bool stays) noexcept {
         buffer made(x_outbox.data().pool());
         if (payload.size() < x_options->compression.options().threshold_bytes || !codec.compress(payload, made))
             return send(from, over, nullptr, type, payload, compression::off, stays);
@@ -260,7 +259,7 @@ private:
     }
 
     [[gnu::cold, gnu::noinline]] errc compress_frame(ws::sender& from, ws::message_codec& codec, ws::opcode type, bytes_view payload,
-                                          bool last) noexcept {
+                                                     bool last) noexcept {
         if (const errc refused = from.may_send(type); refused != errc{}) return refused;
         buffer made(x_outbox.data().pool());
         codec.compress_piece(payload, last, made);
@@ -269,7 +268,7 @@ private:
     }
 
     [[gnu::cold, gnu::noinline]] errc write_frame_through(ws::sender& from, io::stream& over, ws::opcode type, bytes_view payload,
-                                               bool last) noexcept {
+                                                          bool last) noexcept {
         if (const errc refused = from.may_send(type); refused != errc{}) return refused;
         std::byte header[ws::frame_header::max_bytes];
         const std::size_t size = from.encode_frame_header(header, type, payload.size(), last);
