@@ -520,6 +520,9 @@ public:
     }
     bool refers() const noexcept { return x_end > x_block.size; }
 
+    // Whether it refers to bytes that end at `at`, of which nothing has been consumed; such that are there may be added by `extend`.
+    bool refers_up_to(const std::byte* at) const noexcept { return refers() && x_block.data + x_end == at; }
+
     // What it refers to, as long as nothing of that has been consumed; and drops that.
     bytes_view referred() const noexcept { return {x_block.data, x_end}; }
     void forget_referred() noexcept {
@@ -14435,64 +14438,9 @@ private:
 
 } // namespace weir::inline v0::detail
 
-// ==== weir/transport/shared_frames.hpp ===============================================================================
-
-// Frames that go to many connections: encoded once, and in memory once for all that can write them in that turn. They are copied
-// for a connection that must wait, since its socket is blocked or takes a part, and for one that has something else to send.
-//
-// Who encodes appends, as long as what is there is about to be written; each connection has a share, and a range of the
-// bytes. One loop, its thread only.
-
-namespace weir::inline v0::detail {
-
-class frames_for_all {
-public:
-    buffer& frames() noexcept { return x_frames; }
-    bytes_view view() const noexcept { return x_frames.view(); }
-    std::size_t size() const noexcept { return x_frames.size(); }
-
-private:
-    block_pool x_pool{0};
-    buffer x_frames{x_pool};
-};
-
-using shared_frames = shared<frames_for_all>;
-
-// Those of them that one connection has to write.
-class frames_range {
-public:
-    bool empty() const noexcept { return !x_of; }
-    std::size_t size() const noexcept { return x_end - x_begin; }
-    bytes_view view() const noexcept { return x_of->view().subspan(x_begin, size()); }
-
-    // Adds what stands in `more` from `begin` on. False where that does not follow what there is.
-    bool extend(const shared_frames& more, std::size_t begin) noexcept {
-        if (!x_of) {
-            x_of = more;
-            x_begin = begin;
-        } else if (x_of.get() != more.get() || x_end != begin) {
-            return false;
-        }
-        x_end = more->size();
-        return true;
-    }
-
-    void clear() noexcept {
-        x_of = nullptr;
-        x_begin = x_end = 0;
-    }
-
-private:
-    shared_frames x_of;
-    std::size_t x_begin = 0;
-    std::size_t x_end = 0;
-};
-
-} // namespace weir::inline v0::detail
-
 // ==== weir/transport/outbox_rest.hpp =================================================================================
 
-// What an outbox has besides whole frames in order, which a stream takes at once: control frames, what is borrowed or shared, what
+// What an outbox has besides whole frames in order, which a stream takes at once: control frames, what is borrowed, what
 // waits for the end of a message, whoever waits, and a frame of which the stream has taken a part.
 //
 // In a block of the pool, and only as long as there is any of it: an idle connection has none, and an echo seldom.
@@ -14503,15 +14451,14 @@ struct outbox_rest {
     explicit outbox_rest(block_pool& pool) noexcept : control(pool), deferred(pool) {}
 
     bool is_empty() const noexcept {
-        return !blocked && !to_boundary && control.empty() && deferred.empty() && !borrowed.count && shared.empty() &&
-               senders.empty() && streamers.empty();
+        return !blocked && !to_boundary && control.empty() && deferred.empty() && !borrowed.count && senders.empty() &&
+               streamers.empty();
     }
 
     buffer control;
     buffer deferred;
     list<ready_item> senders;   // that wait until less is queued
     list<ready_item> streamers; // the same of pieces of a message
-    frames_range shared;
     std::size_t to_boundary = 0; // bytes of the data lane that end the frame that was begun
     bool control_cut = false;    // the stream has taken a part of the first control frame
     bool blocked = false;        // the stream takes nothing until it says so
@@ -14554,20 +14501,16 @@ public:
         if (x_rest && x_rest->is_empty()) give_rest();
     }
 
-    bool empty() const noexcept { return x_data.empty() && (!x_rest || (control_empty() && !borrows() && !shares())); }
+    bool empty() const noexcept { return x_data.empty() && (!x_rest || (control_empty() && !borrows())); }
     bool control_empty() const noexcept { return !x_rest || x_rest->control.empty(); }
     std::size_t control_bytes() const noexcept { return x_rest ? x_rest->control.size() : 0; }
     std::size_t data_bytes() const noexcept { return x_data.size(); }
 
     // The bytes of messages that wait, and how many of them are deferred.
     std::size_t queued_bytes() const noexcept {
-        return x_data.size() + (x_rest ? x_rest->deferred.size() + x_rest->borrowed.bytes + x_rest->shared.size() : 0);
+        return x_data.size() + (x_rest ? x_rest->deferred.size() + x_rest->borrowed.bytes : 0);
     }
     std::size_t deferred_bytes() const noexcept { return x_rest ? x_rest->deferred.size() : 0; }
-
-    // Whether it has a share in something; and copies that.
-    bool shares() const noexcept { return x_rest && !x_rest->shared.empty(); }
-    void own_shared() noexcept { append(x_rest->shared.view()), x_rest->shared.clear(); }
 
     // Whether something is borrowed, and a block that holds some of that.
     bool borrows() const noexcept { return x_rest && x_rest->borrowed.count; }
@@ -14616,9 +14559,8 @@ protected:
         if (bytes || x_rest) rest().to_boundary = bytes;
     }
 
-    void forget_borrowed() noexcept { // and what is shared
+    void forget_borrowed() noexcept {
         if (!x_rest) return;
-        x_rest->shared.clear();
         borrowed_frames& borrowed = x_rest->borrowed;
         if (borrowed.count == 0) return;
         borrowed.bytes = borrowed.count = 0;
@@ -14648,7 +14590,8 @@ private:
 // has taken a part of. The lanes themselves are in transport/outbox_lanes.hpp.
 //
 // Frames may also be borrowed: their payloads stay where somebody promises to keep them until the next flush, which writes
-// them in front of the data lane. And they may be shared with other connections, while the data lane is empty.
+// them in front of the data lane. The data lane itself may refer to frames that are shared with other connections, or lie
+// where they were received; a flush copies what the stream does not take of them.
 
 namespace weir::inline v0 {
 
@@ -14658,10 +14601,7 @@ public:
 
     // Hands the stream as much as it takes, and says how many bytes that were.
     std::size_t flush(io::stream& to) noexcept {
-        if (x_rest) {
-            if (shares()) return flush_shared(to);
-            return borrows() ? flush_borrowed(to) : flush_lanes(to);
-        }
+        if (x_rest) return borrows() ? flush_borrowed(to) : flush_lanes(to);
         return x_data.empty() ? 0 : flush_data(to);
     }
 
@@ -14670,7 +14610,7 @@ public:
         const bytes_view data = std::as_const(x_data).view();
         const std::size_t written = to.write_piece(data);
         if (written != data.size()) [[unlikely]]
-            consume_data(written);
+            consume_data(written), x_data.own();
         else
             x_data.clear_mostly<first_block_bytes>();
         return written;
@@ -14702,12 +14642,6 @@ public:
         assert(empty());
         append(head);
         set_boundary(x_data.size());
-    }
-
-    // Takes the frames from `begin` on: true where they follow those that it has, or the data lane is empty. `own_shared` is
-    // owed before something else goes into that.
-    bool share(const detail::shared_frames& with, std::size_t begin) noexcept {
-        return x_data.empty() && !borrows() && rest().shared.extend(with, begin);
     }
 
     // Borrows a message for the next flush: its frames are at most `frame_bytes` large and unmasked. The data lane must be
@@ -14834,7 +14768,9 @@ private:
         segments all;
         gather(all);
         const std::size_t total = to.write(all.view());
-        return account(all, total), total;
+        account(all, total);
+        x_data.own();
+        return total;
     }
 
     // Control frames, what is borrowed, and the data lane: no frame of that has been begun.
@@ -14881,16 +14817,6 @@ private:
             written -= of_this;
         }
         append(behind.view());
-    }
-
-    // In the most frequent case from where they are.
-    [[gnu::noinline]] std::size_t flush_shared(io::stream& to) noexcept {
-        detail::frames_range& shared = x_rest->shared;
-        const std::size_t written = control_empty() ? to.write_piece(shared.view()) : 0;
-        if (written == shared.size()) [[likely]] return shared.clear(), written;
-        own_shared();
-        if (!control_empty()) return flush_lanes(to);
-        return consume_data(written), written;
     }
 
     // A frame that was begun is finished first; control frames pass at the next boundary.
@@ -15019,7 +14945,6 @@ public:
     errc send(ws::sender& from, io::stream& over, ws::message_codec* codec, ws::opcode type, bytes_view payload, compression how,
               bool stays) noexcept {
         if (!fits(queued_bytes(), payload.size())) return errc::buffer_full;
-        own_shared();
         if (codec && how == compression::automatic) [[unlikely]]
             return send_compressed(from, over, *codec, type, payload, stays);
         const bool large = payload.size() >= write_through_bytes && !keys(from) && !from.sending_message();
@@ -15037,21 +14962,30 @@ public:
     // Has the answer to a handshake leave before everything else; nothing may have been sent.
     void begin_with(bytes_view head) noexcept { x_outbox.begin_with(head); }
 
-    // Sends whole messages that are encoded already: those from `begin` on. They are copied if they have to wait.
-    errc send_shared(ws::sender& from, const shared_frames& frames, std::size_t begin) noexcept {
-        if (!fits(queued_bytes(), frames->size() - begin)) return errc::buffer_full;
-        if (!is_blocked() && !from.sending_message() && x_outbox.share(frames, begin)) {
-            if (exchanged(x_short_below, 0)) x_short_later = true; // what is sent after them must not pass them
-            return {};
-        }
-        own_shared();
-        return lane(from).append(frames->view().subspan(begin)) ? errc{} : errc::buffer_full;
+    // Sends a whole message that is encoded already, and stays where it is until the end of the turn. `stays`: what this
+    // refers to will be flushed by then.
+    errc send_shared(ws::sender& from, io::stream& over, mutable_bytes frames, bool stays) noexcept {
+        if (!fits(queued_bytes(), frames.size())) return errc::buffer_full;
+        buffer& data = x_outbox.data();
+        if (from.sending_message() || is_blocked()) return append_shared(lane(from), frames);
+        const bool large = frames.size() >= write_through_bytes;
+        if (data.has_block() && (large || (stays && data.refers() && data.size() >= write_through_bytes))) flush(over);
+        if (is_blocked() || data.has_block() || borrows() || !(stays || large)) return append_shared(data, frames);
+        data.refer(frames);
+        if (!stays) flush(over);
+        return {};
+    }
+    // The same where it follows what was sent just before: false, and nothing done, where not.
+    [[gnu::always_inline]] inline bool send_more_shared(bytes_view frames) noexcept {
+        buffer& data = x_outbox.data();
+        if (!data.refers_up_to(frames.data()) || data.size() + frames.size() > x_short_queue) return false;
+        data.extend(frames.size());
+        return true;
     }
 
     // Encodes one piece of a message as a frame. The whole message is compressed if its first piece is.
     [[gnu::cold, gnu::noinline]] errc send_frame(ws::sender& from, io::stream& over, ws::message_codec* codec, ws::opcode type,
                                                  bytes_view payload, bool last, compression how) noexcept {
-        own_shared();
         if (!fits(x_outbox.data().size(), payload.size())) return errc::buffer_full;
         if (codec && !from.sending_message())
             x_compresses = how == compression::automatic &&
@@ -15076,7 +15010,6 @@ public:
 
     // Queues a close frame behind everything that can still be sent.
     [[gnu::cold]] void send_close(ws::sender& from, ws::close_code code, std::string_view reason) noexcept {
-        own_shared();
         x_short_below = 0;
         drop_deferred();
         encode_close(from, x_outbox.data(), code, reason);
@@ -15086,7 +15019,6 @@ public:
     [[gnu::cold]] void send_close_at_once(ws::sender& from, ws::close_code code, std::string_view reason) noexcept {
         if (from.close_sent()) return;
         x_short_below = 0;
-        x_short_later = false;
         x_outbox.drop_messages();
         encode_close(from, x_outbox.control(), code, reason);
         wake_all();
@@ -15121,7 +15053,6 @@ public:
         if (!needs_flush()) return;
         x_bytes_out += x_outbox.flush(over);
         note_blocked();
-        if (exchanged(x_short_later, false)) x_short_below = short_bytes();
         if (x_outbox.rest_if_any()) wake_some();
     }
     void unblock() noexcept {
@@ -15139,7 +15070,6 @@ public:
     // Nothing can be sent any more.
     [[gnu::cold]] void clear() noexcept {
         x_short_below = 0;
-        x_short_later = false;
         x_outbox.clear();
         wake_all();
     }
@@ -15232,12 +15162,7 @@ private:
         return x_options->frame_bytes < write_through_bytes ? x_options->frame_bytes + 1 : write_through_bytes;
     }
 
-    // What it has a share in is copied: something is going to stand behind it.
-    void own_shared() noexcept {
-        if (!x_outbox.shares()) return;
-        x_outbox.own_shared();
-        if (exchanged(x_short_later, false)) x_short_below = short_bytes();
-    }
+    static errc append_shared(buffer& to, bytes_view frames) noexcept { return to.append(frames) ? errc{} : errc::buffer_full; }
 
     // Wakes whom less than half is left for, and gives back what is not needed any more.
     [[gnu::noinline]] void wake_some() noexcept {
@@ -15274,7 +15199,6 @@ private:
     std::uint64_t x_bytes_out = 0;
     std::size_t x_short_below = 0; // smaller messages go the short way
     std::size_t x_short_queue;     // as long as this much is queued with them at the most
-    bool x_short_later = false; // they go that way again once what is shared has left, or is copied
     bool x_compresses = false; // the message that is sent by pieces is compressed
 };
 
@@ -16185,9 +16109,11 @@ public:
         x_out.begin_with(head);
         flush_later();
     }
-    errc send_shared(const shared_frames& frames, std::size_t begin) noexcept {
+    errc send_shared(mutable_bytes frames) noexcept {
+        if (x_out.send_more_shared(frames)) return {}; // open, since it refers to something, and posted
         if (!can_send()) return errc::closed;
-        return sent(x_out.send_shared(x_inbox.protocol(), frames, begin));
+        const bool stays = !x_turn.serves || (ready_item::linked() && !x_next_turn);
+        return sent(x_out.send_shared(x_inbox.protocol(), *x_stream, frames, stays));
     }
     errc send_frame(ws::opcode type, bytes_view payload, bool last, compression how) noexcept {
         if (!can_send()) return errc::closed;
@@ -16382,6 +16308,127 @@ template <class Tag>
 room_awaiter<Tag> room_for_more(basic_session<Tag>& of) noexcept {
     return room_awaiter<Tag>(of);
 }
+
+} // namespace weir::inline v0::detail
+
+// ==== weir/transport/shared_frames.hpp ===============================================================================
+
+// Frames that go to many connections: encoded once, and in memory once for all of them, which write them at the end of the turn.
+//
+// Nobody counts who still needs them. A connection that is sent some refers to them until the end of the turn, to which it is
+// posted before they are: by then it has written them, or copied what its stream did not take. What was sent stays where it is
+// until then; what does not fit behind it begins elsewhere. One loop, its thread only.
+
+namespace weir::inline v0::detail {
+
+// Some that lie one behind the other, on the heap. They free themselves once they have been left.
+class shared_frames final : private ready_item, private lingering {
+public:
+    explicit shared_frames(std::size_t bytes) noexcept : x_bytes(block_pool::round_up(bytes)) {}
+    shared_frames(const shared_frames&) = delete;
+    shared_frames& operator=(const shared_frames&) = delete;
+
+    std::size_t bytes() const noexcept { return x_bytes; }
+    bool is_in_use() const noexcept { return x_users || ready_item::linked(); }
+
+    // Whether `count` bytes can be added without moving what is there.
+    bool has_room(std::size_t count) noexcept {
+        if (x_frames.has_block()) return x_frames.has_room(count, x_bytes);
+        if (count > x_bytes) return false;
+        x_frames.begin(x_bytes);
+        return true;
+    }
+
+    // Somebody is about to add and to send; has done so, to connections of this loop.
+    buffer& enter() noexcept {
+        ++x_users;
+        return x_frames;
+    }
+    void sent(scheduler& on) noexcept {
+        --x_users;
+        on.post_at_turn_end(*this); // behind them all
+        if (!lingering::linked()) on.keep(*this);
+    }
+
+    // Nobody will add anything any more.
+    [[gnu::cold]] void leave() noexcept {
+        x_left = true;
+        if (!is_in_use()) delete this;
+    }
+
+private:
+    ~shared_frames() = default;
+
+    void run() noexcept override {
+        if (x_users) return; // who will have it posted again
+        lingering::unlink();
+        if (x_left) return delete this;
+        x_frames.clear();
+    }
+    [[gnu::cold]] void abandon() noexcept override { // the loop ends, and nobody writes any more
+        ready_item::unlink();
+        run();
+    }
+
+    block_pool x_pool{0}; // keeps the block of `x_frames`
+    buffer x_frames{x_pool};
+    std::size_t x_bytes;
+    int x_users = 0;
+    bool x_left = false;
+};
+
+// What one who sends to many has: where the next frames go.
+class frames_for_all {
+public:
+    frames_for_all() noexcept = default;
+    frames_for_all(const frames_for_all&) = delete;
+    frames_for_all& operator=(const frames_for_all&) = delete;
+    ~frames_for_all() { leave(); }
+
+    // One message being sent, to connections of one loop, from when it is encoded to the end of this object.
+    class sending {
+    public:
+        explicit sending(frames_for_all& by) noexcept : x_by(by) {}
+        sending(const sending&) = delete;
+        sending& operator=(const sending&) = delete;
+        ~sending() {
+            if (!x_frames) return;
+            x_frames->sent(*x_on);
+            if (x_frames == x_by.x_now && x_frames->bytes() > keep_bytes) x_by.leave();
+        }
+
+        // Where to encode it, in at most `bytes`; once.
+        buffer& begin(std::size_t bytes, scheduler& on) {
+            x_frames = &x_by.room_for(bytes);
+            x_on = &on;
+            return x_frames->enter();
+        }
+
+    private:
+        frames_for_all& x_by;
+        shared_frames* x_frames = nullptr;
+        scheduler* x_on = nullptr;
+    };
+
+private:
+    static constexpr std::size_t keep_bytes = 64 * 1024; // memory for more is not kept
+
+    shared_frames& room_for(std::size_t bytes) {
+        if (x_now && x_now->has_room(bytes)) [[likely]] return *x_now;
+        if (x_now && x_now->is_in_use() && x_bytes < keep_bytes) x_bytes *= 2; // so that a turn like this one fits the next time
+        leave();
+        x_now = new shared_frames(bytes < x_bytes ? x_bytes : bytes);
+        [[maybe_unused]] const bool fits = x_now->has_room(bytes);
+        assert(fits);
+        return *x_now;
+    }
+    [[gnu::cold]] void leave() noexcept {
+        if (x_now) exchanged(x_now, nullptr)->leave();
+    }
+
+    shared_frames* x_now = nullptr;
+    std::size_t x_bytes = 1024; // to begin with
+};
 
 } // namespace weir::inline v0::detail
 
@@ -16598,12 +16645,11 @@ public:
         return core::is_taken(x_core->send(any.is_text() ? ws::opcode::text : ws::opcode::binary, any.bytes(), how));
     }
 
-    // For servers. What goes out first on a connection whose handshake is not answered yet; and frames that are encoded, from
-    // `begin` on, of somebody who sends them to many (hub/room.hpp).
+    // For servers. What goes out first on a connection whose handshake is not answered yet; and a frame that is encoded, of
+    // somebody who sends it to many, and leaves it where it is until the end of the turn (transport/shared_frames.hpp).
     void begin_with(bytes_view answer) noexcept { x_core->begin_with(answer); }
-    bool try_send_shared(const detail::shared_frames& frames, std::size_t begin) noexcept {
-        return x_core->send_shared(frames, begin) == errc{};
-    }
+    bool try_send_shared(mutable_bytes frames) noexcept { return x_core->send_shared(frames) == errc{}; }
+    scheduler& runs_on() const noexcept { return x_core->runs_on(); }
 
     // Sends a ping with at most 125 bytes, `errc::long_control` otherwise. The answer shows in `round_trip()`.
     send_awaiter ping(std::string_view payload = {}) noexcept { return {*x_core, x_core->ping(as_bytes(payload))}; }
@@ -22556,8 +22602,8 @@ public:
 private:
     std::size_t send(ws::opcode type, bytes_view payload, spared except) {
         std::size_t taken = 0;
-        bool encoded = false;
-        std::size_t begin = 0;
+        detail::frames_for_all::sending now(x_frames);
+        mutable_bytes encoded;
         telling others{payload, type == ws::opcode::text, {}};
         for (seat* each = x_seats.front(); each; each = x_seats.after(*each)) {
             if (each->x_member == except.x_who) continue;
@@ -22570,33 +22616,26 @@ private:
                 taken += to.try_send(message(payload, type == ws::opcode::text));
                 continue;
             }
-            if (!encoded) {
-                begin = encode(type, payload);
-                encoded = true;
-            }
-            taken += to.try_send_shared(x_frames, begin);
+            if (encoded.empty()) encoded = encode(now, to.runs_on(), type, payload);
+            taken += to.try_send_shared(encoded);
         }
-        if (encoded && x_frames->size() > keep_bytes) x_frames = nullptr; // the last who sends it frees it
         return taken;
     }
 
-    // Puts a message behind those that the members are about to write, and says where it begins.
-    std::size_t encode(ws::opcode type, bytes_view payload) {
-        if (!x_frames)
-            x_frames = detail::shared_frames::make();
-        else if (x_frames.is_only())
-            x_frames->frames().clear(); // they have
-        const std::size_t begin = x_frames->size();
-        outbox::append_message(x_frames->frames(), type, payload, frame_bytes, nullptr);
-        return begin;
+    // Puts a message behind those that the members are about to write.
+    static mutable_bytes encode(detail::frames_for_all::sending& now, scheduler& on, ws::opcode type, bytes_view payload) {
+        const std::size_t most = payload.size() + (payload.size() / frame_bytes + 1) * ws::frame_header::max_bytes;
+        buffer& frames = now.begin(most, on);
+        const std::size_t before = frames.size();
+        outbox::append_message(frames, type, payload, frame_bytes, nullptr);
+        return frames.view().subspan(before);
     }
 
     static constexpr std::size_t frame_bytes = 64 * 1024; // longer messages go out in frames of this size
-    static constexpr std::size_t keep_bytes = 64 * 1024;  // memory for more is not kept
 
     list<seat> x_seats;
     std::size_t x_size = 0;
-    detail::shared_frames x_frames; // what goes to all by the end of this turn, encoded
+    detail::frames_for_all x_frames; // what goes to all at the end of this turn, encoded
 };
 
 } // namespace weir::inline v0

@@ -302,6 +302,84 @@ TEST_CASE("room: members in several rooms; rooms that come and go; members that 
     CHECK(heard == strings{"first", "second", "third"});
 }
 
+TEST_CASE("room: what was sent stays where it is, whatever a sender does before the turn ends") {
+    enum class what { nothing, turns, dies, sends_much };
+    for (const over which : {over::memory, over::sockets})
+        for (const what then : {what::nothing, what::turns, what::dies, what::sends_much}) {
+            CAPTURE(int(then));
+            websocket_world world(which);
+            three all(world);
+            std::optional<room> lobby(std::in_place);
+            const std::string large(100'000, 'l'), small(700, 's');
+            strings heard[3];
+            auto talk_on = [&](websocket& ws) -> task<> {
+                room::seat here(*lobby, ws);
+                while (auto message = co_await ws.read()) {
+                    lobby->send(*message);
+                    if (then == what::turns) world.loop().turn(std::chrono::nanoseconds(0)); // a loop within itself
+                    if (then == what::sends_much) {
+                        lobby->send(large); // which a room does not keep, and small ones that do not fit where the first stands
+                        for (int i = 0; i < 3; ++i) lobby->send(small);
+                        lobby->send(large);
+                        ws.send(small);
+                    }
+                    lobby->send("done");
+                    if (then == what::dies) break;
+                }
+            };
+            auto talk = [&]() -> task<> {
+                scope both;
+                std::optional<scope> speaker(std::in_place);
+                {
+                    room::seat a(*lobby, all.a.first), b(*lobby, all.b.first);
+                    speaker->spawn(talk_on(all.c.first));
+                    const std::size_t count = then == what::sends_much ? 7 : 2;
+                    both.spawn(listen(all.a.second, heard[0], count));
+                    both.spawn(listen(all.b.second, heard[1], count));
+                    both.spawn(listen(all.c.second, heard[2], count + (then == what::sends_much)));
+                    (void)co_await yield();
+                    all.c.second.send("first");
+                    if (then == what::dies) co_await speaker->join();
+                    while (heard[0].size() < count || heard[1].size() < count || heard[2].size() < count) {
+                        if (then == what::dies && lobby->size() == 2) break;
+                        (void)co_await yield();
+                    }
+                    speaker.reset();
+                }
+                lobby.reset(); // in the turn of its last message, where the speaker dies
+                co_await both.join();
+            };
+            world.run(talk());
+            strings expected{"first", "done"};
+            if (then == what::sends_much) expected = {"first", large, small, small, small, large, "done"};
+            CHECK(heard[0] == expected);
+            CHECK(heard[1] == expected);
+            if (then == what::sends_much) expected.insert(expected.end() - 1, small);
+            CHECK(heard[2] == expected);
+        }
+}
+
+TEST_CASE("room: what a full stream does not take is copied before it goes") {
+    for (const bool pings : {false, true}) {
+        websocket_world world(over::memory, {.pipe_bytes = 64});
+        room lobby;
+        auto pair = world.pair();
+        strings heard;
+        auto talk = [&]() -> task<> {
+            room::seat here(lobby, pair.first);
+            for (const char letter : {'a', 'b', 'c', 'd'}) { // the first fills it to the last byte
+                if (pings && letter > 'a') pair.first.ping("!");
+                CHECK(lobby.send(std::string(62, letter)) == 1);
+                (void)co_await yield();
+                (void)co_await yield();
+            }
+            co_await listen(pair.second, heard, 4);
+        };
+        world.run(talk());
+        CHECK(heard == strings{std::string(62, 'a'), std::string(62, 'b'), std::string(62, 'c'), std::string(62, 'd')});
+    }
+}
+
 TEST_CASE("room: channels and WebSockets in one, with the same order for all; what is kept for channels is kept once") {
     websocket_world world(over::memory);
     room lobby;

@@ -84,6 +84,9 @@ public:
     }
     bool refers() const noexcept { return x_end > x_block.size; }
 
+    // Whether it refers to bytes that end at `at`, of which nothing has been consumed; such that are there may be added by `extend`.
+    bool refers_up_to(const std::byte* at) const noexcept { return refers() && x_block.data + x_end == at; }
+
     // What it refers to, as long as nothing of that has been consumed; and drops that.
     bytes_view referred() const noexcept { return {x_block.data, x_end}; }
     void forget_referred() noexcept {

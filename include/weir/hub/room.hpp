@@ -14,6 +14,7 @@
 
 #include <weir/core/list.hpp>
 #include <weir/transport/kept_message.hpp>
+#include <weir/transport/shared_frames.hpp>
 #include <weir/transport/websocket.hpp>
 
 #include <string>
@@ -107,8 +108,8 @@ public:
 private:
     std::size_t send(ws::opcode type, bytes_view payload, spared except) {
         std::size_t taken = 0;
-        bool encoded = false;
-        std::size_t begin = 0;
+        detail::frames_for_all::sending now(x_frames);
+        mutable_bytes encoded;
         telling others{payload, type == ws::opcode::text, {}};
         for (seat* each = x_seats.front(); each; each = x_seats.after(*each)) {
             if (each->x_member == except.x_who) continue;
@@ -121,33 +122,26 @@ private:
                 taken += to.try_send(message(payload, type == ws::opcode::text));
                 continue;
             }
-            if (!encoded) {
-                begin = encode(type, payload);
-                encoded = true;
-            }
-            taken += to.try_send_shared(x_frames, begin);
+            if (encoded.empty()) encoded = encode(now, to.runs_on(), type, payload);
+            taken += to.try_send_shared(encoded);
         }
-        if (encoded && x_frames->size() > keep_bytes) x_frames = nullptr; // the last who sends it frees it
         return taken;
     }
 
-    // Puts a message behind those that the members are about to write, and says where it begins.
-    std::size_t encode(ws::opcode type, bytes_view payload) {
-        if (!x_frames)
-            x_frames = detail::shared_frames::make();
-        else if (x_frames.is_only())
-            x_frames->frames().clear(); // they have
-        const std::size_t begin = x_frames->size();
-        outbox::append_message(x_frames->frames(), type, payload, frame_bytes, nullptr);
-        return begin;
+    // Puts a message behind those that the members are about to write.
+    static mutable_bytes encode(detail::frames_for_all::sending& now, scheduler& on, ws::opcode type, bytes_view payload) {
+        const std::size_t most = payload.size() + (payload.size() / frame_bytes + 1) * ws::frame_header::max_bytes;
+        buffer& frames = now.begin(most, on);
+        const std::size_t before = frames.size();
+        outbox::append_message(frames, type, payload, frame_bytes, nullptr);
+        return frames.view().subspan(before);
     }
 
     static constexpr std::size_t frame_bytes = 64 * 1024; // longer messages go out in frames of this size
-    static constexpr std::size_t keep_bytes = 64 * 1024;  // memory for more is not kept
 
     list<seat> x_seats;
     std::size_t x_size = 0;
-    detail::shared_frames x_frames; // what goes to all by the end of this turn, encoded
+    detail::frames_for_all x_frames; // what goes to all at the end of this turn, encoded
 };
 
 } // namespace weir::inline v0

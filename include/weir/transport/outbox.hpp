@@ -7,7 +7,8 @@
 // has taken a part of. The lanes themselves are in transport/outbox_lanes.hpp.
 //
 // Frames may also be borrowed: their payloads stay where somebody promises to keep them until the next flush, which writes
-// them in front of the data lane. And they may be shared with other connections, while the data lane is empty.
+// them in front of the data lane. The data lane itself may refer to frames that are shared with other connections, or lie
+// where they were received; a flush copies what the stream does not take of them.
 #pragma once
 
 #include <weir/core/buffer.hpp>
@@ -29,10 +30,7 @@ public:
 
     // Hands the stream as much as it takes, and says how many bytes that were.
     std::size_t flush(io::stream& to) noexcept {
-        if (x_rest) {
-            if (shares()) return flush_shared(to);
-            return borrows() ? flush_borrowed(to) : flush_lanes(to);
-        }
+        if (x_rest) return borrows() ? flush_borrowed(to) : flush_lanes(to);
         return x_data.empty() ? 0 : flush_data(to);
     }
 
@@ -41,7 +39,7 @@ public:
         const bytes_view data = std::as_const(x_data).view();
         const std::size_t written = to.write_piece(data);
         if (written != data.size()) [[unlikely]]
-            consume_data(written);
+            consume_data(written), x_data.own();
         else
             x_data.clear_mostly<first_block_bytes>();
         return written;
@@ -73,12 +71,6 @@ public:
         assert(empty());
         append(head);
         set_boundary(x_data.size());
-    }
-
-    // Takes the frames from `begin` on: true where they follow those that it has, or the data lane is empty. `own_shared` is
-    // owed before something else goes into that.
-    bool share(const detail::shared_frames& with, std::size_t begin) noexcept {
-        return x_data.empty() && !borrows() && rest().shared.extend(with, begin);
     }
 
     // Borrows a message for the next flush: its frames are at most `frame_bytes` large and unmasked. The data lane must be
@@ -205,7 +197,9 @@ private:
         segments all;
         gather(all);
         const std::size_t total = to.write(all.view());
-        return account(all, total), total;
+        account(all, total);
+        x_data.own();
+        return total;
     }
 
     // Control frames, what is borrowed, and the data lane: no frame of that has been begun.
@@ -252,16 +246,6 @@ private:
             written -= of_this;
         }
         append(behind.view());
-    }
-
-    // In the most frequent case from where they are.
-    [[gnu::noinline]] std::size_t flush_shared(io::stream& to) noexcept {
-        detail::frames_range& shared = x_rest->shared;
-        const std::size_t written = control_empty() ? to.write_piece(shared.view()) : 0;
-        if (written == shared.size()) [[likely]] return shared.clear(), written;
-        own_shared();
-        if (!control_empty()) return flush_lanes(to);
-        return consume_data(written), written;
     }
 
     // A frame that was begun is finished first; control frames pass at the next boundary.

@@ -37,20 +37,16 @@ public:
         if (x_rest && x_rest->is_empty()) give_rest();
     }
 
-    bool empty() const noexcept { return x_data.empty() && (!x_rest || (control_empty() && !borrows() && !shares())); }
+    bool empty() const noexcept { return x_data.empty() && (!x_rest || (control_empty() && !borrows())); }
     bool control_empty() const noexcept { return !x_rest || x_rest->control.empty(); }
     std::size_t control_bytes() const noexcept { return x_rest ? x_rest->control.size() : 0; }
     std::size_t data_bytes() const noexcept { return x_data.size(); }
 
     // The bytes of messages that wait, and how many of them are deferred.
     std::size_t queued_bytes() const noexcept {
-        return x_data.size() + (x_rest ? x_rest->deferred.size() + x_rest->borrowed.bytes + x_rest->shared.size() : 0);
+        return x_data.size() + (x_rest ? x_rest->deferred.size() + x_rest->borrowed.bytes : 0);
     }
     std::size_t deferred_bytes() const noexcept { return x_rest ? x_rest->deferred.size() : 0; }
-
-    // Whether it has a share in something; and copies that.
-    bool shares() const noexcept { return x_rest && !x_rest->shared.empty(); }
-    void own_shared() noexcept { append(x_rest->shared.view()), x_rest->shared.clear(); }
 
     // Whether something is borrowed, and a block that holds some of that.
     bool borrows() const noexcept { return x_rest && x_rest->borrowed.count; }
@@ -99,9 +95,8 @@ protected:
         if (bytes || x_rest) rest().to_boundary = bytes;
     }
 
-    void forget_borrowed() noexcept { // and what is shared
+    void forget_borrowed() noexcept {
         if (!x_rest) return;
-        x_rest->shared.clear();
         borrowed_frames& borrowed = x_rest->borrowed;
         if (borrowed.count == 0) return;
         borrowed.bytes = borrowed.count = 0;

@@ -71,7 +71,6 @@ public:
     errc send(ws::sender& from, io::stream& over, ws::message_codec* codec, ws::opcode type, bytes_view payload, compression how,
               bool stays) noexcept {
         if (!fits(queued_bytes(), payload.size())) return errc::buffer_full;
-        own_shared();
         if (codec && how == compression::automatic) [[unlikely]]
             return send_compressed(from, over, *codec, type, payload, stays);
         const bool large = payload.size() >= write_through_bytes && !keys(from) && !from.sending_message();
@@ -89,21 +88,30 @@ public:
     // Has the answer to a handshake leave before everything else; nothing may have been sent.
     void begin_with(bytes_view head) noexcept { x_outbox.begin_with(head); }
 
-    // Sends whole messages that are encoded already: those from `begin` on. They are copied if they have to wait.
-    errc send_shared(ws::sender& from, const shared_frames& frames, std::size_t begin) noexcept {
-        if (!fits(queued_bytes(), frames->size() - begin)) return errc::buffer_full;
-        if (!is_blocked() && !from.sending_message() && x_outbox.share(frames, begin)) {
-            if (exchanged(x_short_below, 0)) x_short_later = true; // what is sent after them must not pass them
-            return {};
-        }
-        own_shared();
-        return lane(from).append(frames->view().subspan(begin)) ? errc{} : errc::buffer_full;
+    // Sends a whole message that is encoded already, and stays where it is until the end of the turn. `stays`: what this
+    // refers to will be flushed by then.
+    errc send_shared(ws::sender& from, io::stream& over, mutable_bytes frames, bool stays) noexcept {
+        if (!fits(queued_bytes(), frames.size())) return errc::buffer_full;
+        buffer& data = x_outbox.data();
+        if (from.sending_message() || is_blocked()) return append_shared(lane(from), frames);
+        const bool large = frames.size() >= write_through_bytes;
+        if (data.has_block() && (large || (stays && data.refers() && data.size() >= write_through_bytes))) flush(over);
+        if (is_blocked() || data.has_block() || borrows() || !(stays || large)) return append_shared(data, frames);
+        data.refer(frames);
+        if (!stays) flush(over);
+        return {};
+    }
+    // The same where it follows what was sent just before: false, and nothing done, where not.
+    [[gnu::always_inline]] inline bool send_more_shared(bytes_view frames) noexcept {
+        buffer& data = x_outbox.data();
+        if (!data.refers_up_to(frames.data()) || data.size() + frames.size() > x_short_queue) return false;
+        data.extend(frames.size());
+        return true;
     }
 
     // Encodes one piece of a message as a frame. The whole message is compressed if its first piece is.
     [[gnu::cold, gnu::noinline]] errc send_frame(ws::sender& from, io::stream& over, ws::message_codec* codec, ws::opcode type,
                                                  bytes_view payload, bool last, compression how) noexcept {
-        own_shared();
         if (!fits(x_outbox.data().size(), payload.size())) return errc::buffer_full;
         if (codec && !from.sending_message())
             x_compresses = how == compression::automatic &&
@@ -128,7 +136,6 @@ public:
 
     // Queues a close frame behind everything that can still be sent.
     [[gnu::cold]] void send_close(ws::sender& from, ws::close_code code, std::string_view reason) noexcept {
-        own_shared();
         x_short_below = 0;
         drop_deferred();
         encode_close(from, x_outbox.data(), code, reason);
@@ -138,7 +145,6 @@ public:
     [[gnu::cold]] void send_close_at_once(ws::sender& from, ws::close_code code, std::string_view reason) noexcept {
         if (from.close_sent()) return;
         x_short_below = 0;
-        x_short_later = false;
         x_outbox.drop_messages();
         encode_close(from, x_outbox.control(), code, reason);
         wake_all();
@@ -173,7 +179,6 @@ public:
         if (!needs_flush()) return;
         x_bytes_out += x_outbox.flush(over);
         note_blocked();
-        if (exchanged(x_short_later, false)) x_short_below = short_bytes();
         if (x_outbox.rest_if_any()) wake_some();
     }
     void unblock() noexcept {
@@ -191,7 +196,6 @@ public:
     // Nothing can be sent any more.
     [[gnu::cold]] void clear() noexcept {
         x_short_below = 0;
-        x_short_later = false;
         x_outbox.clear();
         wake_all();
     }
@@ -284,12 +288,7 @@ private:
         return x_options->frame_bytes < write_through_bytes ? x_options->frame_bytes + 1 : write_through_bytes;
     }
 
-    // What it has a share in is copied: something is going to stand behind it.
-    void own_shared() noexcept {
-        if (!x_outbox.shares()) return;
-        x_outbox.own_shared();
-        if (exchanged(x_short_later, false)) x_short_below = short_bytes();
-    }
+    static errc append_shared(buffer& to, bytes_view frames) noexcept { return to.append(frames) ? errc{} : errc::buffer_full; }
 
     // Wakes whom less than half is left for, and gives back what is not needed any more.
     [[gnu::noinline]] void wake_some() noexcept {
@@ -326,7 +325,6 @@ private:
     std::uint64_t x_bytes_out = 0;
     std::size_t x_short_below = 0; // smaller messages go the short way
     std::size_t x_short_queue;     // as long as this much is queued with them at the most
-    bool x_short_later = false; // they go that way again once what is shared has left, or is copied
     bool x_compresses = false; // the message that is sent by pieces is compressed
 };
 

@@ -1,56 +1,124 @@
-// Frames that go to many connections: encoded once, and in memory once for all that can write them in that turn. They are copied
-// for a connection that must wait, since its socket is blocked or takes a part, and for one that has something else to send.
+// Frames that go to many connections: encoded once, and in memory once for all of them, which write them at the end of the turn.
 //
-// Who encodes appends, as long as what is there is about to be written; each connection has a share, and a range of the
-// bytes. One loop, its thread only.
+// Nobody counts who still needs them. A connection that is sent some refers to them until the end of the turn, to which it is
+// posted before they are: by then it has written them, or copied what its stream did not take. What was sent stays where it is
+// until then; what does not fit behind it begins elsewhere. One loop, its thread only.
 #pragma once
 
 #include <weir/core/buffer.hpp>
-#include <weir/core/shared.hpp>
+#include <weir/coro/scheduler.hpp>
+
+#include <cassert>
 
 namespace weir::inline v0::detail {
 
-class frames_for_all {
+// Some that lie one behind the other, on the heap. They free themselves once they have been left.
+class shared_frames final : private ready_item, private lingering {
 public:
-    buffer& frames() noexcept { return x_frames; }
-    bytes_view view() const noexcept { return x_frames.view(); }
-    std::size_t size() const noexcept { return x_frames.size(); }
+    explicit shared_frames(std::size_t bytes) noexcept : x_bytes(block_pool::round_up(bytes)) {}
+    shared_frames(const shared_frames&) = delete;
+    shared_frames& operator=(const shared_frames&) = delete;
 
-private:
-    block_pool x_pool{0};
-    buffer x_frames{x_pool};
-};
+    std::size_t bytes() const noexcept { return x_bytes; }
+    bool is_in_use() const noexcept { return x_users || ready_item::linked(); }
 
-using shared_frames = shared<frames_for_all>;
-
-// Those of them that one connection has to write.
-class frames_range {
-public:
-    bool empty() const noexcept { return !x_of; }
-    std::size_t size() const noexcept { return x_end - x_begin; }
-    bytes_view view() const noexcept { return x_of->view().subspan(x_begin, size()); }
-
-    // Adds what stands in `more` from `begin` on. False where that does not follow what there is.
-    bool extend(const shared_frames& more, std::size_t begin) noexcept {
-        if (!x_of) {
-            x_of = more;
-            x_begin = begin;
-        } else if (x_of.get() != more.get() || x_end != begin) {
-            return false;
-        }
-        x_end = more->size();
+    // Whether `count` bytes can be added without moving what is there.
+    bool has_room(std::size_t count) noexcept {
+        if (x_frames.has_block()) return x_frames.has_room(count, x_bytes);
+        if (count > x_bytes) return false;
+        x_frames.begin(x_bytes);
         return true;
     }
 
-    void clear() noexcept {
-        x_of = nullptr;
-        x_begin = x_end = 0;
+    // Somebody is about to add and to send; has done so, to connections of this loop.
+    buffer& enter() noexcept {
+        ++x_users;
+        return x_frames;
+    }
+    void sent(scheduler& on) noexcept {
+        --x_users;
+        on.post_at_turn_end(*this); // behind them all
+        if (!lingering::linked()) on.keep(*this);
+    }
+
+    // Nobody will add anything any more.
+    [[gnu::cold]] void leave() noexcept {
+        x_left = true;
+        if (!is_in_use()) delete this;
     }
 
 private:
-    shared_frames x_of;
-    std::size_t x_begin = 0;
-    std::size_t x_end = 0;
+    ~shared_frames() = default;
+
+    void run() noexcept override {
+        if (x_users) return; // who will have it posted again
+        lingering::unlink();
+        if (x_left) return delete this;
+        x_frames.clear();
+    }
+    [[gnu::cold]] void abandon() noexcept override { // the loop ends, and nobody writes any more
+        ready_item::unlink();
+        run();
+    }
+
+    block_pool x_pool{0}; // keeps the block of `x_frames`
+    buffer x_frames{x_pool};
+    std::size_t x_bytes;
+    int x_users = 0;
+    bool x_left = false;
+};
+
+// What one who sends to many has: where the next frames go.
+class frames_for_all {
+public:
+    frames_for_all() noexcept = default;
+    frames_for_all(const frames_for_all&) = delete;
+    frames_for_all& operator=(const frames_for_all&) = delete;
+    ~frames_for_all() { leave(); }
+
+    // One message being sent, to connections of one loop, from when it is encoded to the end of this object.
+    class sending {
+    public:
+        explicit sending(frames_for_all& by) noexcept : x_by(by) {}
+        sending(const sending&) = delete;
+        sending& operator=(const sending&) = delete;
+        ~sending() {
+            if (!x_frames) return;
+            x_frames->sent(*x_on);
+            if (x_frames == x_by.x_now && x_frames->bytes() > keep_bytes) x_by.leave();
+        }
+
+        // Where to encode it, in at most `bytes`; once.
+        buffer& begin(std::size_t bytes, scheduler& on) {
+            x_frames = &x_by.room_for(bytes);
+            x_on = &on;
+            return x_frames->enter();
+        }
+
+    private:
+        frames_for_all& x_by;
+        shared_frames* x_frames = nullptr;
+        scheduler* x_on = nullptr;
+    };
+
+private:
+    static constexpr std::size_t keep_bytes = 64 * 1024; // memory for more is not kept
+
+    shared_frames& room_for(std::size_t bytes) {
+        if (x_now && x_now->has_room(bytes)) [[likely]] return *x_now;
+        if (x_now && x_now->is_in_use() && x_bytes < keep_bytes) x_bytes *= 2; // so that a turn like this one fits the next time
+        leave();
+        x_now = new shared_frames(bytes < x_bytes ? x_bytes : bytes);
+        [[maybe_unused]] const bool fits = x_now->has_room(bytes);
+        assert(fits);
+        return *x_now;
+    }
+    [[gnu::cold]] void leave() noexcept {
+        if (x_now) exchanged(x_now, nullptr)->leave();
+    }
+
+    shared_frames* x_now = nullptr;
+    std::size_t x_bytes = 1024; // to begin with
 };
 
 } // namespace weir::inline v0::detail

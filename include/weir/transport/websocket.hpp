@@ -174,12 +174,11 @@ public:
         return core::is_taken(x_core->send(any.is_text() ? ws::opcode::text : ws::opcode::binary, any.bytes(), how));
     }
 
-    // For servers. What goes out first on a connection whose handshake is not answered yet; and frames that are encoded, from
-    // `begin` on, of somebody who sends them to many (hub/room.hpp).
+    // For servers. What goes out first on a connection whose handshake is not answered yet; and a frame that is encoded, of
+    // somebody who sends it to many, and leaves it where it is until the end of the turn (transport/shared_frames.hpp).
     void begin_with(bytes_view answer) noexcept { x_core->begin_with(answer); }
-    bool try_send_shared(const detail::shared_frames& frames, std::size_t begin) noexcept {
-        return x_core->send_shared(frames, begin) == errc{};
-    }
+    bool try_send_shared(mutable_bytes frames) noexcept { return x_core->send_shared(frames) == errc{}; }
+    scheduler& runs_on() const noexcept { return x_core->runs_on(); }
 
     // Sends a ping with at most 125 bytes, `errc::long_control` otherwise. The answer shows in `round_trip()`.
     send_awaiter ping(std::string_view payload = {}) noexcept { return {*x_core, x_core->ping(as_bytes(payload))}; }
