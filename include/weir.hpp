@@ -7,6 +7,7 @@
 #include <weir/core/block_pool.hpp>
 #include <weir/core/buffer.hpp>
 #include <weir/core/bytes.hpp>
+#include <weir/core/chain.hpp>
 #include <weir/core/concat.hpp>
 #include <weir/core/connection_security.hpp>
 #include <weir/core/copy_short.hpp>

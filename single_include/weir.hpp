@@ -621,6 +621,85 @@ private:
 
 } // namespace weir::inline v0
 
+// ==== weir/core/chain.hpp ============================================================================================
+
+// An intrusive list like `list` (core/list.hpp) whose head is a single pointer: for what every connection has one of.
+//
+// Nodes leave by themselves, when they are destroyed as well; the chain owns nothing and allocates nothing. What is added comes
+// first; `reverse` puts the oldest first, for whoever goes through it in that order. Not thread-safe.
+
+namespace weir::inline v0 {
+
+template <class Tag>
+class chain;
+
+// The membership of an object in at most one `chain` with the same tag. Neither copied nor moved.
+template <class Tag>
+class chain_node {
+public:
+    chain_node() noexcept = default;
+    chain_node(const chain_node&) = delete;
+    chain_node& operator=(const chain_node&) = delete;
+    ~chain_node() { unlink(); }
+
+    bool linked() const noexcept { return x_at != nullptr; }
+
+    // Leaves the chain that it is in, if any.
+    void unlink() noexcept {
+        if (!x_at) return;
+        *x_at = x_next;
+        if (x_next) x_next->x_at = x_at;
+        x_at = nullptr;
+    }
+
+private:
+    friend class chain<Tag>;
+    chain_node* x_next = nullptr;
+    chain_node** x_at = nullptr; // what points to this one; null when it is in no chain
+};
+
+// A chain of objects of type `Tag`, which derives from `chain_node<Tag>`.
+template <class Tag>
+class chain {
+public:
+    chain() noexcept = default;
+    chain(const chain&) = delete;
+    chain& operator=(const chain&) = delete;
+    ~chain() {
+        while (x_first) x_first->unlink();
+    }
+
+    bool empty() const noexcept { return !x_first; }
+
+    // The first element; null when empty. And the one after `of`, which must be in this chain; null at the end.
+    Tag* front() const noexcept { return static_cast<Tag*>(x_first); }
+    Tag* after(const Tag& of) const noexcept { return static_cast<Tag*>(static_cast<const chain_node<Tag>&>(of).x_next); }
+
+    // Adds at the front. The element must be in no chain of this tag.
+    void push_front(Tag& element) noexcept {
+        chain_node<Tag>& node = element;
+        node.x_next = x_first;
+        if (x_first) x_first->x_at = &node.x_next;
+        node.x_at = &x_first;
+        x_first = &node;
+    }
+
+    // Turns the order round.
+    void reverse() noexcept {
+        chain_node<Tag>* rest = exchanged(x_first, nullptr);
+        while (rest) {
+            chain_node<Tag>* const next = rest->x_next;
+            push_front(static_cast<Tag&>(*rest));
+            rest = next;
+        }
+    }
+
+private:
+    chain_node<Tag>* x_first = nullptr;
+};
+
+} // namespace weir::inline v0
+
 // ==== weir/core/concat.hpp ===========================================================================================
 
 // Messages put together from texts and numbers.
@@ -2621,7 +2700,7 @@ protected:
 namespace weir::inline v0 {
 
 // Something that waits in a context and is to be told when the context is cancelled.
-class cancel_hook : public list_node<cancel_hook> {
+class cancel_hook : public chain_node<cancel_hook> {
 public:
     // The hook has left the context's list by then. Must not destroy contexts or resume coroutines.
     virtual void on_cancel() noexcept = 0;
@@ -2630,7 +2709,7 @@ protected:
     ~cancel_hook() = default;
 };
 
-class context : public list_node<context> {
+class context : public chain_node<context> {
 public:
     // A root: never cancelled from above.
     explicit context(scheduler& runs_on) noexcept : x_scheduler(&runs_on) {}
@@ -2639,28 +2718,23 @@ public:
     explicit context(context& parent) noexcept : x_scheduler(parent.x_scheduler) { adopt_by(parent); }
 
     ~context() {
-        while (context* child = x_children.pop_front()) child->x_parent = nullptr;
+        while (context* child = x_children.front()) {
+            child->unlink();
+            child->x_parent = nullptr;
+        }
     }
 
     scheduler& runs_on() const noexcept { return *x_scheduler; }
     bool canceled() const noexcept { return x_canceled; }
 
-    // Cancels this context and everything below it. Doing so twice is doing it once.
-    [[gnu::cold]] void cancel() noexcept {
-        if (x_canceled) return;
-        x_canceled = true;
-        while (cancel_hook* hook = x_hooks.front()) {
-            hook->unlink();
-            hook->on_cancel();
-        }
-        for (context* child = x_children.front(); child; child = x_children.after(*child)) child->cancel();
-    }
+    // Cancels this context and everything below it, the oldest first. Doing so twice is doing it once.
+    void cancel() noexcept;
 
     // Makes this context a child of `parent`.
     void adopt_by(context& parent) noexcept {
         unlink();
         x_parent = &parent;
-        parent.x_children.push_back(*this);
+        parent.x_children.push_front(*this);
         if (parent.x_canceled) cancel();
     }
 
@@ -2674,16 +2748,47 @@ public:
     std::uint32_t refused() const noexcept { return x_refused; }
 
     // Has `hook` told when this context is cancelled, which it must not be yet.
-    void add(cancel_hook& hook) noexcept { x_hooks.push_back(hook); }
+    void add(cancel_hook& hook) noexcept { x_hooks.push_front(hook); }
 
 private:
+    friend class owned_context;
+
     scheduler* x_scheduler;
     context* x_parent = nullptr;
-    list<context> x_children;
-    list<cancel_hook> x_hooks;
+    chain<context> x_children; // the youngest first
+    chain<cancel_hook> x_hooks; // the same
     std::uint32_t x_refused = 0;
     bool x_canceled = false;
+    bool x_tells_owner = false;
 };
+
+// A context that says when it is cancelled: for one with an owner that looks after what runs in it, who needs no hook so.
+class owned_context : public context {
+public:
+    explicit owned_context(context& parent) noexcept : context(parent) {}
+
+    // Whether to say so, from now on.
+    void tell_owner(bool wanted) noexcept { x_tells_owner = wanted; }
+
+    // Has been told of by then: all that waits in it. Must not destroy contexts or resume coroutines.
+    virtual void on_canceled() noexcept = 0;
+
+protected:
+    ~owned_context() = default;
+};
+
+[[gnu::cold]] inline void context::cancel() noexcept {
+    if (x_canceled) return;
+    x_canceled = true;
+    x_hooks.reverse();
+    while (cancel_hook* hook = x_hooks.front()) {
+        hook->unlink();
+        hook->on_cancel();
+    }
+    if (x_tells_owner) static_cast<owned_context*>(this)->on_canceled();
+    x_children.reverse();
+    for (context* child = x_children.front(); child; child = x_children.after(*child)) child->cancel();
+}
 
 } // namespace weir::inline v0
 
@@ -4005,13 +4110,11 @@ public:
         return suspended;
     }
 
-    // The context that it runs in, and who is resumed when it has finished; null before it is started. For one that is to be
-    // started later, the context may be noted.
+    // The context that it runs in, and who is resumed when it has finished; null before it is started.
     context* current_context() const noexcept { return x_context; }
     std::coroutine_handle<> parent() const noexcept {
         return std::coroutine_handle<>::from_address(reinterpret_cast<void*>(x_parent & ~starting));
     }
-    void will_run_in(context& in) noexcept { x_context = &in; }
 
 private:
     static constexpr std::uintptr_t starting = 1;
@@ -17612,11 +17715,15 @@ public:
         place(place&& other) noexcept : x_of(exchanged(other.x_of, nullptr)), x_address(other.x_address) {}
         place& operator=(place&&) = delete;
         ~place() {
-            if (!x_of) return;
-            --x_of->x_taken;
-            if (x_address != nowhere) x_of->x_addresses.remove(x_address);
+            if (x_of) x_of->leave(x_address);
         }
         explicit operator bool() const noexcept { return x_of != nullptr; }
+
+        // Gives the place up, but for what `leave` is to be told once the connection is over.
+        std::uint64_t keep() noexcept {
+            x_of = nullptr;
+            return x_address;
+        }
 
     private:
         friend class admission;
@@ -17625,10 +17732,17 @@ public:
             ++of.x_taken;
         }
 
-        static constexpr std::uint64_t nowhere = UINT64_MAX; // 255.255.255.255, which is nobody's
         admission* x_of = nullptr;
         std::uint64_t x_address = nowhere; // that is counted
     };
+
+    // Ends a place that was kept; none, where there is `no_place` any more.
+    static constexpr std::uint64_t no_place = UINT64_MAX - (std::uint64_t{1} << 32); // a network of multicasts, and nobody's too
+    void leave(std::uint64_t kept) noexcept {
+        if (kept == no_place) return;
+        --x_taken;
+        if (kept != nowhere) x_addresses.remove(kept);
+    }
 
     // Lets the connection in; or answers it, takes it away, and gives no place.
     [[gnu::cold]] place admit(owned<io::stream>& stream) {
@@ -17646,6 +17760,7 @@ public:
 
 private:
     static constexpr std::size_t heard_out = 32; // at a time
+    static constexpr std::uint64_t nowhere = UINT64_MAX; // 255.255.255.255, which is nobody's
     static constexpr std::chrono::nanoseconds between_notes = std::chrono::seconds(1);
 
     static constexpr std::string_view too_many =
@@ -18013,43 +18128,59 @@ private:
 //
 // A loop that looks at no result, `for (;;) { (void)co_await sleep(100ms); ws.send("x"); }`, is told of its cancellation at
 // each wait and would never end. It is known by the waits that are refused: one that does something behind a shield has
-// none. Every connection has one of these, so what is needed after a cancellation or a failure only is on the heap, and its
-// context and whom it resumes stand in the task alone. Owns the task. Loop thread only.
+// none. Every connection has one of these, so what is needed after a cancellation or a failure only is on the heap, and whom it
+// resumes stands in the task alone. Loop thread only.
 
 namespace weir::inline v0::detail {
 
-class [[nodiscard]] supervised : public awaitable<supervised>, private cancel_hook {
+// The context, a child of `parent`, which must outlive it; and, once it has been given a task, an awaitable for that.
+class supervised : public owned_context, public awaitable<supervised> {
 public:
-    // What went wrong, for a log: the handler threw, or was given up, `patience` after `where` was cancelled. Null when it has
-    // ended in order.
+    // What went wrong, for a log: the handler threw, or was given up, `patience` after its context was cancelled. Null when it
+    // has ended in order.
     using outcome = owned<const std::string>;
 
-    // Everything that is given by reference must live until it has been awaited.
-    supervised(context& where, task<>&& handler, const std::chrono::nanoseconds& patience) noexcept
-        : x_patience(patience), x_handler(std::move(handler)) {
-        x_handler.promise().will_run_in(where);
-    }
+    explicit supervised(context& parent) noexcept : owned_context(parent) {}
     supervised(const supervised&) = delete;
-    [[gnu::cold]] ~supervised() { cancel_hook::unlink(); } // before the handler, whose end may cancel the context
+
+    // Takes over what is to be awaited next; once that has ended, there may be something else.
+    void look_after(task<>&& handler) noexcept { x_handler = std::move(handler); }
+
+    // Where the handler uses what goes before this does: made behind that, and the handler goes with it.
+    struct [[nodiscard]] user {
+        explicit user(supervised& by) noexcept : x_by(by) {}
+        user(const user&) = delete;
+        ~user() { x_by.look_after({}); }
+
+    private:
+        supervised& x_by;
+    };
 
     bool await_ready() const noexcept { return false; }
     bool suspend(std::coroutine_handle<> who, context*) {
-        context& in = where();
-        if (!x_handler.suspend(who, &in)) return false;
-        if (in.canceled())
-            on_cancel();
+        if (!x_handler.suspend(who, this)) return false;
+        if (canceled())
+            on_canceled();
         else
-            in.add(*this);
+            tell_owner(true);
         return true;
     }
     outcome await_resume() {
-        cancel_hook::unlink();
-        if (x_reaper && x_reaper->has_reaped()) return said("gave up a handler that went on when cancelled");
-        x_reaper.reset();
+        tell_owner(false);
+        task<> ended = std::move(x_handler); // which goes at once, whatever it gives
+        const owned<reaper> looked = std::move(x_reaper);
+        if (looked && looked->has_reaped()) return said("gave up a handler that went on when cancelled");
         std::string thrown;
-        if (runs_through([this] { x_handler.await_resume(); }, thrown)) return {};
+        if (runs_through([&ended] { ended.await_resume(); }, thrown)) return {};
         return said(concat({"a handler threw: ", thrown}));
     }
+
+protected:
+    [[gnu::cold]] ~supervised() { tell_owner(false); } // before the handler goes, whose end may cancel the context
+
+    virtual std::chrono::nanoseconds patience() const noexcept = 0;
+
+    bool x_failed = false; // for whoever derives from this; there is room for it here, behind what the context ends with
 
 private:
     [[gnu::cold]] static outcome said(std::string what) { return outcome(new std::string(std::move(what))); }
@@ -18063,10 +18194,10 @@ private:
     private:
         static constexpr std::uint32_t heedless = 100; // waits
 
-        void wait() noexcept { x_of.where().runs_on().arm(*this, x_of.x_patience / 2); }
+        void wait() noexcept { x_of.runs_on().arm(*this, x_of.patience() / 2); }
 
         [[gnu::cold]] void expire() noexcept override {
-            const std::uint32_t refused = x_of.where().refused();
+            const std::uint32_t refused = x_of.refused();
             const bool goes_on = x_looked && refused - x_refused > heedless;
             x_looked = true;
             x_refused = refused;
@@ -18084,13 +18215,21 @@ private:
         bool x_reaped = false;
     };
 
-    [[gnu::cold]] void on_cancel() noexcept override { x_reaper = owned<reaper>(new reaper(*this)); }
+    [[gnu::cold]] void on_canceled() noexcept override { x_reaper = owned<reaper>(new reaper(*this)); }
 
-    context& where() const noexcept { return *x_handler.promise().current_context(); }
-
-    const std::chrono::nanoseconds& x_patience;
     task<> x_handler;
     owned<reaper> x_reaper;
+};
+
+// The same with a patience that stands somewhere else, as long.
+class supervised_for final : public supervised {
+public:
+    supervised_for(context& parent, const std::chrono::nanoseconds& patience) noexcept : supervised(parent), x_patience(patience) {}
+
+private:
+    std::chrono::nanoseconds patience() const noexcept override { return x_patience; }
+
+    const std::chrono::nanoseconds& x_patience;
 };
 
 } // namespace weir::inline v0::detail
@@ -18197,10 +18336,10 @@ private:
     // One session's handler, from the opening to its end.
     task<> converse(shared<session> held, owned<const http::request_head> request) {
         channel client(*held);
-        context own(*co_await this_context());
+        supervised_for own(*co_await this_context(), x_server.options.cancel_grace);
         const guarded until_the_end(*held, own);
-        const supervised::outcome failed =
-            co_await supervised(own, x_handler->call(client, request.get()), x_server.options.cancel_grace);
+        own.look_after(x_handler->call(client, request.get()));
+        const supervised::outcome failed = co_await own;
         if (failed) note(log_level::error, *failed);
         held->close(close_cause::local, failed ? ws::close_code::internal_error : ws::close_code::normal, {});
     }
@@ -19830,12 +19969,13 @@ private:
     };
 
     task<> serve_on(http_connection& on) {
-        context work(*co_await this_context());
+        supervised_for work(*co_await this_context(), on.server.options.cancel_grace);
         const result<http::body_framing> framing = http::framing_of(on.request);
         const finding found = find(on.request);
         exchange http(on, framing ? *framing : http::body_framing(), work, io::loop::current()->blocks(),
                       found.route ? found.route->pattern() : std::string_view(), found.route && found.route->watches());
         http.share(found.cors);
+        const supervised::user before_the_exchange(work);
         supervised::outcome failed;
         if (!framing)
             http.refuse(framing.error());
@@ -19843,8 +19983,10 @@ private:
             answer(http, found);
         else if (!http.decode_parameters())
             http.respond(response(http::status::bad_request, "A % in the path has no two hexadecimal digits behind it.\n"));
-        else
-            failed = co_await supervised(work, found.route->handler().call(http), on.server.options.cancel_grace);
+        else {
+            work.look_after(found.route->handler().call(http));
+            failed = co_await work;
+        }
         http.conclude(failed.get());
         if (websocket* const ws = http.socket()) {
             ws->guard(nullptr);
@@ -20340,26 +20482,55 @@ private:
         if (!talked || !to.route) co_return;
         websocket ws = make_websocket(std::move(stream), to, to.request->target, of.x_loop, of.x_server.websocket);
         if (!to.route->wants_request()) to.request.reset();
-        converse({of, std::move(ws)}, *to.route, std::move(to.request), std::move(here));
+        converse({of, std::move(ws), std::move(to.request), std::move(here)}, *to.route);
     }
 
-    // Whose connection it is, a pointer to that once.
-    struct conversation final : entry {
-        conversation(service& among, websocket made) noexcept : entry(among, std::move(made)) {}
+    // Whose connection it is, a pointer to that once; and what its handler needs. An idle connection has it as well, so it is small.
+    // It may be moved until there is a handler.
+    class conversation final : public entry, public supervised {
+    public:
+        // `request`: null for a handler that does not care for it.
+        conversation(service& among, websocket made, owned<const http::request_head> request, admission::place here) noexcept
+            : entry(among, std::move(made)), supervised(among.x_clients.runs_in()), x_request(std::move(request)), x_place(here.keep()) {}
+        conversation(conversation&& other) noexcept
+            : entry(std::move(other)), supervised(*other.parent()), x_request(std::move(other.x_request)),
+              x_place(exchanged(other.x_place, admission::no_place)) {}
+        ~conversation() {
+            look_after({}); // first of all: the handler uses the rest
+            of().x_admission.leave(x_place);
+        }
+
         service& of() const noexcept { return static_cast<service&>(among()); }
         operator scope&() const noexcept { return of().x_clients; }
+
+        // Begins with what is to be awaited next: the handler of a route; and, after that, the end.
+        void begin(websocket_route& route) {
+            ws.guard(this);
+            look_after(route.handler().call(ws, x_request.get()));
+        }
+        void begin_end() {
+            ws.guard(nullptr);
+            look_after(say_goodbye(ws, x_failed ? ws::close_code::internal_error : ws::close_code::normal));
+        }
+        void await_resume() {
+            const outcome failed = supervised::await_resume();
+            if (failed) of().x_server.note(log_level::error, *failed, ws.where());
+            x_failed = static_cast<bool>(failed);
+        }
+
+    private:
+        std::chrono::nanoseconds patience() const noexcept override { return of().x_server.options.cancel_grace; }
+
+        owned<const http::request_head> x_request;
+        std::uint64_t x_place; // of the admission's
     };
 
-    // The WebSocket side. `request`: null for a handler that does not care for it.
-    [[gnu::cold]] static scope::spawned converse(conversation held, websocket_route& route, owned<const http::request_head> request,
-                                                 [[maybe_unused]] admission::place here) {
-        context own(held.of().x_clients.runs_in());
-        held.ws.guard(&own);
-        const supervised::outcome failed =
-            co_await supervised(own, route.handler().call(held.ws, request.get()), held.of().x_server.options.cancel_grace);
-        if (failed) held.of().x_server.note(log_level::error, *failed, held.ws.where());
-        held.ws.guard(nullptr);
-        co_await say_goodbye(held.ws, failed ? ws::close_code::internal_error : ws::close_code::normal);
+    // The WebSocket side.
+    [[gnu::cold]] static scope::spawned converse(conversation held, websocket_route& route) {
+        held.begin(route);
+        co_await held;
+        held.begin_end();
+        co_await held;
     }
 
     // The first step; once it is done, a new time until the next one.

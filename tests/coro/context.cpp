@@ -13,6 +13,7 @@
 
 #include <memory>
 #include <optional>
+#include <string>
 
 using weir::task;
 using namespace std::chrono_literals;
@@ -25,6 +26,13 @@ struct counting_hook final : weir::cancel_hook {
         ++calls;
         CHECK_FALSE(linked());
     }
+};
+
+struct naming_hook final : weir::cancel_hook {
+    naming_hook(std::string& into, char name) noexcept : x_into(into), x_name(name) {}
+    void on_cancel() noexcept override { x_into += x_name; }
+    std::string& x_into;
+    char x_name;
 };
 
 } // namespace
@@ -49,6 +57,23 @@ TEST_CASE("cancelling goes down the tree, not up and not aside") {
     CHECK(at_root.calls == 1);
     weir::context late(left);
     CHECK(late.canceled());
+}
+
+TEST_CASE("what has waited longest is told of the cancellation first, and children after that") {
+    tests::manual_scheduler loop;
+    weir::context root(loop), first(root), second(root);
+    std::string order;
+    const auto named = [&](char name) { return naming_hook(order, name); };
+    naming_hook a = named('a'), b = named('b'), c = named('c'), d = named('d'), e = named('e'), f = named('f');
+    second.add(f);
+    first.add(d);
+    first.add(e);
+    root.add(a);
+    root.add(b);
+    root.add(c);
+    b.unlink();
+    root.cancel();
+    CHECK(order == "acdef");
 }
 
 TEST_CASE("a context that dies leaves its children and hooks alone") {

@@ -56,13 +56,11 @@ public:
         return suspended;
     }
 
-    // The context that it runs in, and who is resumed when it has finished; null before it is started. For one that is to be
-    // started later, the context may be noted.
+    // The context that it runs in, and who is resumed when it has finished; null before it is started.
     context* current_context() const noexcept { return x_context; }
     std::coroutine_handle<> parent() const noexcept {
         return std::coroutine_handle<>::from_address(reinterpret_cast<void*>(x_parent & ~starting));
     }
-    void will_run_in(context& in) noexcept { x_context = &in; }
 
 private:
     static constexpr std::uintptr_t starting = 1;

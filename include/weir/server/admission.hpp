@@ -34,11 +34,15 @@ public:
         place(place&& other) noexcept : x_of(exchanged(other.x_of, nullptr)), x_address(other.x_address) {}
         place& operator=(place&&) = delete;
         ~place() {
-            if (!x_of) return;
-            --x_of->x_taken;
-            if (x_address != nowhere) x_of->x_addresses.remove(x_address);
+            if (x_of) x_of->leave(x_address);
         }
         explicit operator bool() const noexcept { return x_of != nullptr; }
+
+        // Gives the place up, but for what `leave` is to be told once the connection is over.
+        std::uint64_t keep() noexcept {
+            x_of = nullptr;
+            return x_address;
+        }
 
     private:
         friend class admission;
@@ -47,10 +51,17 @@ public:
             ++of.x_taken;
         }
 
-        static constexpr std::uint64_t nowhere = UINT64_MAX; // 255.255.255.255, which is nobody's
         admission* x_of = nullptr;
         std::uint64_t x_address = nowhere; // that is counted
     };
+
+    // Ends a place that was kept; none, where there is `no_place` any more.
+    static constexpr std::uint64_t no_place = UINT64_MAX - (std::uint64_t{1} << 32); // a network of multicasts, and nobody's too
+    void leave(std::uint64_t kept) noexcept {
+        if (kept == no_place) return;
+        --x_taken;
+        if (kept != nowhere) x_addresses.remove(kept);
+    }
 
     // Lets the connection in; or answers it, takes it away, and gives no place.
     [[gnu::cold]] place admit(owned<io::stream>& stream) {
@@ -68,6 +79,7 @@ public:
 
 private:
     static constexpr std::size_t heard_out = 32; // at a time
+    static constexpr std::uint64_t nowhere = UINT64_MAX; // 255.255.255.255, which is nobody's
     static constexpr std::chrono::nanoseconds between_notes = std::chrono::seconds(1);
 
     static constexpr std::string_view too_many =

@@ -112,10 +112,10 @@ private:
     // One session's handler, from the opening to its end.
     task<> converse(shared<session> held, owned<const http::request_head> request) {
         channel client(*held);
-        context own(*co_await this_context());
+        supervised_for own(*co_await this_context(), x_server.options.cancel_grace);
         const guarded until_the_end(*held, own);
-        const supervised::outcome failed =
-            co_await supervised(own, x_handler->call(client, request.get()), x_server.options.cancel_grace);
+        own.look_after(x_handler->call(client, request.get()));
+        const supervised::outcome failed = co_await own;
         if (failed) note(log_level::error, *failed);
         held->close(close_cause::local, failed ? ws::close_code::internal_error : ws::close_code::normal, {});
     }

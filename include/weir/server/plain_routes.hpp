@@ -60,12 +60,13 @@ private:
     };
 
     task<> serve_on(http_connection& on) {
-        context work(*co_await this_context());
+        supervised_for work(*co_await this_context(), on.server.options.cancel_grace);
         const result<http::body_framing> framing = http::framing_of(on.request);
         const finding found = find(on.request);
         exchange http(on, framing ? *framing : http::body_framing(), work, io::loop::current()->blocks(),
                       found.route ? found.route->pattern() : std::string_view(), found.route && found.route->watches());
         http.share(found.cors);
+        const supervised::user before_the_exchange(work);
         supervised::outcome failed;
         if (!framing)
             http.refuse(framing.error());
@@ -73,8 +74,10 @@ private:
             answer(http, found);
         else if (!http.decode_parameters())
             http.respond(response(http::status::bad_request, "A % in the path has no two hexadecimal digits behind it.\n"));
-        else
-            failed = co_await supervised(work, found.route->handler().call(http), on.server.options.cancel_grace);
+        else {
+            work.look_after(found.route->handler().call(http));
+            failed = co_await work;
+        }
         http.conclude(failed.get());
         if (websocket* const ws = http.socket()) {
             ws->guard(nullptr);

@@ -87,26 +87,55 @@ private:
         if (!talked || !to.route) co_return;
         websocket ws = make_websocket(std::move(stream), to, to.request->target, of.x_loop, of.x_server.websocket);
         if (!to.route->wants_request()) to.request.reset();
-        converse({of, std::move(ws)}, *to.route, std::move(to.request), std::move(here));
+        converse({of, std::move(ws), std::move(to.request), std::move(here)}, *to.route);
     }
 
-    // Whose connection it is, a pointer to that once.
-    struct conversation final : entry {
-        conversation(service& among, websocket made) noexcept : entry(among, std::move(made)) {}
+    // Whose connection it is, a pointer to that once; and what its handler needs. An idle connection has it as well, so it is small.
+    // It may be moved until there is a handler.
+    class conversation final : public entry, public supervised {
+    public:
+        // `request`: null for a handler that does not care for it.
+        conversation(service& among, websocket made, owned<const http::request_head> request, admission::place here) noexcept
+            : entry(among, std::move(made)), supervised(among.x_clients.runs_in()), x_request(std::move(request)), x_place(here.keep()) {}
+        conversation(conversation&& other) noexcept
+            : entry(std::move(other)), supervised(*other.parent()), x_request(std::move(other.x_request)),
+              x_place(exchanged(other.x_place, admission::no_place)) {}
+        ~conversation() {
+            look_after({}); // first of all: the handler uses the rest
+            of().x_admission.leave(x_place);
+        }
+
         service& of() const noexcept { return static_cast<service&>(among()); }
         operator scope&() const noexcept { return of().x_clients; }
+
+        // Begins with what is to be awaited next: the handler of a route; and, after that, the end.
+        void begin(websocket_route& route) {
+            ws.guard(this);
+            look_after(route.handler().call(ws, x_request.get()));
+        }
+        void begin_end() {
+            ws.guard(nullptr);
+            look_after(say_goodbye(ws, x_failed ? ws::close_code::internal_error : ws::close_code::normal));
+        }
+        void await_resume() {
+            const outcome failed = supervised::await_resume();
+            if (failed) of().x_server.note(log_level::error, *failed, ws.where());
+            x_failed = static_cast<bool>(failed);
+        }
+
+    private:
+        std::chrono::nanoseconds patience() const noexcept override { return of().x_server.options.cancel_grace; }
+
+        owned<const http::request_head> x_request;
+        std::uint64_t x_place; // of the admission's
     };
 
-    // The WebSocket side. `request`: null for a handler that does not care for it.
-    [[gnu::cold]] static scope::spawned converse(conversation held, websocket_route& route, owned<const http::request_head> request,
-                                                 [[maybe_unused]] admission::place here) {
-        context own(held.of().x_clients.runs_in());
-        held.ws.guard(&own);
-        const supervised::outcome failed =
-            co_await supervised(own, route.handler().call(held.ws, request.get()), held.of().x_server.options.cancel_grace);
-        if (failed) held.of().x_server.note(log_level::error, *failed, held.ws.where());
-        held.ws.guard(nullptr);
-        co_await say_goodbye(held.ws, failed ? ws::close_code::internal_error : ws::close_code::normal);
+    // The WebSocket side.
+    [[gnu::cold]] static scope::spawned converse(conversation held, websocket_route& route) {
+        held.begin(route);
+        co_await held;
+        held.begin_end();
+        co_await held;
     }
 
     // The first step; once it is done, a new time until the next one.

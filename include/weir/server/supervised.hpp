@@ -2,8 +2,8 @@
 //
 // A loop that looks at no result, `for (;;) { (void)co_await sleep(100ms); ws.send("x"); }`, is told of its cancellation at
 // each wait and would never end. It is known by the waits that are refused: one that does something behind a shield has
-// none. Every connection has one of these, so what is needed after a cancellation or a failure only is on the heap, and its
-// context and whom it resumes stand in the task alone. Owns the task. Loop thread only.
+// none. Every connection has one of these, so what is needed after a cancellation or a failure only is on the heap, and whom it
+// resumes stands in the task alone. Loop thread only.
 #pragma once
 
 #include <weir/core/concat.hpp>
@@ -14,38 +14,54 @@
 
 namespace weir::inline v0::detail {
 
-class [[nodiscard]] supervised : public awaitable<supervised>, private cancel_hook {
+// The context, a child of `parent`, which must outlive it; and, once it has been given a task, an awaitable for that.
+class supervised : public owned_context, public awaitable<supervised> {
 public:
-    // What went wrong, for a log: the handler threw, or was given up, `patience` after `where` was cancelled. Null when it has
-    // ended in order.
+    // What went wrong, for a log: the handler threw, or was given up, `patience` after its context was cancelled. Null when it
+    // has ended in order.
     using outcome = owned<const std::string>;
 
-    // Everything that is given by reference must live until it has been awaited.
-    supervised(context& where, task<>&& handler, const std::chrono::nanoseconds& patience) noexcept
-        : x_patience(patience), x_handler(std::move(handler)) {
-        x_handler.promise().will_run_in(where);
-    }
+    explicit supervised(context& parent) noexcept : owned_context(parent) {}
     supervised(const supervised&) = delete;
-    [[gnu::cold]] ~supervised() { cancel_hook::unlink(); } // before the handler, whose end may cancel the context
+
+    // Takes over what is to be awaited next; once that has ended, there may be something else.
+    void look_after(task<>&& handler) noexcept { x_handler = std::move(handler); }
+
+    // Where the handler uses what goes before this does: made behind that, and the handler goes with it.
+    struct [[nodiscard]] user {
+        explicit user(supervised& by) noexcept : x_by(by) {}
+        user(const user&) = delete;
+        ~user() { x_by.look_after({}); }
+
+    private:
+        supervised& x_by;
+    };
 
     bool await_ready() const noexcept { return false; }
     bool suspend(std::coroutine_handle<> who, context*) {
-        context& in = where();
-        if (!x_handler.suspend(who, &in)) return false;
-        if (in.canceled())
-            on_cancel();
+        if (!x_handler.suspend(who, this)) return false;
+        if (canceled())
+            on_canceled();
         else
-            in.add(*this);
+            tell_owner(true);
         return true;
     }
     outcome await_resume() {
-        cancel_hook::unlink();
-        if (x_reaper && x_reaper->has_reaped()) return said("gave up a handler that went on when cancelled");
-        x_reaper.reset();
+        tell_owner(false);
+        task<> ended = std::move(x_handler); // which goes at once, whatever it gives
+        const owned<reaper> looked = std::move(x_reaper);
+        if (looked && looked->has_reaped()) return said("gave up a handler that went on when cancelled");
         std::string thrown;
-        if (runs_through([this] { x_handler.await_resume(); }, thrown)) return {};
+        if (runs_through([&ended] { ended.await_resume(); }, thrown)) return {};
         return said(concat({"a handler threw: ", thrown}));
     }
+
+protected:
+    [[gnu::cold]] ~supervised() { tell_owner(false); } // before the handler goes, whose end may cancel the context
+
+    virtual std::chrono::nanoseconds patience() const noexcept = 0;
+
+    bool x_failed = false; // for whoever derives from this; there is room for it here, behind what the context ends with
 
 private:
     [[gnu::cold]] static outcome said(std::string what) { return outcome(new std::string(std::move(what))); }
@@ -59,10 +75,10 @@ private:
     private:
         static constexpr std::uint32_t heedless = 100; // waits
 
-        void wait() noexcept { x_of.where().runs_on().arm(*this, x_of.x_patience / 2); }
+        void wait() noexcept { x_of.runs_on().arm(*this, x_of.patience() / 2); }
 
         [[gnu::cold]] void expire() noexcept override {
-            const std::uint32_t refused = x_of.where().refused();
+            const std::uint32_t refused = x_of.refused();
             const bool goes_on = x_looked && refused - x_refused > heedless;
             x_looked = true;
             x_refused = refused;
@@ -80,13 +96,21 @@ private:
         bool x_reaped = false;
     };
 
-    [[gnu::cold]] void on_cancel() noexcept override { x_reaper = owned<reaper>(new reaper(*this)); }
+    [[gnu::cold]] void on_canceled() noexcept override { x_reaper = owned<reaper>(new reaper(*this)); }
 
-    context& where() const noexcept { return *x_handler.promise().current_context(); }
-
-    const std::chrono::nanoseconds& x_patience;
     task<> x_handler;
     owned<reaper> x_reaper;
+};
+
+// The same with a patience that stands somewhere else, as long.
+class supervised_for final : public supervised {
+public:
+    supervised_for(context& parent, const std::chrono::nanoseconds& patience) noexcept : supervised(parent), x_patience(patience) {}
+
+private:
+    std::chrono::nanoseconds patience() const noexcept override { return x_patience; }
+
+    const std::chrono::nanoseconds& x_patience;
 };
 
 } // namespace weir::inline v0::detail
