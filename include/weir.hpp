@@ -88,6 +88,7 @@
 #include <weir/protocol/ws/compression_choice.hpp>
 #include <weir/protocol/ws/compression_options.hpp>
 #include <weir/protocol/ws/connection.hpp>
+#include <weir/protocol/ws/cut_frame.hpp>
 #include <weir/protocol/ws/event.hpp>
 #include <weir/protocol/ws/extension.hpp>
 #include <weir/protocol/ws/frame_header.hpp>

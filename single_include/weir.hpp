@@ -671,6 +671,9 @@ public:
 
     bool empty() const noexcept { return !x_first; }
 
+    // Whether `which` is the first element of this chain.
+    bool begins_with(const Tag& which) const noexcept { return static_cast<const chain_node<Tag>&>(which).x_at == &x_first; }
+
     // The first element; null when empty. And the one after `of`, which must be in this chain; null at the end.
     Tag* front() const noexcept { return static_cast<Tag*>(x_first); }
     Tag* after(const Tag& of) const noexcept { return static_cast<Tag*>(static_cast<const chain_node<Tag>&>(of).x_next); }
@@ -2750,6 +2753,9 @@ public:
     // Has `hook` told when this context is cancelled, which it must not be yet.
     void add(cancel_hook& hook) noexcept { x_hooks.push_front(hook); }
 
+    // Whether `hook` is the one that was added last, of those that are to be told.
+    bool tells_first(const cancel_hook& hook) const noexcept { return x_hooks.begins_with(hook); }
+
 private:
     friend class owned_context;
 
@@ -3318,10 +3324,10 @@ public:
         return true;
     }
 
-    // The same, in the same context, for one whose last wait was ended by `resume`: it has stayed in the context's list, unless
-    // that was cancelled or is gone. False, and nothing done, then.
-    [[gnu::always_inline]] inline bool suspend_again(std::coroutine_handle<> who) noexcept {
-        if (!cancel_hook::linked()) return false;
+    // The same for one whose last wait, in the same context, was ended by `resume`: it has stayed in the context's list. False, and
+    // nothing done, where it is not the first there: it has waited elsewhere, others have come, or the context is cancelled.
+    [[gnu::always_inline]] inline bool suspend_again(std::coroutine_handle<> who, const context* in) noexcept {
+        if (!in || !in->tells_first(*this)) return false;
         x_who = who;
         return true;
     }
@@ -7941,6 +7947,52 @@ static_assert(std::is_trivially_copyable_v<compression_choice> && std::is_trivia
 
 } // namespace weir::inline v0
 
+// ==== weir/protocol/ws/cut_frame.hpp =================================================================================
+
+// What a receiver keeps of a frame that its input has cut: the first bytes of a header or, since no header is cut while a control
+// frame is, the block that the payload of that is gathered in. Every connection has one. Owns nothing: a block is owed to the pool.
+
+namespace weir::inline v0::ws::detail {
+
+class cut_frame {
+public:
+    bool empty() const noexcept { return x_held == 0; }
+
+    // The header as far as it is there, where there is no block.
+    bytes_view header() const noexcept { return {x_bytes, std::size_t(x_held)}; }
+    void hold(bytes_view begun) noexcept {
+        std::memcpy(x_bytes, begun.data(), begun.size());
+        x_held = static_cast<std::uint8_t>(begun.size());
+    }
+    void add(std::byte next) noexcept { x_bytes[x_held++] = next; }
+    void forget_header() noexcept { x_held = 0; }
+
+    // The block, which takes the place of a header.
+    bool holds_control() const noexcept { return x_held == is_control; }
+    std::byte* control() const noexcept {
+        std::byte* block;
+        std::memcpy(&block, x_bytes, sizeof block);
+        return block;
+    }
+    void hold_control(block_pool& from) noexcept {
+        std::byte* const block = from.take(max_control_bytes).data;
+        std::memcpy(x_bytes, &block, sizeof block);
+        x_held = is_control;
+    }
+    void release_control(block_pool& to) noexcept {
+        to.give({control(), block_pool::round_up(max_control_bytes)});
+        x_held = 0;
+    }
+
+private:
+    static constexpr std::uint8_t is_control = 255;
+
+    std::byte x_bytes[frame_header::max_bytes];
+    std::uint8_t x_held = 0; // bytes of a header, or `is_control`: an address is there instead
+};
+
+} // namespace weir::inline v0::ws::detail
+
 // ==== weir/protocol/ws/event.hpp =====================================================================================
 
 // What a connection saw in the bytes of its peer.
@@ -8249,7 +8301,7 @@ struct violation {
 //  - It knows its role in two places: what the mask bit must be, and whether there is something to unmask.
 //  - receive_whole is a short cut past the machine and must give what that would give; the tests compare the two.
 //    x_between says that the machine stands where it applies, and is set where the machine is left.
-//  - A header that the input cuts is gathered in x_header byte by byte, and every byte is checked before the next one
+//  - A header that the input cuts is gathered in x_cut byte by byte, and every byte is checked before the next one
 //    is wanted: what is wrong fails at the byte that decides it. Cut and whole headers go through the same checks.
 //  - Events do not depend on how the input was cut, but for the places where pieces begin and end (and so for how much
 //    of a broken text was handed out before it turned out to be broken).
@@ -8261,11 +8313,13 @@ namespace weir::inline v0::ws {
 class connection : public sender {
 public:
     connection(ws::role side, block_pool& pool, const limits& bounds = {}) noexcept
-        : sender(side), x_pool(&pool), x_limits(bounds), x_mask_bit(side == ws::role::server ? 0x80 : 0),
-          x_between(bounds.message_fragments > 0) {}
+        : sender(side), x_mask_bit(side == ws::role::server ? 0x80 : 0), x_between(bounds.message_fragments > 0), x_pool(&pool),
+          x_frame_limit(bounds.frame_bytes), x_fragment_limit(bounds.message_fragments) {}
     connection(const connection&) = delete;
     connection& operator=(const connection&) = delete;
-    ~connection() { release_control(); }
+    ~connection() {
+        if (x_cut.holds_control()) x_cut.release_control(*x_pool);
+    }
 
     block_pool& pool() const noexcept { return *x_pool; }
 
@@ -8281,15 +8335,14 @@ public:
     // twice.
     [[nodiscard, gnu::noinline]] event receive(mutable_bytes& input) noexcept {
         event seen;
-        if (!input.empty() && receive_whole(input, x_limits.frame_bytes, seen.payload, seen.type)) {
+        if (!input.empty() && receive_whole(input, x_frame_limit, seen.payload, seen.type)) {
             seen.what = event::kind::data;
             seen.first = seen.last = true;
             return seen;
         }
-        if (x_control && x_stage != stage::control) release_control(); // what the last event pointed at
+        if (x_cut.holds_control() && x_stage != stage::control) x_cut.release_control(*x_pool); // what the last event pointed at
         seen = step(input);
-        x_between = x_stage == stage::header && !x_held && !x_control && x_message == opcode::continuation &&
-                    x_limits.message_fragments;
+        x_between = x_stage == stage::header && x_cut.empty() && x_message == opcode::continuation && x_fragment_limit;
         return seen;
     }
 
@@ -8300,24 +8353,26 @@ public:
                                                                 mutable_bytes& payload, opcode& type) noexcept {
         if (!x_between) [[unlikely]] return false;
         whole found;
-        if (!find_whole(input, most_bytes, found)) return false;
+        if (!find_whole(input, short_bytes(most_bytes), found)) return false;
         payload = found.payload;
         type = found.type;
         return take_whole(input, found);
     }
 
     // Its two steps, where `between_messages` is known: what to take, where nothing has been taken; and taking it, which fails
-    // for bad text alone. `Alone`: only what is nothing else but such a message.
+    // for bad text alone. `Alone`: only what is nothing else but such a message. They are at most 65,535 bytes large.
     struct whole {
         mutable_bytes payload;
         opcode type;
         std::size_t end; // of the frame, counted from the front of the input
     };
+    static constexpr std::uint32_t short_bytes(std::uint64_t most) noexcept { return most < 0xFFFF ? std::uint32_t(most) : 0xFFFF; }
     template <bool Alone = false>
-    [[nodiscard, gnu::always_inline]] inline bool find_whole(mutable_bytes input, std::uint64_t most_bytes,
+    [[nodiscard, gnu::always_inline]] inline bool find_whole(mutable_bytes input, std::uint32_t most_bytes,
                                                              whole& found) const noexcept {
         found = locate(input);
-        return (Alone ? found.end == input.size() : found.end <= input.size()) && found.payload.size() <= most_bytes;
+        return (Alone ? found.end == input.size() : found.end <= input.size()) &&
+               static_cast<std::uint32_t>(found.payload.size()) <= most_bytes;
     }
     [[nodiscard, gnu::always_inline]] inline bool take_whole(mutable_bytes& input, const whole& found) noexcept {
         if (found.type == opcode::text) return take_text(input, found.payload);
@@ -8398,10 +8453,10 @@ private:
             case stage::header: {
                 if (input.empty()) return {};
                 frame_header header;
-                const header_decoding found = x_held ? gather(header, input) : take(header, input);
+                const header_decoding found = x_cut.empty() ? take(header, input) : gather(header, input);
                 if (found.failure != errc{}) return fail(found.failure, header.payload_bytes, input);
                 if (!found.size) return {};
-                if (header.payload_bytes > x_limits.frame_bytes)
+                if (header.payload_bytes > x_frame_limit)
                     return fail(errc::frame_too_large, header.payload_bytes, input);
                 if (enter(header)) return data_piece(input);
                 break;
@@ -8442,7 +8497,7 @@ private:
             if (is_reserved(type)) return errc::reserved_opcode;
             if (!(first & 0x80)) return errc::fragmented_control;
         }
-        if (!is_control(type) && (begins ? 0 : x_fragments) >= x_limits.message_fragments)
+        if (!is_control(type) && (begins ? 0 : x_fragments) >= x_fragment_limit)
             return errc::too_many_fragments;
         if (size < 2) return {};
         const auto second = std::to_integer<unsigned>(header[1]);
@@ -8464,8 +8519,7 @@ private:
         if (found.size) {
             input = input.subspan(found.size);
         } else if (found.failure == errc{}) {
-            std::memcpy(x_header, input.data(), input.size());
-            x_held = static_cast<std::uint8_t>(input.size());
+            x_cut.hold(input);
             input = input.last(0);
         }
         return found;
@@ -8475,11 +8529,11 @@ private:
     [[gnu::noinline]] header_decoding gather(frame_header& into, mutable_bytes& input) noexcept {
         header_decoding found;
         while (!input.empty() && !found.size && found.failure == errc{}) {
-            x_header[x_held++] = input[0];
+            x_cut.add(input[0]);
             input = input.subspan(1);
-            found = check(into, {x_header, std::size_t(x_held)});
+            found = check(into, x_cut.header());
         }
-        if (found.size) x_held = 0;
+        if (found.size) x_cut.forget_header();
         return found;
     }
 
@@ -8538,11 +8592,12 @@ private:
         mutable_bytes payload = input.first(size);
         input = input.subspan(size);
         x_remaining -= size;
-        if (x_control || x_remaining) {
-            if (!x_control) x_control = x_pool->take(max_control_bytes).data;
-            if (size) std::memcpy(x_control + x_control_size, payload.data(), size);
+        if (x_cut.holds_control() || x_remaining) {
+            if (!x_cut.holds_control()) x_cut.hold_control(*x_pool);
+            std::byte* const gathered = x_cut.control();
+            if (size) std::memcpy(gathered + x_control_size, payload.data(), size);
             x_control_size = static_cast<std::uint8_t>(x_control_size + size);
-            payload = {x_control, std::size_t(x_control_size)};
+            payload = {gathered, std::size_t(x_control_size)};
         }
         if (!x_remaining && role() == ws::role::server) apply_mask(payload, x_key);
         return payload;
@@ -8570,10 +8625,6 @@ private:
         return {.what = event::kind::close, .type = opcode::close, .last = true, .code = code, .payload = payload};
     }
 
-    void release_control() noexcept {
-        if (x_control) x_pool->give({exchanged(x_control, nullptr), block_pool::round_up(max_control_bytes)});
-    }
-
     // --- failure ---
 
     [[gnu::cold, gnu::noinline]] event fail(errc rule, std::uint64_t number, mutable_bytes& input) noexcept {
@@ -8586,13 +8637,19 @@ private:
 
     violation broken_rule() const noexcept {
         return {x_failure, x_remaining,
-                x_failure == errc::too_many_fragments ? x_limits.message_fragments : x_limits.frame_bytes};
+                x_failure == errc::too_many_fragments ? x_fragment_limit : x_frame_limit};
     }
 
+    // In the room that a sender leaves, to begin with.
+    stage x_stage = stage::header;
+    std::uint8_t x_mask_bit;        // of a header that is right, in its second byte
+    bool x_between;                 // at the first byte of a frame that begins a message
+    bool x_fin = false;
+    bool x_first = false;           // the message's first piece has not been handed out
     block_pool* x_pool;
-    std::byte* x_control = nullptr; // the payload of a control frame that came in parts
     std::uint64_t x_remaining = 0;  // bytes to come of the frame under way; after a failure the violation's number
-    limits x_limits;
+    std::uint64_t x_frame_limit;    // the two of `limits`
+    std::uint32_t x_fragment_limit;
     errc x_failure = {};
     masking_key x_key;              // turned so that it fits the next byte
     std::uint32_t x_fragments = 0;  // frames of the message under way
@@ -8602,13 +8659,7 @@ private:
     std::uint8_t x_control_size = 0;
     std::uint8_t x_message_bits = 0;
     std::uint8_t x_allowed_bits = 0;
-    std::uint8_t x_held = 0;        // bytes in x_header
-    std::byte x_header[frame_header::max_bytes];
-    std::uint8_t x_mask_bit;        // of a header that is right, in its second byte
-    stage x_stage = stage::header;
-    bool x_fin = false;
-    bool x_first = false;           // the message's first piece has not been handed out
-    bool x_between;                 // at the first byte of a frame that begins a message
+    detail::cut_frame x_cut;
     bool x_close_received = false;
 };
 
@@ -13989,7 +14040,8 @@ private:
 
 // ==== weir/transport/kept_parts.hpp ==================================================================================
 
-// What an inbox keeps where messages come in parts, or where nobody reads. Made when it is needed first. Loop thread only.
+// What an inbox keeps where messages come in parts or compressed, or where nobody reads. Made when it is needed first. Loop
+// thread only.
 
 namespace weir::inline v0::detail {
 
@@ -14007,7 +14059,10 @@ struct kept_parts {
     }
 
     buffer assembly; // a message that comes in parts, or was handed out last
+    mutable_bytes behind; // what is to be parsed after that of which a part was received to the end of `assembly`
     owned<read_ahead> ahead;
+    owned<ws::message_codec> codec; // only where compression was agreed upon
+    errc corruption{};              // what was wrong with a compressed message
 };
 
 } // namespace weir::inline v0::detail
@@ -14043,44 +14098,48 @@ public:
     // `rest`, a part of the lease `first`, is to be parsed. `message_bytes` is what `advance` will be given.
     inbox(ws::role side, block_pool& pool, const ws::limits& bounds, std::size_t message_bytes, io::lease&& first,
           mutable_bytes rest) noexcept
-        : x_protocol(side, pool, bounds), x_lease(exchanged(first, {})), x_rest(rest),
-          x_short_bytes(message_bytes < bounds.frame_bytes ? message_bytes : bounds.frame_bytes) {}
+        : x_protocol(side, pool, bounds), x_lease{rest, exchanged(first, {}).backing},
+          x_short_bytes(ws::connection::short_bytes(message_bytes < bounds.frame_bytes ? message_bytes : bounds.frame_bytes)) {}
 
     ws::connection& protocol() noexcept { return x_protocol; }
     const ws::connection& protocol() const noexcept { return x_protocol; }
 
-    // From now on messages may come compressed.
-    [[gnu::cold]] void compress(owned<ws::message_codec> by) noexcept {
-        x_codec = std::move(by);
+    // From now on messages may come compressed. Throws where there is no memory for that.
+    [[gnu::cold]] void compress(owned<ws::message_codec> by) {
+        if (!x_kept) x_kept = make_owned<kept_parts>(x_protocol.pool());
+        x_kept->codec = std::move(by);
         x_protocol.allow_reserved_bits(ws::message_codec::reserved_bits);
     }
-    ws::message_codec* codec() const noexcept { return x_codec.get(); }
-    errc corruption() const noexcept { return x_corruption; }
+    ws::message_codec* codec() const noexcept { return x_kept ? x_kept->codec.get() : nullptr; }
+    errc corruption() const noexcept { return x_kept->corruption; } // after `corrupt`
 
     // The short way of `advance` for whole messages: true when one stands whole where nothing was parsed yet. False says
     // nothing; ask `advance`. There must be a rest.
     [[gnu::noinline]] bool find_whole() noexcept {
         ws::connection::whole next;
-        if (!may_go_short() || !x_protocol.find_whole(x_rest, x_short_bytes, next)) return false;
+        if (!may_go_short() || !x_protocol.find_whole(x_lease.bytes, x_short_bytes, next)) return false;
         note_whole(next);
         if (next.type == ws::opcode::text) return take_text();
-        return x_protocol.take_whole(x_rest, next);
+        return x_protocol.take_whole(x_lease.bytes, next);
     }
 
     // What was received is one whole message and nothing else, and all that came before `is_used_up`: its view, to be taken by
-    // one of the two that follow. False: call `filled`, and ask `find_whole`.
+    // one of the two that follow. False: ask `find_whole`.
     [[gnu::always_inline]] inline bool find_lone() noexcept {
         ws::connection::whole next;
         if (!x_protocol.find_whole<true>(x_lease.bytes, x_short_bytes, next)) return false;
         note_whole(next);
         return true;
     }
-    [[gnu::always_inline]] inline void take_lone_binary() noexcept { x_protocol.unmask(x_view); }
-    bool take_lone_text() noexcept { return filled(), take_text(); }
+    [[gnu::always_inline]] inline void take_lone_binary() noexcept {
+        x_lease.bytes = x_lease.bytes.first(0);
+        x_protocol.unmask(x_view);
+    }
+    bool take_lone_text() noexcept { return take_text(); }
 
     // Whether `advance` would find out that more bytes are needed and nothing else: the view of the last message ends then.
     bool is_used_up() noexcept {
-        if (!may_go_short() || !x_rest.empty()) return false;
+        if (!may_go_short() || has_rest()) return false;
         x_view = {};
         return true;
     }
@@ -14105,11 +14164,10 @@ public:
         if (!x_protocol.between_messages()) take_long_way();
         return seen;
     }
-    bool look_ahead(ws::event& control) noexcept { return look_ahead(x_rest, control); }
+    bool look_ahead(ws::event& control) noexcept { return look_ahead(x_lease.bytes, control); }
 
-    // Where new bytes go when the old ones are used up and no view of them is valid any more; and that they are there.
+    // Where new bytes go when the old ones are used up and no view of them is valid any more: they are parsed from there.
     io::lease& lease_to_fill() noexcept { return x_lease; }
-    void filled() noexcept { x_rest = x_lease.bytes; }
 
     // Whether much of a frame is still to come.
     bool is_in_long_frame() const noexcept { return x_protocol.frame_remaining() >= kept_parts::much; }
@@ -14123,28 +14181,30 @@ public:
         const std::size_t most = kept_parts::growth(assembled()), room = remaining < most ? static_cast<std::size_t>(remaining) : most;
         return {kept().assembly.prepare(room), room < received_at_once ? room : received_at_once};
     }
-    void filled(mutable_bytes room) noexcept { x_rest = room.empty() ? x_lease.bytes : room; }
+    void filled(mutable_bytes room) noexcept {
+        if (!room.empty()) x_kept->behind = exchanged(x_lease.bytes, room);
+    }
 
     // Gives the lease back, which no view may point into any more.
     void give_lease_to(io::stream& lender) noexcept {
-        assert(x_rest.empty());
+        assert(!has_rest());
         lender.release(std::move(x_lease)); // which leaves it empty
     }
     // The same where nothing but a lone message was there, if that is done in no time; false, and nothing done, if not.
     [[gnu::always_inline]] inline bool give_lone_lease_to(const io::stream& lender) noexcept {
         if (!lender.lends_blocks() || !x_protocol.pool().give_kept<io::lease::usual_bytes>(x_lease.backing)) return false;
-        x_lease.bytes = x_lease.bytes.first(0);
         x_lease.backing = {};
         return true;
     }
     bool has_lease() const noexcept { return x_lease.backing.data; }
     bool lease_is_unused() const noexcept {
-        return x_lease.backing.data && x_rest.empty() && (!x_view.data() || x_view_assembled) && !is_decompressing();
+        return x_lease.backing.data && !has_rest() && (!x_view.data() || x_view_assembled) && !is_decompressing();
     }
 
     // Whether these bytes stay where they are until the lease is given back or, what is in `take_assembled`, until then.
     bool keeps(bytes_view which) const noexcept {
-        return lies_in(which, x_lease.bytes) || (x_view_assembled && lies_in(which, x_kept->assembly.view()));
+        if (lies_in(which, {x_lease.backing.data, x_lease.backing.size})) return true;
+        return x_view_assembled && lies_in(which, x_kept->assembly.view());
     }
     bool view_is_assembled() const noexcept { return x_view_assembled; }
     block take_assembled() noexcept {
@@ -14165,10 +14225,10 @@ public:
     bool view_is_last() const noexcept { return x_view_last; }
 
     // Bytes that nobody has looked at.
-    bool has_rest() const noexcept { return !x_rest.empty(); }
+    bool has_rest() const noexcept { return !x_lease.bytes.empty(); }
 
     // Whether a piece of a compressed message waits to be decompressed for a reader.
-    bool is_decompressing() const noexcept { return x_codec && x_codec->pending(); }
+    bool is_decompressing() const noexcept { return x_kept && x_kept->codec && x_kept->codec->pending(); }
 
     // What waits for a reader to come.
     bool has_ahead() const noexcept { return ahead() && !ahead()->empty(); }
@@ -14183,14 +14243,14 @@ public:
 
     // From now on, nothing is parsed any more; what follows is no sensible input.
     void stop_parsing() noexcept {
-        x_rest = {};
+        x_lease.bytes = {};
         discard_from_now();
     }
 
     // Nobody will read what was kept.
     [[gnu::cold]] void forget_unread() noexcept {
         x_look.found = false;
-        if (x_codec) x_codec->forget();
+        if (codec()) codec()->forget();
         release_view();
         x_gathering = false;
         if (x_kept) {
@@ -14211,7 +14271,7 @@ private:
         x_view_type = next.type;
         x_look.plain = x_look.found = x_view_first = x_view_last = true; // in one store
     }
-    [[gnu::noinline]] bool take_text() noexcept { return x_look.plain = x_look.found = x_protocol.take_text(x_rest, x_view); }
+    [[gnu::noinline]] bool take_text() noexcept { return x_look.plain = x_look.found = x_protocol.take_text(x_lease.bytes, x_view); }
 
     // `advance`, without what that notes.
     [[gnu::noinline]] step go_on(reading how, std::size_t message_bytes, std::uint32_t message_fragments,
@@ -14232,7 +14292,7 @@ private:
                 next = ahead()->next();
                 fragment = ahead()->fragment();
             } else {
-                if (x_rest.empty() || (next = x_protocol.receive(x_rest)).what == ws::event::kind::need_more) {
+                if (!has_rest() || (next = x_protocol.receive(x_lease.bytes)).what == ws::event::kind::need_more) {
                     if (how != reading::whole) return step::exhausted;
                     if (too_many(x_protocol.fragments(), message_fragments)) return step::too_many;
                     return promises_over(message_bytes, next) ? step::too_large : step::exhausted;
@@ -14244,7 +14304,7 @@ private:
             if (next.reserved_bits) [[unlikely]] {
                 if (!x_gathering) x_gathered_from = fragment;
                 if (how == reading::whole && too_many(fragment, message_fragments)) return step::too_many;
-                x_codec->feed(next);
+                codec()->feed(next);
                 continue;
             }
             if (how == reading::by_pieces) {
@@ -14287,7 +14347,7 @@ private:
         x_view_assembled = true;
         x_gathering = false;
         x_look.found = true;
-        if (x_codec) x_codec->handed_out();
+        if (codec()) codec()->handed_out();
         return step::found;
     }
 
@@ -14299,7 +14359,7 @@ private:
         buffer& assembly = kept().assembly;
         if (next.payload.data() == assembly.end() && assembly.has_room(size, buffer::no_bound)) { // `room_in_message`
             assembly.commit(size);
-            x_rest = x_lease.bytes;
+            x_lease.bytes = x_kept->behind;
             return;
         }
         const std::size_t most = size + kept_parts::growth(assembly.size() + size);
@@ -14328,14 +14388,14 @@ private:
     // Decompresses what is pending. `exhausted`: a further piece is needed.
     [[gnu::cold, gnu::noinline]] step decompress(reading how, std::size_t message_bytes, ws::event& next) noexcept {
         const bool whole = how == reading::whole;
-        if (!x_gathering) x_gathered_first = x_codec->untouched();
+        if (!x_gathering) x_gathered_first = codec()->untouched();
         x_gathering = whole;
         // One byte over the limit is as far as it goes.
         const std::size_t most = whole ? message_bytes + (message_bytes + 1 != 0) : decompressed_piece_bytes;
-        const ws::message_codec::decompressed got = x_codec->decompress(kept().assembly, most);
-        x_view_type = x_codec->type();
+        const ws::message_codec::decompressed got = codec()->decompress(kept().assembly, most);
+        x_view_type = codec()->type();
         if (got.failure != errc{}) {
-            x_corruption = got.failure;
+            x_kept->corruption = got.failure;
             return step::corrupt;
         }
         if (whole && assembled() > message_bytes) {
@@ -14378,7 +14438,7 @@ private:
 
     [[no_unique_address]] ws::connection x_protocol; // which leaves room for seven bytes at its end
     struct look {
-        bool plain = true;  // nothing stands between x_rest and a reader, but for what was found; x_rest begins with a message
+        bool plain = true;  // nothing stands between the rest and a reader, but for what was found; the rest begins with a message
         bool found = false; // x_view is to be handed out
     } x_look;
     bool x_view_first = false;
@@ -14386,16 +14446,13 @@ private:
     bool x_view_assembled = false; // x_view lies in the assembly
     bool x_gathering = false;      // the assembly is the beginning of a message that goes on, perhaps an empty one
     bool x_gathered_first = false; // and nothing of that message was handed out before
-    io::lease x_lease;
-    mutable_bytes x_rest;                // what of the lease has not been parsed
+    io::lease x_lease;                   // its bytes: what has not been parsed
     owned<kept_parts> x_kept;
-    owned<ws::message_codec> x_codec;    // only where compression was agreed upon
     mutable_bytes x_view;                 // what was handed out last, or is to be
-    std::uint64_t x_short_bytes;         // larger messages do not go the short way
     ws::opcode x_view_type = ws::opcode::text;
     bool x_discards = false;
     std::uint32_t x_gathered_from = 1; // the frame in which began what is gathered, or was handed out last
-    errc x_corruption{};
+    std::uint32_t x_short_bytes;       // larger messages do not go the short way
 };
 
 } // namespace weir::inline v0::detail
@@ -14411,8 +14468,8 @@ private:
 // life. While we do not listen, because enough was received ahead, silence is our own and proves nothing, unless a send
 // waits for the peer to take something: then neither side would ever go on.
 //
-// The round trip is from when a ping has left to the pong with its payload. Of several pings under way the oldest and the
-// newest are known, since a peer may answer the newest alone (RFC 6455, 5.5.3).
+// The round trip is from when a ping has left to the pong with its payload, in whole microseconds and up to half an hour. Of several
+// pings under way the oldest and the newest are known, since a peer may answer the newest alone (RFC 6455, 5.5.3).
 //
 // What is known of pings is on the heap, only while there are any: most of its time an idle connection has none. A ping for which
 // there is no memory is not watched, and of our own none is sent then.
@@ -14469,7 +14526,7 @@ public:
         for (unsigned i = 0; i < all.under_way; ++i) {
             if (all.marks[i] != mark) continue;
             if (all.left[i] != unsent)
-                x_round_trip = now - all.left[i];
+                x_round_trip = microseconds(now - all.left[i]);
             else if (i + 1 == all.under_way)
                 all.queued = false;
             all.marks[0] = all.marks[1];
@@ -14479,7 +14536,7 @@ public:
             return;
         }
     }
-    time round_trip() const noexcept { return x_round_trip; }
+    time round_trip() const noexcept { return std::chrono::microseconds(x_round_trip); }
 
     // What to do now. `bytes_out` is what has left so far, and `under_way`, how much of that the peer's system may not
     // have; `listening`, whether we would have received something; `stuck`, whether a send waits.
@@ -14527,6 +14584,11 @@ private:
         return static_cast<bool>(x_pings);
     }
 
+    static std::int32_t microseconds(time of) noexcept {
+        const auto whole = std::chrono::duration_cast<std::chrono::microseconds>(of).count();
+        return whole < INT32_MAX ? static_cast<std::int32_t>(whole) : INT32_MAX;
+    }
+
     static decision wait_or_lose(time silent, time timeout, bool look_again) noexcept {
         if (silent >= timeout) return {verdict::lost, {}};
         const time left = timeout - silent;
@@ -14534,8 +14596,8 @@ private:
     }
 
     time x_received;
-    time x_round_trip{-1};
     owned<pings> x_pings;
+    std::int32_t x_round_trip = -1; // in microseconds, which spares every connection half of the place
     bool x_awaited = false; // a ping has left, and nothing was received after it
 };
 
@@ -15003,7 +15065,7 @@ class outgoing {
 public:
     outgoing(const ws::sender& from, block_pool& pool, entropy& random, shared<const websocket_options> options) noexcept
         : x_outbox(pool), x_random(random), x_options(std::move(options)),
-          x_short_queue(x_options->high_water_bytes < x_options->queue_bytes ? x_options->high_water_bytes : x_options->queue_bytes) {
+          x_short_queue(short_queue(*x_options)) {
         choose_way(from, nullptr);
     }
 
@@ -15035,8 +15097,10 @@ public:
     // more. Ours takes the place of the masking key that ends it, and the frame is sent from there. False, and nothing done,
     // where something is in its way. `own` is owed before that memory moves; a `flush` may have seen to it.
     [[gnu::always_inline]] inline bool send_in_place(ws::opcode type, std::byte* payload, std::size_t bytes) noexcept {
-        if (bytes >= x_short_below && (!x_short_below || bytes > UINT16_MAX || bytes > x_options->frame_bytes)) return false;
-        if (bytes > x_short_queue || x_outbox.data().has_block()) return false;
+        if (bytes >= x_short_below &&
+            (!x_short_below || bytes > UINT16_MAX || bytes > x_options->frame_bytes || bytes > x_short_queue))
+            return false;
+        if (x_outbox.data().has_block()) return false;
         const std::size_t header = ws::encode_short_before(type, bytes, payload);
         x_outbox.data().refer({payload - header, header + bytes});
         return true;
@@ -15262,7 +15326,12 @@ private:
         x_short_below = codec || keys(from) || from.sending_message() || from.close_sent() ? 0 : short_bytes();
     }
     std::size_t short_bytes() const noexcept {
-        return x_options->frame_bytes < write_through_bytes ? x_options->frame_bytes + 1 : write_through_bytes;
+        const std::size_t most = x_options->frame_bytes < x_short_queue ? x_options->frame_bytes : x_short_queue;
+        return most < write_through_bytes ? most + 1 : write_through_bytes;
+    }
+    static std::uint32_t short_queue(const websocket_options& all) noexcept {
+        const std::size_t most = all.high_water_bytes < all.queue_bytes ? all.high_water_bytes : all.queue_bytes;
+        return most < UINT32_MAX ? static_cast<std::uint32_t>(most) : UINT32_MAX;
     }
 
     static errc append_shared(buffer& to, bytes_view frames) noexcept { return to.append(frames) ? errc{} : errc::buffer_full; }
@@ -15300,8 +15369,8 @@ private:
     entropy& x_random;
     shared<const websocket_options> x_options; // of the connection
     std::uint64_t x_bytes_out = 0;
-    std::size_t x_short_below = 0; // smaller messages go the short way
-    std::size_t x_short_queue;     // as long as this much is queued with them at the most
+    std::size_t x_short_below = 0; // smaller messages go the short way; such as are not larger than what follows
+    std::uint32_t x_short_queue;   // as long as this much is queued with them at the most
     bool x_compresses = false; // the message that is sent by pieces is compressed
 };
 
@@ -15565,6 +15634,9 @@ protected:
         }
     } x_turn;
     bool x_attended = false;  // somebody asks for a message just now
+    bool x_next_turn = false; // it is the next turn that we are posted to, not the end of this one
+    bool x_failed = false;    // the peer broke a rule or a limit: we are through after our close frame
+    bool x_mute = false;      // a write has failed
     [[no_unique_address]] waiter x_read_waiter;
     int x_left_in_turn = messages_in_a_row; // messages that a reader may have at once before it waits
     owned<rare_parts> x_rare;
@@ -15574,9 +15646,6 @@ protected:
     bool x_told = false;      // somebody has read the end
     bool x_came = false;      // somebody has read since the close timer was armed
     bool x_retrying = false;  // there may be more to receive in the next turn
-    bool x_next_turn = false; // it is the next turn that we are posted to, not the end of this one
-    bool x_failed = false;    // the peer broke a rule or a limit: we are through after our close frame
-    bool x_mute = false;      // a write has failed
     [[no_unique_address]] ending x_ending;
     bool x_broken = false;    // the stream is to be given up
     bool x_in_order = false;  // but it has ended by itself, and need not be reset
@@ -15672,9 +15741,7 @@ protected:
     [[gnu::always_inline]] inline bool refill_now() noexcept {
         give_lease_back();
         if (!x_open && (x_phase >= phase::draining || x_broken || x_failed)) return false;
-        if (!receive_now(x_inbox.lease_to_fill())) return false;
-        x_inbox.filled();
-        return true;
+        return receive_now(x_inbox.lease_to_fill());
     }
     // The same for a whole message, of which the long frame under way is received to where it will stand.
     [[gnu::noinline]] bool refill_message() noexcept {
@@ -15974,17 +16041,19 @@ protected:
         if (!fill_idle()) [[unlikely]] return;
         if (!x_stream->drained() || !x_inbox.find_lone()) return on_messages();
         if (x_inbox.view_is_text()) return on_lone_text();
+        x_bytes_in += x_inbox.lease_to_fill().bytes.size();
         x_inbox.take_lone_binary();
         have_lone_read();
     }
     [[gnu::noinline]] void on_lone_text() noexcept {
+        const std::size_t came = x_inbox.lease_to_fill().bytes.size();
         if (!x_inbox.take_lone_text()) return on_messages();
+        x_bytes_in += came;
         have_lone_read();
     }
     // One message is all that has come, and this turn has nothing else: what its end is for is done at once, since most often
     // the reader waits again.
     [[gnu::always_inline]] inline void have_lone_read() noexcept {
-        x_bytes_in += x_inbox.lease_to_fill().bytes.size();
         x_keepalive.received(runs_on().now());
         x_turn.serves = x_turn.alone = true;
         resume_reader();
@@ -16025,7 +16094,6 @@ protected:
     [[gnu::always_inline]] inline bool find_in_what_came() noexcept {
         x_controls.caught_up(runs_on().now());
         note_received(x_inbox.lease_to_fill());
-        x_inbox.filled();
         return (x_inbox.find_whole() || go_on(x_reading)) && !x_read_waiter.woken();
     }
     // Ends the reader's wait and has it go on; what it leaves for the end of the turn is up to the caller.
@@ -16283,8 +16351,8 @@ public:
 
     // Messages are compressed from now on, in both directions. Before anything was received or sent.
     [[gnu::cold]] void compress(owned<ws::message_codec> by) {
-        x_out.compress();
         x_inbox.compress(std::move(by));
+        x_out.compress();
     }
     std::string_view extensions() const noexcept {
         const ws::message_codec* const codec = x_inbox.codec();
@@ -16303,11 +16371,10 @@ private:
     [[gnu::always_inline]] inline end_of_read wait(std::coroutine_handle<> who, context* in) noexcept {
         x_reader = true;
         x_left_in_turn = messages_in_a_row;
-        if (x_read_in != in || !x_read_waiter.suspend_again(who)) [[unlikely]] wait_anew(who, in);
+        if (!x_read_waiter.suspend_again(who, in)) [[unlikely]] wait_anew(who, in);
         return end_of_read::waiting;
     }
     [[gnu::noinline]] void wait_anew(std::coroutine_handle<> who, context* in) noexcept {
-        x_read_in = in;
         x_read_waiter.suspend(who, in);
     }
     // Whether nothing is left to look for, and the stream will tell a reader of whole messages when something comes.
@@ -16368,8 +16435,6 @@ private:
         static_cast<connection_core*>(self)->send(posted.is_text ? ws::opcode::text : ws::opcode::binary, as_bytes(posted.data),
                                                   compression::automatic);
     }
-
-    context* x_read_in = nullptr; // where x_read_waiter has waited last; only compared
 };
 
 } // namespace weir::inline v0::detail
@@ -16786,7 +16851,7 @@ public:
     // there are none. Valid as long as the connection.
     std::string_view extensions() const noexcept { return x_core->extensions(); }
 
-    // Of the last ping that was answered; negative before that.
+    // Of the last ping that was answered, in whole microseconds; negative before that.
     std::chrono::nanoseconds round_trip() const noexcept { return x_core->round_trip(); }
 
     // How many bytes of messages wait to be sent.

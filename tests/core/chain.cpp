@@ -34,6 +34,8 @@ TEST_CASE("what was added last comes first, until the chain is reversed, and lea
     all.push_front(c);
     all.push_front(d);
     CHECK(names(all) == "dcba");
+    CHECK(all.begins_with(d));
+    CHECK_FALSE(all.begins_with(c));
     all.reverse();
     CHECK(names(all) == "abcd");
     c.unlink();
@@ -50,6 +52,7 @@ TEST_CASE("what was added last comes first, until the chain is reversed, and lea
     b.unlink();
     a.unlink();
     CHECK(all.empty());
+    CHECK_FALSE(all.begins_with(a));
 }
 
 TEST_CASE("an element that is destroyed leaves its chain") {

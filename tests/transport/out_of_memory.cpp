@@ -95,6 +95,20 @@ TEST_CASE("a ping that nobody can watch is none, and is tried again") {
     CHECK(alive.decide(31s, 20, 0, true, false, 20s, 5s).what == verdict::wait);
 }
 
+TEST_CASE("a round trip is known in whole microseconds, up to half an hour") {
+    detail::keepalive alive(0s);
+    const auto trip = [&alive](std::chrono::nanoseconds lasts) {
+        alive.ping_queued(7);
+        alive.control_left(1h, 10);
+        alive.pong(7, 1h + lasts);
+        return alive.round_trip();
+    };
+    CHECK(trip(1ns) == 0ns);
+    CHECK(trip(1999ns) == 1us);
+    CHECK(trip(2147483646us) == 2147483646us);
+    CHECK(trip(2h) == 2147483647us);
+}
+
 TEST_CASE("names that are agreed upon, short and long") {
     detail::agreed_names names;
     CHECK(names.subprotocol().empty());

@@ -50,6 +50,9 @@ public:
 
     bool empty() const noexcept { return !x_first; }
 
+    // Whether `which` is the first element of this chain.
+    bool begins_with(const Tag& which) const noexcept { return static_cast<const chain_node<Tag>&>(which).x_at == &x_first; }
+
     // The first element; null when empty. And the one after `of`, which must be in this chain; null at the end.
     Tag* front() const noexcept { return static_cast<Tag*>(x_first); }
     Tag* after(const Tag& of) const noexcept { return static_cast<Tag*>(static_cast<const chain_node<Tag>&>(of).x_next); }

@@ -62,6 +62,9 @@ public:
     // Has `hook` told when this context is cancelled, which it must not be yet.
     void add(cancel_hook& hook) noexcept { x_hooks.push_front(hook); }
 
+    // Whether `hook` is the one that was added last, of those that are to be told.
+    bool tells_first(const cancel_hook& hook) const noexcept { return x_hooks.begins_with(hook); }
+
 private:
     friend class owned_context;
 

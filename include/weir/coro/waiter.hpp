@@ -35,10 +35,10 @@ public:
         return true;
     }
 
-    // The same, in the same context, for one whose last wait was ended by `resume`: it has stayed in the context's list, unless
-    // that was cancelled or is gone. False, and nothing done, then.
-    [[gnu::always_inline]] inline bool suspend_again(std::coroutine_handle<> who) noexcept {
-        if (!cancel_hook::linked()) return false;
+    // The same for one whose last wait, in the same context, was ended by `resume`: it has stayed in the context's list. False, and
+    // nothing done, where it is not the first there: it has waited elsewhere, others have come, or the context is cancelled.
+    [[gnu::always_inline]] inline bool suspend_again(std::coroutine_handle<> who, const context* in) noexcept {
+        if (!in || !in->tells_first(*this)) return false;
         x_who = who;
         return true;
     }

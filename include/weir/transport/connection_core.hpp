@@ -203,8 +203,8 @@ public:
 
     // Messages are compressed from now on, in both directions. Before anything was received or sent.
     [[gnu::cold]] void compress(owned<ws::message_codec> by) {
-        x_out.compress();
         x_inbox.compress(std::move(by));
+        x_out.compress();
     }
     std::string_view extensions() const noexcept {
         const ws::message_codec* const codec = x_inbox.codec();
@@ -223,11 +223,10 @@ private:
     [[gnu::always_inline]] inline end_of_read wait(std::coroutine_handle<> who, context* in) noexcept {
         x_reader = true;
         x_left_in_turn = messages_in_a_row;
-        if (x_read_in != in || !x_read_waiter.suspend_again(who)) [[unlikely]] wait_anew(who, in);
+        if (!x_read_waiter.suspend_again(who, in)) [[unlikely]] wait_anew(who, in);
         return end_of_read::waiting;
     }
     [[gnu::noinline]] void wait_anew(std::coroutine_handle<> who, context* in) noexcept {
-        x_read_in = in;
         x_read_waiter.suspend(who, in);
     }
     // Whether nothing is left to look for, and the stream will tell a reader of whole messages when something comes.
@@ -288,8 +287,6 @@ private:
         static_cast<connection_core*>(self)->send(posted.is_text ? ws::opcode::text : ws::opcode::binary, as_bytes(posted.data),
                                                   compression::automatic);
     }
-
-    context* x_read_in = nullptr; // where x_read_waiter has waited last; only compared
 };
 
 } // namespace weir::inline v0::detail

@@ -138,17 +138,19 @@ protected:
         if (!fill_idle()) [[unlikely]] return;
         if (!x_stream->drained() || !x_inbox.find_lone()) return on_messages();
         if (x_inbox.view_is_text()) return on_lone_text();
+        x_bytes_in += x_inbox.lease_to_fill().bytes.size();
         x_inbox.take_lone_binary();
         have_lone_read();
     }
     [[gnu::noinline]] void on_lone_text() noexcept {
+        const std::size_t came = x_inbox.lease_to_fill().bytes.size();
         if (!x_inbox.take_lone_text()) return on_messages();
+        x_bytes_in += came;
         have_lone_read();
     }
     // One message is all that has come, and this turn has nothing else: what its end is for is done at once, since most often
     // the reader waits again.
     [[gnu::always_inline]] inline void have_lone_read() noexcept {
-        x_bytes_in += x_inbox.lease_to_fill().bytes.size();
         x_keepalive.received(runs_on().now());
         x_turn.serves = x_turn.alone = true;
         resume_reader();
@@ -189,7 +191,6 @@ protected:
     [[gnu::always_inline]] inline bool find_in_what_came() noexcept {
         x_controls.caught_up(runs_on().now());
         note_received(x_inbox.lease_to_fill());
-        x_inbox.filled();
         return (x_inbox.find_whole() || go_on(x_reading)) && !x_read_waiter.woken();
     }
     // Ends the reader's wait and has it go on; what it leaves for the end of the turn is up to the caller.

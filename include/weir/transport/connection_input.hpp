@@ -78,9 +78,7 @@ protected:
     [[gnu::always_inline]] inline bool refill_now() noexcept {
         give_lease_back();
         if (!x_open && (x_phase >= phase::draining || x_broken || x_failed)) return false;
-        if (!receive_now(x_inbox.lease_to_fill())) return false;
-        x_inbox.filled();
-        return true;
+        return receive_now(x_inbox.lease_to_fill());
     }
     // The same for a whole message, of which the long frame under way is received to where it will stand.
     [[gnu::noinline]] bool refill_message() noexcept {

@@ -271,6 +271,9 @@ protected:
         }
     } x_turn;
     bool x_attended = false;  // somebody asks for a message just now
+    bool x_next_turn = false; // it is the next turn that we are posted to, not the end of this one
+    bool x_failed = false;    // the peer broke a rule or a limit: we are through after our close frame
+    bool x_mute = false;      // a write has failed
     [[no_unique_address]] waiter x_read_waiter;
     int x_left_in_turn = messages_in_a_row; // messages that a reader may have at once before it waits
     owned<rare_parts> x_rare;
@@ -280,9 +283,6 @@ protected:
     bool x_told = false;      // somebody has read the end
     bool x_came = false;      // somebody has read since the close timer was armed
     bool x_retrying = false;  // there may be more to receive in the next turn
-    bool x_next_turn = false; // it is the next turn that we are posted to, not the end of this one
-    bool x_failed = false;    // the peer broke a rule or a limit: we are through after our close frame
-    bool x_mute = false;      // a write has failed
     [[no_unique_address]] ending x_ending;
     bool x_broken = false;    // the stream is to be given up
     bool x_in_order = false;  // but it has ended by itself, and need not be reset

@@ -13,7 +13,6 @@
 #include <weir/core/owned.hpp>
 #include <weir/io/stream.hpp>
 #include <weir/protocol/ws/connection.hpp>
-#include <weir/protocol/ws/message_codec.hpp>
 #include <weir/transport/kept_parts.hpp>
 
 #include <bit>
@@ -39,44 +38,48 @@ public:
     // `rest`, a part of the lease `first`, is to be parsed. `message_bytes` is what `advance` will be given.
     inbox(ws::role side, block_pool& pool, const ws::limits& bounds, std::size_t message_bytes, io::lease&& first,
           mutable_bytes rest) noexcept
-        : x_protocol(side, pool, bounds), x_lease(exchanged(first, {})), x_rest(rest),
-          x_short_bytes(message_bytes < bounds.frame_bytes ? message_bytes : bounds.frame_bytes) {}
+        : x_protocol(side, pool, bounds), x_lease{rest, exchanged(first, {}).backing},
+          x_short_bytes(ws::connection::short_bytes(message_bytes < bounds.frame_bytes ? message_bytes : bounds.frame_bytes)) {}
 
     ws::connection& protocol() noexcept { return x_protocol; }
     const ws::connection& protocol() const noexcept { return x_protocol; }
 
-    // From now on messages may come compressed.
-    [[gnu::cold]] void compress(owned<ws::message_codec> by) noexcept {
-        x_codec = std::move(by);
+    // From now on messages may come compressed. Throws where there is no memory for that.
+    [[gnu::cold]] void compress(owned<ws::message_codec> by) {
+        if (!x_kept) x_kept = make_owned<kept_parts>(x_protocol.pool());
+        x_kept->codec = std::move(by);
         x_protocol.allow_reserved_bits(ws::message_codec::reserved_bits);
     }
-    ws::message_codec* codec() const noexcept { return x_codec.get(); }
-    errc corruption() const noexcept { return x_corruption; }
+    ws::message_codec* codec() const noexcept { return x_kept ? x_kept->codec.get() : nullptr; }
+    errc corruption() const noexcept { return x_kept->corruption; } // after `corrupt`
 
     // The short way of `advance` for whole messages: true when one stands whole where nothing was parsed yet. False says
     // nothing; ask `advance`. There must be a rest.
     [[gnu::noinline]] bool find_whole() noexcept {
         ws::connection::whole next;
-        if (!may_go_short() || !x_protocol.find_whole(x_rest, x_short_bytes, next)) return false;
+        if (!may_go_short() || !x_protocol.find_whole(x_lease.bytes, x_short_bytes, next)) return false;
         note_whole(next);
         if (next.type == ws::opcode::text) return take_text();
-        return x_protocol.take_whole(x_rest, next);
+        return x_protocol.take_whole(x_lease.bytes, next);
     }
 
     // What was received is one whole message and nothing else, and all that came before `is_used_up`: its view, to be taken by
-    // one of the two that follow. False: call `filled`, and ask `find_whole`.
+    // one of the two that follow. False: ask `find_whole`.
     [[gnu::always_inline]] inline bool find_lone() noexcept {
         ws::connection::whole next;
         if (!x_protocol.find_whole<true>(x_lease.bytes, x_short_bytes, next)) return false;
         note_whole(next);
         return true;
     }
-    [[gnu::always_inline]] inline void take_lone_binary() noexcept { x_protocol.unmask(x_view); }
-    bool take_lone_text() noexcept { return filled(), take_text(); }
+    [[gnu::always_inline]] inline void take_lone_binary() noexcept {
+        x_lease.bytes = x_lease.bytes.first(0);
+        x_protocol.unmask(x_view);
+    }
+    bool take_lone_text() noexcept { return take_text(); }
 
     // Whether `advance` would find out that more bytes are needed and nothing else: the view of the last message ends then.
     bool is_used_up() noexcept {
-        if (!may_go_short() || !x_rest.empty()) return false;
+        if (!may_go_short() || has_rest()) return false;
         x_view = {};
         return true;
     }
@@ -101,11 +104,10 @@ public:
         if (!x_protocol.between_messages()) take_long_way();
         return seen;
     }
-    bool look_ahead(ws::event& control) noexcept { return look_ahead(x_rest, control); }
+    bool look_ahead(ws::event& control) noexcept { return look_ahead(x_lease.bytes, control); }
 
-    // Where new bytes go when the old ones are used up and no view of them is valid any more; and that they are there.
+    // Where new bytes go when the old ones are used up and no view of them is valid any more: they are parsed from there.
     io::lease& lease_to_fill() noexcept { return x_lease; }
-    void filled() noexcept { x_rest = x_lease.bytes; }
 
     // Whether much of a frame is still to come.
     bool is_in_long_frame() const noexcept { return x_protocol.frame_remaining() >= kept_parts::much; }
@@ -119,28 +121,30 @@ public:
         const std::size_t most = kept_parts::growth(assembled()), room = remaining < most ? static_cast<std::size_t>(remaining) : most;
         return {kept().assembly.prepare(room), room < received_at_once ? room : received_at_once};
     }
-    void filled(mutable_bytes room) noexcept { x_rest = room.empty() ? x_lease.bytes : room; }
+    void filled(mutable_bytes room) noexcept {
+        if (!room.empty()) x_kept->behind = exchanged(x_lease.bytes, room);
+    }
 
     // Gives the lease back, which no view may point into any more.
     void give_lease_to(io::stream& lender) noexcept {
-        assert(x_rest.empty());
+        assert(!has_rest());
         lender.release(std::move(x_lease)); // which leaves it empty
     }
     // The same where nothing but a lone message was there, if that is done in no time; false, and nothing done, if not.
     [[gnu::always_inline]] inline bool give_lone_lease_to(const io::stream& lender) noexcept {
         if (!lender.lends_blocks() || !x_protocol.pool().give_kept<io::lease::usual_bytes>(x_lease.backing)) return false;
-        x_lease.bytes = x_lease.bytes.first(0);
         x_lease.backing = {};
         return true;
     }
     bool has_lease() const noexcept { return x_lease.backing.data; }
     bool lease_is_unused() const noexcept {
-        return x_lease.backing.data && x_rest.empty() && (!x_view.data() || x_view_assembled) && !is_decompressing();
+        return x_lease.backing.data && !has_rest() && (!x_view.data() || x_view_assembled) && !is_decompressing();
     }
 
     // Whether these bytes stay where they are until the lease is given back or, what is in `take_assembled`, until then.
     bool keeps(bytes_view which) const noexcept {
-        return lies_in(which, x_lease.bytes) || (x_view_assembled && lies_in(which, x_kept->assembly.view()));
+        if (lies_in(which, {x_lease.backing.data, x_lease.backing.size})) return true;
+        return x_view_assembled && lies_in(which, x_kept->assembly.view());
     }
     bool view_is_assembled() const noexcept { return x_view_assembled; }
     block take_assembled() noexcept {
@@ -161,10 +165,10 @@ public:
     bool view_is_last() const noexcept { return x_view_last; }
 
     // Bytes that nobody has looked at.
-    bool has_rest() const noexcept { return !x_rest.empty(); }
+    bool has_rest() const noexcept { return !x_lease.bytes.empty(); }
 
     // Whether a piece of a compressed message waits to be decompressed for a reader.
-    bool is_decompressing() const noexcept { return x_codec && x_codec->pending(); }
+    bool is_decompressing() const noexcept { return x_kept && x_kept->codec && x_kept->codec->pending(); }
 
     // What waits for a reader to come.
     bool has_ahead() const noexcept { return ahead() && !ahead()->empty(); }
@@ -179,14 +183,14 @@ public:
 
     // From now on, nothing is parsed any more; what follows is no sensible input.
     void stop_parsing() noexcept {
-        x_rest = {};
+        x_lease.bytes = {};
         discard_from_now();
     }
 
     // Nobody will read what was kept.
     [[gnu::cold]] void forget_unread() noexcept {
         x_look.found = false;
-        if (x_codec) x_codec->forget();
+        if (codec()) codec()->forget();
         release_view();
         x_gathering = false;
         if (x_kept) {
@@ -207,7 +211,7 @@ private:
         x_view_type = next.type;
         x_look.plain = x_look.found = x_view_first = x_view_last = true; // in one store
     }
-    [[gnu::noinline]] bool take_text() noexcept { return x_look.plain = x_look.found = x_protocol.take_text(x_rest, x_view); }
+    [[gnu::noinline]] bool take_text() noexcept { return x_look.plain = x_look.found = x_protocol.take_text(x_lease.bytes, x_view); }
 
     // `advance`, without what that notes.
     [[gnu::noinline]] step go_on(reading how, std::size_t message_bytes, std::uint32_t message_fragments,
@@ -228,7 +232,7 @@ private:
                 next = ahead()->next();
                 fragment = ahead()->fragment();
             } else {
-                if (x_rest.empty() || (next = x_protocol.receive(x_rest)).what == ws::event::kind::need_more) {
+                if (!has_rest() || (next = x_protocol.receive(x_lease.bytes)).what == ws::event::kind::need_more) {
                     if (how != reading::whole) return step::exhausted;
                     if (too_many(x_protocol.fragments(), message_fragments)) return step::too_many;
                     return promises_over(message_bytes, next) ? step::too_large : step::exhausted;
@@ -240,7 +244,7 @@ private:
             if (next.reserved_bits) [[unlikely]] {
                 if (!x_gathering) x_gathered_from = fragment;
                 if (how == reading::whole && too_many(fragment, message_fragments)) return step::too_many;
-                x_codec->feed(next);
+                codec()->feed(next);
                 continue;
             }
             if (how == reading::by_pieces) {
@@ -283,7 +287,7 @@ private:
         x_view_assembled = true;
         x_gathering = false;
         x_look.found = true;
-        if (x_codec) x_codec->handed_out();
+        if (codec()) codec()->handed_out();
         return step::found;
     }
 
@@ -295,7 +299,7 @@ private:
         buffer& assembly = kept().assembly;
         if (next.payload.data() == assembly.end() && assembly.has_room(size, buffer::no_bound)) { // `room_in_message`
             assembly.commit(size);
-            x_rest = x_lease.bytes;
+            x_lease.bytes = x_kept->behind;
             return;
         }
         const std::size_t most = size + kept_parts::growth(assembly.size() + size);
@@ -324,14 +328,14 @@ private:
     // Decompresses what is pending. `exhausted`: a further piece is needed.
     [[gnu::cold, gnu::noinline]] step decompress(reading how, std::size_t message_bytes, ws::event& next) noexcept {
         const bool whole = how == reading::whole;
-        if (!x_gathering) x_gathered_first = x_codec->untouched();
+        if (!x_gathering) x_gathered_first = codec()->untouched();
         x_gathering = whole;
         // One byte over the limit is as far as it goes.
         const std::size_t most = whole ? message_bytes + (message_bytes + 1 != 0) : decompressed_piece_bytes;
-        const ws::message_codec::decompressed got = x_codec->decompress(kept().assembly, most);
-        x_view_type = x_codec->type();
+        const ws::message_codec::decompressed got = codec()->decompress(kept().assembly, most);
+        x_view_type = codec()->type();
         if (got.failure != errc{}) {
-            x_corruption = got.failure;
+            x_kept->corruption = got.failure;
             return step::corrupt;
         }
         if (whole && assembled() > message_bytes) {
@@ -374,7 +378,7 @@ private:
 
     [[no_unique_address]] ws::connection x_protocol; // which leaves room for seven bytes at its end
     struct look {
-        bool plain = true;  // nothing stands between x_rest and a reader, but for what was found; x_rest begins with a message
+        bool plain = true;  // nothing stands between the rest and a reader, but for what was found; the rest begins with a message
         bool found = false; // x_view is to be handed out
     } x_look;
     bool x_view_first = false;
@@ -382,16 +386,13 @@ private:
     bool x_view_assembled = false; // x_view lies in the assembly
     bool x_gathering = false;      // the assembly is the beginning of a message that goes on, perhaps an empty one
     bool x_gathered_first = false; // and nothing of that message was handed out before
-    io::lease x_lease;
-    mutable_bytes x_rest;                // what of the lease has not been parsed
+    io::lease x_lease;                   // its bytes: what has not been parsed
     owned<kept_parts> x_kept;
-    owned<ws::message_codec> x_codec;    // only where compression was agreed upon
     mutable_bytes x_view;                 // what was handed out last, or is to be
-    std::uint64_t x_short_bytes;         // larger messages do not go the short way
     ws::opcode x_view_type = ws::opcode::text;
     bool x_discards = false;
     std::uint32_t x_gathered_from = 1; // the frame in which began what is gathered, or was handed out last
-    errc x_corruption{};
+    std::uint32_t x_short_bytes;       // larger messages do not go the short way
 };
 
 } // namespace weir::inline v0::detail

@@ -7,8 +7,8 @@
 // life. While we do not listen, because enough was received ahead, silence is our own and proves nothing, unless a send
 // waits for the peer to take something: then neither side would ever go on.
 //
-// The round trip is from when a ping has left to the pong with its payload. Of several pings under way the oldest and the
-// newest are known, since a peer may answer the newest alone (RFC 6455, 5.5.3).
+// The round trip is from when a ping has left to the pong with its payload, in whole microseconds and up to half an hour. Of several
+// pings under way the oldest and the newest are known, since a peer may answer the newest alone (RFC 6455, 5.5.3).
 //
 // What is known of pings is on the heap, only while there are any: most of its time an idle connection has none. A ping for which
 // there is no memory is not watched, and of our own none is sent then.
@@ -74,7 +74,7 @@ public:
         for (unsigned i = 0; i < all.under_way; ++i) {
             if (all.marks[i] != mark) continue;
             if (all.left[i] != unsent)
-                x_round_trip = now - all.left[i];
+                x_round_trip = microseconds(now - all.left[i]);
             else if (i + 1 == all.under_way)
                 all.queued = false;
             all.marks[0] = all.marks[1];
@@ -84,7 +84,7 @@ public:
             return;
         }
     }
-    time round_trip() const noexcept { return x_round_trip; }
+    time round_trip() const noexcept { return std::chrono::microseconds(x_round_trip); }
 
     // What to do now. `bytes_out` is what has left so far, and `under_way`, how much of that the peer's system may not
     // have; `listening`, whether we would have received something; `stuck`, whether a send waits.
@@ -132,6 +132,11 @@ private:
         return static_cast<bool>(x_pings);
     }
 
+    static std::int32_t microseconds(time of) noexcept {
+        const auto whole = std::chrono::duration_cast<std::chrono::microseconds>(of).count();
+        return whole < INT32_MAX ? static_cast<std::int32_t>(whole) : INT32_MAX;
+    }
+
     static decision wait_or_lose(time silent, time timeout, bool look_again) noexcept {
         if (silent >= timeout) return {verdict::lost, {}};
         const time left = timeout - silent;
@@ -139,8 +144,8 @@ private:
     }
 
     time x_received;
-    time x_round_trip{-1};
     owned<pings> x_pings;
+    std::int32_t x_round_trip = -1; // in microseconds, which spares every connection half of the place
     bool x_awaited = false; // a ping has left, and nothing was received after it
 };
 

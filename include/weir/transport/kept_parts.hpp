@@ -1,8 +1,11 @@
-// What an inbox keeps where messages come in parts, or where nobody reads. Made when it is needed first. Loop thread only.
+// What an inbox keeps where messages come in parts or compressed, or where nobody reads. Made when it is needed first. Loop
+// thread only.
 #pragma once
 
 #include <weir/core/buffer.hpp>
+#include <weir/core/errc.hpp>
 #include <weir/core/owned.hpp>
+#include <weir/protocol/ws/message_codec.hpp>
 #include <weir/transport/read_ahead.hpp>
 
 namespace weir::inline v0::detail {
@@ -21,7 +24,10 @@ struct kept_parts {
     }
 
     buffer assembly; // a message that comes in parts, or was handed out last
+    mutable_bytes behind; // what is to be parsed after that of which a part was received to the end of `assembly`
     owned<read_ahead> ahead;
+    owned<ws::message_codec> codec; // only where compression was agreed upon
+    errc corruption{};              // what was wrong with a compressed message
 };
 
 } // namespace weir::inline v0::detail

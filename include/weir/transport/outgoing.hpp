@@ -26,7 +26,7 @@ class outgoing {
 public:
     outgoing(const ws::sender& from, block_pool& pool, entropy& random, shared<const websocket_options> options) noexcept
         : x_outbox(pool), x_random(random), x_options(std::move(options)),
-          x_short_queue(x_options->high_water_bytes < x_options->queue_bytes ? x_options->high_water_bytes : x_options->queue_bytes) {
+          x_short_queue(short_queue(*x_options)) {
         choose_way(from, nullptr);
     }
 
@@ -58,8 +58,10 @@ public:
     // more. Ours takes the place of the masking key that ends it, and the frame is sent from there. False, and nothing done,
     // where something is in its way. `own` is owed before that memory moves; a `flush` may have seen to it.
     [[gnu::always_inline]] inline bool send_in_place(ws::opcode type, std::byte* payload, std::size_t bytes) noexcept {
-        if (bytes >= x_short_below && (!x_short_below || bytes > UINT16_MAX || bytes > x_options->frame_bytes)) return false;
-        if (bytes > x_short_queue || x_outbox.data().has_block()) return false;
+        if (bytes >= x_short_below &&
+            (!x_short_below || bytes > UINT16_MAX || bytes > x_options->frame_bytes || bytes > x_short_queue))
+            return false;
+        if (x_outbox.data().has_block()) return false;
         const std::size_t header = ws::encode_short_before(type, bytes, payload);
         x_outbox.data().refer({payload - header, header + bytes});
         return true;
@@ -285,7 +287,12 @@ private:
         x_short_below = codec || keys(from) || from.sending_message() || from.close_sent() ? 0 : short_bytes();
     }
     std::size_t short_bytes() const noexcept {
-        return x_options->frame_bytes < write_through_bytes ? x_options->frame_bytes + 1 : write_through_bytes;
+        const std::size_t most = x_options->frame_bytes < x_short_queue ? x_options->frame_bytes : x_short_queue;
+        return most < write_through_bytes ? most + 1 : write_through_bytes;
+    }
+    static std::uint32_t short_queue(const websocket_options& all) noexcept {
+        const std::size_t most = all.high_water_bytes < all.queue_bytes ? all.high_water_bytes : all.queue_bytes;
+        return most < UINT32_MAX ? static_cast<std::uint32_t>(most) : UINT32_MAX;
     }
 
     static errc append_shared(buffer& to, bytes_view frames) noexcept { return to.append(frames) ? errc{} : errc::buffer_full; }
@@ -323,8 +330,8 @@ private:
     entropy& x_random;
     shared<const websocket_options> x_options; // of the connection
     std::uint64_t x_bytes_out = 0;
-    std::size_t x_short_below = 0; // smaller messages go the short way
-    std::size_t x_short_queue;     // as long as this much is queued with them at the most
+    std::size_t x_short_below = 0; // smaller messages go the short way; such as are not larger than what follows
+    std::uint32_t x_short_queue;   // as long as this much is queued with them at the most
     bool x_compresses = false; // the message that is sent by pieces is compressed
 };
 

@@ -212,7 +212,7 @@ public:
     // there are none. Valid as long as the connection.
     std::string_view extensions() const noexcept { return x_core->extensions(); }
 
-    // Of the last ping that was answered; negative before that.
+    // Of the last ping that was answered, in whole microseconds; negative before that.
     std::chrono::nanoseconds round_trip() const noexcept { return x_core->round_trip(); }
 
     // How many bytes of messages wait to be sent.

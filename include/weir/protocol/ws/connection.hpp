@@ -10,7 +10,7 @@
 //  - It knows its role in two places: what the mask bit must be, and whether there is something to unmask.
 //  - receive_whole is a short cut past the machine and must give what that would give; the tests compare the two.
 //    x_between says that the machine stands where it applies, and is set where the machine is left.
-//  - A header that the input cuts is gathered in x_header byte by byte, and every byte is checked before the next one
+//  - A header that the input cuts is gathered in x_cut byte by byte, and every byte is checked before the next one
 //    is wanted: what is wrong fails at the byte that decides it. Cut and whole headers go through the same checks.
 //  - Events do not depend on how the input was cut, but for the places where pieces begin and end (and so for how much
 //    of a broken text was handed out before it turned out to be broken).
@@ -24,6 +24,7 @@
 #include <weir/core/exchanged.hpp>
 #include <weir/core/utf8.hpp>
 #include <weir/protocol/ws/close_code.hpp>
+#include <weir/protocol/ws/cut_frame.hpp>
 #include <weir/protocol/ws/event.hpp>
 #include <weir/protocol/ws/frame_header.hpp>
 #include <weir/protocol/ws/limits.hpp>
@@ -43,11 +44,13 @@ namespace weir::inline v0::ws {
 class connection : public sender {
 public:
     connection(ws::role side, block_pool& pool, const limits& bounds = {}) noexcept
-        : sender(side), x_pool(&pool), x_limits(bounds), x_mask_bit(side == ws::role::server ? 0x80 : 0),
-          x_between(bounds.message_fragments > 0) {}
+        : sender(side), x_mask_bit(side == ws::role::server ? 0x80 : 0), x_between(bounds.message_fragments > 0), x_pool(&pool),
+          x_frame_limit(bounds.frame_bytes), x_fragment_limit(bounds.message_fragments) {}
     connection(const connection&) = delete;
     connection& operator=(const connection&) = delete;
-    ~connection() { release_control(); }
+    ~connection() {
+        if (x_cut.holds_control()) x_cut.release_control(*x_pool);
+    }
 
     block_pool& pool() const noexcept { return *x_pool; }
 
@@ -63,15 +66,14 @@ public:
     // twice.
     [[nodiscard, gnu::noinline]] event receive(mutable_bytes& input) noexcept {
         event seen;
-        if (!input.empty() && receive_whole(input, x_limits.frame_bytes, seen.payload, seen.type)) {
+        if (!input.empty() && receive_whole(input, x_frame_limit, seen.payload, seen.type)) {
             seen.what = event::kind::data;
             seen.first = seen.last = true;
             return seen;
         }
-        if (x_control && x_stage != stage::control) release_control(); // what the last event pointed at
+        if (x_cut.holds_control() && x_stage != stage::control) x_cut.release_control(*x_pool); // what the last event pointed at
         seen = step(input);
-        x_between = x_stage == stage::header && !x_held && !x_control && x_message == opcode::continuation &&
-                    x_limits.message_fragments;
+        x_between = x_stage == stage::header && x_cut.empty() && x_message == opcode::continuation && x_fragment_limit;
         return seen;
     }
 
@@ -82,24 +84,26 @@ public:
                                                                 mutable_bytes& payload, opcode& type) noexcept {
         if (!x_between) [[unlikely]] return false;
         whole found;
-        if (!find_whole(input, most_bytes, found)) return false;
+        if (!find_whole(input, short_bytes(most_bytes), found)) return false;
         payload = found.payload;
         type = found.type;
         return take_whole(input, found);
     }
 
     // Its two steps, where `between_messages` is known: what to take, where nothing has been taken; and taking it, which fails
-    // for bad text alone. `Alone`: only what is nothing else but such a message.
+    // for bad text alone. `Alone`: only what is nothing else but such a message. They are at most 65,535 bytes large.
     struct whole {
         mutable_bytes payload;
         opcode type;
         std::size_t end; // of the frame, counted from the front of the input
     };
+    static constexpr std::uint32_t short_bytes(std::uint64_t most) noexcept { return most < 0xFFFF ? std::uint32_t(most) : 0xFFFF; }
     template <bool Alone = false>
-    [[nodiscard, gnu::always_inline]] inline bool find_whole(mutable_bytes input, std::uint64_t most_bytes,
+    [[nodiscard, gnu::always_inline]] inline bool find_whole(mutable_bytes input, std::uint32_t most_bytes,
                                                              whole& found) const noexcept {
         found = locate(input);
-        return (Alone ? found.end == input.size() : found.end <= input.size()) && found.payload.size() <= most_bytes;
+        return (Alone ? found.end == input.size() : found.end <= input.size()) &&
+               static_cast<std::uint32_t>(found.payload.size()) <= most_bytes;
     }
     [[nodiscard, gnu::always_inline]] inline bool take_whole(mutable_bytes& input, const whole& found) noexcept {
         if (found.type == opcode::text) return take_text(input, found.payload);
@@ -180,10 +184,10 @@ private:
             case stage::header: {
                 if (input.empty()) return {};
                 frame_header header;
-                const header_decoding found = x_held ? gather(header, input) : take(header, input);
+                const header_decoding found = x_cut.empty() ? take(header, input) : gather(header, input);
                 if (found.failure != errc{}) return fail(found.failure, header.payload_bytes, input);
                 if (!found.size) return {};
-                if (header.payload_bytes > x_limits.frame_bytes)
+                if (header.payload_bytes > x_frame_limit)
                     return fail(errc::frame_too_large, header.payload_bytes, input);
                 if (enter(header)) return data_piece(input);
                 break;
@@ -224,7 +228,7 @@ private:
             if (is_reserved(type)) return errc::reserved_opcode;
             if (!(first & 0x80)) return errc::fragmented_control;
         }
-        if (!is_control(type) && (begins ? 0 : x_fragments) >= x_limits.message_fragments)
+        if (!is_control(type) && (begins ? 0 : x_fragments) >= x_fragment_limit)
             return errc::too_many_fragments;
         if (size < 2) return {};
         const auto second = std::to_integer<unsigned>(header[1]);
@@ -246,8 +250,7 @@ private:
         if (found.size) {
             input = input.subspan(found.size);
         } else if (found.failure == errc{}) {
-            std::memcpy(x_header, input.data(), input.size());
-            x_held = static_cast<std::uint8_t>(input.size());
+            x_cut.hold(input);
             input = input.last(0);
         }
         return found;
@@ -257,11 +260,11 @@ private:
     [[gnu::noinline]] header_decoding gather(frame_header& into, mutable_bytes& input) noexcept {
         header_decoding found;
         while (!input.empty() && !found.size && found.failure == errc{}) {
-            x_header[x_held++] = input[0];
+            x_cut.add(input[0]);
             input = input.subspan(1);
-            found = check(into, {x_header, std::size_t(x_held)});
+            found = check(into, x_cut.header());
         }
-        if (found.size) x_held = 0;
+        if (found.size) x_cut.forget_header();
         return found;
     }
 
@@ -320,11 +323,12 @@ private:
         mutable_bytes payload = input.first(size);
         input = input.subspan(size);
         x_remaining -= size;
-        if (x_control || x_remaining) {
-            if (!x_control) x_control = x_pool->take(max_control_bytes).data;
-            if (size) std::memcpy(x_control + x_control_size, payload.data(), size);
+        if (x_cut.holds_control() || x_remaining) {
+            if (!x_cut.holds_control()) x_cut.hold_control(*x_pool);
+            std::byte* const gathered = x_cut.control();
+            if (size) std::memcpy(gathered + x_control_size, payload.data(), size);
             x_control_size = static_cast<std::uint8_t>(x_control_size + size);
-            payload = {x_control, std::size_t(x_control_size)};
+            payload = {gathered, std::size_t(x_control_size)};
         }
         if (!x_remaining && role() == ws::role::server) apply_mask(payload, x_key);
         return payload;
@@ -352,10 +356,6 @@ private:
         return {.what = event::kind::close, .type = opcode::close, .last = true, .code = code, .payload = payload};
     }
 
-    void release_control() noexcept {
-        if (x_control) x_pool->give({exchanged(x_control, nullptr), block_pool::round_up(max_control_bytes)});
-    }
-
     // --- failure ---
 
     [[gnu::cold, gnu::noinline]] event fail(errc rule, std::uint64_t number, mutable_bytes& input) noexcept {
@@ -368,13 +368,19 @@ private:
 
     violation broken_rule() const noexcept {
         return {x_failure, x_remaining,
-                x_failure == errc::too_many_fragments ? x_limits.message_fragments : x_limits.frame_bytes};
+                x_failure == errc::too_many_fragments ? x_fragment_limit : x_frame_limit};
     }
 
+    // In the room that a sender leaves, to begin with.
+    stage x_stage = stage::header;
+    std::uint8_t x_mask_bit;        // of a header that is right, in its second byte
+    bool x_between;                 // at the first byte of a frame that begins a message
+    bool x_fin = false;
+    bool x_first = false;           // the message's first piece has not been handed out
     block_pool* x_pool;
-    std::byte* x_control = nullptr; // the payload of a control frame that came in parts
     std::uint64_t x_remaining = 0;  // bytes to come of the frame under way; after a failure the violation's number
-    limits x_limits;
+    std::uint64_t x_frame_limit;    // the two of `limits`
+    std::uint32_t x_fragment_limit;
     errc x_failure = {};
     masking_key x_key;              // turned so that it fits the next byte
     std::uint32_t x_fragments = 0;  // frames of the message under way
@@ -384,13 +390,7 @@ private:
     std::uint8_t x_control_size = 0;
     std::uint8_t x_message_bits = 0;
     std::uint8_t x_allowed_bits = 0;
-    std::uint8_t x_held = 0;        // bytes in x_header
-    std::byte x_header[frame_header::max_bytes];
-    std::uint8_t x_mask_bit;        // of a header that is right, in its second byte
-    stage x_stage = stage::header;
-    bool x_fin = false;
-    bool x_first = false;           // the message's first piece has not been handed out
-    bool x_between;                 // at the first byte of a frame that begins a message
+    detail::cut_frame x_cut;
     bool x_close_received = false;
 };
 
