@@ -2963,7 +2963,7 @@ private:
 
 // ==== weir/coro/frame_pool.hpp =======================================================================================
 
-// Recycles the memory of coroutine frames.
+// Recycles the memory of coroutine frames, and of what they need now and then.
 //
 // A loop owns one and makes it current on its thread while it runs; frames made meanwhile come from its free lists, one
 // for each 16 bytes up to 2 KiB: coroutines are made again and again, so that frames of different ones need not share, and
@@ -2994,17 +2994,14 @@ public:
     }
 
     static void* allocate(std::size_t bytes) {
-        const std::size_t index = index_of(bytes);
-#if !defined(WEIR_DETAIL_ADDRESS_SANITIZER) // under it, a frame that is used after its end must be noticed
-        if (frame_pool* pool = current(); pool && bytes <= largest_bytes) {
-            shelf& from = pool->x_shelves[index];
-            if (from.top) {
-                --from.count;
-                return exchanged(from.top, from.top->next);
-            }
-        }
-#endif
-        return ::operator new(size_of(index));
+        if (void* const kept = take_kept(bytes)) return kept;
+        return ::operator new(size_of(index_of(bytes)));
+    }
+
+    // The same for what one can do without: null where there is no memory.
+    static void* try_allocate(std::size_t bytes) noexcept {
+        if (void* const kept = take_kept(bytes)) return kept;
+        return ::operator new(size_of(index_of(bytes)), std::nothrow);
     }
 
     static void deallocate(void* frame, std::size_t bytes) noexcept {
@@ -3032,6 +3029,20 @@ private:
         free_frame* top = nullptr;
         std::size_t count = 0;
     };
+
+    // One that has been used; null where there is none.
+    static void* take_kept([[maybe_unused]] std::size_t bytes) noexcept {
+#if !defined(WEIR_DETAIL_ADDRESS_SANITIZER) // under it, a frame that is used after its end must be noticed
+        if (frame_pool* pool = current(); pool && bytes <= largest_bytes) {
+            shelf& from = pool->x_shelves[index_of(bytes)];
+            if (from.top) {
+                --from.count;
+                return exchanged(from.top, from.top->next);
+            }
+        }
+#endif
+        return nullptr;
+    }
 
     // The shelf of a wish, and what its frames have: the heap gives that much in any case.
     static constexpr std::size_t index_of(std::size_t bytes) noexcept { return (bytes + heap_bytes - 1) / step_bytes; }
@@ -16697,7 +16708,8 @@ private:
     end x_end = end::at_once;
 };
 
-// Waits until something that was done by the call that made it has taken effect. `Ready` and `Wait` say when.
+// Waits until something that was done by the call that made it has taken effect. `Ready` and `Wait` say when. What waits is a block
+// of the loop's frames, since most need not, and every handler has room for one of these; without memory nothing is waited for.
 template <auto Ready, auto Wait>
 class effect_awaiter : public awaitable<effect_awaiter<Ready, Wait>> {
 public:
@@ -16708,7 +16720,7 @@ public:
     }
     ~effect_awaiter() {
         if (x_outcome == waiting) [[unlikely]]
-            x_waiter.~waiter();
+            forget_waiter();
     }
 
     bool await_ready() noexcept {
@@ -16718,25 +16730,36 @@ public:
         x_outcome = {};
         return true;
     }
-    bool suspend(std::coroutine_handle<> who, context* in) noexcept {
-        new (&x_waiter) waiter;
+    [[gnu::cold]] bool suspend(std::coroutine_handle<> who, context* in) noexcept {
+        void* const room = frame_pool::try_allocate(sizeof(waiter));
+        if (!room) {
+            if (x_outcome == connection_core::may_wait) x_outcome = {};
+            return false;
+        }
+        connection_core& core = *x_core;
         const errc refused = exchanged(x_outcome, waiting);
+        x_waiter = new (room) waiter;
         if (refused != connection_core::may_wait)
-            x_waiter.bounce(who, in, refused);
-        else if (x_waiter.suspend(who, in))
-            (x_core->*Wait)(x_waiter);
+            x_waiter->bounce(who, in, refused);
+        else if (x_waiter->suspend(who, in))
+            (core.*Wait)(*x_waiter);
         return true;
     }
-    send_status await_resume() const noexcept { return x_outcome == waiting ? x_waiter.outcome() : x_outcome; }
+    send_status await_resume() const noexcept { return x_outcome == waiting ? x_waiter->outcome() : x_outcome; }
 
 private:
     static constexpr errc waiting = static_cast<errc>(-2); // really: x_waiter is there, and knows
 
-    connection_core* x_core;
-    errc x_outcome;
+    [[gnu::cold, gnu::noinline]] void forget_waiter() noexcept {
+        x_waiter->~waiter();
+        frame_pool::deallocate(x_waiter, sizeof(waiter));
+    }
+
     union {
-        waiter x_waiter;
+        connection_core* x_core; // until it waits
+        waiter* x_waiter;
     };
+    errc x_outcome;
 };
 
 } // namespace detail

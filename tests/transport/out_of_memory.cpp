@@ -143,3 +143,39 @@ TEST_CASE("a connection that nobody can take care of any more is broken off when
     websocket_world world(over::memory);
     world.run(drop(world, world.make(ws::role::server)));
 }
+
+namespace {
+
+// The first waits of a loop, for which it has kept nothing.
+task<> hurry(websocket_world& world, websocket ws) {
+    const std::string large(20'000, 'l');
+    {
+        const shortage now;
+        CHECK(co_await ws.send(std::string_view(large)).within(1ms)); // taken, though nobody waits
+        CHECK(ws.queued_bytes() > 4000);
+    }
+    send_status late = co_await ws.send(std::string_view(large)).within(1ms);
+    CHECK(late.error() == errc::timed_out);
+    ws.reset();
+    {
+        const shortage now; // but now a block is there
+        for (int i = 0; i < 1000; ++i) CHECK((co_await ws.send("x")).error() == errc::closed);
+    }
+    (void)world;
+}
+task<> hurry_in_vain(websocket_world& world, websocket ws) {
+    ws.reset();
+    const shortage now;
+    for (int i = 0; i < 1000; ++i) CHECK((co_await ws.send("x")).error() == errc::closed);
+    CHECK(co_await ws.close());
+    (void)world;
+}
+
+} // namespace
+
+TEST_CASE("a send that could not wait does not, and nothing else is lost") {
+    websocket_world slow(over::memory, {.pipe_bytes = 1000});
+    slow.run(hurry(slow, slow.make(ws::role::server, {.high_water_bytes = 4000})));
+    websocket_world gone(over::memory);
+    gone.run(hurry_in_vain(gone, gone.make(ws::role::server)));
+}

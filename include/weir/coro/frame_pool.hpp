@@ -1,4 +1,4 @@
-// Recycles the memory of coroutine frames.
+// Recycles the memory of coroutine frames, and of what they need now and then.
 //
 // A loop owns one and makes it current on its thread while it runs; frames made meanwhile come from its free lists, one
 // for each 16 bytes up to 2 KiB: coroutines are made again and again, so that frames of different ones need not share, and
@@ -36,17 +36,14 @@ public:
     }
 
     static void* allocate(std::size_t bytes) {
-        const std::size_t index = index_of(bytes);
-#if !defined(WEIR_DETAIL_ADDRESS_SANITIZER) // under it, a frame that is used after its end must be noticed
-        if (frame_pool* pool = current(); pool && bytes <= largest_bytes) {
-            shelf& from = pool->x_shelves[index];
-            if (from.top) {
-                --from.count;
-                return exchanged(from.top, from.top->next);
-            }
-        }
-#endif
-        return ::operator new(size_of(index));
+        if (void* const kept = take_kept(bytes)) return kept;
+        return ::operator new(size_of(index_of(bytes)));
+    }
+
+    // The same for what one can do without: null where there is no memory.
+    static void* try_allocate(std::size_t bytes) noexcept {
+        if (void* const kept = take_kept(bytes)) return kept;
+        return ::operator new(size_of(index_of(bytes)), std::nothrow);
     }
 
     static void deallocate(void* frame, std::size_t bytes) noexcept {
@@ -74,6 +71,20 @@ private:
         free_frame* top = nullptr;
         std::size_t count = 0;
     };
+
+    // One that has been used; null where there is none.
+    static void* take_kept([[maybe_unused]] std::size_t bytes) noexcept {
+#if !defined(WEIR_DETAIL_ADDRESS_SANITIZER) // under it, a frame that is used after its end must be noticed
+        if (frame_pool* pool = current(); pool && bytes <= largest_bytes) {
+            shelf& from = pool->x_shelves[index_of(bytes)];
+            if (from.top) {
+                --from.count;
+                return exchanged(from.top, from.top->next);
+            }
+        }
+#endif
+        return nullptr;
+    }
 
     // The shelf of a wish, and what its frames have: the heap gives that much in any case.
     static constexpr std::size_t index_of(std::size_t bytes) noexcept { return (bytes + heap_bytes - 1) / step_bytes; }

@@ -11,6 +11,7 @@
 
 #include <weir/core/exchanged.hpp>
 #include <weir/coro/bounded.hpp>
+#include <weir/coro/frame_pool.hpp>
 #include <weir/transport/connection_core.hpp>
 #include <weir/transport/send_status.hpp>
 #include <weir/transport/websocket_handle.hpp>
@@ -58,7 +59,8 @@ private:
     end x_end = end::at_once;
 };
 
-// Waits until something that was done by the call that made it has taken effect. `Ready` and `Wait` say when.
+// Waits until something that was done by the call that made it has taken effect. `Ready` and `Wait` say when. What waits is a block
+// of the loop's frames, since most need not, and every handler has room for one of these; without memory nothing is waited for.
 template <auto Ready, auto Wait>
 class effect_awaiter : public awaitable<effect_awaiter<Ready, Wait>> {
 public:
@@ -69,7 +71,7 @@ public:
     }
     ~effect_awaiter() {
         if (x_outcome == waiting) [[unlikely]]
-            x_waiter.~waiter();
+            forget_waiter();
     }
 
     bool await_ready() noexcept {
@@ -79,25 +81,36 @@ public:
         x_outcome = {};
         return true;
     }
-    bool suspend(std::coroutine_handle<> who, context* in) noexcept {
-        new (&x_waiter) waiter;
+    [[gnu::cold]] bool suspend(std::coroutine_handle<> who, context* in) noexcept {
+        void* const room = frame_pool::try_allocate(sizeof(waiter));
+        if (!room) {
+            if (x_outcome == connection_core::may_wait) x_outcome = {};
+            return false;
+        }
+        connection_core& core = *x_core;
         const errc refused = exchanged(x_outcome, waiting);
+        x_waiter = new (room) waiter;
         if (refused != connection_core::may_wait)
-            x_waiter.bounce(who, in, refused);
-        else if (x_waiter.suspend(who, in))
-            (x_core->*Wait)(x_waiter);
+            x_waiter->bounce(who, in, refused);
+        else if (x_waiter->suspend(who, in))
+            (core.*Wait)(*x_waiter);
         return true;
     }
-    send_status await_resume() const noexcept { return x_outcome == waiting ? x_waiter.outcome() : x_outcome; }
+    send_status await_resume() const noexcept { return x_outcome == waiting ? x_waiter->outcome() : x_outcome; }
 
 private:
     static constexpr errc waiting = static_cast<errc>(-2); // really: x_waiter is there, and knows
 
-    connection_core* x_core;
-    errc x_outcome;
+    [[gnu::cold, gnu::noinline]] void forget_waiter() noexcept {
+        x_waiter->~waiter();
+        frame_pool::deallocate(x_waiter, sizeof(waiter));
+    }
+
     union {
-        waiter x_waiter;
+        connection_core* x_core; // until it waits
+        waiter* x_waiter;
     };
+    errc x_outcome;
 };
 
 } // namespace detail
