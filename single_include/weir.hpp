@@ -16672,40 +16672,53 @@ namespace weir::inline v0 {
 
 namespace detail {
 
-// Waits for a message, or for a piece of one.
+// Waits for a message, or for a piece of one. Every handler has room for one: how the wait has come to its end stands in the last
+// bits of the connection's address.
 template <connection_core::reading How, class Value>
 class [[nodiscard]] read_awaiter : public awaitable<read_awaiter<How, Value>> {
 public:
-    explicit read_awaiter(connection_core& core) noexcept : x_core(core) {}
-    read_awaiter(read_awaiter&& other) noexcept : x_core(other.x_core) {}
+    explicit read_awaiter(connection_core& core) noexcept : x_core_and_end(reinterpret_cast<std::uintptr_t>(&core)) {}
+    read_awaiter(read_awaiter&& other) noexcept : x_core_and_end(other.x_core_and_end) {
+        assert(!ended() && "a read was moved after it had been awaited");
+    }
     ~read_awaiter() {
-        if (x_end == end::waiting) [[unlikely]]
-            x_core.end_wait(false);
+        if (ended() == number(end::waiting)) [[unlikely]]
+            core(ended()).end_wait(false);
     }
 
-    bool await_ready() noexcept { return x_core.readable(How); }
+    bool await_ready() noexcept { return core().readable(How); }
     bool suspend(std::coroutine_handle<> who, context* in) noexcept {
-        x_end = x_core.wait_readable(How, who, in);
-        return x_end == end::waiting;
+        const end how = core().wait_readable(How, who, in);
+        x_core_and_end += number(how);
+        return how == end::waiting;
     }
     [[gnu::always_inline]] inline result<Value> await_resume() noexcept {
-        if (x_end != end::at_once)
+        if (ended())
             if (const errc outcome = end_wait(); outcome != errc{}) return outcome;
         if constexpr (How == connection_core::reading::whole)
-            return x_core.take_message();
+            return core().take_message();
         else
-            return x_core.take_piece();
+            return core().take_piece();
     }
 
 private:
     using end = connection_core::end_of_read;
+    static constexpr std::uintptr_t number(end which) noexcept { return static_cast<std::uintptr_t>(which); }
+    static_assert(number(end::at_once) == 0 && number(end::busy) < 4 && alignof(connection_core) >= 4);
 
-    errc end_wait() noexcept {
-        return exchanged(x_end, end::at_once) == end::waiting ? x_core.end_resumed_wait() : errc::busy;
+    // What stands there besides the address, which is found by taking that away.
+    std::uintptr_t ended() const noexcept { return x_core_and_end & 3; }
+    connection_core& core(std::uintptr_t ended = 0) const noexcept {
+        return *reinterpret_cast<connection_core*>(x_core_and_end - ended);
     }
 
-    connection_core& x_core;
-    end x_end = end::at_once;
+    errc end_wait() noexcept {
+        const std::uintptr_t how = ended();
+        x_core_and_end -= how;
+        return how == number(end::waiting) ? core().end_resumed_wait() : errc::busy;
+    }
+
+    std::uintptr_t x_core_and_end;
 };
 
 // Waits until something that was done by the call that made it has taken effect. `Ready` and `Wait` say when. What waits is a block

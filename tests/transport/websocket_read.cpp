@@ -14,6 +14,10 @@ using tests::text_frame;
 using tests::websocket_world;
 using ws::opcode;
 
+// What every idle connection holds, or every handler: to be made larger only where that is meant (tests/bench/README.md, memory).
+static_assert(sizeof(void*) != 8 || sizeof(weir::detail::connection_core) <= 520);
+static_assert(sizeof(void*) != 8 || (sizeof(weir::websocket::read_awaiter) <= 8 && sizeof(weir::websocket::send_awaiter) <= 16));
+
 namespace {
 
 constexpr over both_ways[] = {over::memory, over::sockets};
