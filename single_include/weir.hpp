@@ -379,7 +379,7 @@ public:
     void trim() noexcept {
         for (shelf& each : x_shelves) {
             release(each.top);
-            ::operator delete(exchanged(each.spare, nullptr));
+            ::operator delete(exchanged(each.spare, nullptr), alignment);
             each.bytes = each.idle = 0;
         }
     }
@@ -408,11 +408,15 @@ private:
     static constexpr std::size_t shelves = 15; // 1 KiB, 2 KiB, ... 16 MiB
     static constexpr std::size_t one_kept_bytes = 1024 * 1024;
 
+    // To cache lines. The kernel's copies into and out of memory that begins 16 or 32 bytes behind the begin of a page, as large
+    // pieces of the heap do, take half as long again on some processors.
+    static constexpr std::align_val_t alignment{64};
+
     [[gnu::noinline]] static block fresh(std::size_t size) noexcept {
-        return {static_cast<std::byte*>(::operator new(size + slack_bytes)), size};
+        return {static_cast<std::byte*>(::operator new(size + slack_bytes, alignment)), size};
     }
     static void release(free_block*& all) noexcept {
-        while (all) ::operator delete(exchanged(all, all->next));
+        while (all) ::operator delete(exchanged(all, all->next), alignment);
     }
 
     // Keeps the block, or not, beyond `x_keep_bytes`.
@@ -424,7 +428,7 @@ private:
             if (x_ages || (!to.top && unused.size <= one_kept_bytes)) return to.put(unused);
         }
 #endif
-        ::operator delete(unused.data);
+        ::operator delete(unused.data, alignment);
     }
 
     static constexpr std::size_t index_of(std::size_t size) noexcept {

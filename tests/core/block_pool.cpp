@@ -2,6 +2,7 @@
 
 #include <weir/core/block_pool.hpp>
 
+#include <cstdint>
 #include <cstring>
 
 using namespace weir;
@@ -123,3 +124,14 @@ TEST_CASE("a pool that is aged keeps large blocks for a while, and none for ever
     CHECK_FALSE(pool.is_full());
 }
 #endif
+
+TEST_CASE("block_pool: every block begins with a cache line") {
+    block_pool pool;
+    for (std::size_t size = 1; size <= 2 * block_pool::largest_bytes; size *= 4) {
+        const block one = pool.take(size), two = pool.take(size);
+        CHECK(reinterpret_cast<std::uintptr_t>(one.data) % 64 == 0);
+        CHECK(reinterpret_cast<std::uintptr_t>(two.data) % 64 == 0);
+        pool.give(one);
+        pool.give(two);
+    }
+}
