@@ -10720,6 +10720,7 @@ private:
 
     // Turns until the coroutine `last` has run to its end; once, where it is null.
     [[gnu::noinline]] void take_turns(std::chrono::nanoseconds at_most, std::coroutine_handle<> last) noexcept {
+        if (!x_ending.empty()) end_turn(); // which something that it runs has nested us in
         do {
             const std::chrono::nanoseconds due = until_due(), most = due < at_most ? due : at_most;
             if (may_take_lone_turns(most, last))
@@ -10741,7 +10742,7 @@ private:
         x_sleeping.store(false, std::memory_order_relaxed);
         begin(x_backend->now());
         if (!x_next_turn.empty()) go_on_where_left();
-        x_lone_event = x_backend->found_one() && x_ready.empty();
+        x_lone_event = x_backend->found_one() && x_ready.empty() && x_turn_end.empty();
         while (x_backend->dispatch()) run_all(x_ready);
         x_lone_event = false;
     }
@@ -10843,7 +10844,14 @@ private:
 
     void run_ready() noexcept {
         for (int round = 0; round < rounds_a_turn && !x_ready.empty(); ++round) run_all(x_ready);
-        run_all(x_turn_end);
+        if (x_turn_end.empty()) return;
+        x_ending.take_all(x_turn_end);
+        end_turn();
+    }
+
+    // What is posted meanwhile waits for the next turn's end.
+    [[gnu::noinline]] void end_turn() noexcept {
+        while (ready_item* each = x_ending.pop_front()) each->run();
     }
 
     // Runs what is in the list now; what is posted meanwhile waits for the next round.
@@ -10869,6 +10877,7 @@ private:
     bool x_quiet = true; // the last wait has found nothing
     timer_wheel x_wheel;
     aging x_aging{*this};
+    list<ready_item> x_ending; // what is left to run at the end of this turn
     list<interrupt> x_interrupts;
     std::atomic<bool> x_sleeping{false};
     std::mutex x_remote_mutex;
@@ -15144,9 +15153,9 @@ public:
     // Has the answer to a handshake leave before everything else; nothing may have been sent.
     void begin_with(bytes_view head) noexcept { x_outbox.begin_with(head); }
 
-    // Sends a whole message that is encoded already, and stays where it is until the end of the turn. `stays`: what this
-    // refers to will be flushed by then.
-    errc send_shared(ws::sender& from, io::stream& over, mutable_bytes frames, bool stays) noexcept {
+    // Sends a whole message that is encoded already, and stays where it is until the end of the turn if that sets `referred`.
+    // `stays`: what this refers to will be flushed by then.
+    errc send_shared(ws::sender& from, io::stream& over, mutable_bytes frames, bool stays, bool& referred) noexcept {
         if (!fits(queued_bytes(), frames.size())) return errc::buffer_full;
         buffer& data = x_outbox.data();
         if (from.sending_message() || is_blocked()) return append_shared(lane(from), frames);
@@ -15154,10 +15163,13 @@ public:
         if (data.has_block() && (large || (stays && data.refers() && data.size() >= write_through_bytes))) flush(over);
         if (is_blocked() || data.has_block() || borrows() || !(stays || large)) return append_shared(data, frames);
         data.refer(frames);
-        if (!stays) flush(over);
+        if (stays)
+            referred = true;
+        else
+            flush(over);
         return {};
     }
-    // The same where it follows what was sent just before: false, and nothing done, where not.
+    // The same where it follows what was sent just before, and what has no room of its own: false, and nothing done, where not.
     [[gnu::always_inline]] inline bool send_more_shared(bytes_view frames) noexcept {
         buffer& data = x_outbox.data();
         if (!data.refers_up_to(frames.data()) || data.size() + frames.size() > x_short_queue) return false;
@@ -16052,7 +16064,7 @@ protected:
 
     void on_readable() noexcept override {
         if (!x_idle) [[unlikely]] return on_news();
-        if (!runs_on().tells_lone_event() || x_read_waiter.posted()) return on_one_of_many();
+        if (!runs_on().tells_lone_event() || x_read_waiter.posted() || x_turn.serves) return on_one_of_many();
         if (!fill_idle()) [[unlikely]] return;
         if (!x_stream->drained() || !x_inbox.find_lone()) return on_messages();
         if (x_inbox.view_is_text()) return on_lone_text();
@@ -16295,11 +16307,11 @@ public:
         x_out.begin_with(head);
         flush_later();
     }
-    errc send_shared(mutable_bytes frames) noexcept {
-        if (x_out.send_more_shared(frames)) return {}; // open, since it refers to something, and posted
+    errc send_shared(mutable_bytes frames, bool& referred) noexcept {
+        if (x_out.send_more_shared(frames)) return referred = true, errc{}; // open, since it refers to something, and posted
         if (!can_send()) return errc::closed;
         const bool stays = !x_turn.serves || (ready_item::linked() && !x_next_turn);
-        return sent(x_out.send_shared(x_inbox.protocol(), *x_stream, frames, stays));
+        return sent(x_out.send_shared(x_inbox.protocol(), *x_stream, frames, stays, referred));
     }
     errc send_frame(ws::opcode type, bytes_view payload, bool last, compression how) noexcept {
         if (!can_send()) return errc::closed;
@@ -16529,8 +16541,17 @@ public:
     }
     void sent(scheduler& on) noexcept {
         --x_users;
+        assert((!ready_item::linked() || x_on == &on) && "who is sent the same is served by one loop");
+        x_on = &on;
         on.post_at_turn_end(*this); // behind them all
         if (!lingering::linked()) on.keep(*this);
+    }
+
+    // Or nobody refers to what was added from `begin` to `end`.
+    [[gnu::cold]] void take_back(std::size_t begin, std::size_t end) noexcept {
+        --x_users;
+        if (x_frames.size() == end) x_frames.retract(end - begin);
+        if (!is_in_use()) run();
     }
 
     // Nobody will add anything any more.
@@ -16556,6 +16577,7 @@ private:
     block_pool x_pool{0}; // keeps the block of `x_frames`
     buffer x_frames{x_pool};
     std::size_t x_bytes;
+    scheduler* x_on = nullptr; // where it is posted, if it is
     int x_users = 0;
     bool x_left = false;
 };
@@ -16576,21 +16598,35 @@ public:
         sending& operator=(const sending&) = delete;
         ~sending() {
             if (!x_frames) return;
-            x_frames->sent(*x_on);
+            if (x_referred)
+                x_frames->sent(*x_on);
+            else
+                x_frames->take_back(x_begin, x_end);
             if (x_frames == x_by.x_now && x_frames->bytes() > keep_bytes) x_by.leave();
         }
 
-        // Where to encode it, in at most `bytes`; once.
+        // Once: where to encode it, in at most `bytes`; and what was encoded.
         buffer& begin(std::size_t bytes, scheduler& on) {
             x_frames = &x_by.room_for(bytes);
             x_on = &on;
-            return x_frames->enter();
+            buffer& into = x_frames->enter();
+            x_begin = into.size();
+            return into;
         }
+        mutable_bytes end(buffer& into) noexcept {
+            x_end = into.size();
+            return into.view().subspan(x_begin);
+        }
+
+        // To be set once a connection refers to that: otherwise it is forgotten at the end.
+        bool x_referred = false;
 
     private:
         frames_for_all& x_by;
         shared_frames* x_frames = nullptr;
         scheduler* x_on = nullptr;
+        std::size_t x_begin = 0;
+        std::size_t x_end = 0;
     };
 
 private:
@@ -16854,9 +16890,12 @@ public:
     }
 
     // For servers. What goes out first on a connection whose handshake is not answered yet; and a frame that is encoded, of
-    // somebody who sends it to many, and leaves it where it is until the end of the turn (transport/shared_frames.hpp).
+    // somebody who sends it to many, and leaves it where it is until the end of the turn, if that sets
+    // `referred` (transport/shared_frames.hpp).
     void begin_with(bytes_view answer) noexcept { x_core->begin_with(answer); }
-    bool try_send_shared(mutable_bytes frames) noexcept { return x_core->send_shared(frames) == errc{}; }
+    bool try_send_shared(mutable_bytes frames, bool& referred) noexcept {
+        return x_core->send_shared(frames, referred) == errc{};
+    }
     scheduler& runs_on() const noexcept { return x_core->runs_on(); }
 
     // Sends a ping with at most 125 bytes, `errc::long_control` otherwise. The answer shows in `round_trip()`.
@@ -22893,7 +22932,7 @@ private:
                 continue;
             }
             if (encoded.empty()) encoded = encode(now, to.runs_on(), type, payload);
-            taken += to.try_send_shared(encoded);
+            taken += to.try_send_shared(encoded, now.x_referred);
         }
         return taken;
     }
@@ -22902,9 +22941,8 @@ private:
     static mutable_bytes encode(detail::frames_for_all::sending& now, scheduler& on, ws::opcode type, bytes_view payload) {
         const std::size_t most = payload.size() + (payload.size() / frame_bytes + 1) * ws::frame_header::max_bytes;
         buffer& frames = now.begin(most, on);
-        const std::size_t before = frames.size();
         outbox::append_message(frames, type, payload, frame_bytes, nullptr);
-        return frames.view().subspan(before);
+        return now.end(frames);
     }
 
     static constexpr std::size_t frame_bytes = 64 * 1024; // longer messages go out in frames of this size

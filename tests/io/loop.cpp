@@ -139,6 +139,35 @@ TEST_CASE("loop: deadlines in order; loops within loops, one after the other") {
     CHECK(log == "abc!abc!");
 }
 
+TEST_CASE("loop: a turn that is nested at the end of another one ends that first, and the rest in order") {
+    struct nesting final : ready_item {
+        void run() noexcept override {
+            *log += '(';
+            on->turn(1h); // what is left has something to do in the next turn, so that nothing is waited for
+            *log += ')';
+        }
+        io::loop* on = nullptr;
+        std::string* log = nullptr;
+    };
+    tests::memory_loop memory;
+    io::loop& loop = memory.loop();
+    std::string log;
+    nesting outer;
+    outer.on = &loop, outer.log = &log;
+    work last, after;
+    last.name = 'l', after.name = 'a';
+    last.log = after.log = &log;
+    last.again = &loop;
+    loop.post_at_turn_end(outer);
+    loop.post_at_turn_end(last);
+    loop.post_at_turn_end(after);
+    const auto began = loop.events().now();
+    loop.turn(0ns);
+    CHECK(log.starts_with("(lal"));
+    CHECK(log.ends_with(')'));
+    CHECK(loop.events().now() - began < 1h);
+}
+
 TEST_CASE("loop: what is posted runs in order, and what is for the turn's end at its end") {
     tests::memory_loop memory;
     io::loop& loop = memory.loop();

@@ -123,7 +123,7 @@ private:
                 continue;
             }
             if (encoded.empty()) encoded = encode(now, to.runs_on(), type, payload);
-            taken += to.try_send_shared(encoded);
+            taken += to.try_send_shared(encoded, now.x_referred);
         }
         return taken;
     }
@@ -132,9 +132,8 @@ private:
     static mutable_bytes encode(detail::frames_for_all::sending& now, scheduler& on, ws::opcode type, bytes_view payload) {
         const std::size_t most = payload.size() + (payload.size() / frame_bytes + 1) * ws::frame_header::max_bytes;
         buffer& frames = now.begin(most, on);
-        const std::size_t before = frames.size();
         outbox::append_message(frames, type, payload, frame_bytes, nullptr);
-        return frames.view().subspan(before);
+        return now.end(frames);
     }
 
     static constexpr std::size_t frame_bytes = 64 * 1024; // longer messages go out in frames of this size

@@ -168,6 +168,7 @@ private:
 
     // Turns until the coroutine `last` has run to its end; once, where it is null.
     [[gnu::noinline]] void take_turns(std::chrono::nanoseconds at_most, std::coroutine_handle<> last) noexcept {
+        if (!x_ending.empty()) end_turn(); // which something that it runs has nested us in
         do {
             const std::chrono::nanoseconds due = until_due(), most = due < at_most ? due : at_most;
             if (may_take_lone_turns(most, last))
@@ -189,7 +190,7 @@ private:
         x_sleeping.store(false, std::memory_order_relaxed);
         begin(x_backend->now());
         if (!x_next_turn.empty()) go_on_where_left();
-        x_lone_event = x_backend->found_one() && x_ready.empty();
+        x_lone_event = x_backend->found_one() && x_ready.empty() && x_turn_end.empty();
         while (x_backend->dispatch()) run_all(x_ready);
         x_lone_event = false;
     }
@@ -291,7 +292,14 @@ private:
 
     void run_ready() noexcept {
         for (int round = 0; round < rounds_a_turn && !x_ready.empty(); ++round) run_all(x_ready);
-        run_all(x_turn_end);
+        if (x_turn_end.empty()) return;
+        x_ending.take_all(x_turn_end);
+        end_turn();
+    }
+
+    // What is posted meanwhile waits for the next turn's end.
+    [[gnu::noinline]] void end_turn() noexcept {
+        while (ready_item* each = x_ending.pop_front()) each->run();
     }
 
     // Runs what is in the list now; what is posted meanwhile waits for the next round.
@@ -317,6 +325,7 @@ private:
     bool x_quiet = true; // the last wait has found nothing
     timer_wheel x_wheel;
     aging x_aging{*this};
+    list<ready_item> x_ending; // what is left to run at the end of this turn
     list<interrupt> x_interrupts;
     std::atomic<bool> x_sleeping{false};
     std::mutex x_remote_mutex;

@@ -132,11 +132,11 @@ public:
         x_out.begin_with(head);
         flush_later();
     }
-    errc send_shared(mutable_bytes frames) noexcept {
-        if (x_out.send_more_shared(frames)) return {}; // open, since it refers to something, and posted
+    errc send_shared(mutable_bytes frames, bool& referred) noexcept {
+        if (x_out.send_more_shared(frames)) return referred = true, errc{}; // open, since it refers to something, and posted
         if (!can_send()) return errc::closed;
         const bool stays = !x_turn.serves || (ready_item::linked() && !x_next_turn);
-        return sent(x_out.send_shared(x_inbox.protocol(), *x_stream, frames, stays));
+        return sent(x_out.send_shared(x_inbox.protocol(), *x_stream, frames, stays, referred));
     }
     errc send_frame(ws::opcode type, bytes_view payload, bool last, compression how) noexcept {
         if (!can_send()) return errc::closed;

@@ -134,7 +134,7 @@ protected:
 
     void on_readable() noexcept override {
         if (!x_idle) [[unlikely]] return on_news();
-        if (!runs_on().tells_lone_event() || x_read_waiter.posted()) return on_one_of_many();
+        if (!runs_on().tells_lone_event() || x_read_waiter.posted() || x_turn.serves) return on_one_of_many();
         if (!fill_idle()) [[unlikely]] return;
         if (!x_stream->drained() || !x_inbox.find_lone()) return on_messages();
         if (x_inbox.view_is_text()) return on_lone_text();

@@ -90,9 +90,9 @@ public:
     // Has the answer to a handshake leave before everything else; nothing may have been sent.
     void begin_with(bytes_view head) noexcept { x_outbox.begin_with(head); }
 
-    // Sends a whole message that is encoded already, and stays where it is until the end of the turn. `stays`: what this
-    // refers to will be flushed by then.
-    errc send_shared(ws::sender& from, io::stream& over, mutable_bytes frames, bool stays) noexcept {
+    // Sends a whole message that is encoded already, and stays where it is until the end of the turn if that sets `referred`.
+    // `stays`: what this refers to will be flushed by then.
+    errc send_shared(ws::sender& from, io::stream& over, mutable_bytes frames, bool stays, bool& referred) noexcept {
         if (!fits(queued_bytes(), frames.size())) return errc::buffer_full;
         buffer& data = x_outbox.data();
         if (from.sending_message() || is_blocked()) return append_shared(lane(from), frames);
@@ -100,10 +100,13 @@ public:
         if (data.has_block() && (large || (stays && data.refers() && data.size() >= write_through_bytes))) flush(over);
         if (is_blocked() || data.has_block() || borrows() || !(stays || large)) return append_shared(data, frames);
         data.refer(frames);
-        if (!stays) flush(over);
+        if (stays)
+            referred = true;
+        else
+            flush(over);
         return {};
     }
-    // The same where it follows what was sent just before: false, and nothing done, where not.
+    // The same where it follows what was sent just before, and what has no room of its own: false, and nothing done, where not.
     [[gnu::always_inline]] inline bool send_more_shared(bytes_view frames) noexcept {
         buffer& data = x_outbox.data();
         if (!data.refers_up_to(frames.data()) || data.size() + frames.size() > x_short_queue) return false;

@@ -37,8 +37,17 @@ public:
     }
     void sent(scheduler& on) noexcept {
         --x_users;
+        assert((!ready_item::linked() || x_on == &on) && "who is sent the same is served by one loop");
+        x_on = &on;
         on.post_at_turn_end(*this); // behind them all
         if (!lingering::linked()) on.keep(*this);
+    }
+
+    // Or nobody refers to what was added from `begin` to `end`.
+    [[gnu::cold]] void take_back(std::size_t begin, std::size_t end) noexcept {
+        --x_users;
+        if (x_frames.size() == end) x_frames.retract(end - begin);
+        if (!is_in_use()) run();
     }
 
     // Nobody will add anything any more.
@@ -64,6 +73,7 @@ private:
     block_pool x_pool{0}; // keeps the block of `x_frames`
     buffer x_frames{x_pool};
     std::size_t x_bytes;
+    scheduler* x_on = nullptr; // where it is posted, if it is
     int x_users = 0;
     bool x_left = false;
 };
@@ -84,21 +94,35 @@ public:
         sending& operator=(const sending&) = delete;
         ~sending() {
             if (!x_frames) return;
-            x_frames->sent(*x_on);
+            if (x_referred)
+                x_frames->sent(*x_on);
+            else
+                x_frames->take_back(x_begin, x_end);
             if (x_frames == x_by.x_now && x_frames->bytes() > keep_bytes) x_by.leave();
         }
 
-        // Where to encode it, in at most `bytes`; once.
+        // Once: where to encode it, in at most `bytes`; and what was encoded.
         buffer& begin(std::size_t bytes, scheduler& on) {
             x_frames = &x_by.room_for(bytes);
             x_on = &on;
-            return x_frames->enter();
+            buffer& into = x_frames->enter();
+            x_begin = into.size();
+            return into;
         }
+        mutable_bytes end(buffer& into) noexcept {
+            x_end = into.size();
+            return into.view().subspan(x_begin);
+        }
+
+        // To be set once a connection refers to that: otherwise it is forgotten at the end.
+        bool x_referred = false;
 
     private:
         frames_for_all& x_by;
         shared_frames* x_frames = nullptr;
         scheduler* x_on = nullptr;
+        std::size_t x_begin = 0;
+        std::size_t x_end = 0;
     };
 
 private:

@@ -201,9 +201,12 @@ public:
     }
 
     // For servers. What goes out first on a connection whose handshake is not answered yet; and a frame that is encoded, of
-    // somebody who sends it to many, and leaves it where it is until the end of the turn (transport/shared_frames.hpp).
+    // somebody who sends it to many, and leaves it where it is until the end of the turn, if that sets
+    // `referred` (transport/shared_frames.hpp).
     void begin_with(bytes_view answer) noexcept { x_core->begin_with(answer); }
-    bool try_send_shared(mutable_bytes frames) noexcept { return x_core->send_shared(frames) == errc{}; }
+    bool try_send_shared(mutable_bytes frames, bool& referred) noexcept {
+        return x_core->send_shared(frames, referred) == errc{};
+    }
     scheduler& runs_on() const noexcept { return x_core->runs_on(); }
 
     // Sends a ping with at most 125 bytes, `errc::long_control` otherwise. The answer shows in `round_trip()`.
