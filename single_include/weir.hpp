@@ -2122,9 +2122,6 @@ public:
         if (x_held && x_held->owners.fetch_sub(1, std::memory_order_acq_rel) == 1) delete x_held;
     }
 
-    // Whether there is no other owner; for a thread that no other one can take a share from.
-    bool is_only() const noexcept { return x_held && x_held->owners.load(std::memory_order_acquire) == 1; }
-
     T* get() const noexcept { return x_held ? &x_held->object : nullptr; }
     T& operator*() const noexcept { return x_held->object; }
     T* operator->() const noexcept { return &x_held->object; }
@@ -9083,7 +9080,8 @@ public:
     // Whether a connection that was started is established: `blocked` while it is not, and then `ready` or `failed`.
     virtual status connected() noexcept { return status::ready; }
 
-    // Lends what has been received; at most one lease's worth a call. With `ready` there is at least one byte. After a
+    // Lends what has been received; at most one lease's worth a call. With `ready` there is at least one byte; otherwise the bytes
+    // of `into` are left as they were. After a
     // write has failed it still lends what had arrived before, and then gives `failed`.
     virtual status fill(lease& into) noexcept = 0;
 
@@ -16526,8 +16524,8 @@ public:
     std::size_t bytes() const noexcept { return x_bytes; }
     bool is_in_use() const noexcept { return x_users || ready_item::linked(); }
 
-    // Whether `count` bytes can be added without moving what is there.
-    bool has_room(std::size_t count) noexcept {
+    // Room for `count` bytes, such that what is there stays where it is. False, and nothing done, where there is none.
+    bool make_room(std::size_t count) noexcept {
         if (x_frames.has_block()) return x_frames.has_room(count, x_bytes);
         if (count > x_bytes) return false;
         x_frames.begin(x_bytes);
@@ -16633,11 +16631,11 @@ private:
     static constexpr std::size_t keep_bytes = 64 * 1024; // memory for more is not kept
 
     shared_frames& room_for(std::size_t bytes) {
-        if (x_now && x_now->has_room(bytes)) [[likely]] return *x_now;
+        if (x_now && x_now->make_room(bytes)) [[likely]] return *x_now;
         if (x_now && x_now->is_in_use() && x_bytes < keep_bytes) x_bytes *= 2; // so that a turn like this one fits the next time
         leave();
         x_now = new shared_frames(bytes < x_bytes ? x_bytes : bytes);
-        [[maybe_unused]] const bool fits = x_now->has_room(bytes);
+        [[maybe_unused]] const bool fits = x_now->make_room(bytes);
         assert(fits);
         return *x_now;
     }

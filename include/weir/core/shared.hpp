@@ -30,9 +30,6 @@ public:
         if (x_held && x_held->owners.fetch_sub(1, std::memory_order_acq_rel) == 1) delete x_held;
     }
 
-    // Whether there is no other owner; for a thread that no other one can take a share from.
-    bool is_only() const noexcept { return x_held && x_held->owners.load(std::memory_order_acquire) == 1; }
-
     T* get() const noexcept { return x_held ? &x_held->object : nullptr; }
     T& operator*() const noexcept { return x_held->object; }
     T* operator->() const noexcept { return &x_held->object; }

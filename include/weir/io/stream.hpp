@@ -61,7 +61,8 @@ public:
     // Whether a connection that was started is established: `blocked` while it is not, and then `ready` or `failed`.
     virtual status connected() noexcept { return status::ready; }
 
-    // Lends what has been received; at most one lease's worth a call. With `ready` there is at least one byte. After a
+    // Lends what has been received; at most one lease's worth a call. With `ready` there is at least one byte; otherwise the bytes
+    // of `into` are left as they were. After a
     // write has failed it still lends what had arrived before, and then gives `failed`.
     virtual status fill(lease& into) noexcept = 0;
 

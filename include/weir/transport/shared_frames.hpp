@@ -22,8 +22,8 @@ public:
     std::size_t bytes() const noexcept { return x_bytes; }
     bool is_in_use() const noexcept { return x_users || ready_item::linked(); }
 
-    // Whether `count` bytes can be added without moving what is there.
-    bool has_room(std::size_t count) noexcept {
+    // Room for `count` bytes, such that what is there stays where it is. False, and nothing done, where there is none.
+    bool make_room(std::size_t count) noexcept {
         if (x_frames.has_block()) return x_frames.has_room(count, x_bytes);
         if (count > x_bytes) return false;
         x_frames.begin(x_bytes);
@@ -129,11 +129,11 @@ private:
     static constexpr std::size_t keep_bytes = 64 * 1024; // memory for more is not kept
 
     shared_frames& room_for(std::size_t bytes) {
-        if (x_now && x_now->has_room(bytes)) [[likely]] return *x_now;
+        if (x_now && x_now->make_room(bytes)) [[likely]] return *x_now;
         if (x_now && x_now->is_in_use() && x_bytes < keep_bytes) x_bytes *= 2; // so that a turn like this one fits the next time
         leave();
         x_now = new shared_frames(bytes < x_bytes ? x_bytes : bytes);
-        [[maybe_unused]] const bool fits = x_now->has_room(bytes);
+        [[maybe_unused]] const bool fits = x_now->make_room(bytes);
         assert(fits);
         return *x_now;
     }
