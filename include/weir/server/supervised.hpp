@@ -25,7 +25,10 @@ public:
     supervised(const supervised&) = delete;
 
     // Takes over what is to be awaited next; once that has ended, there may be something else.
-    void look_after(task<>&& handler) noexcept { x_handler = std::move(handler); }
+    void look_after(task<>&& handler) noexcept {
+        tell_owner(false); // before the one that goes, whose end may cancel the context
+        x_handler = std::move(handler);
+    }
 
     // Where the handler uses what goes before this does: made behind that, and the handler goes with it.
     struct [[nodiscard]] user {
@@ -57,7 +60,7 @@ public:
     }
 
 protected:
-    [[gnu::cold]] ~supervised() { tell_owner(false); } // before the handler goes, whose end may cancel the context
+    [[gnu::cold]] ~supervised() { tell_owner(false); } // as `look_after`
 
     virtual std::chrono::nanoseconds patience() const noexcept = 0;
 
