@@ -369,7 +369,7 @@ public:
             const std::size_t unneeded = (each.idle < above ? each.idle : above + size - 1) / size * size;
             free_block** last = &each.top; // behind the warm ones
             for (std::size_t stays = each.bytes - unneeded; stays > 0 && unneeded > 0; stays -= size) last = &(*last)->next;
-            if (unneeded > 0) release(*last);
+            if (unneeded > 0) release_all(*last, size);
             each.idle = each.bytes -= unneeded;
             x_full = x_full || each.bytes > x_keep_bytes;
         }
@@ -377,9 +377,10 @@ public:
 
     // Returns every unused block to the system.
     void trim() noexcept {
-        for (shelf& each : x_shelves) {
-            release(each.top);
-            ::operator delete(exchanged(each.spare, nullptr), alignment);
+        for (std::size_t i = 0; i < shelves; ++i) {
+            shelf& each = x_shelves[i];
+            release_all(each.top, smallest_bytes << i);
+            release(exchanged(each.spare, nullptr), smallest_bytes << i);
             each.bytes = each.idle = 0;
         }
     }
@@ -408,15 +409,25 @@ private:
     static constexpr std::size_t shelves = 15; // 1 KiB, 2 KiB, ... 16 MiB
     static constexpr std::size_t one_kept_bytes = 1024 * 1024;
 
-    // To cache lines. The kernel's copies into and out of memory that begins 16 or 32 bytes behind the begin of a page, as large
-    // pieces of the heap do, take half as long again on some processors.
-    static constexpr std::align_val_t alignment{64};
+    // A cache line. What is large begins in the middle of a page: some processors copy by `rep movsb`, as kernels do, at a
+    // fifteenth of the speed where the target is 1 to 31 bytes further behind the begin of a page than the source. What a kernel keeps
+    // of a long message begins with a page, or a few headers of frames behind it, and large pieces of the heap 16 bytes behind one.
+    static constexpr std::size_t alignment = 64, page_bytes = 4096, large_bytes = 64 * 1024;
+
+    static constexpr std::size_t gap_before(std::size_t size) noexcept { return size < large_bytes ? 0 : page_bytes / 2; }
+    static constexpr std::align_val_t aligned_to(std::size_t size) noexcept {
+        return std::align_val_t(size < large_bytes ? alignment : page_bytes);
+    }
 
     [[gnu::noinline]] static block fresh(std::size_t size) noexcept {
-        return {static_cast<std::byte*>(::operator new(size + slack_bytes, alignment)), size};
+        const std::size_t gap = gap_before(size);
+        return {static_cast<std::byte*>(::operator new(gap + size + slack_bytes, aligned_to(size))) + gap, size};
     }
-    static void release(free_block*& all) noexcept {
-        while (all) ::operator delete(exchanged(all, all->next), alignment);
+    [[gnu::noinline]] static void release(void* data, std::size_t size) noexcept {
+        if (data) ::operator delete(static_cast<std::byte*>(data) - gap_before(size), aligned_to(size));
+    }
+    static void release_all(free_block*& of, std::size_t size) noexcept {
+        while (of) release(exchanged(of, of->next), size);
     }
 
     // Keeps the block, or not, beyond `x_keep_bytes`.
@@ -428,7 +439,7 @@ private:
             if (x_ages || (!to.top && unused.size <= one_kept_bytes)) return to.put(unused);
         }
 #endif
-        ::operator delete(unused.data, alignment);
+        release(unused.data, unused.size);
     }
 
     static constexpr std::size_t index_of(std::size_t size) noexcept {
@@ -9048,7 +9059,8 @@ enum class status : unsigned char {
 // Received bytes, lent by a stream. They may be changed in place. Must be given back to the stream that lent them, by
 // `release`, before that stream is destroyed.
 struct lease {
-    static constexpr std::size_t usual_bytes = 64 * 1024; // what sockets receive at a time at the most, unless that was full
+    static constexpr std::size_t usual_bytes = 64 * 1024;  // what sockets receive at a time at the most, unless that was full
+    static constexpr std::size_t large_bytes = 256 * 1024; // what they do then, and what a cache holds
 
     mutable_bytes bytes;
     block backing;
@@ -9086,8 +9098,9 @@ public:
     virtual status fill(lease& into) noexcept = 0;
 
     // The same in the middle of something long: what has been received goes to the caller's memory first, `room`, of which
-    // the part that was filled is left, and only what does not fit there is lent. The lease may so be empty. A stream whose
-    // bytes lie elsewhere already lends them, and fills nothing.
+    // the part that was filled is left, and only what does not fit there is lent. The lease may so be empty. Behind a room of
+    // `lease::large_bytes` or more, nothing need be lent: it is left for the next call. A stream whose bytes lie elsewhere already
+    // lends them, and fills nothing.
     virtual status fill_first(mutable_bytes& room, lease& into) noexcept {
         room = room.first(0);
         return fill(into);
@@ -9540,7 +9553,6 @@ class readiness_backend : public backend {
 public:
     // How much a stream receives at a time at the most: the size of a lease.
     static constexpr std::size_t lease_bytes = lease::usual_bytes;
-    static constexpr std::size_t large_lease_bytes = 256 * 1024; // after one that was full
 
     // Watches a descriptor until `unwatch`.
     virtual std::error_code watch(watched& which) noexcept = 0;
@@ -9605,13 +9617,15 @@ public:
         const mutable_bytes whole = room;
         room = room.first(0);
         if (!x_readable && !x_write_failed) return fill(into);
-        const block behind = x_backend.blocks().take(readiness_backend::lease_bytes);
+        block_pool& blocks = x_backend.blocks();
+        const block behind = whole.size() < lease::large_bytes ? blocks.take(readiness_backend::lease_bytes) : block();
         iovec parts[] = {{whole.data(), whole.size()}, {behind.data, behind.size}};
         const ssize_t got = ::readv(number(), parts, 2);
         const std::size_t came = got > 0 ? static_cast<std::size_t>(got) : 0;
-        if (came == 0) return nothing_came(behind, got, into);
+        if (came == 0) return nothing_came(behind.data ? behind : blocks.take(readiness_backend::lease_bytes), got, into);
         room = whole.first(came < whole.size() ? came : whole.size());
-        lend(into, behind, came - room.size());
+        note_received(came == whole.size() + behind.size);
+        into = {{behind.data, came - room.size()}, behind};
         if (into.bytes.empty()) release(std::move(into));
         return status::ready;
     }
@@ -9652,7 +9666,7 @@ public:
 
 private:
     [[gnu::noinline]] status receive_much(lease& into) noexcept {
-        into.backing = x_backend.blocks().take(readiness_backend::large_lease_bytes);
+        into.backing = x_backend.blocks().take(lease::large_bytes);
         return came_much_or_nothing(into, ::recv(number(), into.backing.data, into.backing.size, 0));
     }
     // A receive to the backing of `into`.
@@ -9664,10 +9678,13 @@ private:
     }
 
     void lend(lease& into, block room, std::size_t count) noexcept {
-        x_full = count == room.size;
+        note_received(count == room.size);
+        into = {{room.data, count}, room};
+    }
+    void note_received(bool all_there_was_room_for) noexcept {
+        x_full = all_there_was_room_for;
         x_drained = !x_full && !x_hangup;
         if (x_drained) x_readable = false;
-        into = {{room.data, count}, room};
     }
 
     // A receive that gave no bytes, but `got`.
@@ -14073,11 +14090,11 @@ struct kept_parts {
     // How much of a message is much.
     static constexpr std::size_t much = 32 * 1024;
 
-    // How much room is made for more of a message: it grows with what has come, and not with what a header promises; by more
-    // when much has come.
+    // How much room is made for more of a message: it grows with what has come, and not with what a header promises. When much
+    // has come, by so much that hardly anything is copied: the system gives such memory page by page, when it is written to.
     static constexpr std::size_t growth(std::size_t came) noexcept {
         constexpr std::size_t first_step = 4 * 1024;
-        return came < first_step ? first_step - came : came < much ? came : 7 * came;
+        return came < first_step ? first_step - came : came < much ? came : 63 * came;
     }
 
     buffer assembly; // a message that comes in parts, or was handed out last
@@ -14201,7 +14218,7 @@ public:
         if (!x_gathering || x_discards || x_protocol.message_bits()) return {};
         const std::uint64_t remaining = x_protocol.frame_remaining();
         const std::size_t most = kept_parts::growth(assembled()), room = remaining < most ? static_cast<std::size_t>(remaining) : most;
-        return {kept().assembly.prepare(room), room < received_at_once ? room : received_at_once};
+        return {kept().assembly.prepare(room), room < io::lease::large_bytes ? room : io::lease::large_bytes};
     }
     void filled(mutable_bytes room) noexcept {
         if (!room.empty()) x_kept->behind = exchanged(x_lease.bytes, room);
@@ -14283,7 +14300,6 @@ public:
     }
 
 private:
-    static constexpr std::size_t received_at_once = 256 * 1024; // what a cache holds
     static constexpr std::size_t decompressed_piece_bytes = 16 * 1024;
 
     // Whether the next message may go the short way, as far as that is known without a look at it.

@@ -55,7 +55,6 @@ class readiness_backend : public backend {
 public:
     // How much a stream receives at a time at the most: the size of a lease.
     static constexpr std::size_t lease_bytes = lease::usual_bytes;
-    static constexpr std::size_t large_lease_bytes = 256 * 1024; // after one that was full
 
     // Watches a descriptor until `unwatch`.
     virtual std::error_code watch(watched& which) noexcept = 0;

@@ -57,13 +57,15 @@ public:
         const mutable_bytes whole = room;
         room = room.first(0);
         if (!x_readable && !x_write_failed) return fill(into);
-        const block behind = x_backend.blocks().take(readiness_backend::lease_bytes);
+        block_pool& blocks = x_backend.blocks();
+        const block behind = whole.size() < lease::large_bytes ? blocks.take(readiness_backend::lease_bytes) : block();
         iovec parts[] = {{whole.data(), whole.size()}, {behind.data, behind.size}};
         const ssize_t got = ::readv(number(), parts, 2);
         const std::size_t came = got > 0 ? static_cast<std::size_t>(got) : 0;
-        if (came == 0) return nothing_came(behind, got, into);
+        if (came == 0) return nothing_came(behind.data ? behind : blocks.take(readiness_backend::lease_bytes), got, into);
         room = whole.first(came < whole.size() ? came : whole.size());
-        lend(into, behind, came - room.size());
+        note_received(came == whole.size() + behind.size);
+        into = {{behind.data, came - room.size()}, behind};
         if (into.bytes.empty()) release(std::move(into));
         return status::ready;
     }
@@ -104,7 +106,7 @@ public:
 
 private:
     [[gnu::noinline]] status receive_much(lease& into) noexcept {
-        into.backing = x_backend.blocks().take(readiness_backend::large_lease_bytes);
+        into.backing = x_backend.blocks().take(lease::large_bytes);
         return came_much_or_nothing(into, ::recv(number(), into.backing.data, into.backing.size, 0));
     }
     // A receive to the backing of `into`.
@@ -116,10 +118,13 @@ private:
     }
 
     void lend(lease& into, block room, std::size_t count) noexcept {
-        x_full = count == room.size;
+        note_received(count == room.size);
+        into = {{room.data, count}, room};
+    }
+    void note_received(bool all_there_was_room_for) noexcept {
+        x_full = all_there_was_room_for;
         x_drained = !x_full && !x_hangup;
         if (x_drained) x_readable = false;
-        into = {{room.data, count}, room};
     }
 
     // A receive that gave no bytes, but `got`.

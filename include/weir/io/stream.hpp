@@ -29,7 +29,8 @@ enum class status : unsigned char {
 // Received bytes, lent by a stream. They may be changed in place. Must be given back to the stream that lent them, by
 // `release`, before that stream is destroyed.
 struct lease {
-    static constexpr std::size_t usual_bytes = 64 * 1024; // what sockets receive at a time at the most, unless that was full
+    static constexpr std::size_t usual_bytes = 64 * 1024;  // what sockets receive at a time at the most, unless that was full
+    static constexpr std::size_t large_bytes = 256 * 1024; // what they do then, and what a cache holds
 
     mutable_bytes bytes;
     block backing;
@@ -67,8 +68,9 @@ public:
     virtual status fill(lease& into) noexcept = 0;
 
     // The same in the middle of something long: what has been received goes to the caller's memory first, `room`, of which
-    // the part that was filled is left, and only what does not fit there is lent. The lease may so be empty. A stream whose
-    // bytes lie elsewhere already lends them, and fills nothing.
+    // the part that was filled is left, and only what does not fit there is lent. The lease may so be empty. Behind a room of
+    // `lease::large_bytes` or more, nothing need be lent: it is left for the next call. A stream whose bytes lie elsewhere already
+    // lends them, and fills nothing.
     virtual status fill_first(mutable_bytes& room, lease& into) noexcept {
         room = room.first(0);
         return fill(into);

@@ -119,7 +119,7 @@ public:
         if (!x_gathering || x_discards || x_protocol.message_bits()) return {};
         const std::uint64_t remaining = x_protocol.frame_remaining();
         const std::size_t most = kept_parts::growth(assembled()), room = remaining < most ? static_cast<std::size_t>(remaining) : most;
-        return {kept().assembly.prepare(room), room < received_at_once ? room : received_at_once};
+        return {kept().assembly.prepare(room), room < io::lease::large_bytes ? room : io::lease::large_bytes};
     }
     void filled(mutable_bytes room) noexcept {
         if (!room.empty()) x_kept->behind = exchanged(x_lease.bytes, room);
@@ -201,7 +201,6 @@ public:
     }
 
 private:
-    static constexpr std::size_t received_at_once = 256 * 1024; // what a cache holds
     static constexpr std::size_t decompressed_piece_bytes = 16 * 1024;
 
     // Whether the next message may go the short way, as far as that is known without a look at it.

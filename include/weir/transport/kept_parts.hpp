@@ -16,11 +16,11 @@ struct kept_parts {
     // How much of a message is much.
     static constexpr std::size_t much = 32 * 1024;
 
-    // How much room is made for more of a message: it grows with what has come, and not with what a header promises; by more
-    // when much has come.
+    // How much room is made for more of a message: it grows with what has come, and not with what a header promises. When much
+    // has come, by so much that hardly anything is copied: the system gives such memory page by page, when it is written to.
     static constexpr std::size_t growth(std::size_t came) noexcept {
         constexpr std::size_t first_step = 4 * 1024;
-        return came < first_step ? first_step - came : came < much ? came : 7 * came;
+        return came < first_step ? first_step - came : came < much ? came : 63 * came;
     }
 
     buffer assembly; // a message that comes in parts, or was handed out last
