@@ -115,7 +115,7 @@ public:
         send_awaiter(send_awaiter&& other) noexcept : x_of(other.x_of), x_by(std::move(other.x_by)), x_kept(other.x_kept) {}
 
         bool await_ready() noexcept { return x_by ? x_by->await_ready() : !x_of->is_too_eager(); }
-        bool suspend(std::coroutine_handle<> who, context* in) noexcept {
+        bool suspend(std::coroutine_handle<> who, context* in) {
             if (x_by) return x_by->suspend(who, in);
             x_waiter.bounce(who, in);
             return true;

@@ -73,7 +73,8 @@ private:
 };
 
 // Waits until something that was done by the call that made it has taken effect. `Ready` and `Wait` say when. What waits is a block
-// of the loop's frames, since most need not, and every handler has room for one of these; without memory nothing is waited for.
+// of the loop's frames, since most need not, and every handler has room for one of these; without memory nothing is waited for. But
+// one that is refused again and again has to give way, or would keep whoever might end that from running: it throws std::bad_alloc.
 template <auto Ready, auto Wait>
 class effect_awaiter : public awaitable<effect_awaiter<Ready, Wait>> {
 public:
@@ -94,16 +95,14 @@ public:
         x_outcome = {};
         return true;
     }
-    [[gnu::cold]] bool suspend(std::coroutine_handle<> who, context* in) noexcept {
-        void* const room = frame_pool::try_allocate(sizeof(waiter));
-        if (!room) {
-            if (x_outcome == connection_core::may_wait) x_outcome = {};
-            return false;
-        }
+    [[gnu::cold]] bool suspend(std::coroutine_handle<> who, context* in) {
+        const bool taken = x_outcome == connection_core::may_wait;
+        void* const room = taken ? frame_pool::try_allocate(sizeof(waiter)) : frame_pool::allocate(sizeof(waiter));
+        if (!room) return x_outcome = {}, false;
         connection_core& core = *x_core;
         const errc refused = exchanged(x_outcome, waiting);
         x_waiter = new (room) waiter;
-        if (refused != connection_core::may_wait)
+        if (!taken)
             x_waiter->bounce(who, in, refused);
         else if (x_waiter->suspend(who, in))
             (core.*Wait)(*x_waiter);
@@ -170,7 +169,8 @@ public:
     // and `payload` may go as soon as the call returns. Awaiting it is for back-pressure only: it completes at once
     // while less than `high_water_bytes` wait, and otherwise when half of that has left. Cancelling the wait does not
     // take the message back. `errc::closed` when the connection is no longer open, `errc::buffer_full` above
-    // `queue_bytes`. `compression::off` sends it as it is where compression was agreed upon.
+    // `queue_bytes`; who is refused 64 times in a row lets others run, which throws std::bad_alloc without memory for that.
+    // `compression::off` sends it as it is where compression was agreed upon.
     send_awaiter send(std::string_view text, compression how = compression::automatic) noexcept {
         assert(is_utf8(as_bytes(text)) && "text messages must be UTF-8; send bytes as binary");
         return {*x_core, x_core->send(ws::opcode::text, as_bytes(text), how)};
