@@ -17,6 +17,7 @@
 namespace bare {
 
 inline constexpr std::size_t long_frame = 16 * 1024 + 14; // from here on it is put together
+inline constexpr std::size_t cache_line = 64;
 inline constexpr std::size_t received_at_once = 64 * 1024, part_of_long = 256 * 1024;
 
 struct connection {
@@ -98,7 +99,9 @@ inline char* answer(char* to, const char* from, const header& of) {
 
 inline void keep(connection& one, const char* at, std::size_t bytes, std::size_t room_for) {
     if (one.kept_capacity < room_for) {
-        char* const larger = static_cast<char*>(std::malloc(room_for)); // before the old one, which `at` may be in
+        // Before the old one, which `at` may be in. From a cache line on: 16 bytes behind a page, where what is large begins otherwise,
+        // the kernel's copies of it take several times as long on some processors.
+        char* const larger = static_cast<char*>(std::aligned_alloc(cache_line, (room_for + cache_line - 1) & ~(cache_line - 1)));
         std::memcpy(larger, at, bytes);
         std::free(std::exchange(one.kept, larger));
         one.kept_capacity = room_for;
