@@ -9035,6 +9035,27 @@ namespace weir::inline v0 {
 struct connection_security; // core/connection_security.hpp
 }
 
+namespace weir::inline v0::detail {
+
+// A std::error_code, but for the four bytes at its end that one never uses: others may stand there.
+class packed_error_code {
+public:
+    packed_error_code() noexcept = default;
+    packed_error_code& operator=(std::error_code code) noexcept {
+        x_category = &code.category();
+        x_value = code.value();
+        return *this;
+    }
+    operator std::error_code() const noexcept { return {x_value, *x_category}; }
+    explicit operator bool() const noexcept { return x_value != 0; }
+
+private:
+    const std::error_category* x_category = &std::system_category();
+    int x_value = 0;
+};
+
+} // namespace weir::inline v0::detail
+
 namespace weir::inline v0::io {
 
 // What came of an operation.
@@ -9144,11 +9165,11 @@ public:
     void observe(stream_observer* observer) noexcept { x_observer = observer; }
 
 protected:
-    std::error_code x_failure;
     stream_observer* x_observer = nullptr;
+    [[no_unique_address]] detail::packed_error_code x_failure;
     bool x_drained = false;
-    bool x_received_ahead = false;
-    bool x_lends_blocks = false;
+    bool x_received_ahead : 1 = false;
+    bool x_lends_blocks : 1 = false; // two bytes are left for whoever derives from this
 };
 
 } // namespace weir::inline v0::io
@@ -9529,7 +9550,7 @@ public:
     int number() const noexcept { return x_descriptor.get(); }
 
     // For the backend that watches it, which may keep anything here.
-    std::uint64_t mark = 0;
+    std::uint32_t mark = 0;
 
 protected:
     ~watched() = default;
@@ -9564,7 +9585,22 @@ public:
 
 namespace weir::inline v0::io {
 
-class socket_stream final : public stream, private watched {
+// What is known of the socket: a class of its own, since it fits in behind what every stream has.
+class socket_state : public stream {
+protected:
+    explicit socket_state(bool connecting) noexcept : x_writable(!connecting), x_connecting(connecting) { x_lends_blocks = true; }
+
+    bool x_readable = false; // not once x_failure is set, unless x_write_failed is; and x_writable not at all
+    bool x_full : 1 = false; // the last receive has filled its lease
+    bool x_hangup : 1 = false;
+    bool x_more : 1 = false; // one of the two
+    bool x_writable : 1;
+    bool x_connecting : 1;
+    bool x_watched : 1 = true;
+    bool x_write_failed : 1 = false; // x_failure comes from a write; there may be something to receive still
+};
+
+class socket_stream final : public socket_state, private watched {
 public:
     // Takes over a non-blocking socket, connected or `connecting`. Fails if it cannot be watched.
     [[gnu::cold]] static result<owned<stream>> make(readiness_backend& backend, unique_descriptor&& socket, bool connecting) {
@@ -9588,15 +9624,15 @@ public:
 
     status fill(lease& into) noexcept override {
         if (!x_readable && !x_write_failed) [[unlikely]] return x_failure ? status::failed : status::blocked;
-        if (x_full) [[unlikely]] return receive_much(into);
+        if (x_more) [[unlikely]] return receive_more(into);
         constexpr std::size_t most = readiness_backend::lease_bytes;
         std::byte* room = x_backend.blocks().take_kept<most>();
         if (!room) [[unlikely]] room = x_backend.blocks().take(most).data;
         into.backing = {room, most};
         const ssize_t got = ::recv(number(), room, most, 0);
         if (static_cast<std::size_t>(got) - 1 >= most - 1) [[unlikely]] return came_much_or_nothing(into, got);
-        x_readable = x_hangup;
-        x_drained = !x_hangup;
+        x_readable = false;
+        x_drained = true;
         into.bytes = {into.backing.data, static_cast<std::size_t>(got)};
         return status::ready;
     }
@@ -9651,8 +9687,9 @@ public:
     int descriptor() const noexcept override { return number(); }
 
 private:
-    [[gnu::noinline]] status receive_much(lease& into) noexcept {
-        into.backing = x_backend.blocks().take(readiness_backend::large_lease_bytes);
+    // After a receive that gave much, or where more is known to come: the end, at least.
+    [[gnu::noinline]] status receive_more(lease& into) noexcept {
+        into.backing = x_backend.blocks().take(x_full ? readiness_backend::large_lease_bytes : readiness_backend::lease_bytes);
         return came_much_or_nothing(into, ::recv(number(), into.backing.data, into.backing.size, 0));
     }
     // A receive to the backing of `into`.
@@ -9665,7 +9702,8 @@ private:
 
     void lend(lease& into, block room, std::size_t count) noexcept {
         x_full = count == room.size;
-        x_drained = !x_full && !x_hangup;
+        x_more = x_full || x_hangup;
+        x_drained = !x_more;
         if (x_drained) x_readable = false;
         into = {{room.data, count}, room};
     }
@@ -9690,9 +9728,7 @@ private:
     static constexpr std::size_t max_pieces = 64;
 
     socket_stream(readiness_backend& backend, unique_descriptor&& socket, bool connecting) noexcept
-        : watched(std::move(socket)), x_writable(!connecting), x_connecting(connecting), x_backend(backend) {
-        x_lends_blocks = true;
-    }
+        : socket_state(connecting), watched(std::move(socket)), x_backend(backend) {}
 
     [[gnu::noinline]] std::size_t write_many(std::span<const bytes_view> pieces) noexcept {
         std::size_t taken = 0;
@@ -9755,7 +9791,7 @@ private:
 
     [[gnu::noinline]] void on_change(unsigned what) noexcept {
         const bool hangup = what & ~for_both, readable = hangup || what & POLLIN, writable = hangup || what & POLLOUT;
-        if (hangup) x_hangup = true;
+        if (hangup) x_hangup = x_more = true;
         if (x_connecting) {
             if (!writable && !hangup) return;
             x_connecting = false;
@@ -9773,14 +9809,6 @@ private:
         if (news && x_observer) x_observer->on_readable();
     }
 
-    // Four bytes, for which there is room behind the descriptor.
-    bool x_readable = false; // not once x_failure is set, unless x_write_failed is; and x_writable not at all
-    bool x_full = false; // the last receive has filled its lease
-    bool x_hangup = false;
-    bool x_writable : 1;
-    bool x_connecting : 1;
-    bool x_watched : 1 = true;
-    bool x_write_failed : 1 = false; // x_failure comes from a write; there may be something to receive still
     readiness_backend& x_backend;
 };
 
@@ -18525,33 +18553,30 @@ private:
 
 namespace weir::inline v0::detail {
 
-class open_websockets {
+// The context of what serves them: whoever knows that knows where they are kept.
+class open_websockets : public context {
 public:
     // `count` is where their number stands.
-    explicit open_websockets(std::size_t& count) noexcept : x_count(count) { x_count = 0; }
+    open_websockets(scheduler& runs_on, std::size_t& count) noexcept : context(runs_on), x_count(count) { x_count = 0; }
 
-    // One of them. It may be moved while nothing on it is awaited; what is left then is only to be destroyed, and at once.
+    // One of them, for whoever derives from it, and adds and removes it: every connection has one, and most know otherwise where.
     class entry : public list_node<entry> {
     public:
-        entry(open_websockets& among, websocket made) noexcept : ws(std::move(made)), x_among(among) {
-            join();
-            if (among.x_closing) among.close(ws);
-        }
-        entry(entry&& other) noexcept : ws(std::move(other.ws)), x_among(other.x_among) { join(); }
-        ~entry() { --x_among.x_count; }
-
-        open_websockets& among() const noexcept { return x_among; }
-
         websocket ws;
 
-    private:
-        void join() noexcept {
-            x_among.x_all.push_back(*this);
-            ++x_among.x_count;
-        }
-
-        open_websockets& x_among;
+    protected:
+        explicit entry(websocket&& made) noexcept : ws(std::move(made)) {}
+        ~entry() = default;
     };
+    void add(entry& which) noexcept {
+        x_all.push_back(which);
+        ++x_count;
+        if (x_closing) close(which.ws);
+    }
+    void remove(entry& which) noexcept {
+        which.unlink();
+        --x_count;
+    }
 
     // Closes all, and those that come from now on, with 1001.
     [[gnu::cold]] void close() noexcept {
@@ -18663,7 +18688,14 @@ static_assert(std::is_trivially_copyable_v<upgrade_options> && std::is_trivially
 namespace weir::inline v0::detail {
 
 // The WebSocket of a handler that has begun with a plain request.
-using held_websocket = open_websockets::entry;
+class held_websocket final : public open_websockets::entry {
+public:
+    held_websocket(open_websockets& among, websocket made) noexcept : entry(std::move(made)), x_among(among) { among.add(*this); }
+    ~held_websocket() { x_among.remove(*this); }
+
+private:
+    open_websockets& x_among;
+};
 
 // Whether the request may become a WebSocket; if not, how to refuse it.
 template <class>
@@ -20564,8 +20596,9 @@ class service final : private stop_switch::target, private timer, private cancel
 public:
     // On a loop's thread. `open` is where the number of WebSocket connections stands.
     [[gnu::cold]] service(const server_setup& of, stop_switch& stops, net::listener listening, std::size_t& open)
-        : open_websockets(open), x_server(of), x_stops(stops), x_listener(std::move(listening)), x_loop(*io::loop::current()),
-          x_waiting(x_loop), x_admission(of, x_loop, x_loop.random()) {
+        : open_websockets(*io::loop::current(), open), x_server(of), x_stops(stops), x_listener(std::move(listening)),
+          x_loop(*io::loop::current()), x_waiting(x_loop), x_admission(of, x_loop, x_loop.random()) {
+        open_websockets::adopt_by(x_clients.runs_in());
         x_listener.on_trouble(accepting_pauses, this);
         x_stops.attach(x_loop, *this);
         for (companion* each = of.beside.front(); each; each = of.beside.after(*each)) each->begin(x_clients);
@@ -20626,30 +20659,35 @@ private:
         if (!talked) of.x_server.note(log_level::error, concat({"a connection was given up: ", thrown}));
         if (!talked || !to.route) co_return;
         websocket ws = make_websocket(std::move(stream), to, to.request->target, of.x_loop, of.x_server.websocket);
-        if (!to.route->wants_request()) to.request.reset();
-        converse({of, std::move(ws), std::move(to.request), std::move(here)}, *to.route);
+        converse({of, std::move(ws), std::move(to.request), std::move(here)});
     }
 
     // Whose connection it is, a pointer to that once; and what its handler needs. An idle connection has it as well, so it is small.
     // It may be moved until there is a handler.
     class conversation final : public entry, public supervised {
     public:
-        // `request`: null for a handler that does not care for it.
-        conversation(service& among, websocket made, owned<const http::request_head> request, admission::place here) noexcept
-            : entry(among, std::move(made)), supervised(among.x_clients.runs_in()), x_request(std::move(request)), x_place(here.keep()) {}
+        conversation(service& among, websocket&& made, owned<const http::request_head>&& request, admission::place&& here) noexcept
+            : entry(std::move(made)), supervised(among), x_request(std::move(request)), x_place(here.keep()) {
+            among.add(*this);
+        }
         conversation(conversation&& other) noexcept
-            : entry(std::move(other)), supervised(*other.parent()), x_request(std::move(other.x_request)),
-              x_place(exchanged(other.x_place, admission::no_place)) {}
+            : entry(std::move(other.ws)), supervised(other.of()), x_request(std::move(other.x_request)),
+              x_place(exchanged(other.x_place, admission::no_place)) {
+            of().add(*this);
+        }
         ~conversation() {
             look_after({}); // first of all: the handler uses the rest
+            of().remove(*this);
             of().x_admission.leave(x_place);
         }
 
-        service& of() const noexcept { return static_cast<service&>(among()); }
+        service& of() const noexcept { return static_cast<service&>(static_cast<open_websockets&>(*parent())); }
         operator scope&() const noexcept { return of().x_clients; }
 
-        // Begins with what is to be awaited next: the handler of a route; and, after that, the end.
-        void begin(websocket_route& route) {
+        // Begins with what is to be awaited next: the handler of the route that the request has led to; and, after that, the end.
+        void begin() {
+            websocket_route& route = *of().x_server.table.websocket_at(x_request->path());
+            if (!route.wants_request()) x_request.reset();
             ws.guard(this);
             look_after(route.handler().call(ws, x_request.get()));
         }
@@ -20666,13 +20704,13 @@ private:
     private:
         std::chrono::nanoseconds patience() const noexcept override { return of().x_server.options.cancel_grace; }
 
-        owned<const http::request_head> x_request;
+        owned<const http::request_head> x_request; // from `begin` on null for a handler that does not care for it
         std::uint64_t x_place; // of the admission's
     };
 
     // The WebSocket side.
-    [[gnu::cold]] static scope::spawned converse(conversation held, websocket_route& route) {
-        held.begin(route);
+    [[gnu::cold]] static scope::spawned converse(conversation held) {
+        held.begin();
         co_await held;
         held.begin_end();
         co_await held;
