@@ -97,13 +97,13 @@ public:
         opcode type;
         std::size_t end; // of the frame, counted from the front of the input
     };
-    static constexpr std::uint32_t short_bytes(std::uint64_t most) noexcept { return most < 0xFFFF ? std::uint32_t(most) : 0xFFFF; }
+    static constexpr std::uint16_t short_bytes(std::uint64_t most) noexcept { return most < 0xFFFF ? std::uint16_t(most) : 0xFFFF; }
     template <bool Alone = false>
-    [[nodiscard, gnu::always_inline]] inline bool find_whole(mutable_bytes input, std::uint32_t most_bytes,
+    [[nodiscard, gnu::always_inline]] inline bool find_whole(mutable_bytes input, std::uint16_t most_bytes,
                                                              whole& found) const noexcept {
         found = locate(input);
         return (Alone ? found.end == input.size() : found.end <= input.size()) &&
-               static_cast<std::uint32_t>(found.payload.size()) <= most_bytes;
+               static_cast<std::uint16_t>(found.payload.size()) <= most_bytes;
     }
     [[nodiscard, gnu::always_inline]] inline bool take_whole(mutable_bytes& input, const whole& found) noexcept {
         if (found.type == opcode::text) return take_text(input, found.payload);
