@@ -88,10 +88,10 @@
 #include <weir/protocol/ws/compression_choice.hpp>
 #include <weir/protocol/ws/compression_options.hpp>
 #include <weir/protocol/ws/connection.hpp>
-#include <weir/protocol/ws/cut_frame.hpp>
 #include <weir/protocol/ws/event.hpp>
 #include <weir/protocol/ws/extension.hpp>
 #include <weir/protocol/ws/frame_header.hpp>
+#include <weir/protocol/ws/frame_under_way.hpp>
 #include <weir/protocol/ws/handshake_fields.hpp>
 #include <weir/protocol/ws/handshake_refusal.hpp>
 #include <weir/protocol/ws/limits.hpp>

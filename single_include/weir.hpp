@@ -7970,52 +7970,6 @@ static_assert(std::is_trivially_copyable_v<compression_choice> && std::is_trivia
 
 } // namespace weir::inline v0
 
-// ==== weir/protocol/ws/cut_frame.hpp =================================================================================
-
-// What a receiver keeps of a frame that its input has cut: the first bytes of a header or, since no header is cut while a control
-// frame is, the block that the payload of that is gathered in. Every connection has one. Owns nothing: a block is owed to the pool.
-
-namespace weir::inline v0::ws::detail {
-
-class cut_frame {
-public:
-    bool empty() const noexcept { return x_held == 0; }
-
-    // The header as far as it is there, where there is no block.
-    bytes_view header() const noexcept { return {x_bytes, std::size_t(x_held)}; }
-    void hold(bytes_view begun) noexcept {
-        std::memcpy(x_bytes, begun.data(), begun.size());
-        x_held = static_cast<std::uint8_t>(begun.size());
-    }
-    void add(std::byte next) noexcept { x_bytes[x_held++] = next; }
-    void forget_header() noexcept { x_held = 0; }
-
-    // The block, which takes the place of a header.
-    bool holds_control() const noexcept { return x_held == is_control; }
-    std::byte* control() const noexcept {
-        std::byte* block;
-        std::memcpy(&block, x_bytes, sizeof block);
-        return block;
-    }
-    void hold_control(block_pool& from) noexcept {
-        std::byte* const block = from.take(max_control_bytes).data;
-        std::memcpy(x_bytes, &block, sizeof block);
-        x_held = is_control;
-    }
-    void release_control(block_pool& to) noexcept {
-        to.give({control(), block_pool::round_up(max_control_bytes)});
-        x_held = 0;
-    }
-
-private:
-    static constexpr std::uint8_t is_control = 255;
-
-    std::byte x_bytes[frame_header::max_bytes];
-    std::uint8_t x_held = 0; // bytes of a header, or `is_control`: an address is there instead
-};
-
-} // namespace weir::inline v0::ws::detail
-
 // ==== weir/protocol/ws/event.hpp =====================================================================================
 
 // What a connection saw in the bytes of its peer.
@@ -8045,6 +7999,96 @@ struct event {
 };
 
 } // namespace weir::inline v0::ws
+
+// ==== weir/protocol/ws/frame_under_way.hpp ===========================================================================
+
+// What a receiver knows of the frame under way, in sixteen bytes, since every connection has one: how much of it is still to come,
+// and its masking key. While it is its header that the input has cut, the first bytes of that stand in the same place; and where the
+// payload of a control frame comes in parts, the block that it is gathered in. Owns nothing: a block is owed to the pool.
+
+namespace weir::inline v0::ws::detail {
+
+class frame_under_way {
+public:
+    // --- the header ---
+
+    // Whether there is nothing of a header, nor a block.
+    bool empty() const noexcept { return x_held == 0; }
+
+    // The header as far as it is there, where there is no block.
+    bytes_view header() const noexcept { return {x_bytes, std::size_t(x_held)}; }
+    void hold(bytes_view begun) noexcept {
+        std::memcpy(x_bytes, begun.data(), begun.size());
+        x_held = static_cast<std::uint8_t>(begun.size());
+    }
+    void add(std::byte next) noexcept { x_bytes[x_held++] = next; }
+    void forget_header() noexcept { x_held = 0; }
+
+    // --- a frame of data, or a number that stands there afterwards: there is nothing of a header, nor a block ---
+
+    void begin(std::uint64_t payload_bytes, const masking_key& key) noexcept {
+        put(0, payload_bytes);
+        put(at_key, key);
+    }
+    std::uint64_t remaining() const noexcept { return get<std::uint64_t>(0); }
+    void came(std::size_t bytes) noexcept { put(0, remaining() - bytes); }
+
+    // Turned so that it fits the next byte; of a control frame, the first one.
+    masking_key key() const noexcept { return get<masking_key>(at_key); }
+    void set_key(const masking_key& key) noexcept { put(at_key, key); }
+
+    // --- a control frame ---
+
+    void begin_control(opcode type, std::uint64_t payload_bytes, const masking_key& key) noexcept {
+        put(at_key, key);
+        put(at_type, type);
+        x_control_remaining = static_cast<std::uint8_t>(payload_bytes);
+        x_bytes[at_gathered] = {};
+    }
+    opcode control_type() const noexcept { return get<opcode>(at_type); }
+    std::size_t control_remaining() const noexcept { return x_control_remaining; }
+    void control_came(std::size_t bytes) noexcept { x_control_remaining = static_cast<std::uint8_t>(x_control_remaining - bytes); }
+
+    // The block, and what is in it.
+    bool holds_control() const noexcept { return x_held == is_control; }
+    void hold_control(block_pool& from) noexcept {
+        put(0, from.take(max_control_bytes).data);
+        x_held = is_control;
+    }
+    mutable_bytes gather(bytes_view more) noexcept {
+        std::byte* const block = get<std::byte*>(0);
+        const std::size_t had = std::to_integer<std::size_t>(x_bytes[at_gathered]);
+        if (!more.empty()) std::memcpy(block + had, more.data(), more.size());
+        x_bytes[at_gathered] = static_cast<std::byte>(had + more.size());
+        return {block, had + more.size()};
+    }
+    void release_control(block_pool& to) noexcept {
+        to.give({get<std::byte*>(0), block_pool::round_up(max_control_bytes)});
+        x_held = 0;
+        put(0, std::uint64_t{0});
+    }
+
+private:
+    static constexpr std::uint8_t is_control = 255;
+    static constexpr std::size_t at_key = 8, at_gathered = 12, at_type = 13; // behind what remains, or the block's address
+
+    template <class T>
+    T get(std::size_t at) const noexcept {
+        T value;
+        std::memcpy(&value, x_bytes + at, sizeof value);
+        return value;
+    }
+    template <class T>
+    void put(std::size_t at, const T& value) noexcept {
+        std::memcpy(x_bytes + at, &value, sizeof value);
+    }
+
+    alignas(std::uint64_t) std::byte x_bytes[frame_header::max_bytes] = {};
+    std::uint8_t x_held = 0; // bytes of a header, or `is_control`: a block's address is there instead
+    std::uint8_t x_control_remaining = 0;
+};
+
+} // namespace weir::inline v0::ws::detail
 
 // ==== weir/protocol/ws/limits.hpp ====================================================================================
 
@@ -8324,7 +8368,7 @@ struct violation {
 //  - It knows its role in two places: what the mask bit must be, and whether there is something to unmask.
 //  - receive_whole is a short cut past the machine and must give what that would give; the tests compare the two.
 //    x_between says that the machine stands where it applies, and is set where the machine is left.
-//  - A header that the input cuts is gathered in x_cut byte by byte, and every byte is checked before the next one
+//  - A header that the input cuts is gathered in x_frame byte by byte, and every byte is checked before the next one
 //    is wanted: what is wrong fails at the byte that decides it. Cut and whole headers go through the same checks.
 //  - Events do not depend on how the input was cut, but for the places where pieces begin and end (and so for how much
 //    of a broken text was handed out before it turned out to be broken).
@@ -8341,7 +8385,7 @@ public:
     connection(const connection&) = delete;
     connection& operator=(const connection&) = delete;
     ~connection() {
-        if (x_cut.holds_control()) x_cut.release_control(*x_pool);
+        if (x_frame.holds_control()) x_frame.release_control(*x_pool);
     }
 
     block_pool& pool() const noexcept { return *x_pool; }
@@ -8363,9 +8407,9 @@ public:
             seen.first = seen.last = true;
             return seen;
         }
-        if (x_cut.holds_control() && x_stage != stage::control) x_cut.release_control(*x_pool); // what the last event pointed at
+        if (x_frame.holds_control() && x_stage != stage::control) x_frame.release_control(*x_pool); // what the last event pointed at
         seen = step(input);
-        x_between = x_stage == stage::header && x_cut.empty() && x_message == opcode::continuation && x_fragment_limit;
+        x_between = x_stage == stage::header && x_frame.empty() && x_message == opcode::continuation && x_fragment_limit;
         return seen;
     }
 
@@ -8389,13 +8433,13 @@ public:
         opcode type;
         std::size_t end; // of the frame, counted from the front of the input
     };
-    static constexpr std::uint32_t short_bytes(std::uint64_t most) noexcept { return most < 0xFFFF ? std::uint32_t(most) : 0xFFFF; }
+    static constexpr std::uint16_t short_bytes(std::uint64_t most) noexcept { return most < 0xFFFF ? std::uint16_t(most) : 0xFFFF; }
     template <bool Alone = false>
-    [[nodiscard, gnu::always_inline]] inline bool find_whole(mutable_bytes input, std::uint32_t most_bytes,
+    [[nodiscard, gnu::always_inline]] inline bool find_whole(mutable_bytes input, std::uint16_t most_bytes,
                                                              whole& found) const noexcept {
         found = locate(input);
         return (Alone ? found.end == input.size() : found.end <= input.size()) &&
-               static_cast<std::uint32_t>(found.payload.size()) <= most_bytes;
+               static_cast<std::uint16_t>(found.payload.size()) <= most_bytes;
     }
     [[nodiscard, gnu::always_inline]] inline bool take_whole(mutable_bytes& input, const whole& found) noexcept {
         if (found.type == opcode::text) return take_text(input, found.payload);
@@ -8422,7 +8466,7 @@ public:
 
     // How much of the data frame under way has not come yet. Known as soon as its header is there, whether or not
     // anything of its payload is.
-    std::uint64_t frame_remaining() const noexcept { return x_stage == stage::data ? x_remaining : 0; }
+    std::uint64_t frame_remaining() const noexcept { return x_stage == stage::data ? x_frame.remaining() : 0; }
 
     // How many frames of the message under way have begun; 0 where there is none.
     std::uint32_t fragments() const noexcept { return x_message == opcode::continuation ? 0 : x_fragments; }
@@ -8476,7 +8520,7 @@ private:
             case stage::header: {
                 if (input.empty()) return {};
                 frame_header header;
-                const header_decoding found = x_cut.empty() ? take(header, input) : gather(header, input);
+                const header_decoding found = x_frame.empty() ? take(header, input) : gather(header, input);
                 if (found.failure != errc{}) return fail(found.failure, header.payload_bytes, input);
                 if (!found.size) return {};
                 if (header.payload_bytes > x_frame_limit)
@@ -8488,8 +8532,8 @@ private:
                 if (input.empty()) return {};
                 return data_piece(input);
             case stage::control:
-                if (input.empty() && x_remaining) return {};
-                if (const mutable_bytes payload = control_payload(input); !x_remaining)
+                if (input.empty() && x_frame.control_remaining()) return {};
+                if (const mutable_bytes payload = control_payload(input); !x_frame.control_remaining())
                     return finish_control(payload, input);
                 break;
             case stage::bad_text: return fail(errc::bad_utf8, 1, input);
@@ -8542,7 +8586,7 @@ private:
         if (found.size) {
             input = input.subspan(found.size);
         } else if (found.failure == errc{}) {
-            x_cut.hold(input);
+            x_frame.hold(input);
             input = input.last(0);
         }
         return found;
@@ -8552,24 +8596,22 @@ private:
     [[gnu::noinline]] header_decoding gather(frame_header& into, mutable_bytes& input) noexcept {
         header_decoding found;
         while (!input.empty() && !found.size && found.failure == errc{}) {
-            x_cut.add(input[0]);
+            x_frame.add(input[0]);
             input = input.subspan(1);
-            found = check(into, x_cut.header());
+            found = check(into, x_frame.header());
         }
-        if (found.size) x_cut.forget_header();
+        if (found.size) x_frame.forget_header();
         return found;
     }
 
     // Begins the frame. True when it is one of data whose (possibly empty) piece is to be handed out at once.
     bool enter(const frame_header& header) noexcept {
-        x_remaining = header.payload_bytes;
-        x_key = header.key;
         if (is_control(header.type)) {
-            x_control_type = header.type;
-            x_control_size = 0;
+            x_frame.begin_control(header.type, header.payload_bytes, header.key);
             x_stage = stage::control;
             return false;
         }
+        x_frame.begin(header.payload_bytes, header.key);
         if (header.type != opcode::continuation) {
             x_message = header.type;
             x_message_bits = header.reserved_bits;
@@ -8579,31 +8621,34 @@ private:
         }
         if (x_fragments < UINT32_MAX - 1) ++x_fragments; // so that the largest limit is never reached
         x_fin = header.fin;
-        x_stage = x_remaining ? stage::data : stage::header;
-        return !x_remaining && (x_first || x_fin);
+        x_stage = header.payload_bytes ? stage::data : stage::header;
+        return !header.payload_bytes && (x_first || x_fin);
     }
 
     // --- data ---
 
     event data_piece(mutable_bytes& input) noexcept {
-        const std::size_t size = input.size() < x_remaining ? input.size() : static_cast<std::size_t>(x_remaining);
+        std::uint64_t remaining = x_frame.remaining();
+        const std::size_t size = input.size() < remaining ? input.size() : static_cast<std::size_t>(remaining);
         const mutable_bytes payload = input.first(size);
         input = input.subspan(size);
-        x_remaining -= size;
+        x_frame.came(size);
+        remaining -= size;
+        const masking_key key = x_frame.key();
         const bool masked = role() == ws::role::server;
-        const bool last = x_fin && !x_remaining;
+        const bool last = x_fin && !remaining;
         if (x_message == opcode::text && !x_message_bits) {
-            const bool good = masked ? unmask_text(payload, x_key, x_utf8) : x_utf8.update(payload);
+            const bool good = masked ? unmask_text(payload, key, x_utf8) : x_utf8.update(payload);
             if (!good || (last && !x_utf8.complete())) return fail(errc::bad_utf8, 1, input);
         } else if (masked) {
-            apply_mask(payload, x_key);
+            apply_mask(payload, key);
         }
-        if (masked) x_key = rotated(x_key, size);
-        if (!x_remaining) x_stage = stage::header;
+        if (masked) x_frame.set_key(rotated(key, size));
+        if (!remaining) x_stage = stage::header;
         const opcode type = x_message;
         if (last) x_message = opcode::continuation;
         return {.what = event::kind::data, .type = type, .first = exchanged(x_first, false), .last = last,
-                .reserved_bits = x_message_bits, .frame_remaining = x_remaining, .payload = payload};
+                .reserved_bits = x_message_bits, .frame_remaining = remaining, .payload = payload};
     }
 
     // --- control ---
@@ -8611,26 +8656,24 @@ private:
     // The payload of a control frame, unmasked: where it is when it is there whole, else gathered in a block. Complete
     // when nothing remains.
     [[gnu::cold, gnu::noinline]] mutable_bytes control_payload(mutable_bytes& input) noexcept {
-        const std::size_t size = input.size() < x_remaining ? input.size() : static_cast<std::size_t>(x_remaining);
+        const std::size_t most = x_frame.control_remaining(), size = input.size() < most ? input.size() : most;
         mutable_bytes payload = input.first(size);
         input = input.subspan(size);
-        x_remaining -= size;
-        if (x_cut.holds_control() || x_remaining) {
-            if (!x_cut.holds_control()) x_cut.hold_control(*x_pool);
-            std::byte* const gathered = x_cut.control();
-            if (size) std::memcpy(gathered + x_control_size, payload.data(), size);
-            x_control_size = static_cast<std::uint8_t>(x_control_size + size);
-            payload = {gathered, std::size_t(x_control_size)};
+        x_frame.control_came(size);
+        if (x_frame.holds_control() || size < most) {
+            if (!x_frame.holds_control()) x_frame.hold_control(*x_pool);
+            payload = x_frame.gather(payload);
         }
-        if (!x_remaining && role() == ws::role::server) apply_mask(payload, x_key);
+        if (size == most && role() == ws::role::server) apply_mask(payload, x_frame.key());
         return payload;
     }
 
     [[gnu::cold, gnu::noinline]] event finish_control(mutable_bytes payload, mutable_bytes& input) noexcept {
         x_stage = stage::header;
-        if (x_control_type == opcode::close) return finish_close(payload, input);
-        const auto what = x_control_type == opcode::ping ? event::kind::ping : event::kind::pong;
-        return {.what = what, .type = x_control_type, .last = true, .payload = payload};
+        const opcode type = x_frame.control_type();
+        if (type == opcode::close) return finish_close(payload, input);
+        const auto what = type == opcode::ping ? event::kind::ping : event::kind::pong;
+        return {.what = what, .type = type, .last = true, .payload = payload};
     }
 
     event finish_close(mutable_bytes payload, mutable_bytes& input) noexcept {
@@ -8653,13 +8696,15 @@ private:
     [[gnu::cold, gnu::noinline]] event fail(errc rule, std::uint64_t number, mutable_bytes& input) noexcept {
         x_stage = stage::done;
         x_failure = rule;
-        x_remaining = number; // no frame is under way any more
+        if (x_frame.holds_control()) x_frame.release_control(*x_pool);
+        x_frame.forget_header();
+        x_frame.begin(number, {}); // no frame is under way any more
         input = input.last(0);
         return {.what = event::kind::failed, .code = failure_close_code()};
     }
 
     violation broken_rule() const noexcept {
-        return {x_failure, x_remaining,
+        return {x_failure, x_frame.remaining(),
                 x_failure == errc::too_many_fragments ? x_fragment_limit : x_frame_limit};
     }
 
@@ -8670,19 +8715,15 @@ private:
     bool x_fin = false;
     bool x_first = false;           // the message's first piece has not been handed out
     block_pool* x_pool;
-    std::uint64_t x_remaining = 0;  // bytes to come of the frame under way; after a failure the violation's number
     std::uint64_t x_frame_limit;    // the two of `limits`
+    detail::frame_under_way x_frame; // after a failure the violation's number remains of it
     std::uint32_t x_fragment_limit;
     errc x_failure = {};
-    masking_key x_key;              // turned so that it fits the next byte
     std::uint32_t x_fragments = 0;  // frames of the message under way
     utf8_validator x_utf8;          // of the message under way
-    opcode x_control_type = opcode::ping;
     opcode x_message = opcode::continuation; // the message being received; continuation: none
-    std::uint8_t x_control_size = 0;
     std::uint8_t x_message_bits = 0;
     std::uint8_t x_allowed_bits = 0;
-    detail::cut_frame x_cut;
     bool x_close_received = false;
 };
 
@@ -9046,6 +9087,27 @@ namespace weir::inline v0 {
 struct connection_security; // core/connection_security.hpp
 }
 
+namespace weir::inline v0::detail {
+
+// A std::error_code, but for the four bytes at its end that one never uses: others may stand there.
+class packed_error_code {
+public:
+    packed_error_code() noexcept = default;
+    packed_error_code& operator=(std::error_code code) noexcept {
+        x_category = &code.category();
+        x_value = code.value();
+        return *this;
+    }
+    operator std::error_code() const noexcept { return {x_value, *x_category}; }
+    explicit operator bool() const noexcept { return x_value != 0; }
+
+private:
+    const std::error_category* x_category = &std::system_category();
+    int x_value = 0;
+};
+
+} // namespace weir::inline v0::detail
+
 namespace weir::inline v0::io {
 
 // What came of an operation.
@@ -9157,11 +9219,11 @@ public:
     void observe(stream_observer* observer) noexcept { x_observer = observer; }
 
 protected:
-    std::error_code x_failure;
     stream_observer* x_observer = nullptr;
+    [[no_unique_address]] detail::packed_error_code x_failure;
     bool x_drained = false;
-    bool x_received_ahead = false;
-    bool x_lends_blocks = false;
+    bool x_received_ahead : 1 = false;
+    bool x_lends_blocks : 1 = false; // two bytes are left for whoever derives from this
 };
 
 } // namespace weir::inline v0::io
@@ -9542,7 +9604,7 @@ public:
     int number() const noexcept { return x_descriptor.get(); }
 
     // For the backend that watches it, which may keep anything here.
-    std::uint64_t mark = 0;
+    std::uint32_t mark = 0;
 
 protected:
     ~watched() = default;
@@ -9576,7 +9638,22 @@ public:
 
 namespace weir::inline v0::io {
 
-class socket_stream final : public stream, private watched {
+// What is known of the socket: a class of its own, since it fits in behind what every stream has.
+class socket_state : public stream {
+protected:
+    explicit socket_state(bool connecting) noexcept : x_writable(!connecting), x_connecting(connecting) { x_lends_blocks = true; }
+
+    bool x_readable = false; // not once x_failure is set, unless x_write_failed is; and x_writable not at all
+    bool x_full : 1 = false; // the last receive has filled its lease
+    bool x_hangup : 1 = false;
+    bool x_more : 1 = false; // one of the two
+    bool x_writable : 1;
+    bool x_connecting : 1;
+    bool x_watched : 1 = true;
+    bool x_write_failed : 1 = false; // x_failure comes from a write; there may be something to receive still
+};
+
+class socket_stream final : public socket_state, private watched {
 public:
     // Takes over a non-blocking socket, connected or `connecting`. Fails if it cannot be watched.
     [[gnu::cold]] static result<owned<stream>> make(readiness_backend& backend, unique_descriptor&& socket, bool connecting) {
@@ -9600,15 +9677,15 @@ public:
 
     status fill(lease& into) noexcept override {
         if (!x_readable && !x_write_failed) [[unlikely]] return x_failure ? status::failed : status::blocked;
-        if (x_full) [[unlikely]] return receive_much(into);
+        if (x_more) [[unlikely]] return receive_more(into);
         constexpr std::size_t most = readiness_backend::lease_bytes;
         std::byte* room = x_backend.blocks().take_kept<most>();
         if (!room) [[unlikely]] room = x_backend.blocks().take(most).data;
         into.backing = {room, most};
         const ssize_t got = ::recv(number(), room, most, 0);
         if (static_cast<std::size_t>(got) - 1 >= most - 1) [[unlikely]] return came_much_or_nothing(into, got);
-        x_readable = x_hangup;
-        x_drained = !x_hangup;
+        x_readable = false;
+        x_drained = true;
         into.bytes = {into.backing.data, static_cast<std::size_t>(got)};
         return status::ready;
     }
@@ -9665,8 +9742,9 @@ public:
     int descriptor() const noexcept override { return number(); }
 
 private:
-    [[gnu::noinline]] status receive_much(lease& into) noexcept {
-        into.backing = x_backend.blocks().take(lease::large_bytes);
+    // After a receive that gave much, or where more is known to come: the end, at least.
+    [[gnu::noinline]] status receive_more(lease& into) noexcept {
+        into.backing = x_backend.blocks().take(x_full ? lease::large_bytes : readiness_backend::lease_bytes);
         return came_much_or_nothing(into, ::recv(number(), into.backing.data, into.backing.size, 0));
     }
     // A receive to the backing of `into`.
@@ -9683,7 +9761,8 @@ private:
     }
     void note_received(bool all_there_was_room_for) noexcept {
         x_full = all_there_was_room_for;
-        x_drained = !x_full && !x_hangup;
+        x_more = x_full || x_hangup;
+        x_drained = !x_more;
         if (x_drained) x_readable = false;
     }
 
@@ -9707,9 +9786,7 @@ private:
     static constexpr std::size_t max_pieces = 64;
 
     socket_stream(readiness_backend& backend, unique_descriptor&& socket, bool connecting) noexcept
-        : watched(std::move(socket)), x_writable(!connecting), x_connecting(connecting), x_backend(backend) {
-        x_lends_blocks = true;
-    }
+        : socket_state(connecting), watched(std::move(socket)), x_backend(backend) {}
 
     [[gnu::noinline]] std::size_t write_many(std::span<const bytes_view> pieces) noexcept {
         std::size_t taken = 0;
@@ -9772,7 +9849,7 @@ private:
 
     [[gnu::noinline]] void on_change(unsigned what) noexcept {
         const bool hangup = what & ~for_both, readable = hangup || what & POLLIN, writable = hangup || what & POLLOUT;
-        if (hangup) x_hangup = true;
+        if (hangup) x_hangup = x_more = true;
         if (x_connecting) {
             if (!writable && !hangup) return;
             x_connecting = false;
@@ -9790,14 +9867,6 @@ private:
         if (news && x_observer) x_observer->on_readable();
     }
 
-    // Four bytes, for which there is room behind the descriptor.
-    bool x_readable = false; // not once x_failure is set, unless x_write_failed is; and x_writable not at all
-    bool x_full = false; // the last receive has filled its lease
-    bool x_hangup = false;
-    bool x_writable : 1;
-    bool x_connecting : 1;
-    bool x_watched : 1 = true;
-    bool x_write_failed : 1 = false; // x_failure comes from a write; there may be something to receive still
     readiness_backend& x_backend;
 };
 
@@ -12604,84 +12673,114 @@ auto operator<<(Stream& to, const close_info& printed) -> decltype(to << printed
 
 namespace weir::inline v0::detail {
 
-class ending {
+// What is on the heap, with the characters of the reason behind it.
+struct ending_details {
+    std::error_code error;
+    std::chrono::nanoseconds at{0};
+    std::size_t reason_bytes = 0;
+
+    std::string_view reason() const noexcept { return {reinterpret_cast<const char*>(this + 1), reason_bytes}; }
+
+    // Null without memory.
+    [[gnu::cold]] static owned<ending_details> make(std::error_code why, std::string_view reason) noexcept {
+        void* const room = ::operator new(sizeof(ending_details) + reason.size(), std::nothrow);
+        if (room && !reason.empty())
+            std::memcpy(static_cast<char*>(room) + sizeof(ending_details), reason.data(), reason.size());
+        return owned<ending_details>(room ? ::new (room) ending_details{why, std::chrono::nanoseconds(0), reason.size()} : nullptr);
+    }
+    static void operator delete(void* made) noexcept { ::operator delete(made); }
+};
+
+// All but that, for those who keep the details, or the place for them, somewhere else: `kept` is where. Null: there was no memory
+// for the place, which comes to the same as none for what is kept there.
+class ending_brief {
     using time = std::chrono::nanoseconds;
 
 public:
-    explicit ending(time now) noexcept : x_began(now) {}
-    ending(const ending&) = delete;
-    ending& operator=(const ending&) = delete;
-    ~ending() { ::operator delete(x_rest); }
+    using place = owned<ending_details>;
+
+    explicit ending_brief(time now) noexcept : x_began(now) {}
+    ending_brief(const ending_brief&) = delete;
+    ending_brief& operator=(const ending_brief&) = delete;
 
     close_cause cause() const noexcept { return x_cause; }
-    std::error_code error() const noexcept {
-        if (x_rest) return x_rest->error;
+    std::error_code error(const place* kept) const noexcept {
+        if (kept && *kept) return (*kept)->error;
         return x_cause == close_cause::open ? std::error_code() : std::make_error_code(std::errc::not_enough_memory);
     }
     bool is_local() const noexcept { return x_cause == close_cause::local; }
 
     // Notes a cause, unless there is one.
-    [[gnu::cold]] void note(close_cause cause, ws::close_code code, std::string_view reason, std::error_code why) noexcept {
+    [[gnu::cold]] void note(place* kept, close_cause cause, ws::close_code code, std::string_view reason,
+                            std::error_code why) noexcept {
         if (x_cause != close_cause::open) return;
         x_cause = cause;
-        say(code, reason, why);
+        say(kept, code, reason, why);
     }
 
     // The peer's close frame.
-    [[gnu::cold]] void note_peer(ws::close_code code, std::string_view reason) noexcept {
+    [[gnu::cold]] void note_peer(place* kept, ws::close_code code, std::string_view reason) noexcept {
         if (x_cause == close_cause::open || x_cause == close_cause::reset) {
             x_cause = close_cause::peer;
-            say(code, reason, {});
+            say(kept, code, reason, {});
         } else if (is_local() && (code != x_code || !reason.empty())) {
-            say(code, reason, error());
+            say(kept, code, reason, error(kept));
         }
     }
 
     // The peer did not do its part of a closing that this side began.
-    [[gnu::cold]] void note_unanswered(std::error_code why, bool silent) noexcept {
-        if (!is_local() || error()) return;
-        x_rest->error = why;
+    [[gnu::cold]] void note_unanswered(place* kept, std::error_code why, bool silent) noexcept {
+        if (!is_local() || error(kept)) return;
+        (*kept)->error = why;
         if (silent) x_cause = close_cause::timeout;
     }
 
-    [[gnu::cold]] void note_end(time now) noexcept {
-        if (x_rest) x_rest->at = now;
+    [[gnu::cold]] void note_end(place* kept, time now) noexcept {
+        if (kept && *kept) (*kept)->at = now;
     }
 
     // The value for users, but for the bytes and the round trip.
-    [[gnu::cold]] close_info info(bool over, time now) const {
-        close_info all;
-        all.cause = x_cause;
-        all.code = x_code;
-        if (x_rest) all.reason = x_rest->reason();
-        all.error = error();
-        all.age = (over && x_rest ? x_rest->at : now) - x_began;
-        return all;
+    [[gnu::cold]] close_info info(const place* kept, bool over, time now) const {
+        const ending_details* const all = kept ? kept->get() : nullptr;
+        close_info made;
+        made.cause = x_cause;
+        made.code = x_code;
+        if (all) made.reason = all->reason();
+        made.error = error(kept);
+        made.age = (over && all ? all->at : now) - x_began;
+        return made;
     }
 
 private:
-    // With the characters of the reason behind it.
-    struct rest {
-        std::error_code error;
-        time at{0};
-        std::size_t reason_bytes = 0;
-
-        std::string_view reason() const noexcept { return {reinterpret_cast<const char*>(this + 1), reason_bytes}; }
-    };
-
     // Not after `note_end`, whose time would be lost.
-    [[gnu::cold]] void say(ws::close_code code, std::string_view reason, std::error_code why) noexcept {
+    [[gnu::cold]] void say(place* kept, ws::close_code code, std::string_view reason, std::error_code why) noexcept {
         x_code = code;
-        ::operator delete(x_rest);
-        void* const room = ::operator new(sizeof(rest) + reason.size(), std::nothrow);
-        x_rest = room ? ::new (room) rest{why, time(0), reason.size()} : nullptr;
-        if (x_rest && !reason.empty()) std::memcpy(x_rest + 1, reason.data(), reason.size());
+        if (kept) *kept = ending_details::make(why, reason);
     }
 
     time x_began;
-    rest* x_rest = nullptr;
     ws::close_code x_code = ws::close_code::abnormal;
     close_cause x_cause = close_cause::open;
+};
+
+// Both in one.
+class ending : private ending_brief {
+    using time = std::chrono::nanoseconds;
+
+public:
+    explicit ending(time now) noexcept : ending_brief(now) {}
+
+    using ending_brief::cause;
+    using ending_brief::is_local;
+    std::error_code error() const noexcept { return ending_brief::error(&x_kept); }
+    [[gnu::cold]] void note(close_cause cause, ws::close_code code, std::string_view reason, std::error_code why) noexcept {
+        ending_brief::note(&x_kept, cause, code, reason, why);
+    }
+    [[gnu::cold]] void note_end(time now) noexcept { ending_brief::note_end(&x_kept, now); }
+    [[gnu::cold]] close_info info(bool over, time now) const { return ending_brief::info(&x_kept, over, now); }
+
+private:
+    place x_kept;
 };
 
 } // namespace weir::inline v0::detail
@@ -13953,11 +14052,13 @@ public:
 
     // We look no longer; and we look again.
     void pause(time now) noexcept {
-        if (!is_paused()) x_paused = now;
+        if (is_paused()) return;
+        const std::int64_t after = (now - x_began) / milliseconds(1), most = not_paused - 1; // seven weeks
+        x_paused_after = static_cast<std::uint32_t>(after < most ? after : most);
     }
-    bool is_paused() const noexcept { return x_paused >= time(0); }
+    bool is_paused() const noexcept { return x_paused_after != not_paused; }
     [[gnu::cold, gnu::noinline]] void resume(time now, std::uint32_t a_second) noexcept {
-        const time away = now - exchanged(x_paused, time(-1));
+        const time away = now - x_began - milliseconds(exchanged(x_paused_after, not_paused));
         x_began += away;
         const std::int64_t kept = away / std::chrono::seconds(1) * std::int64_t{a_second}, least = INT32_MIN;
         x_count = static_cast<std::int32_t>(kept > x_count - least ? least : x_count - kept);
@@ -13983,10 +14084,13 @@ public:
     time began() const noexcept { return x_began; }
 
 private:
+    using milliseconds = std::chrono::milliseconds;
+    static constexpr std::uint32_t not_paused = UINT32_MAX;
+
     time x_began;
-    time x_paused{-1};        // since when we do not look
     std::int32_t x_count = 0; // negative: what was kept
     std::uint32_t x_due = 0;
+    std::uint32_t x_paused_after = not_paused; // since when we do not look: milliseconds after x_began
 };
 
 } // namespace weir::inline v0::detail
@@ -14474,7 +14578,7 @@ private:
     read_ahead* ahead() const noexcept { return x_kept ? x_kept->ahead.get() : nullptr; }
     std::size_t assembled() const noexcept { return x_kept ? x_kept->assembly.size() : 0; }
 
-    [[no_unique_address]] ws::connection x_protocol; // which leaves room for seven bytes at its end
+    [[no_unique_address]] ws::connection x_protocol;
     struct look {
         bool plain = true;  // nothing stands between the rest and a reader, but for what was found; the rest begins with a message
         bool found = false; // x_view is to be handed out
@@ -14484,13 +14588,13 @@ private:
     bool x_view_assembled = false; // x_view lies in the assembly
     bool x_gathering = false;      // the assembly is the beginning of a message that goes on, perhaps an empty one
     bool x_gathered_first = false; // and nothing of that message was handed out before
+    bool x_discards = false;
+    ws::opcode x_view_type = ws::opcode::text;
+    std::uint32_t x_gathered_from = 1; // the frame in which began what is gathered, or was handed out last
     io::lease x_lease;                   // its bytes: what has not been parsed
     owned<kept_parts> x_kept;
     mutable_bytes x_view;                 // what was handed out last, or is to be
-    ws::opcode x_view_type = ws::opcode::text;
-    bool x_discards = false;
-    std::uint32_t x_gathered_from = 1; // the frame in which began what is gathered, or was handed out last
-    std::uint32_t x_short_bytes;       // larger messages do not go the short way
+    std::uint16_t x_short_bytes;          // larger messages do not go the short way
 };
 
 } // namespace weir::inline v0::detail
@@ -14509,8 +14613,8 @@ private:
 // The round trip is from when a ping has left to the pong with its payload, in whole microseconds and up to half an hour. Of several
 // pings under way the oldest and the newest are known, since a peer may answer the newest alone (RFC 6455, 5.5.3).
 //
-// What is known of pings is on the heap, only while there are any: most of its time an idle connection has none. A ping for which
-// there is no memory is not watched, and of our own none is sent then.
+// What is known of pings is on the heap, only while there are any: most of its time an idle connection has none. The owner keeps it,
+// and gives it up when `pong` says so. A ping for which there is no memory is not watched, and of our own none is sent then.
 
 namespace weir::inline v0::detail {
 
@@ -14522,6 +14626,20 @@ public:
     struct decision {
         verdict what;
         time again; // when to ask next, from now
+    };
+
+    // The oldest ping and the newest, of which `under_way` are there.
+    struct pings {
+        static constexpr time unsent{-1};
+
+        time left[2] = {unsent, unsent};
+        time silent_since{0};      // when the ping left that nothing was received after, or was last seen to get on
+        time stuck_since = unsent; // since when nothing has left, while a ping is queued
+        std::uint64_t end = 0;     // bytes that had left with the last ping
+        std::uint64_t arrived = 0; // and that the peer's system had, when we looked last
+        std::uint32_t marks[2] = {};
+        unsigned under_way = 0;
+        bool queued = false;
     };
 
     explicit keepalive(time now) noexcept : x_received(now) {}
@@ -14540,27 +14658,24 @@ public:
     }
 
     // A ping was queued, and later: everything that was queued with it has left.
-    void ping_queued(std::uint32_t mark) noexcept {
-        if (!watch()) return;
-        pings& all = *x_pings;
+    void ping_queued(pings& all, std::uint32_t mark) noexcept {
         all.queued = true;
         if (all.under_way < 2) ++all.under_way;
         all.marks[all.under_way - 1] = mark;
         all.left[all.under_way - 1] = unsent;
     }
-    void control_left(time now, std::uint64_t bytes_out) noexcept {
-        if (!x_pings || !exchanged(x_pings->queued, false)) return;
-        x_pings->end = bytes_out;
-        if (!exchanged(x_awaited, true)) x_pings->silent_since = now;
-        for (unsigned i = 0; i < x_pings->under_way; ++i)
-            if (x_pings->left[i] == unsent) x_pings->left[i] = now;
+    void control_left(pings& all, time now, std::uint64_t bytes_out) noexcept {
+        if (!exchanged(all.queued, false)) return;
+        all.end = bytes_out;
+        if (!exchanged(x_awaited, true)) all.silent_since = now;
+        for (unsigned i = 0; i < all.under_way; ++i)
+            if (all.left[i] == unsent) all.left[i] = now;
     }
 
     // One that was not asked for is a sign of life like any other (RFC 6455, 5.5.3). One that answers a ping which was
-    // not seen to leave shows that it has left, though something queued with it has not: nothing is awaited then.
-    void pong(std::uint32_t mark, time now) noexcept {
-        if (!x_pings) return;
-        pings& all = *x_pings;
+    // not seen to leave shows that it has left, though something queued with it has not: nothing is awaited then. True when
+    // no ping is under way any more.
+    bool pong(pings& all, std::uint32_t mark, time now) noexcept {
         for (unsigned i = 0; i < all.under_way; ++i) {
             if (all.marks[i] != mark) continue;
             if (all.left[i] != unsent)
@@ -14570,56 +14685,42 @@ public:
             all.marks[0] = all.marks[1];
             all.left[0] = all.left[1];
             all.under_way -= i + 1;
-            if (!all.under_way && !all.queued && !x_awaited) x_pings.reset();
-            return;
+            return !all.under_way && !all.queued && !x_awaited;
         }
+        return false;
     }
     time round_trip() const noexcept { return std::chrono::microseconds(x_round_trip); }
 
-    // What to do now. `bytes_out` is what has left so far, and `under_way`, how much of that the peer's system may not
-    // have; `listening`, whether we would have received something; `stuck`, whether a send waits.
-    decision decide(time now, std::uint64_t bytes_out, std::size_t under_way, bool listening, bool stuck, time interval,
+    // What to do now; `all` is null while there are no pings. `bytes_out` is what has left so far, and `under_way`, how much of that
+    // the peer's system may not have; `listening`, whether we would have received something; `stuck`, whether a send waits.
+    decision decide(pings* all, time now, std::uint64_t bytes_out, std::size_t under_way, bool listening, bool stuck, time interval,
                     time timeout) noexcept {
-        const std::uint64_t arrived = bytes_out > under_way ? bytes_out - under_way : 0;
-        const bool moves = x_pings && exchanged(x_pings->arrived, arrived) != arrived;
+        const std::uint64_t arrived = arrived_of(bytes_out, under_way);
+        const bool moves = all && exchanged(all->arrived, arrived) != arrived;
         if (x_awaited && listening) {
-            const bool on_its_way = arrived < x_pings->end;
-            if (on_its_way && moves) x_pings->silent_since = now;
-            return wait_or_lose(now - x_pings->silent_since, timeout, on_its_way);
+            const bool on_its_way = arrived < all->end;
+            if (on_its_way && moves) all->silent_since = now;
+            return wait_or_lose(now - all->silent_since, timeout, on_its_way);
         }
         x_awaited = false;
         const time idle = now - x_received;
         if (idle < interval) return {verdict::wait, interval - idle};
-        if (!x_pings || !x_pings->queued) {
-            if (!watch()) return {verdict::wait, timeout};
-            x_pings->arrived = arrived;
-            x_pings->stuck_since = now;
-            return {verdict::ping, under_way ? timeout / looks : timeout};
-        }
-        if (moves || !(listening || stuck) || x_pings->stuck_since == unsent) x_pings->stuck_since = now;
-        return wait_or_lose(now - x_pings->stuck_since, timeout, true);
+        if (!all || !all->queued) return {verdict::ping, under_way ? timeout / looks : timeout};
+        if (moves || !(listening || stuck) || all->stuck_since == unsent) all->stuck_since = now;
+        return wait_or_lose(now - all->stuck_since, timeout, true);
+    }
+    // What it says is to be done: a ping is about to be queued.
+    void begin_ping(pings& all, time now, std::uint64_t bytes_out, std::size_t under_way) noexcept {
+        all.arrived = arrived_of(bytes_out, under_way);
+        all.stuck_since = now;
     }
 
 private:
-    static constexpr time unsent{-1};
+    static constexpr time unsent = pings::unsent;
     static constexpr int looks = 4; // during a timeout, at how a ping gets on
 
-    // The oldest ping and the newest, of which `under_way` are there.
-    struct pings {
-        time left[2] = {unsent, unsent};
-        time silent_since{0};      // when the ping left that nothing was received after, or was last seen to get on
-        time stuck_since = unsent; // since when nothing has left, while a ping is queued
-        std::uint64_t end = 0;     // bytes that had left with the last ping
-        std::uint64_t arrived = 0; // and that the peer's system had, when we looked last
-        std::uint32_t marks[2] = {};
-        unsigned under_way = 0;
-        bool queued = false;
-    };
-
-    // False where there is no memory for what there is to know.
-    [[gnu::cold]] bool watch() noexcept {
-        if (!x_pings) x_pings.reset(new (std::nothrow) pings);
-        return static_cast<bool>(x_pings);
+    static std::uint64_t arrived_of(std::uint64_t bytes_out, std::size_t under_way) noexcept {
+        return bytes_out > under_way ? bytes_out - under_way : 0;
     }
 
     static std::int32_t microseconds(time of) noexcept {
@@ -14634,7 +14735,6 @@ private:
     }
 
     time x_received;
-    owned<pings> x_pings;
     std::int32_t x_round_trip = -1; // in microseconds, which spares every connection half of the place
     bool x_awaited = false; // a ping has left, and nothing was received after it
 };
@@ -15366,9 +15466,9 @@ private:
     void choose_way(const ws::sender& from, const ws::message_codec* codec) noexcept {
         x_short_below = codec || keys(from) || from.sending_message() || from.close_sent() ? 0 : short_bytes();
     }
-    std::size_t short_bytes() const noexcept {
+    std::uint32_t short_bytes() const noexcept {
         const std::size_t most = x_options->frame_bytes < x_short_queue ? x_options->frame_bytes : x_short_queue;
-        return most < write_through_bytes ? most + 1 : write_through_bytes;
+        return static_cast<std::uint32_t>(most < write_through_bytes ? most + 1 : write_through_bytes);
     }
     static std::uint32_t short_queue(const websocket_options& all) noexcept {
         const std::size_t most = all.high_water_bytes < all.queue_bytes ? all.high_water_bytes : all.queue_bytes;
@@ -15410,8 +15510,8 @@ private:
     entropy& x_random;
     shared<const websocket_options> x_options; // of the connection
     std::uint64_t x_bytes_out = 0;
-    std::size_t x_short_below = 0; // smaller messages go the short way; such as are not larger than what follows
-    std::uint32_t x_short_queue;   // as long as this much is queued with them at the most
+    std::uint32_t x_short_below = 0; // smaller messages go the short way; such as are not larger than what follows
+    std::uint32_t x_short_queue;     // as long as this much is queued with them at the most
     bool x_compresses = false; // the message that is sent by pieces is compressed
 };
 
@@ -15451,7 +15551,7 @@ public:
     scheduler& runs_on() const noexcept { return x_read_waiter.runs_on(); }
 
     [[gnu::cold]] close_info closed() const {
-        close_info all = x_ending.info(over(), runs_on().now());
+        close_info all = x_ending.info(ended(), over(), runs_on().now());
         all.bytes_in = x_bytes_in;
         all.bytes_out = x_out.bytes_out();
         all.round_trip = x_keepalive.round_trip();
@@ -15509,7 +15609,7 @@ protected:
     // RFC 6455, 7.1.4 and 5.5.1: answers with the same code, behind what is queued.
     [[gnu::cold]] void closed_by_peer(ws::close_code code, std::string_view reason) noexcept {
         if (over()) return;
-        x_ending.note_peer(code, reason);
+        x_ending.note_peer(ended_place(), code, reason);
         if (!x_mute && !x_inbox.protocol().close_sent()) x_out.send_close(x_inbox.protocol(), code, {});
         lost();
         if (x_phase == phase::open) enter_closing();
@@ -15519,8 +15619,8 @@ protected:
     [[gnu::cold]] void ended_by_peer() noexcept {
         if (x_phase == phase::draining || (x_inbox.protocol().close_received() && x_out.empty())) return finish();
         if (x_inbox.protocol().close_received()) return; // it may still hear what we have to say; then we finish
-        x_ending.note(close_cause::end_of_stream, ws::close_code::abnormal, {}, make_error_code(errc::end_of_stream));
-        x_ending.note_unanswered(make_error_code(errc::end_of_stream), false);
+        x_ending.note(ended_place(), close_cause::end_of_stream, ws::close_code::abnormal, {}, make_error_code(errc::end_of_stream));
+        x_ending.note_unanswered(ended(), make_error_code(errc::end_of_stream), false);
         x_in_order = true;
         break_off();
     }
@@ -15529,15 +15629,15 @@ protected:
         const ws::connection& protocol = x_inbox.protocol();
         if (x_phase == phase::draining || (protocol.close_received() && protocol.close_sent() && x_out.empty()))
             return finish();
-        x_ending.note(close_cause::reset, ws::close_code::abnormal, {}, why);
-        x_ending.note_unanswered(why, false);
+        x_ending.note(ended_place(), close_cause::reset, ws::close_code::abnormal, {}, why);
+        x_ending.note_unanswered(ended(), why, false);
         break_off();
     }
 
     // Nothing can be sent any more, but what had arrived before is still read: it may say why.
     [[gnu::cold]] void write_failed(std::error_code why) noexcept {
         if (exchanged(x_mute, true)) return;
-        x_ending.note(close_cause::reset, ws::close_code::abnormal, {}, why);
+        x_ending.note(ended_place(), close_cause::reset, ws::close_code::abnormal, {}, why);
         x_out.clear();
         x_listening = false;
         if (x_phase == phase::open) enter_closing();
@@ -15546,10 +15646,11 @@ protected:
 
     void fail(const ws::violation& rule) noexcept { fail(rule.rule, rule.reason(), rule.code()); }
     [[gnu::cold]] void fail(errc rule, std::string_view reason, ws::close_code code) noexcept {
-        if (x_phase >= phase::draining || exchanged(x_failed, true)) return;
+        if (x_phase >= phase::draining || x_failed) return;
+        x_failed = true;
         const bool limit = rule == errc::message_too_large || rule == errc::frame_too_large ||
                            rule == errc::too_many_fragments || rule == errc::too_many_controls || rule == errc::buffer_full;
-        x_ending.note(limit ? close_cause::limit : close_cause::protocol_error, code, reason, make_error_code(rule));
+        x_ending.note(ended_place(), limit ? close_cause::limit : close_cause::protocol_error, code, reason, make_error_code(rule));
         note(log_level::warning, reason);
         if (!x_mute) {
             x_out.flush(*x_stream); // answers to what came before are owed, unless they would have to wait
@@ -15571,7 +15672,8 @@ protected:
 
     // The connection is of no use any more: everything that is left to send is thrown away.
     [[gnu::cold]] void break_off() noexcept {
-        if (over() || exchanged(x_broken, true)) return;
+        if (over() || x_broken) return;
+        x_broken = true;
         x_open = x_idle = x_turn.alone = false;
         x_out.clear();
         lost();
@@ -15592,7 +15694,7 @@ protected:
         if (over()) return;
         x_phase = phase::over;
         x_open = x_idle = x_turn.alone = false;
-        x_ending.note_end(runs_on().now());
+        x_ending.note_end(ended(), runs_on().now());
         disarm();
         x_retrying = false;
         x_out.clear();
@@ -15601,7 +15703,7 @@ protected:
         close_port();
         if (log_hook hook = options().log) {
             const std::string line = closed().message();
-            hook({log_level::debug, line, where, x_ending.error(), x_number});
+            hook({log_level::debug, line, where, x_ending.error(ended()), x_number});
         }
         wake_closers(errc{});
         x_came = false;
@@ -15625,7 +15727,7 @@ protected:
     [[gnu::cold]] void note(log_level level, std::string_view what) const noexcept {
         if (!options().log) return;
         const std::string at = where();
-        options().log({level, what, at, x_ending.error(), x_number});
+        options().log({level, what, at, x_ending.error(ended()), x_number});
     }
 
     // Nothing is taken from other threads any more. The port itself may be at work, and is kept.
@@ -15633,8 +15735,9 @@ protected:
         if (x_rare && x_rare->port) x_rare->port->forget();
     }
 
-    // What few connections need, or all but at their end: a way in from other threads, a place in the care of the loop once nobody
-    // holds the connection any more, and those who wait for its end. On the heap, from when it is needed first.
+    // What few connections need, or all but now and then or at their end: a way in from other threads, what is known of pings, how
+    // it ended, a place in the care of the loop once nobody holds the connection any more, and those who wait for its end. On the
+    // heap, from when it is needed first.
     struct rare_parts final : lingering {
         explicit rare_parts(connection_state& which) noexcept : of(which) {}
         void abandon() noexcept override { of.abandon(); }
@@ -15642,12 +15745,32 @@ protected:
         connection_state& of;
         list<ready_item> closers;
         shared<remote_port> port;
+        owned<keepalive::pings> pings;
+        owned<ending_details> ended;
     };
     // Null without memory.
     [[gnu::cold]] rare_parts* rare() noexcept {
         if (!x_rare) x_rare.reset(new (std::nothrow) rare_parts(*this));
         return x_rare.get();
     }
+    // Gives back what is not needed any more.
+    [[gnu::cold]] void tidy_rare() noexcept {
+        const rare_parts& all = *x_rare;
+        if (!all.linked() && all.closers.empty() && !all.port && !all.pings && !all.ended) x_rare.reset();
+    }
+
+    // Where it stands how the connection ended, once it stands anywhere; and where it is to be written, null without memory.
+    const owned<ending_details>* ended() const noexcept { return x_rare ? &x_rare->ended : nullptr; }
+    owned<ending_details>* ended() noexcept { return x_rare ? &x_rare->ended : nullptr; }
+    [[gnu::cold]] owned<ending_details>* ended_place() noexcept { return rare() ? &x_rare->ended : nullptr; }
+
+    // What is known of pings; null while there are none. And with a place for one, null without memory.
+    keepalive::pings* pings() const noexcept { return x_rare ? x_rare->pings.get() : nullptr; }
+    [[gnu::cold]] keepalive::pings* pings_place() noexcept {
+        if (rare() && !x_rare->pings) x_rare->pings.reset(new (std::nothrow) keepalive::pings);
+        return pings();
+    }
+
     [[gnu::cold]] void wake_closers(errc outcome) noexcept {
         if (x_rare) outgoing::wake(x_rare->closers, outcome);
     }
@@ -15658,15 +15781,36 @@ protected:
     // Before a reader that never waits lets others run.
     static constexpr int messages_in_a_row = 64;
 
-    // Small members stand in what others leave at their ends.
+    // Small members stand in what others leave at their ends: every connection has them, and none is to have a gap.
     owned<io::stream> x_stream;
     [[no_unique_address]] inbox x_inbox;
-    std::uint32_t x_filled_turn = ~std::uint32_t{0}; // the turn of the last receive, as `this_turn` gives it
-    [[no_unique_address]] outgoing x_out;
     reading x_reading = reading::whole;
+    bool x_mute = false;      // a write has failed
+    bool x_came = false;      // somebody has read since the close timer was armed
+    bool x_retrying = false;  // there may be more to receive in the next turn
+    bool x_listening = false; // the last fill was blocked, and the stream has not told us since
+    bool x_drained = false;   // this turn's receive has certainly left nothing
+    [[no_unique_address]] outgoing x_out;
+    agreed_names x_agreed;
+    bool x_open = true;       // in phase open, and not broken
+    [[no_unique_address]] waiter x_read_waiter;
+    std::uint32_t x_filled_turn = ~std::uint32_t{0}; // the turn of the last receive, as `this_turn` gives it
+    owned<rare_parts> x_rare;
+    context* x_context = nullptr;
+    [[no_unique_address]] control_budget x_controls;
+    int x_left_in_turn = messages_in_a_row; // messages that a reader may have at once before it waits
+    [[no_unique_address]] keepalive x_keepalive;
     bool x_idle = false;      // somebody waits in read, nothing else is there, the stream will tell what comes next, and we are open
     bool x_reader = false;    // somebody waits in read
-    bool x_resuming = false;  // it is resumed, from within a call of the stream's, which must outlive that
+    bool x_next_turn = false; // it is the next turn that we are posted to, not the end of this one
+    [[no_unique_address]] ending_brief x_ending;
+    phase x_phase : 2 = phase::open;
+    bool x_failed : 1 = false;   // the peer broke a rule or a limit: we are through after our close frame
+    bool x_broken : 1 = false;   // the stream is to be given up
+    bool x_in_order : 1 = false; // but it has ended by itself, and need not be reset
+    bool x_told : 1 = false;     // somebody has read the end
+    bool x_dropped : 1 = false;  // nobody holds us any more
+    bool x_resuming = false;     // the reader is resumed, from within a call of the stream's, which must outlive that
     struct in_turn {
         bool serves = false; // somebody will: the end of the turn, or who resumes the reader in a turn that has nothing else
         bool alone = false;  // the reader has a message that was all that there was, and nothing has been looked for since
@@ -15674,28 +15818,7 @@ protected:
             return std::bit_cast<std::uint16_t>(*this) == std::bit_cast<std::uint16_t>(other);
         }
     } x_turn;
-    bool x_attended = false;  // somebody asks for a message just now
-    bool x_next_turn = false; // it is the next turn that we are posted to, not the end of this one
-    bool x_failed = false;    // the peer broke a rule or a limit: we are through after our close frame
-    bool x_mute = false;      // a write has failed
-    [[no_unique_address]] waiter x_read_waiter;
-    int x_left_in_turn = messages_in_a_row; // messages that a reader may have at once before it waits
-    owned<rare_parts> x_rare;
-    context* x_context = nullptr;
-    control_budget x_controls;
-    [[no_unique_address]] keepalive x_keepalive;
-    bool x_told = false;      // somebody has read the end
-    bool x_came = false;      // somebody has read since the close timer was armed
-    bool x_retrying = false;  // there may be more to receive in the next turn
-    [[no_unique_address]] ending x_ending;
-    bool x_broken = false;    // the stream is to be given up
-    bool x_in_order = false;  // but it has ended by itself, and need not be reset
-    bool x_dropped = false;   // nobody holds us any more
-    bool x_listening = false; // the last fill was blocked, and the stream has not told us since
-    bool x_drained = false;   // this turn's receive has certainly left nothing
-    bool x_open = true;       // in phase open, and not broken
-    phase x_phase = phase::open;
-    agreed_names x_agreed;
+    bool x_attended = false; // somebody asks for a message just now; this, what `x_turn` has and `x_resuming` are set by one store
     std::uint64_t x_number;
     std::uint64_t x_bytes_in = 0;
 };
@@ -15903,7 +16026,10 @@ protected:
             break;
         case ws::event::kind::pong:
             if (!x_controls.pong(runs_on().now(), options().control_frames_per_second)) return too_many_controls();
-            x_keepalive.pong(keepalive::mark_of(next.payload), runs_on().now());
+            if (pings() && x_keepalive.pong(*pings(), keepalive::mark_of(next.payload), runs_on().now())) {
+                x_rare->pings.reset();
+                tidy_rare();
+            }
             break;
         case ws::event::kind::close: closed_by_peer(next.code, as_text(next.payload)); break;
         case ws::event::kind::failed:
@@ -15930,7 +16056,7 @@ protected:
     // Looks at what became of a write.
     void written() noexcept {
         if (x_stream->failure()) return write_failed(x_stream->failure());
-        if (x_out.control_empty()) x_keepalive.control_left(runs_on().now(), x_out.bytes_out());
+        if (x_out.control_empty() && pings()) x_keepalive.control_left(*pings(), runs_on().now(), x_out.bytes_out());
     }
 
     // More than this turn may receive: goes on in the next one.
@@ -15980,7 +16106,7 @@ protected:
         if (payload.size() > ws::max_control_bytes) return errc::long_control;
         const errc refused = x_out.send_control(x_inbox.protocol(), ws::opcode::ping, payload, always);
         if (refused != errc{}) return refused;
-        x_keepalive.ping_queued(keepalive::mark_of(payload));
+        if (keepalive::pings* const all = pings_place()) x_keepalive.ping_queued(*all, keepalive::mark_of(payload));
         x_controls.ping_queued();
         flush_later();
         return {};
@@ -15991,12 +16117,16 @@ protected:
     [[gnu::cold]] void expire() noexcept override {
         if (x_phase != phase::open) return close_timed_out();
         const bool listening = x_reader || x_inbox.ahead_bytes() < options().read_ahead_bytes;
-        const keepalive::decision next =
-            x_keepalive.decide(runs_on().now(), x_out.bytes_out(), x_stream->bytes_under_way(), listening,
-                               x_out.awaited(), *options().ping_interval, options().ping_timeout);
+        const std::chrono::nanoseconds now = runs_on().now();
+        const std::size_t under_way = x_stream->bytes_under_way();
+        const keepalive::decision next = x_keepalive.decide(pings(), now, x_out.bytes_out(), under_way, listening, x_out.awaited(),
+                                                            *options().ping_interval, options().ping_timeout);
         if (next.what == keepalive::verdict::lost) return silent_peer();
-        if (next.what == keepalive::verdict::ping) { // a payload that no pong has by chance
-            const std::uint32_t mark = x_out.random().next_32();
+        if (next.what == keepalive::verdict::ping) {
+            keepalive::pings* const all = pings_place();
+            if (!all) return runs_on().arm(*this, options().ping_timeout);
+            x_keepalive.begin_ping(*all, now, x_out.bytes_out(), under_way);
+            const std::uint32_t mark = x_out.random().next_32(); // a payload that no pong has by chance
             ping(bytes_view(reinterpret_cast<const std::byte*>(&mark), sizeof mark), true);
         }
         runs_on().arm(*this, next.again);
@@ -16006,7 +16136,7 @@ protected:
         char text[80];
         const std::chrono::duration<double> silent = runs_on().now() - x_keepalive.last_received();
         std::snprintf(text, sizeof text, "nothing was received for %.3g s", silent.count());
-        x_ending.note(close_cause::timeout, ws::close_code::abnormal, text, make_error_code(errc::timed_out));
+        x_ending.note(ended_place(), close_cause::timeout, ws::close_code::abnormal, text, make_error_code(errc::timed_out));
         note(log_level::warning, "connection lost: the peer fell silent");
         break_off();
     }
@@ -16018,7 +16148,7 @@ protected:
         }
         const ws::connection& protocol = x_inbox.protocol();
         if (x_phase == phase::draining && protocol.close_received()) return finish(); // a server that does not end it
-        if (!protocol.close_received()) x_ending.note_unanswered(make_error_code(errc::timed_out), true);
+        if (!protocol.close_received()) x_ending.note_unanswered(ended(), make_error_code(errc::timed_out), true);
         break_off();
     }
 
@@ -16353,7 +16483,7 @@ public:
         if (!can_send()) return;
         if (x_rare && x_rare->port) x_rare->port->deliver(); // what was posted before is sent before
         if (!can_send()) return;
-        x_ending.note(close_cause::local, code, reason, {});
+        x_ending.note(ended_place(), close_cause::local, code, reason, {});
         x_out.send_close(x_inbox.protocol(), code, reason);
         enter_closing();
     }
@@ -16361,7 +16491,7 @@ public:
     // Breaks the connection off at once, without a closing handshake.
     [[gnu::cold]] void reset() noexcept {
         if (over()) return;
-        x_ending.note(close_cause::local, ws::close_code::abnormal, {}, make_error_code(errc::canceled));
+        x_ending.note(ended_place(), close_cause::local, ws::close_code::abnormal, {}, make_error_code(errc::canceled));
         break_off();
     }
 
@@ -16467,7 +16597,8 @@ private:
     // Why there is nothing to take; whoever reads knows now.
     [[gnu::cold, gnu::noinline]] error told() noexcept {
         x_came = x_told = true;
-        return x_ending.error() ? error(x_ending.error()) : error(errc::closed);
+        const std::error_code why = x_ending.error(ended());
+        return why ? error(why) : error(errc::closed);
     }
 
     [[gnu::cold]] void abandon() noexcept override { delete this; }
@@ -16776,7 +16907,8 @@ private:
 };
 
 // Waits until something that was done by the call that made it has taken effect. `Ready` and `Wait` say when. What waits is a block
-// of the loop's frames, since most need not, and every handler has room for one of these; without memory nothing is waited for.
+// of the loop's frames, since most need not, and every handler has room for one of these; without memory nothing is waited for. But
+// one that is refused again and again has to give way, or would keep whoever might end that from running: it throws std::bad_alloc.
 template <auto Ready, auto Wait>
 class effect_awaiter : public awaitable<effect_awaiter<Ready, Wait>> {
 public:
@@ -16797,16 +16929,14 @@ public:
         x_outcome = {};
         return true;
     }
-    [[gnu::cold]] bool suspend(std::coroutine_handle<> who, context* in) noexcept {
-        void* const room = frame_pool::try_allocate(sizeof(waiter));
-        if (!room) {
-            if (x_outcome == connection_core::may_wait) x_outcome = {};
-            return false;
-        }
+    [[gnu::cold]] bool suspend(std::coroutine_handle<> who, context* in) {
+        const bool taken = x_outcome == connection_core::may_wait;
+        void* const room = taken ? frame_pool::try_allocate(sizeof(waiter)) : frame_pool::allocate(sizeof(waiter));
+        if (!room) return x_outcome = {}, false;
         connection_core& core = *x_core;
         const errc refused = exchanged(x_outcome, waiting);
         x_waiter = new (room) waiter;
-        if (refused != connection_core::may_wait)
+        if (!taken)
             x_waiter->bounce(who, in, refused);
         else if (x_waiter->suspend(who, in))
             (core.*Wait)(*x_waiter);
@@ -16873,7 +17003,8 @@ public:
     // and `payload` may go as soon as the call returns. Awaiting it is for back-pressure only: it completes at once
     // while less than `high_water_bytes` wait, and otherwise when half of that has left. Cancelling the wait does not
     // take the message back. `errc::closed` when the connection is no longer open, `errc::buffer_full` above
-    // `queue_bytes`. `compression::off` sends it as it is where compression was agreed upon.
+    // `queue_bytes`; who is refused 64 times in a row lets others run, which throws std::bad_alloc without memory for that.
+    // `compression::off` sends it as it is where compression was agreed upon.
     send_awaiter send(std::string_view text, compression how = compression::automatic) noexcept {
         assert(is_utf8(as_bytes(text)) && "text messages must be UTF-8; send bytes as binary");
         return {*x_core, x_core->send(ws::opcode::text, as_bytes(text), how)};
@@ -18541,33 +18672,30 @@ private:
 
 namespace weir::inline v0::detail {
 
-class open_websockets {
+// The context of what serves them: whoever knows that knows where they are kept.
+class open_websockets : public context {
 public:
     // `count` is where their number stands.
-    explicit open_websockets(std::size_t& count) noexcept : x_count(count) { x_count = 0; }
+    open_websockets(scheduler& runs_on, std::size_t& count) noexcept : context(runs_on), x_count(count) { x_count = 0; }
 
-    // One of them. It may be moved while nothing on it is awaited; what is left then is only to be destroyed, and at once.
+    // One of them, for whoever derives from it, and adds and removes it: every connection has one, and most know otherwise where.
     class entry : public list_node<entry> {
     public:
-        entry(open_websockets& among, websocket made) noexcept : ws(std::move(made)), x_among(among) {
-            join();
-            if (among.x_closing) among.close(ws);
-        }
-        entry(entry&& other) noexcept : ws(std::move(other.ws)), x_among(other.x_among) { join(); }
-        ~entry() { --x_among.x_count; }
-
-        open_websockets& among() const noexcept { return x_among; }
-
         websocket ws;
 
-    private:
-        void join() noexcept {
-            x_among.x_all.push_back(*this);
-            ++x_among.x_count;
-        }
-
-        open_websockets& x_among;
+    protected:
+        explicit entry(websocket&& made) noexcept : ws(std::move(made)) {}
+        ~entry() = default;
     };
+    void add(entry& which) noexcept {
+        x_all.push_back(which);
+        ++x_count;
+        if (x_closing) close(which.ws);
+    }
+    void remove(entry& which) noexcept {
+        which.unlink();
+        --x_count;
+    }
 
     // Closes all, and those that come from now on, with 1001.
     [[gnu::cold]] void close() noexcept {
@@ -18679,7 +18807,14 @@ static_assert(std::is_trivially_copyable_v<upgrade_options> && std::is_trivially
 namespace weir::inline v0::detail {
 
 // The WebSocket of a handler that has begun with a plain request.
-using held_websocket = open_websockets::entry;
+class held_websocket final : public open_websockets::entry {
+public:
+    held_websocket(open_websockets& among, websocket made) noexcept : entry(std::move(made)), x_among(among) { among.add(*this); }
+    ~held_websocket() { x_among.remove(*this); }
+
+private:
+    open_websockets& x_among;
+};
 
 // Whether the request may become a WebSocket; if not, how to refuse it.
 template <class>
@@ -20580,8 +20715,9 @@ class service final : private stop_switch::target, private timer, private cancel
 public:
     // On a loop's thread. `open` is where the number of WebSocket connections stands.
     [[gnu::cold]] service(const server_setup& of, stop_switch& stops, net::listener listening, std::size_t& open)
-        : open_websockets(open), x_server(of), x_stops(stops), x_listener(std::move(listening)), x_loop(*io::loop::current()),
-          x_waiting(x_loop), x_admission(of, x_loop, x_loop.random()) {
+        : open_websockets(*io::loop::current(), open), x_server(of), x_stops(stops), x_listener(std::move(listening)),
+          x_loop(*io::loop::current()), x_waiting(x_loop), x_admission(of, x_loop, x_loop.random()) {
+        open_websockets::adopt_by(x_clients.runs_in());
         x_listener.on_trouble(accepting_pauses, this);
         x_stops.attach(x_loop, *this);
         for (companion* each = of.beside.front(); each; each = of.beside.after(*each)) each->begin(x_clients);
@@ -20642,30 +20778,35 @@ private:
         if (!talked) of.x_server.note(log_level::error, concat({"a connection was given up: ", thrown}));
         if (!talked || !to.route) co_return;
         websocket ws = make_websocket(std::move(stream), to, to.request->target, of.x_loop, of.x_server.websocket);
-        if (!to.route->wants_request()) to.request.reset();
-        converse({of, std::move(ws), std::move(to.request), std::move(here)}, *to.route);
+        converse({of, std::move(ws), std::move(to.request), std::move(here)});
     }
 
     // Whose connection it is, a pointer to that once; and what its handler needs. An idle connection has it as well, so it is small.
     // It may be moved until there is a handler.
     class conversation final : public entry, public supervised {
     public:
-        // `request`: null for a handler that does not care for it.
-        conversation(service& among, websocket made, owned<const http::request_head> request, admission::place here) noexcept
-            : entry(among, std::move(made)), supervised(among.x_clients.runs_in()), x_request(std::move(request)), x_place(here.keep()) {}
+        conversation(service& among, websocket&& made, owned<const http::request_head>&& request, admission::place&& here) noexcept
+            : entry(std::move(made)), supervised(among), x_request(std::move(request)), x_place(here.keep()) {
+            among.add(*this);
+        }
         conversation(conversation&& other) noexcept
-            : entry(std::move(other)), supervised(*other.parent()), x_request(std::move(other.x_request)),
-              x_place(exchanged(other.x_place, admission::no_place)) {}
+            : entry(std::move(other.ws)), supervised(other.of()), x_request(std::move(other.x_request)),
+              x_place(exchanged(other.x_place, admission::no_place)) {
+            of().add(*this);
+        }
         ~conversation() {
             look_after({}); // first of all: the handler uses the rest
+            of().remove(*this);
             of().x_admission.leave(x_place);
         }
 
-        service& of() const noexcept { return static_cast<service&>(among()); }
+        service& of() const noexcept { return static_cast<service&>(static_cast<open_websockets&>(*parent())); }
         operator scope&() const noexcept { return of().x_clients; }
 
-        // Begins with what is to be awaited next: the handler of a route; and, after that, the end.
-        void begin(websocket_route& route) {
+        // Begins with what is to be awaited next: the handler of the route that the request has led to; and, after that, the end.
+        void begin() {
+            websocket_route& route = *of().x_server.table.websocket_at(x_request->path());
+            if (!route.wants_request()) x_request.reset();
             ws.guard(this);
             look_after(route.handler().call(ws, x_request.get()));
         }
@@ -20682,13 +20823,13 @@ private:
     private:
         std::chrono::nanoseconds patience() const noexcept override { return of().x_server.options.cancel_grace; }
 
-        owned<const http::request_head> x_request;
+        owned<const http::request_head> x_request; // from `begin` on null for a handler that does not care for it
         std::uint64_t x_place; // of the admission's
     };
 
     // The WebSocket side.
-    [[gnu::cold]] static scope::spawned converse(conversation held, websocket_route& route) {
-        held.begin(route);
+    [[gnu::cold]] static scope::spawned converse(conversation held) {
+        held.begin();
         co_await held;
         held.begin_end();
         co_await held;
@@ -25622,7 +25763,7 @@ public:
         send_awaiter(send_awaiter&& other) noexcept : x_of(other.x_of), x_by(std::move(other.x_by)), x_kept(other.x_kept) {}
 
         bool await_ready() noexcept { return x_by ? x_by->await_ready() : !x_of->is_too_eager(); }
-        bool suspend(std::coroutine_handle<> who, context* in) noexcept {
+        bool suspend(std::coroutine_handle<> who, context* in) {
             if (x_by) return x_by->suspend(who, in);
             x_waiter.bounce(who, in);
             return true;

@@ -414,13 +414,15 @@ TEST_CASE("keepalive: a ping that leaves with a large message has left") {
 TEST_CASE("keepalive: a ping that is answered before all that was queued with it has left is not awaited any more") {
     weir::detail::keepalive alive(0s);
     using verdict = weir::detail::keepalive::verdict;
-    CHECK(alive.decide(20s, 0, 0, true, false, 20s, 20s).what == verdict::ping);
-    alive.ping_queued(7);
+    CHECK(alive.decide(nullptr, 20s, 0, 0, true, false, 20s, 20s).what == verdict::ping);
+    weir::detail::keepalive::pings all;
+    alive.begin_ping(all, 20s, 0, 0);
+    alive.ping_queued(all, 7);
     alive.received(21s); // the pong, while a part of something else is still in the lane
-    alive.pong(7, 21s);
-    alive.control_left(22s, 100);
-    CHECK(alive.decide(40s, 100, 0, true, false, 20s, 20s).what == verdict::wait);
-    CHECK(alive.decide(42s, 100, 0, true, false, 20s, 20s).what == verdict::ping); // and not lost: it was idle since 21 s
+    CHECK(alive.pong(all, 7, 21s)); // none is under way any more
+    alive.control_left(all, 22s, 100);
+    CHECK(alive.decide(&all, 40s, 100, 0, true, false, 20s, 20s).what == verdict::wait);
+    CHECK(alive.decide(&all, 42s, 100, 0, true, false, 20s, 20s).what == verdict::ping); // and not lost: it was idle since 21 s
 }
 
 TEST_CASE("keepalive: none without an interval") {

@@ -44,7 +44,7 @@ public:
     int number() const noexcept { return x_descriptor.get(); }
 
     // For the backend that watches it, which may keep anything here.
-    std::uint64_t mark = 0;
+    std::uint32_t mark = 0;
 
 protected:
     ~watched() = default;

@@ -16,7 +16,22 @@
 
 namespace weir::inline v0::io {
 
-class socket_stream final : public stream, private watched {
+// What is known of the socket: a class of its own, since it fits in behind what every stream has.
+class socket_state : public stream {
+protected:
+    explicit socket_state(bool connecting) noexcept : x_writable(!connecting), x_connecting(connecting) { x_lends_blocks = true; }
+
+    bool x_readable = false; // not once x_failure is set, unless x_write_failed is; and x_writable not at all
+    bool x_full : 1 = false; // the last receive has filled its lease
+    bool x_hangup : 1 = false;
+    bool x_more : 1 = false; // one of the two
+    bool x_writable : 1;
+    bool x_connecting : 1;
+    bool x_watched : 1 = true;
+    bool x_write_failed : 1 = false; // x_failure comes from a write; there may be something to receive still
+};
+
+class socket_stream final : public socket_state, private watched {
 public:
     // Takes over a non-blocking socket, connected or `connecting`. Fails if it cannot be watched.
     [[gnu::cold]] static result<owned<stream>> make(readiness_backend& backend, unique_descriptor&& socket, bool connecting) {
@@ -40,15 +55,15 @@ public:
 
     status fill(lease& into) noexcept override {
         if (!x_readable && !x_write_failed) [[unlikely]] return x_failure ? status::failed : status::blocked;
-        if (x_full) [[unlikely]] return receive_much(into);
+        if (x_more) [[unlikely]] return receive_more(into);
         constexpr std::size_t most = readiness_backend::lease_bytes;
         std::byte* room = x_backend.blocks().take_kept<most>();
         if (!room) [[unlikely]] room = x_backend.blocks().take(most).data;
         into.backing = {room, most};
         const ssize_t got = ::recv(number(), room, most, 0);
         if (static_cast<std::size_t>(got) - 1 >= most - 1) [[unlikely]] return came_much_or_nothing(into, got);
-        x_readable = x_hangup;
-        x_drained = !x_hangup;
+        x_readable = false;
+        x_drained = true;
         into.bytes = {into.backing.data, static_cast<std::size_t>(got)};
         return status::ready;
     }
@@ -105,8 +120,9 @@ public:
     int descriptor() const noexcept override { return number(); }
 
 private:
-    [[gnu::noinline]] status receive_much(lease& into) noexcept {
-        into.backing = x_backend.blocks().take(lease::large_bytes);
+    // After a receive that gave much, or where more is known to come: the end, at least.
+    [[gnu::noinline]] status receive_more(lease& into) noexcept {
+        into.backing = x_backend.blocks().take(x_full ? lease::large_bytes : readiness_backend::lease_bytes);
         return came_much_or_nothing(into, ::recv(number(), into.backing.data, into.backing.size, 0));
     }
     // A receive to the backing of `into`.
@@ -123,7 +139,8 @@ private:
     }
     void note_received(bool all_there_was_room_for) noexcept {
         x_full = all_there_was_room_for;
-        x_drained = !x_full && !x_hangup;
+        x_more = x_full || x_hangup;
+        x_drained = !x_more;
         if (x_drained) x_readable = false;
     }
 
@@ -147,9 +164,7 @@ private:
     static constexpr std::size_t max_pieces = 64;
 
     socket_stream(readiness_backend& backend, unique_descriptor&& socket, bool connecting) noexcept
-        : watched(std::move(socket)), x_writable(!connecting), x_connecting(connecting), x_backend(backend) {
-        x_lends_blocks = true;
-    }
+        : socket_state(connecting), watched(std::move(socket)), x_backend(backend) {}
 
     [[gnu::noinline]] std::size_t write_many(std::span<const bytes_view> pieces) noexcept {
         std::size_t taken = 0;
@@ -212,7 +227,7 @@ private:
 
     [[gnu::noinline]] void on_change(unsigned what) noexcept {
         const bool hangup = what & ~for_both, readable = hangup || what & POLLIN, writable = hangup || what & POLLOUT;
-        if (hangup) x_hangup = true;
+        if (hangup) x_hangup = x_more = true;
         if (x_connecting) {
             if (!writable && !hangup) return;
             x_connecting = false;
@@ -230,14 +245,6 @@ private:
         if (news && x_observer) x_observer->on_readable();
     }
 
-    // Four bytes, for which there is room behind the descriptor.
-    bool x_readable = false; // not once x_failure is set, unless x_write_failed is; and x_writable not at all
-    bool x_full = false; // the last receive has filled its lease
-    bool x_hangup = false;
-    bool x_writable : 1;
-    bool x_connecting : 1;
-    bool x_watched : 1 = true;
-    bool x_write_failed : 1 = false; // x_failure comes from a write; there may be something to receive still
     readiness_backend& x_backend;
 };
 

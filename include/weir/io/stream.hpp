@@ -16,6 +16,27 @@ namespace weir::inline v0 {
 struct connection_security; // core/connection_security.hpp
 }
 
+namespace weir::inline v0::detail {
+
+// A std::error_code, but for the four bytes at its end that one never uses: others may stand there.
+class packed_error_code {
+public:
+    packed_error_code() noexcept = default;
+    packed_error_code& operator=(std::error_code code) noexcept {
+        x_category = &code.category();
+        x_value = code.value();
+        return *this;
+    }
+    operator std::error_code() const noexcept { return {x_value, *x_category}; }
+    explicit operator bool() const noexcept { return x_value != 0; }
+
+private:
+    const std::error_category* x_category = &std::system_category();
+    int x_value = 0;
+};
+
+} // namespace weir::inline v0::detail
+
 namespace weir::inline v0::io {
 
 // What came of an operation.
@@ -127,11 +148,11 @@ public:
     void observe(stream_observer* observer) noexcept { x_observer = observer; }
 
 protected:
-    std::error_code x_failure;
     stream_observer* x_observer = nullptr;
+    [[no_unique_address]] detail::packed_error_code x_failure;
     bool x_drained = false;
-    bool x_received_ahead = false;
-    bool x_lends_blocks = false;
+    bool x_received_ahead : 1 = false;
+    bool x_lends_blocks : 1 = false; // two bytes are left for whoever derives from this
 };
 
 } // namespace weir::inline v0::io

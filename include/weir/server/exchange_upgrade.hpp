@@ -13,7 +13,14 @@
 namespace weir::inline v0::detail {
 
 // The WebSocket of a handler that has begun with a plain request.
-using held_websocket = open_websockets::entry;
+class held_websocket final : public open_websockets::entry {
+public:
+    held_websocket(open_websockets& among, websocket made) noexcept : entry(std::move(made)), x_among(among) { among.add(*this); }
+    ~held_websocket() { x_among.remove(*this); }
+
+private:
+    open_websockets& x_among;
+};
 
 // Whether the request may become a WebSocket; if not, how to refuse it.
 template <class>

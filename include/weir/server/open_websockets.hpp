@@ -3,39 +3,37 @@
 // Loop thread only.
 #pragma once
 
+#include <weir/coro/context.hpp>
 #include <weir/coro/shield.hpp>
 #include <weir/coro/task.hpp>
 #include <weir/transport/websocket.hpp>
 
 namespace weir::inline v0::detail {
 
-class open_websockets {
+// The context of what serves them: whoever knows that knows where they are kept.
+class open_websockets : public context {
 public:
     // `count` is where their number stands.
-    explicit open_websockets(std::size_t& count) noexcept : x_count(count) { x_count = 0; }
+    open_websockets(scheduler& runs_on, std::size_t& count) noexcept : context(runs_on), x_count(count) { x_count = 0; }
 
-    // One of them. It may be moved while nothing on it is awaited; what is left then is only to be destroyed, and at once.
+    // One of them, for whoever derives from it, and adds and removes it: every connection has one, and most know otherwise where.
     class entry : public list_node<entry> {
     public:
-        entry(open_websockets& among, websocket made) noexcept : ws(std::move(made)), x_among(among) {
-            join();
-            if (among.x_closing) among.close(ws);
-        }
-        entry(entry&& other) noexcept : ws(std::move(other.ws)), x_among(other.x_among) { join(); }
-        ~entry() { --x_among.x_count; }
-
-        open_websockets& among() const noexcept { return x_among; }
-
         websocket ws;
 
-    private:
-        void join() noexcept {
-            x_among.x_all.push_back(*this);
-            ++x_among.x_count;
-        }
-
-        open_websockets& x_among;
+    protected:
+        explicit entry(websocket&& made) noexcept : ws(std::move(made)) {}
+        ~entry() = default;
     };
+    void add(entry& which) noexcept {
+        x_all.push_back(which);
+        ++x_count;
+        if (x_closing) close(which.ws);
+    }
+    void remove(entry& which) noexcept {
+        which.unlink();
+        --x_count;
+    }
 
     // Closes all, and those that come from now on, with 1001.
     [[gnu::cold]] void close() noexcept {

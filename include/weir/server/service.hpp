@@ -24,8 +24,9 @@ class service final : private stop_switch::target, private timer, private cancel
 public:
     // On a loop's thread. `open` is where the number of WebSocket connections stands.
     [[gnu::cold]] service(const server_setup& of, stop_switch& stops, net::listener listening, std::size_t& open)
-        : open_websockets(open), x_server(of), x_stops(stops), x_listener(std::move(listening)), x_loop(*io::loop::current()),
-          x_waiting(x_loop), x_admission(of, x_loop, x_loop.random()) {
+        : open_websockets(*io::loop::current(), open), x_server(of), x_stops(stops), x_listener(std::move(listening)),
+          x_loop(*io::loop::current()), x_waiting(x_loop), x_admission(of, x_loop, x_loop.random()) {
+        open_websockets::adopt_by(x_clients.runs_in());
         x_listener.on_trouble(accepting_pauses, this);
         x_stops.attach(x_loop, *this);
         for (companion* each = of.beside.front(); each; each = of.beside.after(*each)) each->begin(x_clients);
@@ -86,30 +87,35 @@ private:
         if (!talked) of.x_server.note(log_level::error, concat({"a connection was given up: ", thrown}));
         if (!talked || !to.route) co_return;
         websocket ws = make_websocket(std::move(stream), to, to.request->target, of.x_loop, of.x_server.websocket);
-        if (!to.route->wants_request()) to.request.reset();
-        converse({of, std::move(ws), std::move(to.request), std::move(here)}, *to.route);
+        converse({of, std::move(ws), std::move(to.request), std::move(here)});
     }
 
     // Whose connection it is, a pointer to that once; and what its handler needs. An idle connection has it as well, so it is small.
     // It may be moved until there is a handler.
     class conversation final : public entry, public supervised {
     public:
-        // `request`: null for a handler that does not care for it.
-        conversation(service& among, websocket made, owned<const http::request_head> request, admission::place here) noexcept
-            : entry(among, std::move(made)), supervised(among.x_clients.runs_in()), x_request(std::move(request)), x_place(here.keep()) {}
+        conversation(service& among, websocket&& made, owned<const http::request_head>&& request, admission::place&& here) noexcept
+            : entry(std::move(made)), supervised(among), x_request(std::move(request)), x_place(here.keep()) {
+            among.add(*this);
+        }
         conversation(conversation&& other) noexcept
-            : entry(std::move(other)), supervised(*other.parent()), x_request(std::move(other.x_request)),
-              x_place(exchanged(other.x_place, admission::no_place)) {}
+            : entry(std::move(other.ws)), supervised(other.of()), x_request(std::move(other.x_request)),
+              x_place(exchanged(other.x_place, admission::no_place)) {
+            of().add(*this);
+        }
         ~conversation() {
             look_after({}); // first of all: the handler uses the rest
+            of().remove(*this);
             of().x_admission.leave(x_place);
         }
 
-        service& of() const noexcept { return static_cast<service&>(among()); }
+        service& of() const noexcept { return static_cast<service&>(static_cast<open_websockets&>(*parent())); }
         operator scope&() const noexcept { return of().x_clients; }
 
-        // Begins with what is to be awaited next: the handler of a route; and, after that, the end.
-        void begin(websocket_route& route) {
+        // Begins with what is to be awaited next: the handler of the route that the request has led to; and, after that, the end.
+        void begin() {
+            websocket_route& route = *of().x_server.table.websocket_at(x_request->path());
+            if (!route.wants_request()) x_request.reset();
             ws.guard(this);
             look_after(route.handler().call(ws, x_request.get()));
         }
@@ -126,13 +132,13 @@ private:
     private:
         std::chrono::nanoseconds patience() const noexcept override { return of().x_server.options.cancel_grace; }
 
-        owned<const http::request_head> x_request;
+        owned<const http::request_head> x_request; // from `begin` on null for a handler that does not care for it
         std::uint64_t x_place; // of the admission's
     };
 
     // The WebSocket side.
-    [[gnu::cold]] static scope::spawned converse(conversation held, websocket_route& route) {
-        held.begin(route);
+    [[gnu::cold]] static scope::spawned converse(conversation held) {
+        held.begin();
         co_await held;
         held.begin_end();
         co_await held;

@@ -164,7 +164,7 @@ public:
         if (!can_send()) return;
         if (x_rare && x_rare->port) x_rare->port->deliver(); // what was posted before is sent before
         if (!can_send()) return;
-        x_ending.note(close_cause::local, code, reason, {});
+        x_ending.note(ended_place(), close_cause::local, code, reason, {});
         x_out.send_close(x_inbox.protocol(), code, reason);
         enter_closing();
     }
@@ -172,7 +172,7 @@ public:
     // Breaks the connection off at once, without a closing handshake.
     [[gnu::cold]] void reset() noexcept {
         if (over()) return;
-        x_ending.note(close_cause::local, ws::close_code::abnormal, {}, make_error_code(errc::canceled));
+        x_ending.note(ended_place(), close_cause::local, ws::close_code::abnormal, {}, make_error_code(errc::canceled));
         break_off();
     }
 
@@ -278,7 +278,8 @@ private:
     // Why there is nothing to take; whoever reads knows now.
     [[gnu::cold, gnu::noinline]] error told() noexcept {
         x_came = x_told = true;
-        return x_ending.error() ? error(x_ending.error()) : error(errc::closed);
+        const std::error_code why = x_ending.error(ended());
+        return why ? error(why) : error(errc::closed);
     }
 
     [[gnu::cold]] void abandon() noexcept override { delete this; }

@@ -36,7 +36,7 @@ protected:
         if (payload.size() > ws::max_control_bytes) return errc::long_control;
         const errc refused = x_out.send_control(x_inbox.protocol(), ws::opcode::ping, payload, always);
         if (refused != errc{}) return refused;
-        x_keepalive.ping_queued(keepalive::mark_of(payload));
+        if (keepalive::pings* const all = pings_place()) x_keepalive.ping_queued(*all, keepalive::mark_of(payload));
         x_controls.ping_queued();
         flush_later();
         return {};
@@ -47,12 +47,16 @@ protected:
     [[gnu::cold]] void expire() noexcept override {
         if (x_phase != phase::open) return close_timed_out();
         const bool listening = x_reader || x_inbox.ahead_bytes() < options().read_ahead_bytes;
-        const keepalive::decision next =
-            x_keepalive.decide(runs_on().now(), x_out.bytes_out(), x_stream->bytes_under_way(), listening,
-                               x_out.awaited(), *options().ping_interval, options().ping_timeout);
+        const std::chrono::nanoseconds now = runs_on().now();
+        const std::size_t under_way = x_stream->bytes_under_way();
+        const keepalive::decision next = x_keepalive.decide(pings(), now, x_out.bytes_out(), under_way, listening, x_out.awaited(),
+                                                            *options().ping_interval, options().ping_timeout);
         if (next.what == keepalive::verdict::lost) return silent_peer();
-        if (next.what == keepalive::verdict::ping) { // a payload that no pong has by chance
-            const std::uint32_t mark = x_out.random().next_32();
+        if (next.what == keepalive::verdict::ping) {
+            keepalive::pings* const all = pings_place();
+            if (!all) return runs_on().arm(*this, options().ping_timeout);
+            x_keepalive.begin_ping(*all, now, x_out.bytes_out(), under_way);
+            const std::uint32_t mark = x_out.random().next_32(); // a payload that no pong has by chance
             ping(bytes_view(reinterpret_cast<const std::byte*>(&mark), sizeof mark), true);
         }
         runs_on().arm(*this, next.again);
@@ -62,7 +66,7 @@ protected:
         char text[80];
         const std::chrono::duration<double> silent = runs_on().now() - x_keepalive.last_received();
         std::snprintf(text, sizeof text, "nothing was received for %.3g s", silent.count());
-        x_ending.note(close_cause::timeout, ws::close_code::abnormal, text, make_error_code(errc::timed_out));
+        x_ending.note(ended_place(), close_cause::timeout, ws::close_code::abnormal, text, make_error_code(errc::timed_out));
         note(log_level::warning, "connection lost: the peer fell silent");
         break_off();
     }
@@ -74,7 +78,7 @@ protected:
         }
         const ws::connection& protocol = x_inbox.protocol();
         if (x_phase == phase::draining && protocol.close_received()) return finish(); // a server that does not end it
-        if (!protocol.close_received()) x_ending.note_unanswered(make_error_code(errc::timed_out), true);
+        if (!protocol.close_received()) x_ending.note_unanswered(ended(), make_error_code(errc::timed_out), true);
         break_off();
     }
 

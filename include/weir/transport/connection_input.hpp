@@ -199,7 +199,10 @@ protected:
             break;
         case ws::event::kind::pong:
             if (!x_controls.pong(runs_on().now(), options().control_frames_per_second)) return too_many_controls();
-            x_keepalive.pong(keepalive::mark_of(next.payload), runs_on().now());
+            if (pings() && x_keepalive.pong(*pings(), keepalive::mark_of(next.payload), runs_on().now())) {
+                x_rare->pings.reset();
+                tidy_rare();
+            }
             break;
         case ws::event::kind::close: closed_by_peer(next.code, as_text(next.payload)); break;
         case ws::event::kind::failed:
@@ -226,7 +229,7 @@ protected:
     // Looks at what became of a write.
     void written() noexcept {
         if (x_stream->failure()) return write_failed(x_stream->failure());
-        if (x_out.control_empty()) x_keepalive.control_left(runs_on().now(), x_out.bytes_out());
+        if (x_out.control_empty() && pings()) x_keepalive.control_left(*pings(), runs_on().now(), x_out.bytes_out());
     }
 
     // More than this turn may receive: goes on in the next one.

@@ -47,7 +47,7 @@ public:
     scheduler& runs_on() const noexcept { return x_read_waiter.runs_on(); }
 
     [[gnu::cold]] close_info closed() const {
-        close_info all = x_ending.info(over(), runs_on().now());
+        close_info all = x_ending.info(ended(), over(), runs_on().now());
         all.bytes_in = x_bytes_in;
         all.bytes_out = x_out.bytes_out();
         all.round_trip = x_keepalive.round_trip();
@@ -105,7 +105,7 @@ protected:
     // RFC 6455, 7.1.4 and 5.5.1: answers with the same code, behind what is queued.
     [[gnu::cold]] void closed_by_peer(ws::close_code code, std::string_view reason) noexcept {
         if (over()) return;
-        x_ending.note_peer(code, reason);
+        x_ending.note_peer(ended_place(), code, reason);
         if (!x_mute && !x_inbox.protocol().close_sent()) x_out.send_close(x_inbox.protocol(), code, {});
         lost();
         if (x_phase == phase::open) enter_closing();
@@ -115,8 +115,8 @@ protected:
     [[gnu::cold]] void ended_by_peer() noexcept {
         if (x_phase == phase::draining || (x_inbox.protocol().close_received() && x_out.empty())) return finish();
         if (x_inbox.protocol().close_received()) return; // it may still hear what we have to say; then we finish
-        x_ending.note(close_cause::end_of_stream, ws::close_code::abnormal, {}, make_error_code(errc::end_of_stream));
-        x_ending.note_unanswered(make_error_code(errc::end_of_stream), false);
+        x_ending.note(ended_place(), close_cause::end_of_stream, ws::close_code::abnormal, {}, make_error_code(errc::end_of_stream));
+        x_ending.note_unanswered(ended(), make_error_code(errc::end_of_stream), false);
         x_in_order = true;
         break_off();
     }
@@ -125,15 +125,15 @@ protected:
         const ws::connection& protocol = x_inbox.protocol();
         if (x_phase == phase::draining || (protocol.close_received() && protocol.close_sent() && x_out.empty()))
             return finish();
-        x_ending.note(close_cause::reset, ws::close_code::abnormal, {}, why);
-        x_ending.note_unanswered(why, false);
+        x_ending.note(ended_place(), close_cause::reset, ws::close_code::abnormal, {}, why);
+        x_ending.note_unanswered(ended(), why, false);
         break_off();
     }
 
     // Nothing can be sent any more, but what had arrived before is still read: it may say why.
     [[gnu::cold]] void write_failed(std::error_code why) noexcept {
         if (exchanged(x_mute, true)) return;
-        x_ending.note(close_cause::reset, ws::close_code::abnormal, {}, why);
+        x_ending.note(ended_place(), close_cause::reset, ws::close_code::abnormal, {}, why);
         x_out.clear();
         x_listening = false;
         if (x_phase == phase::open) enter_closing();
@@ -142,10 +142,11 @@ protected:
 
     void fail(const ws::violation& rule) noexcept { fail(rule.rule, rule.reason(), rule.code()); }
     [[gnu::cold]] void fail(errc rule, std::string_view reason, ws::close_code code) noexcept {
-        if (x_phase >= phase::draining || exchanged(x_failed, true)) return;
+        if (x_phase >= phase::draining || x_failed) return;
+        x_failed = true;
         const bool limit = rule == errc::message_too_large || rule == errc::frame_too_large ||
                            rule == errc::too_many_fragments || rule == errc::too_many_controls || rule == errc::buffer_full;
-        x_ending.note(limit ? close_cause::limit : close_cause::protocol_error, code, reason, make_error_code(rule));
+        x_ending.note(ended_place(), limit ? close_cause::limit : close_cause::protocol_error, code, reason, make_error_code(rule));
         note(log_level::warning, reason);
         if (!x_mute) {
             x_out.flush(*x_stream); // answers to what came before are owed, unless they would have to wait
@@ -167,7 +168,8 @@ protected:
 
     // The connection is of no use any more: everything that is left to send is thrown away.
     [[gnu::cold]] void break_off() noexcept {
-        if (over() || exchanged(x_broken, true)) return;
+        if (over() || x_broken) return;
+        x_broken = true;
         x_open = x_idle = x_turn.alone = false;
         x_out.clear();
         lost();
@@ -188,7 +190,7 @@ protected:
         if (over()) return;
         x_phase = phase::over;
         x_open = x_idle = x_turn.alone = false;
-        x_ending.note_end(runs_on().now());
+        x_ending.note_end(ended(), runs_on().now());
         disarm();
         x_retrying = false;
         x_out.clear();
@@ -197,7 +199,7 @@ protected:
         close_port();
         if (log_hook hook = options().log) {
             const std::string line = closed().message();
-            hook({log_level::debug, line, where, x_ending.error(), x_number});
+            hook({log_level::debug, line, where, x_ending.error(ended()), x_number});
         }
         wake_closers(errc{});
         x_came = false;
@@ -221,7 +223,7 @@ protected:
     [[gnu::cold]] void note(log_level level, std::string_view what) const noexcept {
         if (!options().log) return;
         const std::string at = where();
-        options().log({level, what, at, x_ending.error(), x_number});
+        options().log({level, what, at, x_ending.error(ended()), x_number});
     }
 
     // Nothing is taken from other threads any more. The port itself may be at work, and is kept.
@@ -229,8 +231,9 @@ protected:
         if (x_rare && x_rare->port) x_rare->port->forget();
     }
 
-    // What few connections need, or all but at their end: a way in from other threads, a place in the care of the loop once nobody
-    // holds the connection any more, and those who wait for its end. On the heap, from when it is needed first.
+    // What few connections need, or all but now and then or at their end: a way in from other threads, what is known of pings, how
+    // it ended, a place in the care of the loop once nobody holds the connection any more, and those who wait for its end. On the
+    // heap, from when it is needed first.
     struct rare_parts final : lingering {
         explicit rare_parts(connection_state& which) noexcept : of(which) {}
         void abandon() noexcept override { of.abandon(); }
@@ -238,12 +241,32 @@ protected:
         connection_state& of;
         list<ready_item> closers;
         shared<remote_port> port;
+        owned<keepalive::pings> pings;
+        owned<ending_details> ended;
     };
     // Null without memory.
     [[gnu::cold]] rare_parts* rare() noexcept {
         if (!x_rare) x_rare.reset(new (std::nothrow) rare_parts(*this));
         return x_rare.get();
     }
+    // Gives back what is not needed any more.
+    [[gnu::cold]] void tidy_rare() noexcept {
+        const rare_parts& all = *x_rare;
+        if (!all.linked() && all.closers.empty() && !all.port && !all.pings && !all.ended) x_rare.reset();
+    }
+
+    // Where it stands how the connection ended, once it stands anywhere; and where it is to be written, null without memory.
+    const owned<ending_details>* ended() const noexcept { return x_rare ? &x_rare->ended : nullptr; }
+    owned<ending_details>* ended() noexcept { return x_rare ? &x_rare->ended : nullptr; }
+    [[gnu::cold]] owned<ending_details>* ended_place() noexcept { return rare() ? &x_rare->ended : nullptr; }
+
+    // What is known of pings; null while there are none. And with a place for one, null without memory.
+    keepalive::pings* pings() const noexcept { return x_rare ? x_rare->pings.get() : nullptr; }
+    [[gnu::cold]] keepalive::pings* pings_place() noexcept {
+        if (rare() && !x_rare->pings) x_rare->pings.reset(new (std::nothrow) keepalive::pings);
+        return pings();
+    }
+
     [[gnu::cold]] void wake_closers(errc outcome) noexcept {
         if (x_rare) outgoing::wake(x_rare->closers, outcome);
     }
@@ -254,15 +277,36 @@ protected:
     // Before a reader that never waits lets others run.
     static constexpr int messages_in_a_row = 64;
 
-    // Small members stand in what others leave at their ends.
+    // Small members stand in what others leave at their ends: every connection has them, and none is to have a gap.
     owned<io::stream> x_stream;
     [[no_unique_address]] inbox x_inbox;
-    std::uint32_t x_filled_turn = ~std::uint32_t{0}; // the turn of the last receive, as `this_turn` gives it
-    [[no_unique_address]] outgoing x_out;
     reading x_reading = reading::whole;
+    bool x_mute = false;      // a write has failed
+    bool x_came = false;      // somebody has read since the close timer was armed
+    bool x_retrying = false;  // there may be more to receive in the next turn
+    bool x_listening = false; // the last fill was blocked, and the stream has not told us since
+    bool x_drained = false;   // this turn's receive has certainly left nothing
+    [[no_unique_address]] outgoing x_out;
+    agreed_names x_agreed;
+    bool x_open = true;       // in phase open, and not broken
+    [[no_unique_address]] waiter x_read_waiter;
+    std::uint32_t x_filled_turn = ~std::uint32_t{0}; // the turn of the last receive, as `this_turn` gives it
+    owned<rare_parts> x_rare;
+    context* x_context = nullptr;
+    [[no_unique_address]] control_budget x_controls;
+    int x_left_in_turn = messages_in_a_row; // messages that a reader may have at once before it waits
+    [[no_unique_address]] keepalive x_keepalive;
     bool x_idle = false;      // somebody waits in read, nothing else is there, the stream will tell what comes next, and we are open
     bool x_reader = false;    // somebody waits in read
-    bool x_resuming = false;  // it is resumed, from within a call of the stream's, which must outlive that
+    bool x_next_turn = false; // it is the next turn that we are posted to, not the end of this one
+    [[no_unique_address]] ending_brief x_ending;
+    phase x_phase : 2 = phase::open;
+    bool x_failed : 1 = false;   // the peer broke a rule or a limit: we are through after our close frame
+    bool x_broken : 1 = false;   // the stream is to be given up
+    bool x_in_order : 1 = false; // but it has ended by itself, and need not be reset
+    bool x_told : 1 = false;     // somebody has read the end
+    bool x_dropped : 1 = false;  // nobody holds us any more
+    bool x_resuming = false;     // the reader is resumed, from within a call of the stream's, which must outlive that
     struct in_turn {
         bool serves = false; // somebody will: the end of the turn, or who resumes the reader in a turn that has nothing else
         bool alone = false;  // the reader has a message that was all that there was, and nothing has been looked for since
@@ -270,28 +314,7 @@ protected:
             return std::bit_cast<std::uint16_t>(*this) == std::bit_cast<std::uint16_t>(other);
         }
     } x_turn;
-    bool x_attended = false;  // somebody asks for a message just now
-    bool x_next_turn = false; // it is the next turn that we are posted to, not the end of this one
-    bool x_failed = false;    // the peer broke a rule or a limit: we are through after our close frame
-    bool x_mute = false;      // a write has failed
-    [[no_unique_address]] waiter x_read_waiter;
-    int x_left_in_turn = messages_in_a_row; // messages that a reader may have at once before it waits
-    owned<rare_parts> x_rare;
-    context* x_context = nullptr;
-    control_budget x_controls;
-    [[no_unique_address]] keepalive x_keepalive;
-    bool x_told = false;      // somebody has read the end
-    bool x_came = false;      // somebody has read since the close timer was armed
-    bool x_retrying = false;  // there may be more to receive in the next turn
-    [[no_unique_address]] ending x_ending;
-    bool x_broken = false;    // the stream is to be given up
-    bool x_in_order = false;  // but it has ended by itself, and need not be reset
-    bool x_dropped = false;   // nobody holds us any more
-    bool x_listening = false; // the last fill was blocked, and the stream has not told us since
-    bool x_drained = false;   // this turn's receive has certainly left nothing
-    bool x_open = true;       // in phase open, and not broken
-    phase x_phase = phase::open;
-    agreed_names x_agreed;
+    bool x_attended = false; // somebody asks for a message just now; this, what `x_turn` has and `x_resuming` are set by one store
     std::uint64_t x_number;
     std::uint64_t x_bytes_in = 0;
 };

@@ -30,11 +30,13 @@ public:
 
     // We look no longer; and we look again.
     void pause(time now) noexcept {
-        if (!is_paused()) x_paused = now;
+        if (is_paused()) return;
+        const std::int64_t after = (now - x_began) / milliseconds(1), most = not_paused - 1; // seven weeks
+        x_paused_after = static_cast<std::uint32_t>(after < most ? after : most);
     }
-    bool is_paused() const noexcept { return x_paused >= time(0); }
+    bool is_paused() const noexcept { return x_paused_after != not_paused; }
     [[gnu::cold, gnu::noinline]] void resume(time now, std::uint32_t a_second) noexcept {
-        const time away = now - exchanged(x_paused, time(-1));
+        const time away = now - x_began - milliseconds(exchanged(x_paused_after, not_paused));
         x_began += away;
         const std::int64_t kept = away / std::chrono::seconds(1) * std::int64_t{a_second}, least = INT32_MIN;
         x_count = static_cast<std::int32_t>(kept > x_count - least ? least : x_count - kept);
@@ -60,10 +62,13 @@ public:
     time began() const noexcept { return x_began; }
 
 private:
+    using milliseconds = std::chrono::milliseconds;
+    static constexpr std::uint32_t not_paused = UINT32_MAX;
+
     time x_began;
-    time x_paused{-1};        // since when we do not look
     std::int32_t x_count = 0; // negative: what was kept
     std::uint32_t x_due = 0;
+    std::uint32_t x_paused_after = not_paused; // since when we do not look: milliseconds after x_began
 };
 
 } // namespace weir::inline v0::detail

@@ -375,7 +375,7 @@ private:
     read_ahead* ahead() const noexcept { return x_kept ? x_kept->ahead.get() : nullptr; }
     std::size_t assembled() const noexcept { return x_kept ? x_kept->assembly.size() : 0; }
 
-    [[no_unique_address]] ws::connection x_protocol; // which leaves room for seven bytes at its end
+    [[no_unique_address]] ws::connection x_protocol;
     struct look {
         bool plain = true;  // nothing stands between the rest and a reader, but for what was found; the rest begins with a message
         bool found = false; // x_view is to be handed out
@@ -385,13 +385,13 @@ private:
     bool x_view_assembled = false; // x_view lies in the assembly
     bool x_gathering = false;      // the assembly is the beginning of a message that goes on, perhaps an empty one
     bool x_gathered_first = false; // and nothing of that message was handed out before
+    bool x_discards = false;
+    ws::opcode x_view_type = ws::opcode::text;
+    std::uint32_t x_gathered_from = 1; // the frame in which began what is gathered, or was handed out last
     io::lease x_lease;                   // its bytes: what has not been parsed
     owned<kept_parts> x_kept;
     mutable_bytes x_view;                 // what was handed out last, or is to be
-    ws::opcode x_view_type = ws::opcode::text;
-    bool x_discards = false;
-    std::uint32_t x_gathered_from = 1; // the frame in which began what is gathered, or was handed out last
-    std::uint32_t x_short_bytes;       // larger messages do not go the short way
+    std::uint16_t x_short_bytes;          // larger messages do not go the short way
 };
 
 } // namespace weir::inline v0::detail

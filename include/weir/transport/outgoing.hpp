@@ -289,9 +289,9 @@ private:
     void choose_way(const ws::sender& from, const ws::message_codec* codec) noexcept {
         x_short_below = codec || keys(from) || from.sending_message() || from.close_sent() ? 0 : short_bytes();
     }
-    std::size_t short_bytes() const noexcept {
+    std::uint32_t short_bytes() const noexcept {
         const std::size_t most = x_options->frame_bytes < x_short_queue ? x_options->frame_bytes : x_short_queue;
-        return most < write_through_bytes ? most + 1 : write_through_bytes;
+        return static_cast<std::uint32_t>(most < write_through_bytes ? most + 1 : write_through_bytes);
     }
     static std::uint32_t short_queue(const websocket_options& all) noexcept {
         const std::size_t most = all.high_water_bytes < all.queue_bytes ? all.high_water_bytes : all.queue_bytes;
@@ -333,8 +333,8 @@ private:
     entropy& x_random;
     shared<const websocket_options> x_options; // of the connection
     std::uint64_t x_bytes_out = 0;
-    std::size_t x_short_below = 0; // smaller messages go the short way; such as are not larger than what follows
-    std::uint32_t x_short_queue;   // as long as this much is queued with them at the most
+    std::uint32_t x_short_below = 0; // smaller messages go the short way; such as are not larger than what follows
+    std::uint32_t x_short_queue;     // as long as this much is queued with them at the most
     bool x_compresses = false; // the message that is sent by pieces is compressed
 };
 

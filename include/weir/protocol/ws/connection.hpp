@@ -10,7 +10,7 @@
 //  - It knows its role in two places: what the mask bit must be, and whether there is something to unmask.
 //  - receive_whole is a short cut past the machine and must give what that would give; the tests compare the two.
 //    x_between says that the machine stands where it applies, and is set where the machine is left.
-//  - A header that the input cuts is gathered in x_cut byte by byte, and every byte is checked before the next one
+//  - A header that the input cuts is gathered in x_frame byte by byte, and every byte is checked before the next one
 //    is wanted: what is wrong fails at the byte that decides it. Cut and whole headers go through the same checks.
 //  - Events do not depend on how the input was cut, but for the places where pieces begin and end (and so for how much
 //    of a broken text was handed out before it turned out to be broken).
@@ -24,9 +24,9 @@
 #include <weir/core/exchanged.hpp>
 #include <weir/core/utf8.hpp>
 #include <weir/protocol/ws/close_code.hpp>
-#include <weir/protocol/ws/cut_frame.hpp>
 #include <weir/protocol/ws/event.hpp>
 #include <weir/protocol/ws/frame_header.hpp>
+#include <weir/protocol/ws/frame_under_way.hpp>
 #include <weir/protocol/ws/limits.hpp>
 #include <weir/protocol/ws/masking.hpp>
 #include <weir/protocol/ws/opcode.hpp>
@@ -49,7 +49,7 @@ public:
     connection(const connection&) = delete;
     connection& operator=(const connection&) = delete;
     ~connection() {
-        if (x_cut.holds_control()) x_cut.release_control(*x_pool);
+        if (x_frame.holds_control()) x_frame.release_control(*x_pool);
     }
 
     block_pool& pool() const noexcept { return *x_pool; }
@@ -71,9 +71,9 @@ public:
             seen.first = seen.last = true;
             return seen;
         }
-        if (x_cut.holds_control() && x_stage != stage::control) x_cut.release_control(*x_pool); // what the last event pointed at
+        if (x_frame.holds_control() && x_stage != stage::control) x_frame.release_control(*x_pool); // what the last event pointed at
         seen = step(input);
-        x_between = x_stage == stage::header && x_cut.empty() && x_message == opcode::continuation && x_fragment_limit;
+        x_between = x_stage == stage::header && x_frame.empty() && x_message == opcode::continuation && x_fragment_limit;
         return seen;
     }
 
@@ -97,13 +97,13 @@ public:
         opcode type;
         std::size_t end; // of the frame, counted from the front of the input
     };
-    static constexpr std::uint32_t short_bytes(std::uint64_t most) noexcept { return most < 0xFFFF ? std::uint32_t(most) : 0xFFFF; }
+    static constexpr std::uint16_t short_bytes(std::uint64_t most) noexcept { return most < 0xFFFF ? std::uint16_t(most) : 0xFFFF; }
     template <bool Alone = false>
-    [[nodiscard, gnu::always_inline]] inline bool find_whole(mutable_bytes input, std::uint32_t most_bytes,
+    [[nodiscard, gnu::always_inline]] inline bool find_whole(mutable_bytes input, std::uint16_t most_bytes,
                                                              whole& found) const noexcept {
         found = locate(input);
         return (Alone ? found.end == input.size() : found.end <= input.size()) &&
-               static_cast<std::uint32_t>(found.payload.size()) <= most_bytes;
+               static_cast<std::uint16_t>(found.payload.size()) <= most_bytes;
     }
     [[nodiscard, gnu::always_inline]] inline bool take_whole(mutable_bytes& input, const whole& found) noexcept {
         if (found.type == opcode::text) return take_text(input, found.payload);
@@ -130,7 +130,7 @@ public:
 
     // How much of the data frame under way has not come yet. Known as soon as its header is there, whether or not
     // anything of its payload is.
-    std::uint64_t frame_remaining() const noexcept { return x_stage == stage::data ? x_remaining : 0; }
+    std::uint64_t frame_remaining() const noexcept { return x_stage == stage::data ? x_frame.remaining() : 0; }
 
     // How many frames of the message under way have begun; 0 where there is none.
     std::uint32_t fragments() const noexcept { return x_message == opcode::continuation ? 0 : x_fragments; }
@@ -184,7 +184,7 @@ private:
             case stage::header: {
                 if (input.empty()) return {};
                 frame_header header;
-                const header_decoding found = x_cut.empty() ? take(header, input) : gather(header, input);
+                const header_decoding found = x_frame.empty() ? take(header, input) : gather(header, input);
                 if (found.failure != errc{}) return fail(found.failure, header.payload_bytes, input);
                 if (!found.size) return {};
                 if (header.payload_bytes > x_frame_limit)
@@ -196,8 +196,8 @@ private:
                 if (input.empty()) return {};
                 return data_piece(input);
             case stage::control:
-                if (input.empty() && x_remaining) return {};
-                if (const mutable_bytes payload = control_payload(input); !x_remaining)
+                if (input.empty() && x_frame.control_remaining()) return {};
+                if (const mutable_bytes payload = control_payload(input); !x_frame.control_remaining())
                     return finish_control(payload, input);
                 break;
             case stage::bad_text: return fail(errc::bad_utf8, 1, input);
@@ -250,7 +250,7 @@ private:
         if (found.size) {
             input = input.subspan(found.size);
         } else if (found.failure == errc{}) {
-            x_cut.hold(input);
+            x_frame.hold(input);
             input = input.last(0);
         }
         return found;
@@ -260,24 +260,22 @@ private:
     [[gnu::noinline]] header_decoding gather(frame_header& into, mutable_bytes& input) noexcept {
         header_decoding found;
         while (!input.empty() && !found.size && found.failure == errc{}) {
-            x_cut.add(input[0]);
+            x_frame.add(input[0]);
             input = input.subspan(1);
-            found = check(into, x_cut.header());
+            found = check(into, x_frame.header());
         }
-        if (found.size) x_cut.forget_header();
+        if (found.size) x_frame.forget_header();
         return found;
     }
 
     // Begins the frame. True when it is one of data whose (possibly empty) piece is to be handed out at once.
     bool enter(const frame_header& header) noexcept {
-        x_remaining = header.payload_bytes;
-        x_key = header.key;
         if (is_control(header.type)) {
-            x_control_type = header.type;
-            x_control_size = 0;
+            x_frame.begin_control(header.type, header.payload_bytes, header.key);
             x_stage = stage::control;
             return false;
         }
+        x_frame.begin(header.payload_bytes, header.key);
         if (header.type != opcode::continuation) {
             x_message = header.type;
             x_message_bits = header.reserved_bits;
@@ -287,31 +285,34 @@ private:
         }
         if (x_fragments < UINT32_MAX - 1) ++x_fragments; // so that the largest limit is never reached
         x_fin = header.fin;
-        x_stage = x_remaining ? stage::data : stage::header;
-        return !x_remaining && (x_first || x_fin);
+        x_stage = header.payload_bytes ? stage::data : stage::header;
+        return !header.payload_bytes && (x_first || x_fin);
     }
 
     // --- data ---
 
     event data_piece(mutable_bytes& input) noexcept {
-        const std::size_t size = input.size() < x_remaining ? input.size() : static_cast<std::size_t>(x_remaining);
+        std::uint64_t remaining = x_frame.remaining();
+        const std::size_t size = input.size() < remaining ? input.size() : static_cast<std::size_t>(remaining);
         const mutable_bytes payload = input.first(size);
         input = input.subspan(size);
-        x_remaining -= size;
+        x_frame.came(size);
+        remaining -= size;
+        const masking_key key = x_frame.key();
         const bool masked = role() == ws::role::server;
-        const bool last = x_fin && !x_remaining;
+        const bool last = x_fin && !remaining;
         if (x_message == opcode::text && !x_message_bits) {
-            const bool good = masked ? unmask_text(payload, x_key, x_utf8) : x_utf8.update(payload);
+            const bool good = masked ? unmask_text(payload, key, x_utf8) : x_utf8.update(payload);
             if (!good || (last && !x_utf8.complete())) return fail(errc::bad_utf8, 1, input);
         } else if (masked) {
-            apply_mask(payload, x_key);
+            apply_mask(payload, key);
         }
-        if (masked) x_key = rotated(x_key, size);
-        if (!x_remaining) x_stage = stage::header;
+        if (masked) x_frame.set_key(rotated(key, size));
+        if (!remaining) x_stage = stage::header;
         const opcode type = x_message;
         if (last) x_message = opcode::continuation;
         return {.what = event::kind::data, .type = type, .first = exchanged(x_first, false), .last = last,
-                .reserved_bits = x_message_bits, .frame_remaining = x_remaining, .payload = payload};
+                .reserved_bits = x_message_bits, .frame_remaining = remaining, .payload = payload};
     }
 
     // --- control ---
@@ -319,26 +320,24 @@ private:
     // The payload of a control frame, unmasked: where it is when it is there whole, else gathered in a block. Complete
     // when nothing remains.
     [[gnu::cold, gnu::noinline]] mutable_bytes control_payload(mutable_bytes& input) noexcept {
-        const std::size_t size = input.size() < x_remaining ? input.size() : static_cast<std::size_t>(x_remaining);
+        const std::size_t most = x_frame.control_remaining(), size = input.size() < most ? input.size() : most;
         mutable_bytes payload = input.first(size);
         input = input.subspan(size);
-        x_remaining -= size;
-        if (x_cut.holds_control() || x_remaining) {
-            if (!x_cut.holds_control()) x_cut.hold_control(*x_pool);
-            std::byte* const gathered = x_cut.control();
-            if (size) std::memcpy(gathered + x_control_size, payload.data(), size);
-            x_control_size = static_cast<std::uint8_t>(x_control_size + size);
-            payload = {gathered, std::size_t(x_control_size)};
+        x_frame.control_came(size);
+        if (x_frame.holds_control() || size < most) {
+            if (!x_frame.holds_control()) x_frame.hold_control(*x_pool);
+            payload = x_frame.gather(payload);
         }
-        if (!x_remaining && role() == ws::role::server) apply_mask(payload, x_key);
+        if (size == most && role() == ws::role::server) apply_mask(payload, x_frame.key());
         return payload;
     }
 
     [[gnu::cold, gnu::noinline]] event finish_control(mutable_bytes payload, mutable_bytes& input) noexcept {
         x_stage = stage::header;
-        if (x_control_type == opcode::close) return finish_close(payload, input);
-        const auto what = x_control_type == opcode::ping ? event::kind::ping : event::kind::pong;
-        return {.what = what, .type = x_control_type, .last = true, .payload = payload};
+        const opcode type = x_frame.control_type();
+        if (type == opcode::close) return finish_close(payload, input);
+        const auto what = type == opcode::ping ? event::kind::ping : event::kind::pong;
+        return {.what = what, .type = type, .last = true, .payload = payload};
     }
 
     event finish_close(mutable_bytes payload, mutable_bytes& input) noexcept {
@@ -361,13 +360,15 @@ private:
     [[gnu::cold, gnu::noinline]] event fail(errc rule, std::uint64_t number, mutable_bytes& input) noexcept {
         x_stage = stage::done;
         x_failure = rule;
-        x_remaining = number; // no frame is under way any more
+        if (x_frame.holds_control()) x_frame.release_control(*x_pool);
+        x_frame.forget_header();
+        x_frame.begin(number, {}); // no frame is under way any more
         input = input.last(0);
         return {.what = event::kind::failed, .code = failure_close_code()};
     }
 
     violation broken_rule() const noexcept {
-        return {x_failure, x_remaining,
+        return {x_failure, x_frame.remaining(),
                 x_failure == errc::too_many_fragments ? x_fragment_limit : x_frame_limit};
     }
 
@@ -378,19 +379,15 @@ private:
     bool x_fin = false;
     bool x_first = false;           // the message's first piece has not been handed out
     block_pool* x_pool;
-    std::uint64_t x_remaining = 0;  // bytes to come of the frame under way; after a failure the violation's number
     std::uint64_t x_frame_limit;    // the two of `limits`
+    detail::frame_under_way x_frame; // after a failure the violation's number remains of it
     std::uint32_t x_fragment_limit;
     errc x_failure = {};
-    masking_key x_key;              // turned so that it fits the next byte
     std::uint32_t x_fragments = 0;  // frames of the message under way
     utf8_validator x_utf8;          // of the message under way
-    opcode x_control_type = opcode::ping;
     opcode x_message = opcode::continuation; // the message being received; continuation: none
-    std::uint8_t x_control_size = 0;
     std::uint8_t x_message_bits = 0;
     std::uint8_t x_allowed_bits = 0;
-    detail::cut_frame x_cut;
     bool x_close_received = false;
 };
 
