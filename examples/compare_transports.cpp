@@ -13,6 +13,7 @@
 
 #include <weir.hpp>
 
+#include <atomic>
 #include <chrono>
 #include <deque>
 

@@ -3,6 +3,7 @@
 #pragma once
 
 // core: errors, bytes, buffers
+#include <weir/core/atomic.hpp>
 #include <weir/core/base64.hpp>
 #include <weir/core/block_pool.hpp>
 #include <weir/core/buffer.hpp>

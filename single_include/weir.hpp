@@ -33,7 +33,6 @@
 
 #include <arpa/inet.h>
 #include <array>
-#include <atomic>
 #include <bit>
 #include <cassert>
 #include <cerrno>
@@ -103,6 +102,47 @@ namespace weir::inline v0 {
 inline constexpr const char* version = WEIR_VERSION_STRING;
 
 } // namespace weir::inline v0
+
+// ==== weir/core/atomic.hpp ===========================================================================================
+
+// A value that several threads, or a signal handler and its thread, read and write.
+//
+// What std::atomic is for integers and pointers, by the same built-in functions: libstdc++'s <atomic> also declares waiting,
+// floating-point numbers and views, which cost each program 6 MB of g++'s memory. There is no lock behind it: what would need
+// one does not compile.
+
+namespace weir::inline v0::detail {
+
+// What of a thread's other reads and writes the others see in order (as std::memory_order).
+enum class order : int { relaxed = __ATOMIC_RELAXED, acquire = __ATOMIC_ACQUIRE, both = __ATOMIC_ACQ_REL, total = __ATOMIC_SEQ_CST };
+
+template <class T>
+class atomic {
+public:
+    constexpr atomic() noexcept = default;
+    constexpr atomic(T value) noexcept : x_value(value) {}
+    atomic(const atomic&) = delete;
+    atomic& operator=(const atomic&) = delete;
+
+    T load(order with = order::total) const noexcept { return __atomic_load_n(&x_value, static_cast<int>(with)); }
+    void store(T value, order with = order::total) noexcept { __atomic_store_n(&x_value, value, static_cast<int>(with)); }
+
+    // Each of these gives the value from before.
+    T exchange(T value) noexcept { return __atomic_exchange_n(&x_value, value, __ATOMIC_SEQ_CST); }
+    T fetch_add(T more, order with = order::total) noexcept { return __atomic_fetch_add(&x_value, more, static_cast<int>(with)); }
+    T fetch_sub(T less, order with = order::total) noexcept { return __atomic_fetch_sub(&x_value, less, static_cast<int>(with)); }
+
+    // Stores `next` where the value is `expected`; says whether it was.
+    bool replace(T expected, T next) noexcept {
+        return __atomic_compare_exchange_n(&x_value, &expected, next, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+    }
+
+private:
+    T x_value{};
+    static_assert(__atomic_always_lock_free(sizeof(T), nullptr), "a signal handler may not take a lock");
+};
+
+} // namespace weir::inline v0::detail
 
 // ==== weir/core/bytes.hpp ============================================================================================
 
@@ -234,8 +274,8 @@ constexpr unsigned base64_value(char c) noexcept {
 
 // Gives what was in a place, and leaves something else there.
 //
-// What std::exchange does, at a quarter of its price: libstdc++ computes for each type whether that may throw, which
-// takes 200 KB of g++'s memory. Here it may not.
+// What std::exchange does, and std::swap, at a quarter of their price: libstdc++ computes for each type whether that may throw,
+// which takes 200 KB of g++'s memory. Here it may not.
 
 namespace weir::inline v0 {
 
@@ -244,6 +284,13 @@ constexpr T exchanged(T& place, std::type_identity_t<T> next) noexcept {
     T before = std::move(place);
     place = std::move(next);
     return before;
+}
+
+template <class T>
+constexpr void swap_contents(T& one, T& other) noexcept {
+    T before = std::move(one);
+    one = std::move(other);
+    other = std::move(before);
 }
 
 } // namespace weir::inline v0
@@ -1502,8 +1549,8 @@ public:
         : x_code(other.x_code), x_context(other.x_context ? keep(*other.x_context) : nullptr) {}
     error(error&& other) noexcept : x_code(other.x_code), x_context(exchanged(other.x_context, nullptr)) {}
     error& operator=(error other) noexcept {
-        std::swap(x_code, other.x_code);
-        std::swap(x_context, other.x_context);
+        swap_contents(x_code, other.x_code);
+        swap_contents(x_context, other.x_context);
         return *this;
     }
     ~error() {
@@ -1679,17 +1726,13 @@ private:
 
 namespace weir::inline v0 {
 
-template <class Tag>
-class list;
-
-// The membership of an object in at most one `list` with the same tag. Neither copied nor moved.
-template <class Tag>
-class list_node {
+// What a node and a list are, whatever is listed: made once for all types, since each type costs the compiler.
+class list_links {
 public:
-    list_node() noexcept = default;
-    list_node(const list_node&) = delete;
-    list_node& operator=(const list_node&) = delete;
-    ~list_node() { unlink(); }
+    list_links() noexcept = default;
+    list_links(const list_links&) = delete;
+    list_links& operator=(const list_links&) = delete;
+    ~list_links() { unlink(); }
 
     bool linked() const noexcept { return x_next != nullptr; }
 
@@ -1702,19 +1745,17 @@ public:
     }
 
 private:
-    friend class list<Tag>;
-    list_node* x_next = nullptr;
-    list_node* x_previous = nullptr;
+    friend class list_ring;
+    list_links* x_next = nullptr;
+    list_links* x_previous = nullptr;
 };
 
-// A list of objects of type `Tag`, which derives from `list_node<Tag>`.
-template <class Tag>
-class list {
+class list_ring {
 public:
-    list() noexcept { x_head.x_next = x_head.x_previous = &x_head; }
-    list(const list&) = delete;
-    list& operator=(const list&) = delete;
-    ~list() {
+    list_ring() noexcept { x_head.x_next = x_head.x_previous = &x_head; }
+    list_ring(const list_ring&) = delete;
+    list_ring& operator=(const list_ring&) = delete;
+    ~list_ring() {
         while (!empty()) x_head.x_next->unlink();
         x_head.x_next = x_head.x_previous = nullptr;
     }
@@ -1724,46 +1765,8 @@ public:
     // Whether there is exactly one element. Not to be asked of an empty list.
     bool has_one() const noexcept { return x_head.x_next == x_head.x_previous; }
 
-    // The oldest element; null when empty.
-    Tag* front() const noexcept { return empty() ? nullptr : static_cast<Tag*>(x_head.x_next); }
-
-    // The element after `of`, which must be in this list; null at the end.
-    Tag* after(const Tag& of) const noexcept {
-        list_node<Tag>* next = static_cast<const list_node<Tag>&>(of).x_next;
-        return next == &x_head ? nullptr : static_cast<Tag*>(next);
-    }
-
-    // Adds at the end. The element must be in no list of this tag.
-    void push_back(Tag& element) noexcept {
-        list_node<Tag>& node = element;
-        list_node<Tag>* const last = x_head.x_previous;
-        node.x_previous = last;
-        last->x_next = &node;
-        node.x_next = &x_head;
-        x_head.x_previous = &node;
-    }
-
-    // Adds at the front. The element must be in no list of this tag.
-    void push_front(Tag& element) noexcept {
-        list_node<Tag>& node = element;
-        node.x_next = x_head.x_next;
-        node.x_previous = &x_head;
-        x_head.x_next->x_previous = &node;
-        x_head.x_next = &node;
-    }
-
-    // Removes and returns the oldest element; null when empty.
-    Tag* pop_front() noexcept {
-        if (empty()) return nullptr;
-        list_node<Tag>* const first = x_head.x_next;
-        x_head.x_next = first->x_next;
-        first->x_next->x_previous = &x_head;
-        first->x_next = nullptr;
-        return static_cast<Tag*>(first);
-    }
-
-    // Moves all elements of `from` to the end of this list.
-    void take_all(list& from) noexcept {
+    // Moves all elements of `from`, which has the same type, to the end of this list.
+    void take_all(list_ring& from) noexcept {
         if (from.empty()) return;
         from.x_head.x_next->x_previous = x_head.x_previous;
         from.x_head.x_previous->x_next = &x_head;
@@ -1772,8 +1775,60 @@ public:
         from.x_head.x_next = from.x_head.x_previous = &from.x_head;
     }
 
+protected:
+    list_links* first() const noexcept { return empty() ? nullptr : x_head.x_next; }
+    list_links* next(const list_links& of) const noexcept { return of.x_next == &x_head ? nullptr : of.x_next; }
+    void insert_last(list_links& node) noexcept {
+        list_links* const last = x_head.x_previous;
+        node.x_previous = last;
+        last->x_next = &node;
+        node.x_next = &x_head;
+        x_head.x_previous = &node;
+    }
+    void insert_first(list_links& node) noexcept {
+        node.x_next = x_head.x_next;
+        node.x_previous = &x_head;
+        x_head.x_next->x_previous = &node;
+        x_head.x_next = &node;
+    }
+    list_links* take_first() noexcept {
+        if (empty()) return nullptr;
+        list_links* const first = x_head.x_next;
+        x_head.x_next = first->x_next;
+        first->x_next->x_previous = &x_head;
+        first->x_next = nullptr;
+        return first;
+    }
+
 private:
-    list_node<Tag> x_head;
+    list_links x_head;
+};
+
+// The membership of an object in at most one `list` with the same tag. Neither copied nor moved.
+template <class Tag>
+class list_node : public list_links {};
+
+// A list of objects of type `Tag`, which derives from `list_node<Tag>`.
+template <class Tag>
+class list : public list_ring {
+public:
+    // The oldest element; null when empty.
+    Tag* front() const noexcept { return typed(first()); }
+
+    // The element after `of`, which must be in this list; null at the end.
+    Tag* after(const Tag& of) const noexcept { return typed(next(static_cast<const list_node<Tag>&>(of))); }
+
+    // Adds at the end. The element must be in no list of this tag.
+    void push_back(Tag& element) noexcept { insert_last(static_cast<list_node<Tag>&>(element)); }
+
+    // Adds at the front. The element must be in no list of this tag.
+    void push_front(Tag& element) noexcept { insert_first(static_cast<list_node<Tag>&>(element)); }
+
+    // Removes and returns the oldest element; null when empty.
+    Tag* pop_front() noexcept { return typed(take_first()); }
+
+private:
+    static Tag* typed(list_links* node) noexcept { return static_cast<Tag*>(static_cast<list_node<Tag>*>(node)); }
 };
 
 } // namespace weir::inline v0
@@ -1831,12 +1886,16 @@ public:
     owned() noexcept = default;
     owned(decltype(nullptr)) noexcept {}
     explicit owned(T* object) noexcept : x_object(object) {}
-    owned(owned&& other) noexcept : x_object(other.release()) {}
+    owned(owned&& other) noexcept : x_object(other.x_object) { other.x_object = nullptr; }
     template <class Derived>
-        requires std::is_convertible_v<Derived*, T*>
+        requires requires(Derived* from, void (&to)(T*)) { to(from); }
     owned(owned<Derived>&& other) noexcept : x_object(other.release()) {}
     owned& operator=(owned&& other) noexcept {
-        reset(other.release());
+        T* const next = other.x_object;
+        other.x_object = nullptr;
+        T* const before = x_object; // destroyed last
+        x_object = next;
+        delete before;
         return *this;
     }
     ~owned() { delete x_object; }
@@ -1904,32 +1963,31 @@ public:
     using value_type = T;
 
     template <class U = T>
-        requires(std::is_constructible_v<T, U &&> && !std::is_same_v<std::remove_cvref_t<U>, result> &&
-                 !std::is_same_v<std::remove_cvref_t<U>, weir::error> &&
-                 !std::is_same_v<std::remove_cvref_t<U>, errc> &&
-                 !std::is_same_v<std::remove_cvref_t<U>, std::error_code>)
-    result(U&& value) noexcept(std::is_nothrow_constructible_v<T, U&&>)
+        requires(!std::is_same_v<std::remove_cvref_t<U>, result> && !std::is_same_v<std::remove_cvref_t<U>, weir::error> &&
+                 !std::is_same_v<std::remove_cvref_t<U>, errc> && !std::is_same_v<std::remove_cvref_t<U>, std::error_code> &&
+                 __is_constructible(T, U &&))
+    result(U&& value) noexcept(__is_nothrow_constructible(T, U&&))
         : x_value(std::forward<U>(value)), x_has_value(true) {}
 
     result(weir::error reason) noexcept : x_error(std::move(reason)), x_has_value(false) {}
     result(errc code) noexcept : x_error(code), x_has_value(false) {}
     result(std::error_code code) noexcept : x_error(code), x_has_value(false) {}
 
-    result(result&& other) noexcept(std::is_nothrow_move_constructible_v<T>) : x_has_value(other.x_has_value) {
+    result(result&& other) noexcept(__is_nothrow_constructible(T, T&&)) : x_has_value(other.x_has_value) {
         if (x_has_value)
             ::new (static_cast<void*>(__builtin_addressof(x_value))) T(std::move(other.x_value));
         else
             ::new (static_cast<void*>(&x_error)) weir::error(std::move(other.x_error));
     }
     result(const result& other)
-        requires std::is_copy_constructible_v<T>
+        requires (__is_constructible(T, const T&))
         : x_has_value(other.x_has_value) {
         if (x_has_value)
             ::new (static_cast<void*>(__builtin_addressof(x_value))) T(other.x_value);
         else
             ::new (static_cast<void*>(&x_error)) weir::error(other.x_error);
     }
-    result& operator=(result other) noexcept(std::is_nothrow_move_constructible_v<T>) {
+    result& operator=(result other) noexcept(__is_nothrow_constructible(T, T&&)) {
         this->~result();
         return *::new (static_cast<void*>(this)) result(std::move(other));
     }
@@ -2122,15 +2180,15 @@ public:
     shared() noexcept = default;
     shared(decltype(nullptr)) noexcept {}
     shared(const shared& other) noexcept : x_held(other.x_held) {
-        if (x_held) x_held->owners.fetch_add(1, std::memory_order_relaxed);
+        if (x_held) x_held->owners.fetch_add(1, detail::order::relaxed);
     }
     shared(shared&& other) noexcept : x_held(exchanged(other.x_held, nullptr)) {}
     shared& operator=(shared other) noexcept {
-        std::swap(x_held, other.x_held);
+        swap_contents(x_held, other.x_held);
         return *this;
     }
     ~shared() {
-        if (x_held && x_held->owners.fetch_sub(1, std::memory_order_acq_rel) == 1) delete x_held;
+        if (x_held && x_held->owners.fetch_sub(1, detail::order::both) == 1) delete x_held;
     }
 
     T* get() const noexcept { return x_held ? &x_held->object : nullptr; }
@@ -2150,7 +2208,7 @@ private:
         template <class... Arguments>
         explicit held(Arguments&&... arguments) : object(std::forward<Arguments>(arguments)...) {}
         T object;
-        std::atomic<std::size_t> owners{1};
+        detail::atomic<std::size_t> owners{1};
     };
 
     held* x_held = nullptr;
@@ -2846,7 +2904,7 @@ context* context_of(std::coroutine_handle<Promise> who) noexcept {
 template <class T>
 concept fallible = requires(const T& value) {
     T(errc::canceled);
-    { value.error() } -> std::convertible_to<std::error_code>;
+    std::error_code{value.error()};
     static_cast<bool>(value);
 };
 
@@ -3199,7 +3257,7 @@ public:
     branch() noexcept = default;
     branch(const branch&) = delete;
     branch& operator=(branch&& other) noexcept {
-        std::swap(x_self, other.x_self);
+        swap_contents(x_self, other.x_self);
         return *this;
     }
     ~branch() {
@@ -3501,13 +3559,13 @@ public:
     // Runs on a helper thread.
     virtual void perform() noexcept = 0;
 
-    void hold() noexcept { x_shares.fetch_add(1, std::memory_order_relaxed); }
+    void hold() noexcept { x_shares.fetch_add(1, order::relaxed); }
     void release() noexcept {
-        if (x_shares.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+        if (x_shares.fetch_sub(1, order::both) == 1) delete this;
     }
 
 private:
-    std::atomic<int> x_shares{1};
+    atomic<int> x_shares{1};
 };
 
 class helper_threads {
@@ -3889,7 +3947,7 @@ namespace weir::inline v0 {
 
 template <class T>
 class queue {
-    static_assert(std::is_nothrow_move_constructible_v<T>, "a value that can throw on the way could be lost");
+    static_assert(__is_nothrow_constructible(T, T&&), "a value that can throw on the way could be lost");
 
 public:
     // `capacity`: how many values are held at most, at least 1.
@@ -3921,7 +3979,7 @@ public:
 
     // Delivers at once or not at all: `buffer_full`, or `closed`. `value` is moved from only when it was delivered.
     template <class U = T>
-        requires std::is_constructible_v<T, U&&>
+        requires(__is_constructible(T, U&&))
     result<> try_send(U&& value) {
         if (x_closed) return errc::closed;
         if (x_size == x_capacity) return errc::buffer_full;
@@ -4166,8 +4224,8 @@ public:
     task<T> get_return_object() noexcept;
 
     template <class U = T>
-        requires std::is_convertible_v<U&&, T>
-    void return_value(U&& value) noexcept(std::is_nothrow_constructible_v<T, U&&>) {
+        requires requires(U&& from, void (&to)(T)) { to(static_cast<U&&>(from)); }
+    void return_value(U&& value) noexcept(__is_nothrow_constructible(T, U&&)) {
         ::new (static_cast<void*>(__builtin_addressof(x_value))) T(std::forward<U>(value));
         x_content = content::value;
     }
@@ -7929,8 +7987,7 @@ struct compression_options {
     bool peer_context_takeover = false;
 };
 
-static_assert(std::is_trivially_copyable_v<compression_options> &&
-              std::is_trivially_destructible_v<compression_options>);
+static_assert(__is_trivially_copyable(compression_options));
 
 } // namespace weir::inline v0
 
@@ -7966,7 +8023,7 @@ private:
     const ws::compression_method* x_method = nullptr;
 };
 
-static_assert(std::is_trivially_copyable_v<compression_choice> && std::is_trivially_destructible_v<compression_choice>);
+static_assert(__is_trivially_copyable(compression_choice));
 
 } // namespace weir::inline v0
 
@@ -9174,7 +9231,7 @@ public:
     // Takes as many bytes of `pieces`, in order, as can be taken now, and says how many. Fewer than given: `blocked`,
     // or `failed` if `failure()` is set.
     virtual std::size_t write(std::span<const bytes_view> pieces) noexcept = 0;
-    virtual std::size_t write_piece(bytes_view piece) noexcept { return write({&piece, std::size_t(1)}); }
+    virtual std::size_t write_piece(bytes_view piece) noexcept { return write({&std::as_const(piece), std::size_t(1)}); }
 
     // Ends our direction of the stream once everything taken so far is out. The peer sees the end.
     virtual void shutdown_write() noexcept = 0;
@@ -9421,7 +9478,7 @@ public:
 
     // Whether that has left nothing to do, and the next wait may be as long as the first.
     bool may_go_on() const noexcept {
-        return !x_posted && !x_called.load(std::memory_order_acquire) && x_now < x_lone_until && !x_last.done();
+        return !x_posted && !x_called.load(weir::detail::order::acquire) && x_now < x_lone_until && !x_last.done();
     }
 
     // What `backend::take_lone_turns` does. `look` waits, and gives `told` where it has found one event, which `tell` is to tell.
@@ -9439,7 +9496,7 @@ protected:
     lone_turns() noexcept = default;
     ~lone_turns() = default;
 
-    std::atomic<bool> x_called{false};     // another thread has posted something, or somebody has raised an interrupt
+    weir::detail::atomic<bool> x_called{false}; // another thread has posted something, or somebody has raised an interrupt
     std::chrono::nanoseconds x_lone_until{0}; // from then on a wait of that length could be too long
     std::coroutine_handle<> x_last;        // with its end the loop ends
 };
@@ -9541,7 +9598,7 @@ public:
     explicit unique_descriptor(int number) noexcept : x_number(number) {}
     unique_descriptor(unique_descriptor&& other) noexcept : x_number(exchanged(other.x_number, -1)) {}
     unique_descriptor& operator=(unique_descriptor&& other) noexcept {
-        std::swap(x_number, other.x_number);
+        swap_contents(x_number, other.x_number);
         return *this;
     }
     ~unique_descriptor() { close(); }
@@ -10202,15 +10259,15 @@ private:
     backend_kind x_kind = backend_kind::automatic;
     maker x_make = nullptr;
 };
-static_assert(std::is_trivially_copyable_v<backend_choice>);
+static_assert(__is_trivially_copyable(backend_choice));
 
 namespace detail {
 
 // What makes io_uring's backend: set, before main, by the units that include its header. `insists`: not only where the
 // kernel's is good enough to be better than epoll.
 using uring_maker_function = result<owned<io::backend>> (*)(bool insists);
-inline std::atomic<uring_maker_function> uring_maker{nullptr};
-inline std::atomic<backend_choice::maker> uring_completion_maker{nullptr};
+inline atomic<uring_maker_function> uring_maker{nullptr};
+inline atomic<backend_choice::maker> uring_completion_maker{nullptr};
 
 [[gnu::cold]] inline result<owned<io::backend>> explained(result<owned<io::backend>>&& made, std::string why) {
     if (made) {
@@ -10435,8 +10492,7 @@ protected:
 
 private:
     friend class loop;
-    std::atomic<bool> x_raised{false};
-    static_assert(std::atomic<bool>::is_always_lock_free, "a signal handler may not take a lock");
+    weir::detail::atomic<bool> x_raised{false};
 };
 
 } // namespace weir::inline v0::io
@@ -10640,7 +10696,7 @@ public:
 private:
     std::chrono::nanoseconds x_spins_for{0};
 };
-static_assert(std::is_trivially_copyable_v<wait_policy>);
+static_assert(__is_trivially_copyable(wait_policy));
 
 } // namespace weir::inline v0
 
@@ -10742,8 +10798,8 @@ public:
         const std::lock_guard<std::mutex> lock(x_remote_mutex);
         item.unlink();
         x_remote.push_back(item);
-        x_called.store(true, std::memory_order_seq_cst);
-        if (x_sleeping.exchange(false, std::memory_order_seq_cst)) x_backend->wake();
+        x_called.store(true);
+        if (x_sleeping.exchange(false)) x_backend->wake();
     }
 
     void revoke(remote_item& item) noexcept override {
@@ -10812,7 +10868,7 @@ private:
             else
                 begin_turn(most);
             x_wheel.advance(x_now);
-            if (x_called.load(std::memory_order_acquire)) [[unlikely]] take_remote();
+            if (x_called.load(weir::detail::order::acquire)) [[unlikely]] take_remote();
             run_ready();
             if (blocks().is_full() && !x_aging.armed()) [[unlikely]] arm(x_aging, aging_period);
         } while (last && !last.done());
@@ -10823,7 +10879,7 @@ private:
         begin_with_found();
     }
     void begin_with_found() noexcept {
-        x_sleeping.store(false, std::memory_order_relaxed);
+        x_sleeping.store(false, weir::detail::order::relaxed);
         begin(x_backend->now());
         if (!x_next_turn.empty()) go_on_where_left();
         x_lone_event = x_backend->found_one() && x_ready.empty() && x_turn_end.empty();
@@ -10847,7 +10903,7 @@ private:
         x_lone_until = {};
         x_quiet = how == lone_end::nothing;
         if (how != lone_end::told) return begin_with_found();
-        x_sleeping.store(false, std::memory_order_relaxed);
+        x_sleeping.store(false, weir::detail::order::relaxed);
     }
 
     // Runs what was left for this turn: a few at a time, as with events, so that what one has received is used up while it is
@@ -10865,8 +10921,8 @@ private:
     // time that was left when the last turn began is waited then. When that is over without an event, what is left is
     // known, since nothing has taken time; and if the last turn took more than that, deadlines are late by that turn anyway.
     std::chrono::nanoseconds until_due() noexcept {
-        x_sleeping.store(true, std::memory_order_seq_cst); // first: a post either sees it or is seen here
-        if (x_called.load(std::memory_order_seq_cst)) [[unlikely]] return std::chrono::nanoseconds(0);
+        x_sleeping.store(true); // first: a post either sees it or is seen here
+        if (x_called.load()) [[unlikely]] return std::chrono::nanoseconds(0);
         if (!x_ready.empty() || !x_turn_end.empty() || !x_next_turn.empty()) return std::chrono::nanoseconds(0);
         if (!x_quiet && x_wheel.not_before() - x_now > far) return (x_wheel.not_before() - x_now) / 2;
         const std::chrono::nanoseconds next = x_wheel.next();
@@ -10886,7 +10942,7 @@ private:
 
     // Looks for something to do again and again, for as long as the policy has it; true when the turn may begin.
     [[gnu::cold]] bool spin(std::chrono::nanoseconds& most) noexcept {
-        x_sleeping.store(false, std::memory_order_relaxed); // who posts need not wake us: we look
+        x_sleeping.store(false, weir::detail::order::relaxed); // who posts need not wake us: we look
         const std::chrono::nanoseconds began = x_backend->now();
         std::chrono::nanoseconds now = began;
         while (now - x_last_event < x_spins_for) {
@@ -10898,8 +10954,8 @@ private:
             if (now - began >= most) return true;
         }
         if (most != forever) most -= now - began;
-        x_sleeping.store(true, std::memory_order_seq_cst); // as in `until_next`
-        return x_called.load(std::memory_order_seq_cst);
+        x_sleeping.store(true); // as in `until_next`
+        return x_called.load();
     }
 
     [[gnu::noinline]] void take_remote() noexcept {
@@ -10963,7 +11019,7 @@ private:
     aging x_aging{*this};
     list<ready_item> x_ending; // what is left to run at the end of this turn
     list<interrupt> x_interrupts;
-    std::atomic<bool> x_sleeping{false};
+    weir::detail::atomic<bool> x_sleeping{false};
     std::mutex x_remote_mutex;
     list<remote_item> x_remote;
 };
@@ -11004,7 +11060,7 @@ struct run_options {
     // How the loop waits while it has nothing to do.
     wait_policy waiting = {};
 };
-static_assert(std::is_trivially_copyable_v<run_options> && std::is_trivially_destructible_v<run_options>);
+static_assert(__is_trivially_copyable(run_options));
 
 namespace detail {
 
@@ -11048,9 +11104,8 @@ public:
     [[gnu::cold]] signal_watch(loop& on, function tell, void* who) noexcept : x_loop(on), x_tell(tell), x_who(who) {
         on.add(*this);
         bool placed = false;
-        for (std::atomic<signal_watch*>& slot : table().slots) {
-            signal_watch* none = nullptr;
-            placed = slot.compare_exchange_strong(none, this);
+        for (auto& slot : table().slots) {
+            placed = slot.replace(nullptr, this);
             if (placed) break;
         }
         assert(placed && "more than 64 programs' worth of signal watches at once");
@@ -11073,17 +11128,16 @@ public:
                 ::sigaction(SIGTERM, &table().before[1], nullptr);
             }
         }
-        for (std::atomic<signal_watch*>& slot : table().slots) {
-            signal_watch* self = this;
-            if (slot.compare_exchange_strong(self, nullptr)) break;
+        for (auto& slot : table().slots) {
+            if (slot.replace(this, nullptr)) break;
         }
         while (table().handling.load()) {} // a handler on another thread that may have seen us: a matter of nanoseconds
     }
 
 private:
     struct shared {
-        std::atomic<signal_watch*> slots[64] = {};
-        std::atomic<int> handling{0};
+        weir::detail::atomic<signal_watch*> slots[64] = {};
+        weir::detail::atomic<int> handling{0};
         std::mutex mutex; // of what follows; never taken by a handler
         int watches = 0;
         struct sigaction before[2] = {};
@@ -11097,7 +11151,7 @@ private:
         const int saved = errno;
         bool stuck = false;
         table().handling.fetch_add(1);
-        for (std::atomic<signal_watch*>& slot : table().slots) {
+        for (auto& slot : table().slots) {
             signal_watch* const each = slot.load();
             if (!each) continue;
             stuck = each->is_stuck() || stuck;
@@ -11127,8 +11181,8 @@ private:
     loop& x_loop;
     function x_tell;
     void* x_who;
-    std::atomic<int> x_unseen{0};
-    std::atomic<std::int64_t> x_since{0}; // seconds
+    weir::detail::atomic<int> x_unseen{0};
+    weir::detail::atomic<std::int64_t> x_since{0}; // seconds
 };
 
 } // namespace weir::inline v0::io
@@ -11572,7 +11626,7 @@ private:
     alignas(sockaddr_in6) std::byte x_bytes[sizeof(sockaddr_un)] = {};
     unsigned char x_size = 0;
 };
-static_assert(std::is_trivially_copyable_v<endpoint>);
+static_assert(__is_trivially_copyable(endpoint));
 
 } // namespace weir::inline v0::net
 
@@ -11762,7 +11816,7 @@ struct connect_options {
     std::chrono::nanoseconds stagger = std::chrono::milliseconds(250);
     lookup_function lookup = nullptr; // how a name becomes addresses; null for `system_lookup`
 };
-static_assert(std::is_trivially_copyable_v<connect_options>);
+static_assert(__is_trivially_copyable(connect_options));
 
 namespace detail {
 
@@ -12369,11 +12423,11 @@ public:
     }
 
     std::string_view subprotocol() const noexcept {
-        if (x_subprotocol_bytes == is_far) return {far() + sizeof(sizes), far_sizes().subprotocol};
+        if (x_subprotocol_bytes == is_far) return {far() + sizeof(sizes), std::size_t(far_sizes().subprotocol)};
         return {x_near, std::size_t(x_subprotocol_bytes)};
     }
     std::string_view target() const noexcept {
-        if (x_subprotocol_bytes == is_far) return {far() + sizeof(sizes) + far_sizes().subprotocol, far_sizes().target};
+        if (x_subprotocol_bytes == is_far) return {far() + sizeof(sizes) + far_sizes().subprotocol, std::size_t(far_sizes().target)};
         return {x_near + x_subprotocol_bytes, std::size_t(x_target_bytes)};
     }
 
@@ -12384,8 +12438,8 @@ private:
         std::uint32_t target;
     };
 
-    char* far() const noexcept {
-        char* all;
+    const char* far() const noexcept {
+        const char* all;
         std::memcpy(&all, x_near, sizeof all);
         return all;
     }
@@ -13381,7 +13435,7 @@ struct websocket_options {
     std::string (*peer_name)(const io::stream& of) = nullptr;
 };
 
-static_assert(std::is_trivially_copyable_v<websocket_options> && std::is_trivially_destructible_v<websocket_options>);
+static_assert(__is_trivially_copyable(websocket_options));
 
 } // namespace weir::inline v0
 
@@ -13416,7 +13470,7 @@ struct session_options {
     std::chrono::nanoseconds close_timeout = std::chrono::seconds(5);
 };
 
-static_assert(std::is_trivially_copyable_v<session_options> && std::is_trivially_destructible_v<session_options>);
+static_assert(__is_trivially_copyable(session_options));
 
 } // namespace weir::inline v0
 
@@ -14131,7 +14185,7 @@ public:
     // The oldest piece, valid until the next call of `next` or `release`. There must be one.
     ws::event next() noexcept {
         release();
-        if (x_reading.empty()) std::swap(x_reading, x_arriving);
+        if (x_reading.empty()) swap_contents(x_reading, x_arriving);
         record head;
         std::memcpy(&head, x_reading.data(), sizeof head);
         x_used = sizeof head + head.bytes;
@@ -15095,7 +15149,7 @@ private:
             all.add(frames[i].payload(), lane::caller);
         }
         all.add(std::as_const(x_data).view(), lane::data);
-        const std::size_t total = to.write({all.pieces, all.count});
+        const std::size_t total = to.write(all.view());
         const std::size_t written = account(all, total);
         if (written < borrowed.bytes)
             queue_borrowed(written);
@@ -15591,8 +15645,8 @@ protected:
           x_out(x_inbox.protocol(), around.blocks, around.random, std::move(options)), x_read_waiter(around.runs_on),
           x_controls(runs_on().now()), x_keepalive(runs_on().now()), x_ending(runs_on().now()) {
         assert(x_out.options().frame_bytes > 0 && "frame_bytes of a connection must be at least 1");
-        static std::atomic<std::uint64_t> count{0};
-        x_number = ++count;
+        static atomic<std::uint64_t> count{0};
+        x_number = count.fetch_add(1) + 1;
         runs_on().used_by_one_more();
     }
 
@@ -16980,7 +17034,7 @@ public:
     websocket(websocket&& other) noexcept
         : x_core(exchanged(other.x_core, nullptr)), x_exceptions(std::uncaught_exceptions()) {}
     websocket& operator=(websocket&& other) noexcept {
-        std::swap(x_core, other.x_core);
+        swap_contents(x_core, other.x_core);
         x_exceptions = other.x_exceptions = std::uncaught_exceptions();
         return *this;
     }
@@ -17213,7 +17267,8 @@ private:
             const owned_message& next = x_session.next();
             x_record.clear();
             envelope::append_message(x_record, x_session.next_number(), next.is_text, as_bytes(next.data));
-            websocket::send_awaiter sent = x_ws.send(message(as_bytes(x_record), next.is_text));
+            message record(as_bytes(x_record), next.is_text);
+            websocket::send_awaiter sent = x_ws.send(record);
             x_said = x_session.runs_on().now();
             x_session.hand_out();
             if (!sent.await_ready()) {
@@ -17641,7 +17696,7 @@ struct server_options {
     log_hook log = {};
 };
 
-static_assert(std::is_trivially_copyable_v<server_options> && std::is_trivially_destructible_v<server_options>);
+static_assert(__is_trivially_copyable(server_options));
 
 } // namespace weir::inline v0
 
@@ -17798,15 +17853,17 @@ inline constexpr bool takes_request = std::is_invocable_r_v<task<>, Function&, C
 template <class Function>
 constexpr bool check_websocket_handler() {
     constexpr bool right = takes_request<websocket, Function> || std::is_invocable_r_v<task<>, Function&, websocket&>;
-    constexpr bool called = std::is_invocable_v<Function&, websocket&> ||
-                            std::is_invocable_v<Function&, websocket&, const http::request_head&>;
-    constexpr bool by_value = !called && (std::is_invocable_v<Function&, websocket> ||
-                                          std::is_invocable_v<Function&, websocket, const http::request_head&>);
-    static_assert(right || !by_value, "a WebSocket handler takes the connection by reference: "
-                                      "weir::task<> handler(weir::websocket& ws)");
-    static_assert(right || !called, "a WebSocket handler is a coroutine that returns weir::task<>");
-    static_assert(right || by_value || called, "a WebSocket handler is called as handler(ws) or handler(ws, request): "
-        "weir::task<> handler(weir::websocket& ws, const weir::http::request_head& request)");
+    if constexpr (!right) {
+        constexpr bool called = std::is_invocable_v<Function&, websocket&> ||
+                                std::is_invocable_v<Function&, websocket&, const http::request_head&>;
+        constexpr bool by_value = !called && (std::is_invocable_v<Function&, websocket> ||
+                                              std::is_invocable_v<Function&, websocket, const http::request_head&>);
+        static_assert(!by_value, "a WebSocket handler takes the connection by reference: "
+                                 "weir::task<> handler(weir::websocket& ws)");
+        static_assert(!called, "a WebSocket handler is a coroutine that returns weir::task<>");
+        static_assert(by_value || called, "a WebSocket handler is called as handler(ws) or handler(ws, request): "
+            "weir::task<> handler(weir::websocket& ws, const weir::http::request_head& request)");
+    }
     return right;
 }
 
@@ -18796,7 +18853,7 @@ struct upgrade_options {
     const websocket_options* websocket = nullptr;
 };
 
-static_assert(std::is_trivially_copyable_v<upgrade_options> && std::is_trivially_destructible_v<upgrade_options>);
+static_assert(__is_trivially_copyable(upgrade_options));
 
 } // namespace weir::inline v0
 
@@ -18944,7 +19001,7 @@ public:
             }
             x_reading.clear();
             x_used = 0;
-            std::swap(x_reading, x_arriving);
+            swap_contents(x_reading, x_arriving);
         }
     }
 
@@ -19087,7 +19144,7 @@ private:
             const bytes_view all = std::as_const(x_queue).view();
             const std::size_t size = all.size() < write_bytes ? all.size() : write_bytes;
             const bytes_view some = all.first(size);
-            const std::size_t taken = x_stream.write({&some, 1});
+            const std::size_t taken = x_stream.write_piece(some);
             x_queue.consume(taken);
             x_patient_for = taken < x_patient_for ? x_patient_for - taken : 0;
             if (x_stream.failure()) return give_up();
@@ -19718,7 +19775,7 @@ private:
                 if (!told && told.error() == errc::canceled) co_return;
                 over = take_events(events, from, here.is_superseded(), short_ids);
             }
-            const send_status written = co_await out.write(events);
+            const send_status written = co_await out.write(as_bytes(events));
             if (!written) co_return;
             events = std::string();
         }
@@ -19901,7 +19958,8 @@ private:
         if (!made.held) {
             std::string record;
             envelope::append_sentence(record, envelope::kind::failed, made.refusal, made.why);
-            ws.send(record);
+            message refusal(as_bytes(record), true);
+            ws.send(refusal);
             ws.close(static_cast<ws::close_code>(4000 + made.refusal), made.why);
             co_return;
         }
@@ -20688,13 +20746,11 @@ private:
         if (requested()) x_target->stop_requested();
     }
 
-    std::atomic<io::loop*> x_loop{nullptr};
-    std::atomic<int> x_users{0};
-    std::atomic<bool> x_requested{false};
-    std::atomic<std::int64_t> x_grace{0}; // nanoseconds
+    atomic<io::loop*> x_loop{nullptr};
+    atomic<int> x_users{0};
+    atomic<bool> x_requested{false};
+    atomic<std::int64_t> x_grace{0}; // nanoseconds
     target* x_target = nullptr;
-    static_assert(std::atomic<std::int64_t>::is_always_lock_free && std::atomic<io::loop*>::is_always_lock_free,
-                  "a signal handler may not take a lock");
 };
 
 } // namespace weir::inline v0::detail
@@ -21278,7 +21334,7 @@ private:
     std::string_view x_setting;
 };
 
-static_assert(std::is_trivially_copyable_v<proxy_choice> && std::is_trivially_destructible_v<proxy_choice>);
+static_assert(__is_trivially_copyable(proxy_choice));
 
 } // namespace weir::inline v0
 
@@ -21346,7 +21402,7 @@ struct connect_options {
     net::lookup_function lookup = nullptr;
 };
 
-static_assert(std::is_trivially_copyable_v<connect_options> && std::is_trivially_destructible_v<connect_options>);
+static_assert(__is_trivially_copyable(connect_options));
 
 } // namespace weir::inline v0
 
@@ -21453,9 +21509,9 @@ bool split_unix_url(std::string_view text, std::string& path, std::string& url) 
 }
 
 // The fields that the caller wishes, that of the cookies, and that of the URL's user, which are kept in `texts`.
-template <class = void>
-result<sequence<http::field>> fields_of(const http::url& url, const connect_options& options, std::string (&texts)[2]) {
-    sequence<http::field> all;
+template <class Field>
+result<sequence<Field>> fields_of(const http::url& url, const connect_options& options, std::string (&texts)[2]) {
+    sequence<Field> all;
     bool authorized = false, with_cookies = false;
     for (const http::field& each : options.headers) {
         authorized = authorized || http::equal_ignoring_case(each.name, "Authorization");
@@ -21480,7 +21536,7 @@ result<sequence<http::field>> fields_of(const http::url& url, const connect_opti
     return all;
 }
 
-template <class = void>
+template <class Field = http::field> // of each request; so that what has to do with it is compiled by those who connect
 result<opening> prepare(std::string_view text, const connect_options& options) {
     io::loop* const on = io::loop::current();
     if (!on) return error(errc::no_loop, "opening a connection");
@@ -21505,11 +21561,11 @@ result<opening> prepare(std::string_view text, const connect_options& options) {
     const compression_choice& compressed = options.websocket.compression;
     const std::string extensions = compressed.method() ? compressed.method()->offer(compressed.options()) : std::string();
     std::string texts[2];
-    const result<sequence<http::field>> fields = fields_of(*url, options, texts);
+    const result<sequence<Field>> fields = fields_of<Field>(*url, options, texts);
     if (!fields) return explained(fields.error(), where, fields.error().context());
     result<http::request_head> request =
         ws::make_request({.host = host, .target = url->target(), .subprotocols = options.subprotocols,
-                          .fields = {fields->data(), fields->size()}, .extensions = extensions}, random);
+                          .fields = std::span<const Field>(fields->data(), fields->size()), .extensions = extensions}, random);
     if (!request) return explained(request.error(), where, request.error().context());
     opening made{std::move(*url), std::move(*request), options, std::move(where)};
     made.proxy = options.proxy.setting();
@@ -21778,7 +21834,7 @@ struct open_options {
     net::lookup_function lookup = nullptr;
 };
 
-static_assert(std::is_trivially_copyable_v<open_options> && std::is_trivially_destructible_v<open_options>);
+static_assert(__is_trivially_copyable(open_options));
 
 } // namespace weir::inline v0
 
@@ -22827,7 +22883,7 @@ public:
     basic_client_channel(basic_client_channel&& other) noexcept
         : x_core(exchanged(other.x_core, nullptr)), x_exceptions(std::uncaught_exceptions()) {}
     basic_client_channel& operator=(basic_client_channel&& other) noexcept {
-        std::swap(x_core, other.x_core);
+        swap_contents(x_core, other.x_core);
         x_exceptions = other.x_exceptions = std::uncaught_exceptions();
         return *this;
     }
@@ -23251,7 +23307,7 @@ struct memory_options {
     std::chrono::milliseconds stall_after{1000};  // real time without an event that counts as a stall
     std::chrono::milliseconds held_after{60'000}; // the same while the clock is held for other threads
 };
-static_assert(std::is_trivially_copyable_v<memory_options>);
+static_assert(__is_trivially_copyable(memory_options));
 
 // What can be made to fail.
 enum class memory_operation : unsigned char { connect, listen, accept, fill, write, shutdown_write };
@@ -24157,7 +24213,7 @@ struct simulation_options {
     // Who is told of everything that happens, a line each, at level info: `weir::print_log`. Nobody by default.
     log_hook trace = {};
 };
-static_assert(std::is_trivially_copyable_v<simulation_options> && std::is_trivially_destructible_v<simulation_options>);
+static_assert(__is_trivially_copyable(simulation_options));
 
 } // namespace weir::inline v0
 
@@ -25489,7 +25545,7 @@ struct reconnecting_options {
     std::uint64_t (*clock)() = nullptr;
 };
 
-static_assert(std::is_trivially_copyable_v<reconnecting_options> && std::is_trivially_destructible_v<reconnecting_options>);
+static_assert(__is_trivially_copyable(reconnecting_options));
 
 } // namespace weir::inline v0
 
@@ -27247,7 +27303,7 @@ struct uring_options {
     bool multishot_receive = true;   // 6.6: one submission receives until further notice
     bool multishot_accept = true;    // 6.10: one submission accepts all who wait
 };
-static_assert(std::is_trivially_copyable_v<uring_options>);
+static_assert(__is_trivially_copyable(uring_options));
 
 } // namespace weir::inline v0::io
 
@@ -29074,8 +29130,8 @@ struct tls_server_options {
     std::uint64_t key_bytes = std::uint64_t{1} << 36;
 };
 
-static_assert(std::is_trivially_copyable_v<tls_client_options> && std::is_trivially_destructible_v<tls_client_options>);
-static_assert(std::is_trivially_copyable_v<tls_server_options> && std::is_trivially_destructible_v<tls_server_options>);
+static_assert(__is_trivially_copyable(tls_client_options));
+static_assert(__is_trivially_copyable(tls_server_options));
 
 } // namespace weir::inline v0
 

@@ -60,10 +60,10 @@ stack stdexcept stop_token string string_view system_error thread tuple type_tra
 variant vector version cassert cctype cfloat cinttypes climits cmath cstdarg cstddef cstdint cstdio cstdlib cstring
 ctime cwchar emmintrin.h tmmintrin.h smmintrin.h immintrin.h arm_neon.h
 """.split())
-# Too heavy to compile, or not there with the oldest compilers. core/owned.hpp, core/shared.hpp, coro/duration.hpp and
+# Too heavy to compile, or not there with the oldest compilers. core/atomic.hpp, core/owned.hpp, core/shared.hpp, coro/duration.hpp and
 # coro/helper_threads.hpp are there to do without some of them.
 HEAVY = set("""
-algorithm chrono condition_variable expected filesystem format fstream functional future iomanip ios iostream istream
+algorithm atomic chrono condition_variable expected filesystem format fstream functional future iomanip ios iostream istream
 locale map memory ostream print ranges regex set sstream stop_token streambuf syncstream thread unordered_map unordered_set vector
 """.split())
 CLOCKS = {"chrono", "coroutine", "ctime", "random", "thread", "mutex", "shared_mutex", "condition_variable", "future",

@@ -4,6 +4,7 @@
 
 #include <weir/client/proxy.hpp>
 
+#include <atomic>
 #include <cstdlib>
 #include <functional>
 

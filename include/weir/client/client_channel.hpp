@@ -14,6 +14,7 @@
 #pragma once
 
 #include <weir/client/channel_driver.hpp>
+#include <weir/core/exchanged.hpp>
 #include <weir/transport/channel.hpp>
 
 #include <exception>
@@ -72,7 +73,7 @@ public:
     basic_client_channel(basic_client_channel&& other) noexcept
         : x_core(exchanged(other.x_core, nullptr)), x_exceptions(std::uncaught_exceptions()) {}
     basic_client_channel& operator=(basic_client_channel&& other) noexcept {
-        std::swap(x_core, other.x_core);
+        swap_contents(x_core, other.x_core);
         x_exceptions = other.x_exceptions = std::uncaught_exceptions();
         return *this;
     }

@@ -55,9 +55,9 @@ bool split_unix_url(std::string_view text, std::string& path, std::string& url) 
 }
 
 // The fields that the caller wishes, that of the cookies, and that of the URL's user, which are kept in `texts`.
-template <class = void>
-result<sequence<http::field>> fields_of(const http::url& url, const connect_options& options, std::string (&texts)[2]) {
-    sequence<http::field> all;
+template <class Field>
+result<sequence<Field>> fields_of(const http::url& url, const connect_options& options, std::string (&texts)[2]) {
+    sequence<Field> all;
     bool authorized = false, with_cookies = false;
     for (const http::field& each : options.headers) {
         authorized = authorized || http::equal_ignoring_case(each.name, "Authorization");
@@ -82,7 +82,7 @@ result<sequence<http::field>> fields_of(const http::url& url, const connect_opti
     return all;
 }
 
-template <class = void>
+template <class Field = http::field> // of each request; so that what has to do with it is compiled by those who connect
 result<opening> prepare(std::string_view text, const connect_options& options) {
     io::loop* const on = io::loop::current();
     if (!on) return error(errc::no_loop, "opening a connection");
@@ -107,11 +107,11 @@ result<opening> prepare(std::string_view text, const connect_options& options) {
     const compression_choice& compressed = options.websocket.compression;
     const std::string extensions = compressed.method() ? compressed.method()->offer(compressed.options()) : std::string();
     std::string texts[2];
-    const result<sequence<http::field>> fields = fields_of(*url, options, texts);
+    const result<sequence<Field>> fields = fields_of<Field>(*url, options, texts);
     if (!fields) return explained(fields.error(), where, fields.error().context());
     result<http::request_head> request =
         ws::make_request({.host = host, .target = url->target(), .subprotocols = options.subprotocols,
-                          .fields = {fields->data(), fields->size()}, .extensions = extensions}, random);
+                          .fields = std::span<const Field>(fields->data(), fields->size()), .extensions = extensions}, random);
     if (!request) return explained(request.error(), where, request.error().context());
     opening made{std::move(*url), std::move(*request), options, std::move(where)};
     made.proxy = options.proxy.setting();

@@ -71,6 +71,6 @@ struct connect_options {
     net::lookup_function lookup = nullptr;
 };
 
-static_assert(std::is_trivially_copyable_v<connect_options> && std::is_trivially_destructible_v<connect_options>);
+static_assert(__is_trivially_copyable(connect_options));
 
 } // namespace weir::inline v0

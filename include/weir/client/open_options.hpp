@@ -77,6 +77,6 @@ struct open_options {
     net::lookup_function lookup = nullptr;
 };
 
-static_assert(std::is_trivially_copyable_v<open_options> && std::is_trivially_destructible_v<open_options>);
+static_assert(__is_trivially_copyable(open_options));
 
 } // namespace weir::inline v0

@@ -37,6 +37,6 @@ private:
     std::string_view x_setting;
 };
 
-static_assert(std::is_trivially_copyable_v<proxy_choice> && std::is_trivially_destructible_v<proxy_choice>);
+static_assert(__is_trivially_copyable(proxy_choice));
 
 } // namespace weir::inline v0

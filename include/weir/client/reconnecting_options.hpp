@@ -66,6 +66,6 @@ struct reconnecting_options {
     std::uint64_t (*clock)() = nullptr;
 };
 
-static_assert(std::is_trivially_copyable_v<reconnecting_options> && std::is_trivially_destructible_v<reconnecting_options>);
+static_assert(__is_trivially_copyable(reconnecting_options));
 
 } // namespace weir::inline v0

@@ -30,8 +30,8 @@ public:
         : x_code(other.x_code), x_context(other.x_context ? keep(*other.x_context) : nullptr) {}
     error(error&& other) noexcept : x_code(other.x_code), x_context(exchanged(other.x_context, nullptr)) {}
     error& operator=(error other) noexcept {
-        std::swap(x_code, other.x_code);
-        std::swap(x_context, other.x_context);
+        swap_contents(x_code, other.x_code);
+        swap_contents(x_context, other.x_context);
         return *this;
     }
     ~error() {

@@ -6,7 +6,6 @@
 
 #include <weir/core/version.hpp>
 
-#include <type_traits>
 #include <utility>
 
 namespace weir::inline v0 {
@@ -17,12 +16,16 @@ public:
     owned() noexcept = default;
     owned(decltype(nullptr)) noexcept {}
     explicit owned(T* object) noexcept : x_object(object) {}
-    owned(owned&& other) noexcept : x_object(other.release()) {}
+    owned(owned&& other) noexcept : x_object(other.x_object) { other.x_object = nullptr; }
     template <class Derived>
-        requires std::is_convertible_v<Derived*, T*>
+        requires requires(Derived* from, void (&to)(T*)) { to(from); }
     owned(owned<Derived>&& other) noexcept : x_object(other.release()) {}
     owned& operator=(owned&& other) noexcept {
-        reset(other.release());
+        T* const next = other.x_object;
+        other.x_object = nullptr;
+        T* const before = x_object; // destroyed last
+        x_object = next;
+        delete before;
         return *this;
     }
     ~owned() { delete x_object; }

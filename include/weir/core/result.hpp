@@ -37,32 +37,31 @@ public:
     using value_type = T;
 
     template <class U = T>
-        requires(std::is_constructible_v<T, U &&> && !std::is_same_v<std::remove_cvref_t<U>, result> &&
-                 !std::is_same_v<std::remove_cvref_t<U>, weir::error> &&
-                 !std::is_same_v<std::remove_cvref_t<U>, errc> &&
-                 !std::is_same_v<std::remove_cvref_t<U>, std::error_code>)
-    result(U&& value) noexcept(std::is_nothrow_constructible_v<T, U&&>)
+        requires(!std::is_same_v<std::remove_cvref_t<U>, result> && !std::is_same_v<std::remove_cvref_t<U>, weir::error> &&
+                 !std::is_same_v<std::remove_cvref_t<U>, errc> && !std::is_same_v<std::remove_cvref_t<U>, std::error_code> &&
+                 __is_constructible(T, U &&))
+    result(U&& value) noexcept(__is_nothrow_constructible(T, U&&))
         : x_value(std::forward<U>(value)), x_has_value(true) {}
 
     result(weir::error reason) noexcept : x_error(std::move(reason)), x_has_value(false) {}
     result(errc code) noexcept : x_error(code), x_has_value(false) {}
     result(std::error_code code) noexcept : x_error(code), x_has_value(false) {}
 
-    result(result&& other) noexcept(std::is_nothrow_move_constructible_v<T>) : x_has_value(other.x_has_value) {
+    result(result&& other) noexcept(__is_nothrow_constructible(T, T&&)) : x_has_value(other.x_has_value) {
         if (x_has_value)
             ::new (static_cast<void*>(__builtin_addressof(x_value))) T(std::move(other.x_value));
         else
             ::new (static_cast<void*>(&x_error)) weir::error(std::move(other.x_error));
     }
     result(const result& other)
-        requires std::is_copy_constructible_v<T>
+        requires (__is_constructible(T, const T&))
         : x_has_value(other.x_has_value) {
         if (x_has_value)
             ::new (static_cast<void*>(__builtin_addressof(x_value))) T(other.x_value);
         else
             ::new (static_cast<void*>(&x_error)) weir::error(other.x_error);
     }
-    result& operator=(result other) noexcept(std::is_nothrow_move_constructible_v<T>) {
+    result& operator=(result other) noexcept(__is_nothrow_constructible(T, T&&)) {
         this->~result();
         return *::new (static_cast<void*>(this)) result(std::move(other));
     }

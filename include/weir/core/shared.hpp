@@ -4,10 +4,10 @@
 // conversions. The object is made here, and destroyed with its last owner. Empty after a move.
 #pragma once
 
+#include <weir/core/atomic.hpp>
 #include <weir/core/exchanged.hpp>
 #include <weir/core/version.hpp>
 
-#include <atomic>
 #include <cstddef>
 #include <utility>
 
@@ -19,15 +19,15 @@ public:
     shared() noexcept = default;
     shared(decltype(nullptr)) noexcept {}
     shared(const shared& other) noexcept : x_held(other.x_held) {
-        if (x_held) x_held->owners.fetch_add(1, std::memory_order_relaxed);
+        if (x_held) x_held->owners.fetch_add(1, detail::order::relaxed);
     }
     shared(shared&& other) noexcept : x_held(exchanged(other.x_held, nullptr)) {}
     shared& operator=(shared other) noexcept {
-        std::swap(x_held, other.x_held);
+        swap_contents(x_held, other.x_held);
         return *this;
     }
     ~shared() {
-        if (x_held && x_held->owners.fetch_sub(1, std::memory_order_acq_rel) == 1) delete x_held;
+        if (x_held && x_held->owners.fetch_sub(1, detail::order::both) == 1) delete x_held;
     }
 
     T* get() const noexcept { return x_held ? &x_held->object : nullptr; }
@@ -47,7 +47,7 @@ private:
         template <class... Arguments>
         explicit held(Arguments&&... arguments) : object(std::forward<Arguments>(arguments)...) {}
         T object;
-        std::atomic<std::size_t> owners{1};
+        detail::atomic<std::size_t> owners{1};
     };
 
     held* x_held = nullptr;

@@ -40,7 +40,7 @@ context* context_of(std::coroutine_handle<Promise> who) noexcept {
 template <class T>
 concept fallible = requires(const T& value) {
     T(errc::canceled);
-    { value.error() } -> std::convertible_to<std::error_code>;
+    std::error_code{value.error()};
     static_cast<bool>(value);
 };
 

@@ -5,6 +5,7 @@
 // awaiter destroys branches and awaitables where they are suspended. Loop thread only.
 #pragma once
 
+#include <weir/core/exchanged.hpp>
 #include <weir/core/late.hpp>
 #include <weir/coro/awaitable.hpp>
 #include <weir/coro/frame_pool.hpp>
@@ -137,7 +138,7 @@ public:
     branch() noexcept = default;
     branch(const branch&) = delete;
     branch& operator=(branch&& other) noexcept {
-        std::swap(x_self, other.x_self);
+        swap_contents(x_self, other.x_self);
         return *this;
     }
     ~branch() {

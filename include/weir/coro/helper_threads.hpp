@@ -5,10 +5,10 @@
 // std::jthread, std::shared_ptr and what these need, in every program.
 #pragma once
 
+#include <weir/core/atomic.hpp>
 #include <weir/core/list.hpp>
 #include <weir/coro/duration.hpp>
 
-#include <atomic>
 #include <cstddef>
 #include <mutex>
 
@@ -30,13 +30,13 @@ public:
     // Runs on a helper thread.
     virtual void perform() noexcept = 0;
 
-    void hold() noexcept { x_shares.fetch_add(1, std::memory_order_relaxed); }
+    void hold() noexcept { x_shares.fetch_add(1, order::relaxed); }
     void release() noexcept {
-        if (x_shares.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+        if (x_shares.fetch_sub(1, order::both) == 1) delete this;
     }
 
 private:
-    std::atomic<int> x_shares{1};
+    atomic<int> x_shares{1};
 };
 
 class helper_threads {

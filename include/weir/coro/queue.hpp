@@ -19,7 +19,7 @@ namespace weir::inline v0 {
 
 template <class T>
 class queue {
-    static_assert(std::is_nothrow_move_constructible_v<T>, "a value that can throw on the way could be lost");
+    static_assert(__is_nothrow_constructible(T, T&&), "a value that can throw on the way could be lost");
 
 public:
     // `capacity`: how many values are held at most, at least 1.
@@ -51,7 +51,7 @@ public:
 
     // Delivers at once or not at all: `buffer_full`, or `closed`. `value` is moved from only when it was delivered.
     template <class U = T>
-        requires std::is_constructible_v<T, U&&>
+        requires(__is_constructible(T, U&&))
     result<> try_send(U&& value) {
         if (x_closed) return errc::closed;
         if (x_size == x_capacity) return errc::buffer_full;

@@ -83,8 +83,8 @@ public:
     task<T> get_return_object() noexcept;
 
     template <class U = T>
-        requires std::is_convertible_v<U&&, T>
-    void return_value(U&& value) noexcept(std::is_nothrow_constructible_v<T, U&&>) {
+        requires requires(U&& from, void (&to)(T)) { to(static_cast<U&&>(from)); }
+    void return_value(U&& value) noexcept(__is_nothrow_constructible(T, U&&)) {
         ::new (static_cast<void*>(__builtin_addressof(x_value))) T(std::forward<U>(value));
         x_content = content::value;
     }

@@ -9,9 +9,9 @@
 // `automatic`; what it asks for and cannot be had is an error too, never silently the other one.
 #pragma once
 
+#include <weir/core/atomic.hpp>
 #include <weir/io/epoll.hpp>
 
-#include <atomic>
 #include <cstdlib>
 
 namespace weir::inline v0 {
@@ -39,15 +39,15 @@ private:
     backend_kind x_kind = backend_kind::automatic;
     maker x_make = nullptr;
 };
-static_assert(std::is_trivially_copyable_v<backend_choice>);
+static_assert(__is_trivially_copyable(backend_choice));
 
 namespace detail {
 
 // What makes io_uring's backend: set, before main, by the units that include its header. `insists`: not only where the
 // kernel's is good enough to be better than epoll.
 using uring_maker_function = result<owned<io::backend>> (*)(bool insists);
-inline std::atomic<uring_maker_function> uring_maker{nullptr};
-inline std::atomic<backend_choice::maker> uring_completion_maker{nullptr};
+inline atomic<uring_maker_function> uring_maker{nullptr};
+inline atomic<backend_choice::maker> uring_completion_maker{nullptr};
 
 [[gnu::cold]] inline result<owned<io::backend>> explained(result<owned<io::backend>>&& made, std::string why) {
     if (made) {

@@ -1,9 +1,8 @@
 // A way into a loop that a signal handler may take.
 #pragma once
 
+#include <weir/core/atomic.hpp>
 #include <weir/core/list.hpp>
-
-#include <atomic>
 
 namespace weir::inline v0::io {
 
@@ -19,8 +18,7 @@ protected:
 
 private:
     friend class loop;
-    std::atomic<bool> x_raised{false};
-    static_assert(std::atomic<bool>::is_always_lock_free, "a signal handler may not take a lock");
+    weir::detail::atomic<bool> x_raised{false};
 };
 
 } // namespace weir::inline v0::io

@@ -5,10 +5,10 @@
 // turn is a turn like others: it has its number and its time. Loop thread only, but for what is atomic.
 #pragma once
 
+#include <weir/core/atomic.hpp>
 #include <weir/coro/scheduler.hpp>
 #include <weir/io/backend.hpp>
 
-#include <atomic>
 #include <coroutine>
 
 namespace weir::inline v0::io {
@@ -23,7 +23,7 @@ public:
 
     // Whether that has left nothing to do, and the next wait may be as long as the first.
     bool may_go_on() const noexcept {
-        return !x_posted && !x_called.load(std::memory_order_acquire) && x_now < x_lone_until && !x_last.done();
+        return !x_posted && !x_called.load(weir::detail::order::acquire) && x_now < x_lone_until && !x_last.done();
     }
 
     // What `backend::take_lone_turns` does. `look` waits, and gives `told` where it has found one event, which `tell` is to tell.
@@ -41,7 +41,7 @@ protected:
     lone_turns() noexcept = default;
     ~lone_turns() = default;
 
-    std::atomic<bool> x_called{false};     // another thread has posted something, or somebody has raised an interrupt
+    weir::detail::atomic<bool> x_called{false}; // another thread has posted something, or somebody has raised an interrupt
     std::chrono::nanoseconds x_lone_until{0}; // from then on a wait of that length could be too long
     std::coroutine_handle<> x_last;        // with its end the loop ends
 };

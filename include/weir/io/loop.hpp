@@ -7,6 +7,7 @@
 // may follow each other, or be nested, on one thread.
 #pragma once
 
+#include <weir/core/atomic.hpp>
 #include <weir/core/exchanged.hpp>
 #include <weir/coro/task.hpp>
 #include <weir/io/interrupt.hpp>
@@ -106,8 +107,8 @@ public:
         const std::lock_guard<std::mutex> lock(x_remote_mutex);
         item.unlink();
         x_remote.push_back(item);
-        x_called.store(true, std::memory_order_seq_cst);
-        if (x_sleeping.exchange(false, std::memory_order_seq_cst)) x_backend->wake();
+        x_called.store(true);
+        if (x_sleeping.exchange(false)) x_backend->wake();
     }
 
     void revoke(remote_item& item) noexcept override {
@@ -176,7 +177,7 @@ private:
             else
                 begin_turn(most);
             x_wheel.advance(x_now);
-            if (x_called.load(std::memory_order_acquire)) [[unlikely]] take_remote();
+            if (x_called.load(weir::detail::order::acquire)) [[unlikely]] take_remote();
             run_ready();
             if (blocks().is_full() && !x_aging.armed()) [[unlikely]] arm(x_aging, aging_period);
         } while (last && !last.done());
@@ -187,7 +188,7 @@ private:
         begin_with_found();
     }
     void begin_with_found() noexcept {
-        x_sleeping.store(false, std::memory_order_relaxed);
+        x_sleeping.store(false, weir::detail::order::relaxed);
         begin(x_backend->now());
         if (!x_next_turn.empty()) go_on_where_left();
         x_lone_event = x_backend->found_one() && x_ready.empty() && x_turn_end.empty();
@@ -211,7 +212,7 @@ private:
         x_lone_until = {};
         x_quiet = how == lone_end::nothing;
         if (how != lone_end::told) return begin_with_found();
-        x_sleeping.store(false, std::memory_order_relaxed);
+        x_sleeping.store(false, weir::detail::order::relaxed);
     }
 
     // Runs what was left for this turn: a few at a time, as with events, so that what one has received is used up while it is
@@ -229,8 +230,8 @@ private:
     // time that was left when the last turn began is waited then. When that is over without an event, what is left is
     // known, since nothing has taken time; and if the last turn took more than that, deadlines are late by that turn anyway.
     std::chrono::nanoseconds until_due() noexcept {
-        x_sleeping.store(true, std::memory_order_seq_cst); // first: a post either sees it or is seen here
-        if (x_called.load(std::memory_order_seq_cst)) [[unlikely]] return std::chrono::nanoseconds(0);
+        x_sleeping.store(true); // first: a post either sees it or is seen here
+        if (x_called.load()) [[unlikely]] return std::chrono::nanoseconds(0);
         if (!x_ready.empty() || !x_turn_end.empty() || !x_next_turn.empty()) return std::chrono::nanoseconds(0);
         if (!x_quiet && x_wheel.not_before() - x_now > far) return (x_wheel.not_before() - x_now) / 2;
         const std::chrono::nanoseconds next = x_wheel.next();
@@ -250,7 +251,7 @@ private:
 
     // Looks for something to do again and again, for as long as the policy has it; true when the turn may begin.
     [[gnu::cold]] bool spin(std::chrono::nanoseconds& most) noexcept {
-        x_sleeping.store(false, std::memory_order_relaxed); // who posts need not wake us: we look
+        x_sleeping.store(false, weir::detail::order::relaxed); // who posts need not wake us: we look
         const std::chrono::nanoseconds began = x_backend->now();
         std::chrono::nanoseconds now = began;
         while (now - x_last_event < x_spins_for) {
@@ -262,8 +263,8 @@ private:
             if (now - began >= most) return true;
         }
         if (most != forever) most -= now - began;
-        x_sleeping.store(true, std::memory_order_seq_cst); // as in `until_next`
-        return x_called.load(std::memory_order_seq_cst);
+        x_sleeping.store(true); // as in `until_next`
+        return x_called.load();
     }
 
     [[gnu::noinline]] void take_remote() noexcept {
@@ -327,7 +328,7 @@ private:
     aging x_aging{*this};
     list<ready_item> x_ending; // what is left to run at the end of this turn
     list<interrupt> x_interrupts;
-    std::atomic<bool> x_sleeping{false};
+    weir::detail::atomic<bool> x_sleeping{false};
     std::mutex x_remote_mutex;
     list<remote_item> x_remote;
 };

@@ -39,7 +39,7 @@ struct memory_options {
     std::chrono::milliseconds stall_after{1000};  // real time without an event that counts as a stall
     std::chrono::milliseconds held_after{60'000}; // the same while the clock is held for other threads
 };
-static_assert(std::is_trivially_copyable_v<memory_options>);
+static_assert(__is_trivially_copyable(memory_options));
 
 // What can be made to fail.
 enum class memory_operation : unsigned char { connect, listen, accept, fill, write, shutdown_write };

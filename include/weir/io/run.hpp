@@ -15,7 +15,7 @@ struct run_options {
     // How the loop waits while it has nothing to do.
     wait_policy waiting = {};
 };
-static_assert(std::is_trivially_copyable_v<run_options> && std::is_trivially_destructible_v<run_options>);
+static_assert(__is_trivially_copyable(run_options));
 
 namespace detail {
 

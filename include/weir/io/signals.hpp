@@ -4,9 +4,8 @@
 // signal ends the process, as if nobody watched, when one that came a second before it has not been looked at.
 #pragma once
 
+#include <weir/core/atomic.hpp>
 #include <weir/io/loop.hpp>
-
-#include <atomic>
 
 #include <errno.h>
 #include <signal.h>
@@ -24,9 +23,8 @@ public:
     [[gnu::cold]] signal_watch(loop& on, function tell, void* who) noexcept : x_loop(on), x_tell(tell), x_who(who) {
         on.add(*this);
         bool placed = false;
-        for (std::atomic<signal_watch*>& slot : table().slots) {
-            signal_watch* none = nullptr;
-            placed = slot.compare_exchange_strong(none, this);
+        for (auto& slot : table().slots) {
+            placed = slot.replace(nullptr, this);
             if (placed) break;
         }
         assert(placed && "more than 64 programs' worth of signal watches at once");
@@ -49,17 +47,16 @@ public:
                 ::sigaction(SIGTERM, &table().before[1], nullptr);
             }
         }
-        for (std::atomic<signal_watch*>& slot : table().slots) {
-            signal_watch* self = this;
-            if (slot.compare_exchange_strong(self, nullptr)) break;
+        for (auto& slot : table().slots) {
+            if (slot.replace(this, nullptr)) break;
         }
         while (table().handling.load()) {} // a handler on another thread that may have seen us: a matter of nanoseconds
     }
 
 private:
     struct shared {
-        std::atomic<signal_watch*> slots[64] = {};
-        std::atomic<int> handling{0};
+        weir::detail::atomic<signal_watch*> slots[64] = {};
+        weir::detail::atomic<int> handling{0};
         std::mutex mutex; // of what follows; never taken by a handler
         int watches = 0;
         struct sigaction before[2] = {};
@@ -73,7 +70,7 @@ private:
         const int saved = errno;
         bool stuck = false;
         table().handling.fetch_add(1);
-        for (std::atomic<signal_watch*>& slot : table().slots) {
+        for (auto& slot : table().slots) {
             signal_watch* const each = slot.load();
             if (!each) continue;
             stuck = each->is_stuck() || stuck;
@@ -103,8 +100,8 @@ private:
     loop& x_loop;
     function x_tell;
     void* x_who;
-    std::atomic<int> x_unseen{0};
-    std::atomic<std::int64_t> x_since{0}; // seconds
+    weir::detail::atomic<int> x_unseen{0};
+    weir::detail::atomic<std::int64_t> x_since{0}; // seconds
 };
 
 } // namespace weir::inline v0::io

@@ -51,6 +51,6 @@ struct simulation_options {
     // Who is told of everything that happens, a line each, at level info: `weir::print_log`. Nobody by default.
     log_hook trace = {};
 };
-static_assert(std::is_trivially_copyable_v<simulation_options> && std::is_trivially_destructible_v<simulation_options>);
+static_assert(__is_trivially_copyable(simulation_options));
 
 } // namespace weir::inline v0

@@ -103,7 +103,7 @@ public:
     // Takes as many bytes of `pieces`, in order, as can be taken now, and says how many. Fewer than given: `blocked`,
     // or `failed` if `failure()` is set.
     virtual std::size_t write(std::span<const bytes_view> pieces) noexcept = 0;
-    virtual std::size_t write_piece(bytes_view piece) noexcept { return write({&piece, std::size_t(1)}); }
+    virtual std::size_t write_piece(bytes_view piece) noexcept { return write({&std::as_const(piece), std::size_t(1)}); }
 
     // Ends our direction of the stream once everything taken so far is out. The peer sees the end.
     virtual void shutdown_write() noexcept = 0;

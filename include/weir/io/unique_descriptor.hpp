@@ -23,7 +23,7 @@ public:
     explicit unique_descriptor(int number) noexcept : x_number(number) {}
     unique_descriptor(unique_descriptor&& other) noexcept : x_number(exchanged(other.x_number, -1)) {}
     unique_descriptor& operator=(unique_descriptor&& other) noexcept {
-        std::swap(x_number, other.x_number);
+        swap_contents(x_number, other.x_number);
         return *this;
     }
     ~unique_descriptor() { close(); }

@@ -26,6 +26,6 @@ struct uring_options {
     bool multishot_receive = true;   // 6.6: one submission receives until further notice
     bool multishot_accept = true;    // 6.10: one submission accepts all who wait
 };
-static_assert(std::is_trivially_copyable_v<uring_options>);
+static_assert(__is_trivially_copyable(uring_options));
 
 } // namespace weir::inline v0::io

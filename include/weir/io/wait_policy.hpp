@@ -38,6 +38,6 @@ public:
 private:
     std::chrono::nanoseconds x_spins_for{0};
 };
-static_assert(std::is_trivially_copyable_v<wait_policy>);
+static_assert(__is_trivially_copyable(wait_policy));
 
 } // namespace weir::inline v0

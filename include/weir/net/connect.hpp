@@ -22,7 +22,7 @@ struct connect_options {
     std::chrono::nanoseconds stagger = std::chrono::milliseconds(250);
     lookup_function lookup = nullptr; // how a name becomes addresses; null for `system_lookup`
 };
-static_assert(std::is_trivially_copyable_v<connect_options>);
+static_assert(__is_trivially_copyable(connect_options));
 
 namespace detail {
 

@@ -303,6 +303,6 @@ private:
     alignas(sockaddr_in6) std::byte x_bytes[sizeof(sockaddr_un)] = {};
     unsigned char x_size = 0;
 };
-static_assert(std::is_trivially_copyable_v<endpoint>);
+static_assert(__is_trivially_copyable(endpoint));
 
 } // namespace weir::inline v0::net

@@ -96,7 +96,7 @@ struct tls_server_options {
     std::uint64_t key_bytes = std::uint64_t{1} << 36;
 };
 
-static_assert(std::is_trivially_copyable_v<tls_client_options> && std::is_trivially_destructible_v<tls_client_options>);
-static_assert(std::is_trivially_copyable_v<tls_server_options> && std::is_trivially_destructible_v<tls_server_options>);
+static_assert(__is_trivially_copyable(tls_client_options));
+static_assert(__is_trivially_copyable(tls_server_options));
 
 } // namespace weir::inline v0

@@ -187,7 +187,7 @@ private:
                 if (!told && told.error() == errc::canceled) co_return;
                 over = take_events(events, from, here.is_superseded(), short_ids);
             }
-            const send_status written = co_await out.write(events);
+            const send_status written = co_await out.write(as_bytes(events));
             if (!written) co_return;
             events = std::string();
         }

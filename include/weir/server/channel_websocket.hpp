@@ -26,7 +26,8 @@ private:
         if (!made.held) {
             std::string record;
             envelope::append_sentence(record, envelope::kind::failed, made.refusal, made.why);
-            ws.send(record);
+            message refusal(as_bytes(record), true);
+            ws.send(refusal);
             ws.close(static_cast<ws::close_code>(4000 + made.refusal), made.why);
             co_return;
         }

@@ -113,15 +113,17 @@ inline constexpr bool takes_request = std::is_invocable_r_v<task<>, Function&, C
 template <class Function>
 constexpr bool check_websocket_handler() {
     constexpr bool right = takes_request<websocket, Function> || std::is_invocable_r_v<task<>, Function&, websocket&>;
-    constexpr bool called = std::is_invocable_v<Function&, websocket&> ||
-                            std::is_invocable_v<Function&, websocket&, const http::request_head&>;
-    constexpr bool by_value = !called && (std::is_invocable_v<Function&, websocket> ||
-                                          std::is_invocable_v<Function&, websocket, const http::request_head&>);
-    static_assert(right || !by_value, "a WebSocket handler takes the connection by reference: "
-                                      "weir::task<> handler(weir::websocket& ws)");
-    static_assert(right || !called, "a WebSocket handler is a coroutine that returns weir::task<>");
-    static_assert(right || by_value || called, "a WebSocket handler is called as handler(ws) or handler(ws, request): "
-        "weir::task<> handler(weir::websocket& ws, const weir::http::request_head& request)");
+    if constexpr (!right) {
+        constexpr bool called = std::is_invocable_v<Function&, websocket&> ||
+                                std::is_invocable_v<Function&, websocket&, const http::request_head&>;
+        constexpr bool by_value = !called && (std::is_invocable_v<Function&, websocket> ||
+                                              std::is_invocable_v<Function&, websocket, const http::request_head&>);
+        static_assert(!by_value, "a WebSocket handler takes the connection by reference: "
+                                 "weir::task<> handler(weir::websocket& ws)");
+        static_assert(!called, "a WebSocket handler is a coroutine that returns weir::task<>");
+        static_assert(by_value || called, "a WebSocket handler is called as handler(ws) or handler(ws, request): "
+            "weir::task<> handler(weir::websocket& ws, const weir::http::request_head& request)");
+    }
     return right;
 }
 

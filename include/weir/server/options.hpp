@@ -82,6 +82,6 @@ struct server_options {
     log_hook log = {};
 };
 
-static_assert(std::is_trivially_copyable_v<server_options> && std::is_trivially_destructible_v<server_options>);
+static_assert(__is_trivially_copyable(server_options));
 
 } // namespace weir::inline v0

@@ -38,7 +38,7 @@ public:
             }
             x_reading.clear();
             x_used = 0;
-            std::swap(x_reading, x_arriving);
+            swap_contents(x_reading, x_arriving);
         }
     }
 

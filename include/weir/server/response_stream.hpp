@@ -119,7 +119,7 @@ private:
             const bytes_view all = std::as_const(x_queue).view();
             const std::size_t size = all.size() < write_bytes ? all.size() : write_bytes;
             const bytes_view some = all.first(size);
-            const std::size_t taken = x_stream.write({&some, 1});
+            const std::size_t taken = x_stream.write_piece(some);
             x_queue.consume(taken);
             x_patient_for = taken < x_patient_for ? x_patient_for - taken : 0;
             if (x_stream.failure()) return give_up();

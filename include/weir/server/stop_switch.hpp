@@ -4,9 +4,8 @@
 // run.
 #pragma once
 
+#include <weir/core/atomic.hpp>
 #include <weir/io/loop.hpp>
-
-#include <atomic>
 
 namespace weir::inline v0::detail {
 
@@ -56,13 +55,11 @@ private:
         if (requested()) x_target->stop_requested();
     }
 
-    std::atomic<io::loop*> x_loop{nullptr};
-    std::atomic<int> x_users{0};
-    std::atomic<bool> x_requested{false};
-    std::atomic<std::int64_t> x_grace{0}; // nanoseconds
+    atomic<io::loop*> x_loop{nullptr};
+    atomic<int> x_users{0};
+    atomic<bool> x_requested{false};
+    atomic<std::int64_t> x_grace{0}; // nanoseconds
     target* x_target = nullptr;
-    static_assert(std::atomic<std::int64_t>::is_always_lock_free && std::atomic<io::loop*>::is_always_lock_free,
-                  "a signal handler may not take a lock");
 };
 
 } // namespace weir::inline v0::detail

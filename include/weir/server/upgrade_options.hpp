@@ -28,6 +28,6 @@ struct upgrade_options {
     const websocket_options* websocket = nullptr;
 };
 
-static_assert(std::is_trivially_copyable_v<upgrade_options> && std::is_trivially_destructible_v<upgrade_options>);
+static_assert(__is_trivially_copyable(upgrade_options));
 
 } // namespace weir::inline v0

@@ -40,11 +40,11 @@ public:
     }
 
     std::string_view subprotocol() const noexcept {
-        if (x_subprotocol_bytes == is_far) return {far() + sizeof(sizes), far_sizes().subprotocol};
+        if (x_subprotocol_bytes == is_far) return {far() + sizeof(sizes), std::size_t(far_sizes().subprotocol)};
         return {x_near, std::size_t(x_subprotocol_bytes)};
     }
     std::string_view target() const noexcept {
-        if (x_subprotocol_bytes == is_far) return {far() + sizeof(sizes) + far_sizes().subprotocol, far_sizes().target};
+        if (x_subprotocol_bytes == is_far) return {far() + sizeof(sizes) + far_sizes().subprotocol, std::size_t(far_sizes().target)};
         return {x_near + x_subprotocol_bytes, std::size_t(x_target_bytes)};
     }
 
@@ -55,8 +55,8 @@ private:
         std::uint32_t target;
     };
 
-    char* far() const noexcept {
-        char* all;
+    const char* far() const noexcept {
+        const char* all;
         std::memcpy(&all, x_near, sizeof all);
         return all;
     }

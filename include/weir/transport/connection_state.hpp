@@ -6,6 +6,7 @@
 // Loop thread only.
 #pragma once
 
+#include <weir/core/atomic.hpp>
 #include <weir/core/exchanged.hpp>
 #include <weir/core/owned.hpp>
 #include <weir/core/shared.hpp>
@@ -18,7 +19,6 @@
 #include <weir/transport/outgoing.hpp>
 #include <weir/transport/remote_port.hpp>
 
-#include <atomic>
 #include <bit>
 #include <new>
 
@@ -87,8 +87,8 @@ protected:
           x_out(x_inbox.protocol(), around.blocks, around.random, std::move(options)), x_read_waiter(around.runs_on),
           x_controls(runs_on().now()), x_keepalive(runs_on().now()), x_ending(runs_on().now()) {
         assert(x_out.options().frame_bytes > 0 && "frame_bytes of a connection must be at least 1");
-        static std::atomic<std::uint64_t> count{0};
-        x_number = ++count;
+        static atomic<std::uint64_t> count{0};
+        x_number = count.fetch_add(1) + 1;
         runs_on().used_by_one_more();
     }
 

@@ -221,7 +221,7 @@ private:
             all.add(frames[i].payload(), lane::caller);
         }
         all.add(std::as_const(x_data).view(), lane::data);
-        const std::size_t total = to.write({all.pieces, all.count});
+        const std::size_t total = to.write(all.view());
         const std::size_t written = account(all, total);
         if (written < borrowed.bytes)
             queue_borrowed(written);

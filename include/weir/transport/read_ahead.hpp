@@ -41,7 +41,7 @@ public:
     // The oldest piece, valid until the next call of `next` or `release`. There must be one.
     ws::event next() noexcept {
         release();
-        if (x_reading.empty()) std::swap(x_reading, x_arriving);
+        if (x_reading.empty()) swap_contents(x_reading, x_arriving);
         record head;
         std::memcpy(&head, x_reading.data(), sizeof head);
         x_used = sizeof head + head.bytes;

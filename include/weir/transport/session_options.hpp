@@ -33,6 +33,6 @@ struct session_options {
     std::chrono::nanoseconds close_timeout = std::chrono::seconds(5);
 };
 
-static_assert(std::is_trivially_copyable_v<session_options> && std::is_trivially_destructible_v<session_options>);
+static_assert(__is_trivially_copyable(session_options));
 
 } // namespace weir::inline v0

@@ -146,7 +146,7 @@ public:
     websocket(websocket&& other) noexcept
         : x_core(exchanged(other.x_core, nullptr)), x_exceptions(std::uncaught_exceptions()) {}
     websocket& operator=(websocket&& other) noexcept {
-        std::swap(x_core, other.x_core);
+        swap_contents(x_core, other.x_core);
         x_exceptions = other.x_exceptions = std::uncaught_exceptions();
         return *this;
     }

@@ -80,6 +80,6 @@ struct websocket_options {
     std::string (*peer_name)(const io::stream& of) = nullptr;
 };
 
-static_assert(std::is_trivially_copyable_v<websocket_options> && std::is_trivially_destructible_v<websocket_options>);
+static_assert(__is_trivially_copyable(websocket_options));
 
 } // namespace weir::inline v0

@@ -102,7 +102,8 @@ private:
             const owned_message& next = x_session.next();
             x_record.clear();
             envelope::append_message(x_record, x_session.next_number(), next.is_text, as_bytes(next.data));
-            websocket::send_awaiter sent = x_ws.send(message(as_bytes(x_record), next.is_text));
+            message record(as_bytes(x_record), next.is_text);
+            websocket::send_awaiter sent = x_ws.send(record);
             x_said = x_session.runs_on().now();
             x_session.hand_out();
             if (!sent.await_ready()) {

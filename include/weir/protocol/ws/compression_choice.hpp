@@ -31,6 +31,6 @@ private:
     const ws::compression_method* x_method = nullptr;
 };
 
-static_assert(std::is_trivially_copyable_v<compression_choice> && std::is_trivially_destructible_v<compression_choice>);
+static_assert(__is_trivially_copyable(compression_choice));
 
 } // namespace weir::inline v0

@@ -42,7 +42,6 @@ struct compression_options {
     bool peer_context_takeover = false;
 };
 
-static_assert(std::is_trivially_copyable_v<compression_options> &&
-              std::is_trivially_destructible_v<compression_options>);
+static_assert(__is_trivially_copyable(compression_options));
 
 } // namespace weir::inline v0
