@@ -31,6 +31,7 @@ weir::result<weir::owned<weir::io::backend>> tests::make_events() { return weir:
 
 using namespace weir;
 using namespace std::chrono_literals;
+using tests::frame;
 using tests::over;
 using tests::websocket_world;
 
@@ -47,32 +48,47 @@ struct dearth : shortage {
 } // namespace
 
 TEST_CASE("an ending keeps its cause and its code, and says what is missing") {
-    detail::ending end(1s);
-    {
-        const shortage now;
-        end.note(close_cause::limit, ws::close_code::policy_violation, "too much", make_error_code(errc::buffer_full));
-        end.note_unanswered(make_error_code(errc::timed_out), true);
-        end.note_end(3s);
+    detail::ending_brief end(1s);
+    detail::ending_brief::place kept;
+    for (detail::ending_brief::place* const place : {&kept, static_cast<detail::ending_brief::place*>(nullptr)}) {
+        {
+            const shortage now;
+            end.note(place, close_cause::limit, ws::close_code::policy_violation, "too much", make_error_code(errc::buffer_full));
+            end.note_unanswered(place, make_error_code(errc::timed_out), true);
+            end.note_end(place, 3s);
+        }
+        const close_info info = end.info(place, true, 5s);
+        CHECK(info.cause == close_cause::limit);
+        CHECK(info.code == ws::close_code::policy_violation);
+        CHECK(info.reason.empty());
+        CHECK(info.error == std::errc::not_enough_memory);
+        CHECK(info.age == 4s); // until now
     }
-    const close_info info = end.info(true, 5s);
-    CHECK(info.cause == close_cause::limit);
-    CHECK(info.code == ws::close_code::policy_violation);
-    CHECK(info.reason.empty());
-    CHECK(info.error == std::errc::not_enough_memory);
-    CHECK(info.age == 4s); // until now
+}
+
+TEST_CASE("a closing of one's own that nobody answers, without memory") {
+    detail::ending_brief end(1s);
+    end.note(nullptr, close_cause::local, ws::close_code::normal, "ours", {});
+    end.note_unanswered(nullptr, make_error_code(errc::timed_out), true);
+    CHECK(end.info(nullptr, false, 2s).cause == close_cause::local);
+    end.note_peer(nullptr, ws::close_code::going_away, "theirs");
+    CHECK(end.info(nullptr, false, 2s).code == ws::close_code::going_away);
+    CHECK(end.error(nullptr) == std::errc::not_enough_memory);
 }
 
 TEST_CASE("with memory it keeps everything; the peer's word counts for more") {
-    detail::ending end(1s);
-    CHECK_FALSE(end.error());
-    CHECK(end.info(false, 2s).age == 1s);
-    end.note(close_cause::local, ws::close_code::normal, "ours", {});
-    end.note(close_cause::reset, ws::close_code::abnormal, "too late", make_error_code(errc::canceled));
-    CHECK(end.info(false, 2s).reason == "ours");
-    end.note_peer(ws::close_code::going_away, "theirs");
-    end.note_unanswered(make_error_code(errc::timed_out), true);
-    end.note_end(3s);
-    const close_info info = end.info(true, 5s);
+    detail::ending_brief end(1s);
+    detail::ending_brief::place kept;
+    CHECK_FALSE(end.error(&kept));
+    CHECK_FALSE(end.error(nullptr));
+    CHECK(end.info(&kept, false, 2s).age == 1s);
+    end.note(&kept, close_cause::local, ws::close_code::normal, "ours", {});
+    end.note(&kept, close_cause::reset, ws::close_code::abnormal, "too late", make_error_code(errc::canceled));
+    CHECK(end.info(&kept, false, 2s).reason == "ours");
+    end.note_peer(&kept, ws::close_code::going_away, "theirs");
+    end.note_unanswered(&kept, make_error_code(errc::timed_out), true);
+    end.note_end(&kept, 3s);
+    const close_info info = end.info(&kept, true, 5s);
     CHECK(info.cause == close_cause::timeout);
     CHECK(info.code == ws::close_code::going_away);
     CHECK(info.reason == "theirs");
@@ -80,34 +96,41 @@ TEST_CASE("with memory it keeps everything; the peer's word counts for more") {
     CHECK(info.age == 2s);
 }
 
-TEST_CASE("a ping that nobody can watch is none, and is tried again") {
-    detail::keepalive alive(0s);
-    using verdict = detail::keepalive::verdict;
+namespace {
+
+task<> ping_unwatched(websocket_world& world, websocket ws) {
     {
         const shortage now;
-        CHECK(alive.decide(20s, 0, 0, true, false, 20s, 5s).what == verdict::wait);
-        alive.ping_queued(1); // somebody else's
-        alive.control_left(20s, 10);
-        alive.pong(1, 21s);
-        CHECK(alive.round_trip() < 0s);
+        CHECK(co_await ws.ping("unwatched"));
+        CHECK((co_await ws.read().within(50s)).error() == errc::timed_out);
+        CHECK(ws.is_open());
     }
-    CHECK(alive.decide(25s, 10, 0, true, false, 20s, 5s).what == verdict::ping);
-    alive.ping_queued(2);
-    alive.control_left(25s, 20);
-    CHECK(alive.decide(29s, 20, 0, true, false, 20s, 5s).what == verdict::wait);
-    CHECK(alive.decide(30s, 20, 0, true, false, 20s, 5s).what == verdict::lost);
-    alive.received(30s);
-    alive.pong(2, 30s);
-    CHECK(alive.round_trip() == 5s);
-    CHECK(alive.decide(31s, 20, 0, true, false, 20s, 5s).what == verdict::wait);
+    CHECK(world.peer().receive_now() == frame(ws::role::server, ws::opcode::ping, "unwatched"));
+    CHECK((co_await ws.read().within(25s)).error() == errc::timed_out);
+    const std::string sent = world.peer().receive_now();
+    REQUIRE(sent.size() == 6);
+    world.peer().send_now(frame(ws::role::client, ws::opcode::pong, sent.substr(2)));
+    CHECK((co_await ws.read().within(1s)).error() == errc::timed_out);
+    CHECK(ws.round_trip() >= 0s);
+    CHECK((co_await ws.read()).error() == errc::timed_out); // and the next one is not answered
+    CHECK(ws.closed().cause == close_cause::timeout);
+}
+
+} // namespace
+
+TEST_CASE("without memory a ping is sent and not watched, and none is sent by itself; with memory it is tried again") {
+    websocket_world world(over::memory);
+    world.run(ping_unwatched(world, world.make(ws::role::server)));
 }
 
 TEST_CASE("a round trip is known in whole microseconds, up to half an hour") {
     detail::keepalive alive(0s);
     const auto trip = [&alive](std::chrono::nanoseconds lasts) {
-        alive.ping_queued(7);
-        alive.control_left(1h, 10);
-        alive.pong(7, 1h + lasts);
+        detail::keepalive::pings all;
+        alive.ping_queued(all, 7);
+        alive.control_left(all, 1h, 10);
+        alive.received(1h + lasts);
+        CHECK(alive.pong(all, 7, 1h + lasts));
         return alive.round_trip();
     };
     CHECK(trip(1ns) == 0ns);
