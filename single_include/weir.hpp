@@ -1755,7 +1755,7 @@ public:
     list_ring() noexcept { x_head.x_next = x_head.x_previous = &x_head; }
     list_ring(const list_ring&) = delete;
     list_ring& operator=(const list_ring&) = delete;
-    ~list_ring() {
+    [[gnu::cold]] ~list_ring() {
         while (!empty()) x_head.x_next->unlink();
         x_head.x_next = x_head.x_previous = nullptr;
     }
@@ -3422,7 +3422,7 @@ public:
 
     // Leaves whatever it waits in and has the coroutine resumed from the ready list. The outcome is `errc{}` or why
     // the wait ended otherwise.
-    void wake(errc outcome = errc{}) noexcept {
+    [[gnu::noinline]] void wake(errc outcome = errc{}) noexcept {
         cancel_hook::unlink();
         x_outcome = outcome;
         x_scheduler->post(*this);
@@ -5142,7 +5142,7 @@ constexpr bool is_field_text(std::string_view text) noexcept {
 constexpr bool is_blank(char c) noexcept { return c == ' ' || c == '\t'; }
 
 // `text` without the spaces and tabs at both ends.
-constexpr std::string_view trim(std::string_view text) noexcept {
+[[gnu::cold]] constexpr std::string_view trim(std::string_view text) noexcept {
     while (!text.empty() && is_blank(text.front())) text.remove_prefix(1);
     while (!text.empty() && is_blank(text.back())) text.remove_suffix(1);
     return text;
@@ -7770,7 +7770,7 @@ inline void mask(std::byte* to, const std::byte* from, std::size_t size, masking
 } // namespace detail
 
 // Masks or unmasks `payload` where it is.
-inline void apply_mask(mutable_bytes payload, masking_key key, std::uint64_t phase = 0) noexcept {
+[[gnu::noinline]] inline void apply_mask(mutable_bytes payload, masking_key key, std::uint64_t phase = 0) noexcept {
     detail::mask(payload.data(), payload.data(), payload.size(), rotated(key, phase));
 }
 
@@ -14851,10 +14851,9 @@ public:
     // What there is besides the data lane: null for nothing, and made when it is needed. Somebody tidies up once it may be empty.
     const outbox_rest* rest_if_any() const noexcept { return x_rest; }
     outbox_rest& rest() noexcept {
-        if (!x_rest) x_rest = ::new (x_data.pool().take(sizeof *x_rest).data) outbox_rest(x_data.pool());
-        return *x_rest;
+        return x_rest ? *x_rest : make_rest();
     }
-    void tidy() noexcept {
+    [[gnu::noinline]] void tidy() noexcept {
         if (x_rest && x_rest->is_empty()) give_rest();
     }
 
@@ -14928,6 +14927,10 @@ protected:
     outbox_rest* x_rest = nullptr;
 
 private:
+    [[gnu::noinline]] outbox_rest& make_rest() noexcept {
+        x_rest = ::new (x_data.pool().take(sizeof *x_rest).data) outbox_rest(x_data.pool());
+        return *x_rest;
+    }
     void give_rest() noexcept {
         x_rest->~outbox_rest();
         x_data.pool().give({reinterpret_cast<std::byte*>(exchanged(x_rest, nullptr)), block_pool::smallest_bytes});
@@ -16108,7 +16111,7 @@ protected:
     }
 
     // Looks at what became of a write.
-    void written() noexcept {
+    [[gnu::noinline]] void written() noexcept {
         if (x_stream->failure()) return write_failed(x_stream->failure());
         if (x_out.control_empty() && pings()) x_keepalive.control_left(*pings(), runs_on().now(), x_out.bytes_out());
     }

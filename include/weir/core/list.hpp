@@ -38,7 +38,7 @@ public:
     list_ring() noexcept { x_head.x_next = x_head.x_previous = &x_head; }
     list_ring(const list_ring&) = delete;
     list_ring& operator=(const list_ring&) = delete;
-    ~list_ring() {
+    [[gnu::cold]] ~list_ring() {
         while (!empty()) x_head.x_next->unlink();
         x_head.x_next = x_head.x_previous = nullptr;
     }

@@ -52,7 +52,7 @@ public:
 
     // Leaves whatever it waits in and has the coroutine resumed from the ready list. The outcome is `errc{}` or why
     // the wait ended otherwise.
-    void wake(errc outcome = errc{}) noexcept {
+    [[gnu::noinline]] void wake(errc outcome = errc{}) noexcept {
         cancel_hook::unlink();
         x_outcome = outcome;
         x_scheduler->post(*this);

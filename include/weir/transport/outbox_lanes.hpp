@@ -30,10 +30,9 @@ public:
     // What there is besides the data lane: null for nothing, and made when it is needed. Somebody tidies up once it may be empty.
     const outbox_rest* rest_if_any() const noexcept { return x_rest; }
     outbox_rest& rest() noexcept {
-        if (!x_rest) x_rest = ::new (x_data.pool().take(sizeof *x_rest).data) outbox_rest(x_data.pool());
-        return *x_rest;
+        return x_rest ? *x_rest : make_rest();
     }
-    void tidy() noexcept {
+    [[gnu::noinline]] void tidy() noexcept {
         if (x_rest && x_rest->is_empty()) give_rest();
     }
 
@@ -107,6 +106,10 @@ protected:
     outbox_rest* x_rest = nullptr;
 
 private:
+    [[gnu::noinline]] outbox_rest& make_rest() noexcept {
+        x_rest = ::new (x_data.pool().take(sizeof *x_rest).data) outbox_rest(x_data.pool());
+        return *x_rest;
+    }
     void give_rest() noexcept {
         x_rest->~outbox_rest();
         x_data.pool().give({reinterpret_cast<std::byte*>(exchanged(x_rest, nullptr)), block_pool::smallest_bytes});

@@ -90,7 +90,7 @@ constexpr bool is_field_text(std::string_view text) noexcept {
 constexpr bool is_blank(char c) noexcept { return c == ' ' || c == '\t'; }
 
 // `text` without the spaces and tabs at both ends.
-constexpr std::string_view trim(std::string_view text) noexcept {
+[[gnu::cold]] constexpr std::string_view trim(std::string_view text) noexcept {
     while (!text.empty() && is_blank(text.front())) text.remove_prefix(1);
     while (!text.empty() && is_blank(text.back())) text.remove_suffix(1);
     return text;
