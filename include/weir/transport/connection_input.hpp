@@ -227,7 +227,7 @@ protected:
     }
 
     // Looks at what became of a write.
-    [[gnu::noinline]] void written() noexcept {
+    void written() noexcept {
         if (x_stream->failure()) return write_failed(x_stream->failure());
         if (x_out.control_empty() && pings()) x_keepalive.control_left(*pings(), runs_on().now(), x_out.bytes_out());
     }
