@@ -9754,9 +9754,12 @@ public:
         block_pool& blocks = x_backend.blocks();
         const block behind = whole.size() < lease::large_bytes ? blocks.take(readiness_backend::lease_bytes) : block();
         iovec parts[] = {{whole.data(), whole.size()}, {behind.data, behind.size}};
-        const ssize_t got = ::readv(number(), parts, 2);
+        ssize_t got;
+        do
+            got = ::readv(number(), parts, 2);
+        while (got < 0 && errno == EINTR);
         const std::size_t came = got > 0 ? static_cast<std::size_t>(got) : 0;
-        if (came == 0) return nothing_came(behind.data ? behind : blocks.take(readiness_backend::lease_bytes), got, into);
+        if (came == 0) return nothing_came(behind, got, into);
         room = whole.first(came < whole.size() ? came : whole.size());
         note_received(came == whole.size() + behind.size);
         into = {{behind.data, came - room.size()}, behind};
@@ -9827,6 +9830,7 @@ private:
     [[gnu::noinline]] status nothing_came(block room, ssize_t got, lease& into) noexcept {
         while (got < 0 && errno == EINTR) got = ::recv(number(), room.data, room.size, 0);
         if (got > 0) return lend(into, room, static_cast<std::size_t>(got)), status::ready;
+        const int why = errno; // which giving memory back may change
         x_backend.blocks().give(room);
         if (x_write_failed) { // what had arrived before has been lent
             x_write_failed = x_readable = false;
@@ -9834,8 +9838,8 @@ private:
         }
         if (got == 0) return status::end;
         x_readable = false;
-        if (errno == EAGAIN || errno == EWOULDBLOCK) return status::blocked;
-        x_failure = last_error();
+        if (why == EAGAIN || why == EWOULDBLOCK) return status::blocked;
+        x_failure = std::error_code(why, std::system_category());
         x_writable = false;
         return status::failed;
     }
@@ -14097,9 +14101,9 @@ public:
 
     explicit control_budget(time now) noexcept : x_began(now) {}
 
-    // Everything that the peer has sent before now has been seen.
+    // Everything that the peer has sent before now has been seen. Says nothing while we do not look.
     void caught_up(time now) noexcept {
-        if (now - x_began < window) return;
+        if (now - x_began < window || is_paused()) return;
         x_began = now;
         if (x_count > 0) x_count = 0;
     }

@@ -192,7 +192,7 @@ template <class Fixture>
 void filled_first() {
     Fixture in;
     auto [a, b] = in.pair();
-    std::vector<std::byte> memory(1000);
+    std::vector<std::byte> memory(2 * io::lease::large_bytes);
     const auto next = [&](std::size_t room_bytes, status& outcome) {
         mutable_bytes room(memory.data(), room_bytes);
         io::lease behind;
@@ -222,12 +222,26 @@ void filled_first() {
     CHECK(got == text);
     CHECK(next(10, outcome).empty());
     CHECK(outcome == status::blocked);
+    const std::string much = pattern(3'000'000); // whose rooms may be filled alone
+    got.clear();
+    unsent = much;
+    for (std::size_t room_bytes = io::lease::large_bytes; got.size() < much.size(); room_bytes ^= 1) {
+        std::string more;
+        REQUIRE(in.until([&] {
+            unsent.remove_prefix(write_some(*a, unsent));
+            return !(more = next(room_bytes, outcome)).empty();
+        }));
+        got += more;
+    }
+    CHECK(got == much);
+    CHECK(next(io::lease::large_bytes, outcome).empty());
+    CHECK(outcome == status::blocked);
     REQUIRE(write_all(in, *a, "the end"));
     a->shutdown_write();
     got.clear();
     CHECK(in.until([&] {
         do
-            got += next(100, outcome);
+            got += next(got.empty() ? 3 : memory.size(), outcome);
         while (outcome == status::ready);
         return outcome == status::end;
     }));

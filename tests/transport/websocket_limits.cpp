@@ -246,6 +246,21 @@ task<> away(websocket_world& world, websocket& ws) {
     CHECK(ws.is_open());
 }
 
+// The handler comes back a second after the window has ended in which more came than is received ahead.
+task<> away_over_the_end(websocket_world& world, websocket& ws) {
+    CHECK((co_await ws.read().within(9900ms)).error() == errc::timed_out);
+    world.peer().send_now(frame(from_client, opcode::binary, std::string(200, 'x')));
+    (void)co_await sleep(300ms);
+    world.peer().send_now(frame(from_client, opcode::ping, ""));
+    (void)co_await sleep(800ms);
+    CHECK(co_await ws.read());
+    for (int sent = 1; sent < 200; ++sent) { // which is what ten seconds hold
+        world.peer().send_now(frame(from_client, opcode::ping, ""));
+        CHECK((co_await ws.read().within(1ms)).error() == errc::timed_out);
+    }
+    CHECK(ws.is_open());
+}
+
 } // namespace
 
 TEST_CASE("control_frames_per_second: as many as are allowed may come for ever, evenly or in bursts") {
@@ -283,6 +298,9 @@ TEST_CASE("control_frames_per_second: a peer is not blamed for what piles up whi
     websocket_world world(over::memory, {.pipe_bytes = 4000});
     websocket ws = world.make(ws::role::server, {.control_frames_per_second = 5, .read_ahead_bytes = 100});
     world.run(away(world, ws));
+    websocket_world shorter;
+    websocket other = shorter.make(ws::role::server, {.control_frames_per_second = 20, .read_ahead_bytes = 100});
+    shorter.run(away_over_the_end(shorter, other));
 }
 
 namespace {

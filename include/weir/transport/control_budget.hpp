@@ -21,9 +21,9 @@ public:
 
     explicit control_budget(time now) noexcept : x_began(now) {}
 
-    // Everything that the peer has sent before now has been seen.
+    // Everything that the peer has sent before now has been seen. Says nothing while we do not look.
     void caught_up(time now) noexcept {
-        if (now - x_began < window) return;
+        if (now - x_began < window || is_paused()) return;
         x_began = now;
         if (x_count > 0) x_count = 0;
     }
