@@ -6,6 +6,7 @@
 // is for loops with few sockets: each wait hands all of them to the kernel.
 #include <weir.hpp>
 
+#include <cstdint>
 #include <cstdlib>
 #include <vector>
 
@@ -25,7 +26,7 @@ public:
 
     // The descriptor at `which.mark` is from now on watched for `which`.
     std::error_code watch(weir::io::watched& which) noexcept override {
-        which.mark = x_watched.size();
+        which.mark = static_cast<std::uint32_t>(x_watched.size());
         x_watched.push_back({&which, false});
         x_polled.push_back({which.number(), 0, 0});
         return {};
@@ -105,7 +106,7 @@ private:
             x_watched[i] = x_watched.back();
             x_watched.pop_back();
             x_polled.pop_back();
-            if (i < x_watched.size() && x_watched[i].who) x_watched[i].who->mark = i;
+            if (i < x_watched.size() && x_watched[i].who) x_watched[i].who->mark = static_cast<std::uint32_t>(i);
         }
     }
 
