@@ -109,11 +109,11 @@ private:
         operator scope&() const noexcept { return of().x_clients; }
 
         // Begins with what is to be awaited next: the handler of a route; and, after that, the end.
-        void begin(websocket_route& route) {
+        [[gnu::cold]] void begin(websocket_route& route) {
             ws.guard(this);
             look_after(route.handler().call(ws, x_request.get()));
         }
-        void begin_end() {
+        [[gnu::cold]] void begin_end() {
             ws.guard(nullptr);
             look_after(say_goodbye(ws, x_failed ? ws::close_code::internal_error : ws::close_code::normal));
         }
