@@ -1245,7 +1245,7 @@ public:
 } // namespace detail
 
 // weir's own category, for codes made from `errc`.
-inline const std::error_category& error_category() noexcept {
+[[gnu::noinline]] inline const std::error_category& error_category() noexcept {
     static const detail::weir_category category;
     return category;
 }
@@ -7502,7 +7502,7 @@ constexpr std::size_t encoded_bytes(const frame_header& header) noexcept {
 }
 
 // Writes the header to `to`, which has room for `frame_header::max_bytes`, and returns how many bytes it took.
-inline std::size_t encode(const frame_header& header, std::byte* to) noexcept {
+[[gnu::noinline]] inline std::size_t encode(const frame_header& header, std::byte* to) noexcept {
     const auto mask_bit = static_cast<unsigned>(header.masked) << 7;
     const auto fin_bit = static_cast<unsigned>(header.fin) << 7;
     to[0] = static_cast<std::byte>(fin_bit | static_cast<unsigned>(header.reserved_bits) << 4 |
@@ -7770,7 +7770,7 @@ inline void mask(std::byte* to, const std::byte* from, std::size_t size, masking
 } // namespace detail
 
 // Masks or unmasks `payload` where it is.
-[[gnu::noinline]] inline void apply_mask(mutable_bytes payload, masking_key key, std::uint64_t phase = 0) noexcept {
+inline void apply_mask(mutable_bytes payload, masking_key key, std::uint64_t phase = 0) noexcept {
     detail::mask(payload.data(), payload.data(), payload.size(), rotated(key, phase));
 }
 
@@ -9989,7 +9989,7 @@ private:
     interest wants() const noexcept override { return {!x_told, false, false}; }
     bool listens() const noexcept override { return true; }
 
-    void on_ready(unsigned) noexcept override {
+    [[gnu::cold]] void on_ready(unsigned) noexcept override {
         x_told = true;
         if (x_observer) x_observer->on_acceptable();
     }
@@ -10273,9 +10273,9 @@ using uring_maker_function = result<owned<io::backend>> (*)(bool insists);
 inline atomic<uring_maker_function> uring_maker{nullptr};
 inline atomic<backend_choice::maker> uring_completion_maker{nullptr};
 
-[[gnu::cold]] inline result<owned<io::backend>> explained(result<owned<io::backend>>&& made, std::string why) {
+[[gnu::cold]] inline result<owned<io::backend>> explained(result<owned<io::backend>>&& made, std::string_view why) {
     if (made) {
-        (*made)->set_reason(std::move(why));
+        (*made)->set_reason(std::string(why));
         return std::move(made);
     }
     return error(made.error().code(), concat({why, made.error().context().empty() ? "" : ": ", made.error().context()}));
@@ -10299,7 +10299,7 @@ namespace io {
 [[gnu::cold]] inline result<owned<backend>> make_backend(backend_choice choice = {}) {
     if (choice.make()) return weir::detail::explained(choice.make()(), "the program's own backend");
     backend_kind kind = choice.kind();
-    std::string asked = "asked for by the program";
+    std::string_view asked = "asked for by the program";
     const char* const variable = std::getenv("WEIR_BACKEND");
     if (kind == backend_kind::automatic && variable && *variable) {
         const std::string_view wish = variable;
@@ -10314,8 +10314,8 @@ namespace io {
             return error(errc::unsupported,
                 concat({"WEIR_BACKEND=", wish, ": neither epoll nor io_uring nor io_uring-completion nor automatic"}));
     }
-    if (kind == backend_kind::epoll) return weir::detail::explained(epoll::make(), std::move(asked));
-    if (kind != backend_kind::automatic) return weir::detail::explained(weir::detail::make_uring(kind), std::move(asked));
+    if (kind == backend_kind::epoll) return weir::detail::explained(epoll::make(), asked);
+    if (kind != backend_kind::automatic) return weir::detail::explained(weir::detail::make_uring(kind), asked);
     if (!weir::detail::uring_maker.load()) return weir::detail::explained(epoll::make(), "automatic");
     result<owned<backend>> best = weir::detail::make_uring(kind);
     if (best) return weir::detail::explained(std::move(best), "automatic");
@@ -10783,7 +10783,7 @@ public:
     void add(interrupt& which) noexcept { x_interrupts.push_back(which); }
 
     // Has `which.on_interrupt()` called on the loop's thread. From any thread and from signal handlers.
-    void raise(interrupt& which) noexcept {
+    [[gnu::cold]] void raise(interrupt& which) noexcept {
         which.x_raised.store(true);
         x_called.store(true);
         x_backend->wake();
@@ -13259,7 +13259,7 @@ public:
     }
 
     // The connection goes: from now on nothing is accepted, and what waits is dropped. On the loop's thread.
-    void forget() noexcept {
+    [[gnu::cold]] void forget() noexcept {
         {
             const std::lock_guard<std::mutex> lock(x_mutex);
             x_target = nullptr;
@@ -15464,7 +15464,7 @@ public:
         return rest && (!rest->senders.empty() || !rest->streamers.empty());
     }
 
-    static void wake(list<ready_item>& waiters, errc outcome) noexcept {
+    [[gnu::noinline]] static void wake(list<ready_item>& waiters, errc outcome) noexcept {
         while (ready_item* each = waiters.pop_front()) static_cast<waiter*>(each)->wake(outcome);
     }
 
@@ -15956,7 +15956,7 @@ protected:
     }
 
     // Whether nothing more will ever be handed out.
-    bool stopped() const noexcept {
+    [[gnu::noinline]] bool stopped() const noexcept {
         if (!x_inbox.protocol().close_received() && !x_failed && x_phase < phase::draining && !x_broken) return false;
         return !x_inbox.has_ahead() && !x_inbox.has_rest() && !x_inbox.is_decompressing();
     }
@@ -15990,7 +15990,7 @@ protected:
         x_inbox.give_lease_to(*x_stream);
     }
 
-    void give_unused_lease_back() noexcept {
+    [[gnu::noinline]] void give_unused_lease_back() noexcept {
         if (!x_idle && !x_inbox.lease_is_unused()) return;
         if (x_out.borrows()) settle(); // a message that was sent out of it, before the one that is read now was put together
         give_lease_back();
@@ -18550,7 +18550,7 @@ private:
     private:
         static constexpr std::uint32_t heedless = 100; // waits
 
-        void wait() noexcept { x_of.runs_on().arm(*this, x_of.patience() / 2); }
+        [[gnu::cold]] void wait() noexcept { x_of.runs_on().arm(*this, x_of.patience() / 2); }
 
         [[gnu::cold]] void expire() noexcept override {
             const std::uint32_t refused = x_of.refused();
@@ -20867,13 +20867,13 @@ private:
         operator scope&() const noexcept { return of().x_clients; }
 
         // Begins with what is to be awaited next: the handler of the route that the request has led to; and, after that, the end.
-        void begin() {
+        [[gnu::cold]] void begin() {
             websocket_route& route = *of().x_server.table.websocket_at(x_request->path());
             if (!route.wants_request()) x_request.reset();
             ws.guard(this);
             look_after(route.handler().call(ws, x_request.get()));
         }
-        void begin_end() {
+        [[gnu::cold]] void begin_end() {
             ws.guard(nullptr);
             look_after(say_goodbye(ws, x_failed ? ws::close_code::internal_error : ws::close_code::normal));
         }

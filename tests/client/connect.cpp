@@ -1,6 +1,8 @@
 // Opening connections: each way in which it can fail, with its error, and what must not be lost.
 #include "played.hpp"
 
+#include <atomic>
+
 namespace {
 
 struct answer {

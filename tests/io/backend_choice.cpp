@@ -22,8 +22,8 @@ struct world {
             ::unsetenv("WEIR_BACKEND");
     }
     ~world() {
-        detail::uring_maker = had_maker;
-        detail::uring_completion_maker = had_completing;
+        detail::uring_maker.store(had_maker);
+        detail::uring_completion_maker.store(had_completing);
         if (had_variable)
             ::setenv("WEIR_BACKEND", had_variable->c_str(), 1);
         else

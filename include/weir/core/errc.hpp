@@ -323,7 +323,7 @@ public:
 } // namespace detail
 
 // weir's own category, for codes made from `errc`.
-inline const std::error_category& error_category() noexcept {
+[[gnu::noinline]] inline const std::error_category& error_category() noexcept {
     static const detail::weir_category category;
     return category;
 }

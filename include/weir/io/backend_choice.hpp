@@ -49,9 +49,9 @@ using uring_maker_function = result<owned<io::backend>> (*)(bool insists);
 inline atomic<uring_maker_function> uring_maker{nullptr};
 inline atomic<backend_choice::maker> uring_completion_maker{nullptr};
 
-[[gnu::cold]] inline result<owned<io::backend>> explained(result<owned<io::backend>>&& made, std::string why) {
+[[gnu::cold]] inline result<owned<io::backend>> explained(result<owned<io::backend>>&& made, std::string_view why) {
     if (made) {
-        (*made)->set_reason(std::move(why));
+        (*made)->set_reason(std::string(why));
         return std::move(made);
     }
     return error(made.error().code(), concat({why, made.error().context().empty() ? "" : ": ", made.error().context()}));
@@ -75,7 +75,7 @@ namespace io {
 [[gnu::cold]] inline result<owned<backend>> make_backend(backend_choice choice = {}) {
     if (choice.make()) return weir::detail::explained(choice.make()(), "the program's own backend");
     backend_kind kind = choice.kind();
-    std::string asked = "asked for by the program";
+    std::string_view asked = "asked for by the program";
     const char* const variable = std::getenv("WEIR_BACKEND");
     if (kind == backend_kind::automatic && variable && *variable) {
         const std::string_view wish = variable;
@@ -90,8 +90,8 @@ namespace io {
             return error(errc::unsupported,
                 concat({"WEIR_BACKEND=", wish, ": neither epoll nor io_uring nor io_uring-completion nor automatic"}));
     }
-    if (kind == backend_kind::epoll) return weir::detail::explained(epoll::make(), std::move(asked));
-    if (kind != backend_kind::automatic) return weir::detail::explained(weir::detail::make_uring(kind), std::move(asked));
+    if (kind == backend_kind::epoll) return weir::detail::explained(epoll::make(), asked);
+    if (kind != backend_kind::automatic) return weir::detail::explained(weir::detail::make_uring(kind), asked);
     if (!weir::detail::uring_maker.load()) return weir::detail::explained(epoll::make(), "automatic");
     result<owned<backend>> best = weir::detail::make_uring(kind);
     if (best) return weir::detail::explained(std::move(best), "automatic");

@@ -88,7 +88,7 @@ public:
     void add(interrupt& which) noexcept { x_interrupts.push_back(which); }
 
     // Has `which.on_interrupt()` called on the loop's thread. From any thread and from signal handlers.
-    void raise(interrupt& which) noexcept {
+    [[gnu::cold]] void raise(interrupt& which) noexcept {
         which.x_raised.store(true);
         x_called.store(true);
         x_backend->wake();

@@ -56,7 +56,7 @@ private:
     interest wants() const noexcept override { return {!x_told, false, false}; }
     bool listens() const noexcept override { return true; }
 
-    void on_ready(unsigned) noexcept override {
+    [[gnu::cold]] void on_ready(unsigned) noexcept override {
         x_told = true;
         if (x_observer) x_observer->on_acceptable();
     }

@@ -113,13 +113,13 @@ private:
         operator scope&() const noexcept { return of().x_clients; }
 
         // Begins with what is to be awaited next: the handler of the route that the request has led to; and, after that, the end.
-        void begin() {
+        [[gnu::cold]] void begin() {
             websocket_route& route = *of().x_server.table.websocket_at(x_request->path());
             if (!route.wants_request()) x_request.reset();
             ws.guard(this);
             look_after(route.handler().call(ws, x_request.get()));
         }
-        void begin_end() {
+        [[gnu::cold]] void begin_end() {
             ws.guard(nullptr);
             look_after(say_goodbye(ws, x_failed ? ws::close_code::internal_error : ws::close_code::normal));
         }

@@ -78,7 +78,7 @@ private:
     private:
         static constexpr std::uint32_t heedless = 100; // waits
 
-        void wait() noexcept { x_of.runs_on().arm(*this, x_of.patience() / 2); }
+        [[gnu::cold]] void wait() noexcept { x_of.runs_on().arm(*this, x_of.patience() / 2); }
 
         [[gnu::cold]] void expire() noexcept override {
             const std::uint32_t refused = x_of.refused();

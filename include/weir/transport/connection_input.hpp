@@ -68,7 +68,7 @@ protected:
     }
 
     // Whether nothing more will ever be handed out.
-    bool stopped() const noexcept {
+    [[gnu::noinline]] bool stopped() const noexcept {
         if (!x_inbox.protocol().close_received() && !x_failed && x_phase < phase::draining && !x_broken) return false;
         return !x_inbox.has_ahead() && !x_inbox.has_rest() && !x_inbox.is_decompressing();
     }
@@ -102,7 +102,7 @@ protected:
         x_inbox.give_lease_to(*x_stream);
     }
 
-    void give_unused_lease_back() noexcept {
+    [[gnu::noinline]] void give_unused_lease_back() noexcept {
         if (!x_idle && !x_inbox.lease_is_unused()) return;
         if (x_out.borrows()) settle(); // a message that was sent out of it, before the one that is read now was put together
         give_lease_back();

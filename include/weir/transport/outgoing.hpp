@@ -226,7 +226,7 @@ public:
         return rest && (!rest->senders.empty() || !rest->streamers.empty());
     }
 
-    static void wake(list<ready_item>& waiters, errc outcome) noexcept {
+    [[gnu::noinline]] static void wake(list<ready_item>& waiters, errc outcome) noexcept {
         while (ready_item* each = waiters.pop_front()) static_cast<waiter*>(each)->wake(outcome);
     }
 

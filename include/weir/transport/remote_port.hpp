@@ -40,7 +40,7 @@ public:
     }
 
     // The connection goes: from now on nothing is accepted, and what waits is dropped. On the loop's thread.
-    void forget() noexcept {
+    [[gnu::cold]] void forget() noexcept {
         {
             const std::lock_guard<std::mutex> lock(x_mutex);
             x_target = nullptr;

@@ -41,7 +41,7 @@ constexpr std::size_t encoded_bytes(const frame_header& header) noexcept {
 }
 
 // Writes the header to `to`, which has room for `frame_header::max_bytes`, and returns how many bytes it took.
-inline std::size_t encode(const frame_header& header, std::byte* to) noexcept {
+[[gnu::noinline]] inline std::size_t encode(const frame_header& header, std::byte* to) noexcept {
     const auto mask_bit = static_cast<unsigned>(header.masked) << 7;
     const auto fin_bit = static_cast<unsigned>(header.fin) << 7;
     to[0] = static_cast<std::byte>(fin_bit | static_cast<unsigned>(header.reserved_bits) << 4 |

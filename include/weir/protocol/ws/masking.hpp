@@ -198,7 +198,7 @@ inline void mask(std::byte* to, const std::byte* from, std::size_t size, masking
 } // namespace detail
 
 // Masks or unmasks `payload` where it is.
-[[gnu::noinline]] inline void apply_mask(mutable_bytes payload, masking_key key, std::uint64_t phase = 0) noexcept {
+inline void apply_mask(mutable_bytes payload, masking_key key, std::uint64_t phase = 0) noexcept {
     detail::mask(payload.data(), payload.data(), payload.size(), rotated(key, phase));
 }
 
