@@ -82,7 +82,7 @@ def cells(bench, report):
 
 def large(bench, report):
     every = []
-    for size, connections, messages, seconds in ((16384, 64, 10_000, 0.3), (262144, 16, 800, 0.3), (4194304, 1, 150, 1)):
+    for size, connections, messages, seconds in ((16384, 64, 10_000, SECONDS), (262144, 16, 800, SECONDS), (4194304, 1, 150, 1)):
         for kind, target in (("binary", 1.10), ("ascii", 1.10), ("korean", 1.40)):
             every.append((f"{connections} x {_size(size)} {kind}", target,
                           {"connections": connections, "bytes": size, "kind": kind, "messages": messages,

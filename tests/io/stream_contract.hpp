@@ -208,34 +208,23 @@ void filled_first() {
     status outcome;
     CHECK(next(10, outcome).empty());
     CHECK(outcome == status::blocked);
-    const std::string text = pattern(5000);
     std::string got;
-    std::string_view unsent = text;
-    for (std::size_t room_bytes = 1; got.size() < text.size(); room_bytes = room_bytes * 7 % 1001) {
-        std::string more;
-        REQUIRE(in.until([&] {
-            unsent.remove_prefix(write_some(*a, unsent));
-            return !(more = next(room_bytes, outcome)).empty();
-        }));
-        got += more;
-    }
-    CHECK(got == text);
-    CHECK(next(10, outcome).empty());
-    CHECK(outcome == status::blocked);
-    const std::string much = pattern(3'000'000); // whose rooms may be filled alone
-    got.clear();
-    unsent = much;
-    for (std::size_t room_bytes = io::lease::large_bytes; got.size() < much.size(); room_bytes ^= 1) {
-        std::string more;
-        REQUIRE(in.until([&] {
-            unsent.remove_prefix(write_some(*a, unsent));
-            return !(more = next(room_bytes, outcome)).empty();
-        }));
-        got += more;
-    }
-    CHECK(got == much);
-    CHECK(next(io::lease::large_bytes, outcome).empty());
-    CHECK(outcome == status::blocked);
+    const auto passes = [&](const std::string& text, std::size_t room_bytes, auto next_room) {
+        std::string_view unsent = text;
+        for (got.clear(); got.size() < text.size(); room_bytes = next_room(room_bytes)) {
+            std::string more;
+            REQUIRE(in.until([&] {
+                unsent.remove_prefix(write_some(*a, unsent));
+                return !(more = next(room_bytes, outcome)).empty();
+            }));
+            got += more;
+        }
+        CHECK(got == text);
+        CHECK(next(room_bytes, outcome).empty());
+        CHECK(outcome == status::blocked);
+    };
+    passes(pattern(5000), 1, [](std::size_t last) { return last * 7 % 1001; });
+    passes(pattern(3'000'000), io::lease::large_bytes, [](std::size_t last) { return last ^ 1; }); // rooms that may be filled alone
     REQUIRE(write_all(in, *a, "the end"));
     a->shutdown_write();
     got.clear();

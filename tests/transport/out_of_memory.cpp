@@ -39,10 +39,11 @@ namespace {
 
 struct shortage {
     shortage() { memory_is_out = true; }
-    ~shortage() { memory_is_out = all_is_out = false; }
+    ~shortage() { memory_is_out = false; }
 };
 struct dearth : shortage {
     dearth() { all_is_out = true; }
+    ~dearth() { all_is_out = false; }
 };
 
 } // namespace

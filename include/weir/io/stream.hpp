@@ -84,8 +84,7 @@ public:
     virtual status connected() noexcept { return status::ready; }
 
     // Lends what has been received; at most one lease's worth a call. With `ready` there is at least one byte; otherwise the bytes
-    // of `into` are left as they were. After a
-    // write has failed it still lends what had arrived before, and then gives `failed`.
+    // of `into` are left as they were. After a write has failed it still lends what had arrived before, and then gives `failed`.
     virtual status fill(lease& into) noexcept = 0;
 
     // The same in the middle of something long: what has been received goes to the caller's memory first, `room`, of which
